@@ -1,0 +1,104 @@
+/* uuid.c - see uuid.h. */
+#include "lib/base/uuid.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "lib/base/clock.h"
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t last_ms;      /* guarded by mu */
+static uint16_t last_counter; /* guarded by mu; 12 bits */
+
+static void fill_random(void *data, size_t len)
+{
+	if (getrandom(data, len, 0) != (ssize_t)len)
+		abort(); /* a request of at most 256 bytes is never cut short once the pool is ready */
+}
+
+struct uuid uuid_v7_new(void)
+{
+	struct uuid id;
+	uint64_t ms = (uint64_t)clock_real_us() / 1000;
+	uint16_t counter;
+
+	fill_random(id.data, sizeof(id.data));
+	counter = (uint16_t)((id.data[6] << 8 | id.data[7]) & 0x7ff); /* the top bit is room to count up */
+	(void)pthread_mutex_lock(&mu);
+	if (ms <= last_ms) {
+		ms = last_ms;
+		counter = (uint16_t)(last_counter + 1);
+		if (counter > 0xfff) {
+			ms++;
+			counter = 0;
+		}
+	}
+	last_ms = ms;
+	last_counter = counter;
+	(void)pthread_mutex_unlock(&mu);
+	for (int i = 0; i < 6; i++)
+		id.data[i] = (uint8_t)(ms >> (40 - 8 * i));
+	id.data[6] = (uint8_t)(0x70 | counter >> 8);
+	id.data[7] = (uint8_t)counter;
+	id.data[8] = (uint8_t)((id.data[8] & 0x3f) | 0x80);
+	return id;
+}
+
+void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = ret_text;
+
+	for (size_t i = 0; i < sizeof(id.data); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*at++ = '-';
+		*at++ = digits[id.data[i] >> 4];
+		*at++ = digits[id.data[i] & 15];
+	}
+	*at = 0;
+}
+
+static int hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	digit = (char)(digit | 0x20);
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+bool uuid_parse(const char *text, size_t len, struct uuid *ret_id)
+{
+	struct uuid id;
+	const char *at = text;
+
+	if (len != UUID_TEXT_LEN)
+		return false;
+	for (size_t i = 0; i < sizeof(id.data); i++) {
+		int high, low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
+			return false;
+		high = hex_value(*at++);
+		low = hex_value(*at++);
+		if (high < 0 || low < 0)
+			return false;
+		id.data[i] = (uint8_t)(high << 4 | low);
+	}
+	*ret_id = id;
+	return true;
+}
+
+int uuid_version(struct uuid id)
+{
+	return id.data[6] >> 4;
+}
+
+uint64_t uuid_v7_unix_ms(struct uuid id)
+{
+	uint64_t ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id.data[i];
+	return ms;
+}

@@ -1,0 +1,41 @@
+/*
+ * http_client.h - one HTTP request at a time over libcurl, with keep-alive.
+ *
+ * Errors:     no connection or no answer -> ERR_UNAVAILABLE, deadline -> ERR_TIMEOUT. A status of 4xx or 5xx is an
+ *             answer, not an error.
+ * Threads:    one thread at a time for each client.
+ */
+#ifndef LIB_HTTP_HTTP_CLIENT_H
+#define LIB_HTTP_HTTP_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+
+struct http_client;
+
+struct http_client *http_client_new(void);
+void http_client_free(struct http_client *client);
+DEFINE_CLEANUP(struct http_client *, http_client_free)
+
+struct http_call {
+	const char *method;
+	const char *url;
+	const char *content_type; /* of the body; NULL without one */
+	const char *accept;       /* NULL: any */
+	struct bytes body;
+	int64_t timeout_ms;      /* 0: 10 s */
+	size_t answer_bytes_max; /* 0: 16 MiB; beyond -> ERR_LIMIT */
+};
+
+/* `ret_body` is cleared first and filled with the answer. */
+NODISCARD int http_client_call(struct http_client *client, const struct http_call *call, int *ret_status,
+			       struct buffer *ret_body, struct error *err);
+
+/* Appends `text` percent-encoded as one part of a path. */
+void http_append_path_part(struct buffer *url, const char *text);
+
+#endif

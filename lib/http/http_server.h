@@ -1,0 +1,60 @@
+/*
+ * http_server.h - a small HTTP/1.1 server: a handler gets a whole request and fills a whole response.
+ *
+ * Why:        registry, participants and coordinator need the same plain thing over libmicrohttpd.
+ * Threads:    `handle` runs on one of the server's own threads, several at a time; it may block.
+ * Ownership:  the request is valid inside the handler only; response bodies are owned by the response.
+ * Limits:     bodies beyond body_bytes_max are answered 413 without calling the handler; 10 s for slow headers.
+ */
+#ifndef LIB_HTTP_HTTP_SERVER_H
+#define LIB_HTTP_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+
+struct http_server;
+struct http_request;
+
+struct http_response {
+	int status; /* 200 before the handler runs */
+	struct buffer body;
+	const char *content_type; /* a literal; "application/json" before the handler runs */
+	const char *location;     /* heap or NULL; owned */
+};
+
+struct http_server_options {
+	const char *address; /* "127.0.0.1" where NULL */
+	uint16_t port;       /* 0: any free one, see http_server_port() */
+	size_t body_bytes_max;
+	int threads; /* 0: 4 */
+	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
+	void *ctx;
+};
+
+NODISCARD int http_server_start(const struct http_server_options *options, struct http_server **ret_server,
+				struct error *err); /* a port in use -> ERR_CONFLICT that names it */
+uint16_t http_server_port(const struct http_server *server);
+void http_server_free(struct http_server *server); /* answers what runs, then stops */
+DEFINE_CLEANUP(struct http_server *, http_server_free)
+
+const char *http_request_method(const struct http_request *request);
+struct bytes http_request_body(const struct http_request *request);
+const char *http_request_header(const struct http_request *request, const char *name); /* NULL: absent; any case */
+const char *http_request_query(const struct http_request *request, const char *name); /* decoded; NULL: absent */
+
+/* The path is split at '/' before percent-decoding, so a part may hold any character. "/" has no parts. */
+const char *http_request_path(const struct http_request *request); /* as sent, without the query */
+size_t http_request_part_count(const struct http_request *request);
+const char *http_request_part(const struct http_request *request, size_t index);
+
+/* `{"error":code,"message":text}` with the status. */
+void http_response_error(struct http_response *response, int status, const char *code, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+void http_response_from_error(struct http_response *response, const struct error *err); /* status by the code */
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * kafka.h - what all our Kafka clients do alike, over librdkafka: records in batches, headers, confirmed production.
+ *
+ * Why:        coordinator and participants follow one protocol (docs/wire-contract.md): at-least-once, offsets after the
+ *             database's commit, eager rebalancing, static membership.
+ * Threads:    a consumer belongs to one thread; a producer may be used from any thread; both have threads of librdkafka.
+ * Ownership:  a batch's records borrow from it until kafka_batch_release(); produced bytes are copied.
+ */
+#ifndef LIB_KAFKA_KAFKA_H
+#define LIB_KAFKA_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+
+struct kafka_property { /* any property of librdkafka, such as security.protocol; overrides ours */
+	const char *name;
+	const char *value;
+};
+
+struct kafka_options {
+	const char *brokers; /* host:port,host:port */
+	const char *client_id;
+	const struct kafka_property *properties;
+	size_t property_count;
+};
+
+struct kafka_header {
+	const char *name;
+	struct bytes value;
+};
+
+enum { KAFKA_HEADERS_MAX = 48 };
+
+struct kafka_record {
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	int64_t timestamp_ms;
+	struct bytes key;
+	struct bytes value;
+	bool has_value; /* false: null */
+	struct kafka_header headers[KAFKA_HEADERS_MAX];
+	size_t header_count;
+};
+
+/* The last header of that name, or NULL: CloudEvents and Kafka allow repeats, the last one counts. */
+const struct bytes *kafka_record_header(const struct kafka_record *record, const char *name);
+
+/* ---- producer: acks=all, idempotent; a fatal error makes it a new instance and what is unconfirmed is reported ---- */
+struct kafka_producer;
+
+/* Runs on the producer's poll thread for each record that had a `token`; must not block. */
+typedef void kafka_delivered_fn(void *ctx, void *token, const struct error *err_or_null);
+
+NODISCARD int kafka_producer_new(const struct kafka_options *options, kafka_delivered_fn *delivered, void *ctx,
+				 struct kafka_producer **ret_producer, struct error *err);
+void kafka_producer_free(struct kafka_producer *producer); /* flushes for up to 5 s */
+DEFINE_CLEANUP(struct kafka_producer *, kafka_producer_free)
+
+/* Enqueues; blocks only while the local queue is full, for at most 1 s, then ERR_UNAVAILABLE. Uses topic, key, value,
+ * headers of the record. */
+NODISCARD int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token,
+			    struct error *err);
+NODISCARD int kafka_flush(struct kafka_producer *producer, int64_t timeout_ms, struct error *err);
+
+/* ---- consumer: group, static member, earliest, no auto store; eager rebalancing ---- */
+struct kafka_consumer;
+struct kafka_batch;
+
+struct kafka_consumer_options {
+	const char *group;
+	const char *member; /* group.instance.id; NULL: dynamic */
+	const char *const *topics;
+	size_t topic_count;
+};
+
+NODISCARD int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *consumer,
+				 struct kafka_consumer **ret_consumer, struct error *err);
+void kafka_consumer_free(struct kafka_consumer *consumer); /* commits stored offsets, leaves */
+DEFINE_CLEANUP(struct kafka_consumer *, kafka_consumer_free)
+
+NODISCARD int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,
+				       struct error *err); /* replaces the subscription */
+
+/* Waits up to wait_ms for the first record, then takes what is there, at most `max`. An empty batch is a success.
+ * ERR_CONFLICT: fenced by a newer member of the same id; the process should end. */
+NODISCARD int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms,
+				  struct kafka_batch **ret_batch, struct error *err);
+bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer, const char *topic); /* any partition; any thread */
+size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer);              /* partitions; any thread */
+
+size_t kafka_batch_count(const struct kafka_batch *batch);
+const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index);
+void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch); /* all of the batch are done */
+void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *batch); /* read them again */
+void kafka_batch_free(struct kafka_batch *batch);
+DEFINE_CLEANUP(struct kafka_batch *, kafka_batch_free)
+
+/* ---- topics ---- */
+struct kafka_topic {
+	const char *name;
+	int partitions;
+	int replication_factor;
+	int64_t retention_ms; /* 0: the broker's default */
+};
+/* Creates what is missing and says how many were; existing topics are left as they are. */
+NODISCARD int kafka_create_topics(const struct kafka_options *options, const struct kafka_topic *topics, size_t count,
+				  size_t *ret_created, struct error *err);
+/* Brokers that answer, for health; waits up to timeout_ms. */
+NODISCARD int kafka_producer_ping(struct kafka_producer *producer, int64_t timeout_ms, int *ret_brokers,
+				  struct error *err);
+
+#endif

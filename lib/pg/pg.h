@@ -1,0 +1,116 @@
+/*
+ * pg.h - one Postgres connection: statements with parameters, transactions, arrays for unnest(), migrations.
+ *
+ * Why:        libpq reports failures by strings and states; here every failure is a struct error that says whether a
+ *             retry helps, and a commit whose outcome is unknown is told apart from one that failed.
+ * Errors:     lost connection, 57P0x, 53xxx -> ERR_UNAVAILABLE; 40001, 40P01 -> ERR_UNAVAILABLE; 23xxx -> ERR_CONFLICT;
+ *             22xxx -> ERR_INVALID; others ERR_INTERNAL. `pg_sqlstate()` has the exact state of the last failure.
+ * Threads:    one thread at a time. Every call blocks. The text of statements must be a literal or outlive the call.
+ * Ownership:  results are released by pg_result_free().
+ */
+#ifndef LIB_PG_PG_H
+#define LIB_PG_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+#include "lib/base/uuid.h"
+
+struct pg;
+struct pg_result;
+
+/* Connects at the first use, and again after a loss. `application` shows in pg_stat_activity. */
+struct pg *pg_new(const char *conninfo, const char *application);
+void pg_free(struct pg *pg);
+DEFINE_CLEANUP(struct pg *, pg_free)
+
+NODISCARD int pg_connect(struct pg *pg, struct error *err); /* no-op while connected */
+bool pg_is_connected(const struct pg *pg);
+const char *pg_sqlstate(const struct pg *pg); /* five characters, "" after a lost connection */
+
+/* A parameter; all travel in binary form. Build them with the functions below. */
+struct pg_param {
+	uint32_t type_oid;
+	bool is_null;
+	const void *data; /* network byte order for numbers, kept in `inline_data` */
+	size_t len;
+	uint8_t inline_data[8];
+};
+
+struct pg_param pg_null(void);
+struct pg_param pg_bool(bool value);
+struct pg_param pg_int4(int32_t value);
+struct pg_param pg_int8(int64_t value);
+struct pg_param pg_text(const char *value); /* NULL is SQL NULL; borrowed, as in the next four */
+struct pg_param pg_text_bytes(struct bytes value);
+struct pg_param pg_bytea(struct bytes value);
+struct pg_param pg_jsonb(struct bytes text);
+struct pg_param pg_uuid(const struct uuid *value);
+struct pg_param pg_timestamptz(int64_t unix_us);
+
+/* A one-dimensional array parameter for unnest(): append in order, hand over by pg_array_param(). */
+enum pg_array_type {
+	PG_ARRAY_BOOL,
+	PG_ARRAY_INT2,
+	PG_ARRAY_INT4,
+	PG_ARRAY_INT8,
+	PG_ARRAY_TEXT,
+	PG_ARRAY_BYTEA,
+	PG_ARRAY_UUID,
+	PG_ARRAY_TIMESTAMPTZ,
+};
+struct pg_array {
+	enum pg_array_type type;
+	int32_t count;
+	bool has_null;
+	struct buffer body;
+};
+void pg_array_init(struct pg_array *array, enum pg_array_type type);
+void pg_array_release(struct pg_array *array);
+void pg_array_clear(struct pg_array *array);
+void pg_array_add_null(struct pg_array *array);
+void pg_array_add_int(struct pg_array *array, int64_t value); /* BOOL, INT2, INT4, INT8, TIMESTAMPTZ (unix µs) */
+void pg_array_add_bytes(struct pg_array *array, struct bytes value); /* TEXT, BYTEA */
+void pg_array_add_uuid(struct pg_array *array, const struct uuid *value);
+struct pg_param pg_array_param(struct pg_array *array); /* borrows until the array changes */
+
+/* Runs one statement, prepared once for each connection and text. `ret_result` may be NULL. */
+NODISCARD int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
+		      struct pg_result **ret_result, struct error *err);
+NODISCARD int pg_exec_script(struct pg *pg, const char *sql, struct error *err); /* several statements, no parameters */
+
+NODISCARD int pg_begin(struct pg *pg, struct error *err);
+void pg_rollback(struct pg *pg); /* a failure drops the connection, which rolls back, too */
+
+/* `ret_is_unknown` (may be NULL) is set true when the connection was lost during COMMIT: re-read before acting. */
+NODISCARD int pg_commit(struct pg *pg, bool *ret_is_unknown, struct error *err);
+
+/* Results: rows and columns from 0, values in binary form. The getters assert the column's type. */
+void pg_result_free(struct pg_result *result);
+DEFINE_CLEANUP(struct pg_result *, pg_result_free)
+size_t pg_rows(const struct pg_result *result);
+uint64_t pg_affected(const struct pg_result *result);
+bool pg_is_null(const struct pg_result *result, size_t row, int column);
+bool pg_get_bool(const struct pg_result *result, size_t row, int column);
+int64_t pg_get_int(const struct pg_result *result, size_t row, int column); /* int2, int4, int8; timestamptz: unix µs */
+struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column); /* text, bytea, json(b) text */
+char *pg_get_text(const struct pg_result *result, size_t row, int column);       /* heap copy; NULL for SQL NULL */
+struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column);
+
+/*
+ * Brings a database's tables up to date: each migration once, in order, each in a transaction of its own, all under an
+ * advisory lock, so that several processes may start at once and one that is killed half-way does no harm.
+ * Recorded in schema_migration(name, applied_at). Waits for the database up to `wait_ms`.
+ */
+struct pg_migration {
+	const char *name; /* "0001_initial" */
+	const char *sql;
+};
+NODISCARD int pg_migrate(struct pg *pg, const struct pg_migration *migrations, size_t count, int64_t wait_ms,
+			 struct error *err);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * registry_client.h - schemas by id and by subject, from any Confluent-compatible registry, cached.
+ *
+ * Guarantees: an id never changes its meaning, so what was fetched once is kept for ever, in memory and (with
+ *             `cache_path`) on disk: a restart works while the registry is away, for every id seen before.
+ *             Look-ups by subject ("latest") are asked anew and never cached.
+ * Errors:     registry away -> ERR_UNAVAILABLE, unknown id or subject -> ERR_NOT_FOUND, refused by compatibility ->
+ *             ERR_INCOMPATIBLE with the registry's words, a bad schema -> ERR_INVALID.
+ * Threads:    any thread; calls may block for the network, cache hits do not. Concurrent misses of an id fetch once.
+ */
+#ifndef SCHEMA_REGISTRY_CLIENT_REGISTRY_CLIENT_H
+#define SCHEMA_REGISTRY_CLIENT_REGISTRY_CLIENT_H
+
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+#include "schema-registry/model/schema.h"
+
+struct registry_client;
+
+struct registry_client_options {
+	const char *url;        /* "http://127.0.0.1:8081" */
+	const char *cache_path; /* a folder, made when missing; NULL: memory only */
+	int64_t timeout_ms;     /* for one request; 0: 5 s */
+};
+
+struct registry_client *registry_client_new(const struct registry_client_options *options);
+void registry_client_free(struct registry_client *client);
+DEFINE_CLEANUP(struct registry_client *, registry_client_free)
+
+/* The result is borrowed and lives as long as the client. */
+NODISCARD int registry_client_by_id(struct registry_client *client, int32_t id, const struct schema **ret_schema,
+				    struct error *err);
+/* Only what is cached: never blocks. NULL: not here yet. */
+const struct schema *registry_client_cached(struct registry_client *client, int32_t id);
+NODISCARD int registry_client_latest(struct registry_client *client, const char *subject, int32_t *ret_id,
+				     int32_t *ret_version, const struct schema **ret_schema, struct error *err);
+NODISCARD int registry_client_register(struct registry_client *client, const char *subject, enum schema_format format,
+				       struct bytes text, int32_t *ret_id, struct error *err);
+NODISCARD int registry_client_ping(struct registry_client *client, struct error *err);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * schema.h - a parsed schema of either format: what it is called, what is in it, how it prints, what it equals.
+ *
+ * Guarantees: parsing reports every error with line and column; identity rests on the parsed form, not on the text.
+ * Ownership:  a schema is reference counted and immutable; types and texts in it live as long as it does.
+ * Threads:    schema_ref/_unref are atomic; everything else only reads.
+ */
+#ifndef SCHEMA_REGISTRY_MODEL_SCHEMA_H
+#define SCHEMA_REGISTRY_MODEL_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+#include "lib/base/problems.h"
+
+enum schema_format { SCHEMA_FORMAT_AVRO, SCHEMA_FORMAT_PROTOBUF, SCHEMA_FORMAT_COUNT };
+
+struct schema;
+struct schema_type; /* a record, message, … inside a schema; each format has its own */
+
+/* A schema that another one imports: Protobuf by file name, Avro by full name. */
+struct schema_reference {
+	const char *name;
+	const struct schema *schema;
+};
+
+/* Parses the text (for Protobuf also a base64 FileDescriptorProto). Problems have places `line:col`. */
+NODISCARD int schema_parse(enum schema_format format, struct bytes text, const struct schema_reference *references,
+			   size_t reference_count, struct schema **ret_schema, struct problems *problems);
+struct schema *schema_ref(struct schema *schema);
+void schema_unref(struct schema *schema);
+DEFINE_CLEANUP(struct schema *, schema_unref)
+
+enum schema_format schema_format(const struct schema *schema);
+const char *schema_format_name(enum schema_format format);                   /* AVRO, PROTOBUF */
+bool schema_format_parse(const char *text, enum schema_format *ret_format); /* NULL or "" is AVRO */
+const char *schema_text(const struct schema *schema); /* canonical: what the registry stores and answers */
+bool schema_equal(const struct schema *a, const struct schema *b);
+
+/* 32 bytes that are equal exactly for equal schemas (SHA-256 over format and canonical form). */
+void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32]);
+
+const struct schema_type *schema_root(const struct schema *schema); /* Protobuf: the first message; NULL: none */
+const struct schema_type *schema_message_at(const struct schema *schema, const int32_t *indexes, int count); /* or NULL */
+int schema_type_indexes(const struct schema_type *type, int32_t *ret_indexes, int max); /* Protobuf: its path; else 0 */
+const char *schema_type_name(const struct schema_type *type); /* full name: shop.payment.v1.PaymentCharged */
+
+/* ---- what a type checker asks ---- */
+enum schema_kind {
+	SCHEMA_KIND_NULL,
+	SCHEMA_KIND_BOOL,
+	SCHEMA_KIND_INT,   /* with bits and is_signed */
+	SCHEMA_KIND_FLOAT, /* with bits */
+	SCHEMA_KIND_TEXT,
+	SCHEMA_KIND_BYTES,
+	SCHEMA_KIND_ENUM,
+	SCHEMA_KIND_LIST,   /* `element` */
+	SCHEMA_KIND_MAP,    /* text keys; `element` */
+	SCHEMA_KIND_RECORD, /* `record` */
+	SCHEMA_KIND_UNION,  /* of several non-null branches */
+};
+
+struct schema_field {
+	const char *name;
+	enum schema_kind kind;
+	int bits;
+	bool is_signed;
+	bool is_optional; /* may be absent: a default, a nullable union, or Protobuf */
+	bool is_nullable; /* may hold "nothing": a nullable union, a Protobuf field with presence */
+	enum schema_kind element_kind;      /* LIST, MAP */
+	const struct schema_type *record;   /* RECORD, or element_kind RECORD; NULL otherwise */
+};
+
+size_t schema_type_field_count(const struct schema_type *type);
+struct schema_field schema_type_field(const struct schema_type *type, size_t index);
+bool schema_type_find(const struct schema_type *type, const char *name, struct schema_field *ret_field);
+
+#endif
