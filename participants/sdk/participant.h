@@ -1,0 +1,102 @@
+/*
+ * participant.h - what a service needs to take part in sagas: commands in, effects once, replies out.
+ *
+ * Why:        a command may arrive twice, late, or after its compensation. The inbox (one row for each (saga, step,
+ *             phase)) makes the effect happen once and the reply be the same one every time.
+ * Guarantees: effect, inbox row and stored reply are one transaction. A duplicate gets the stored reply. A
+ *             compensation whose forward command was never seen leaves a tombstone and replies `succeeded` with
+ *             `saga-effect: none`; the late forward command then gets `rejected` (cancelled-before). Offsets are stored
+ *             after the replies are confirmed by the broker. Source: docs/wire-contract.md.
+ * Threads:    participant_run() owns everything on one thread; handlers run there, inside the transaction.
+ * Ownership:  commands and everything in them live for the batch; replies are allocated in `batch->arena`.
+ */
+#ifndef PARTICIPANTS_SDK_PARTICIPANT_H
+#define PARTICIPANTS_SDK_PARTICIPANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/error.h"
+#include "lib/base/uuid.h"
+#include "lib/kafka/kafka.h"
+#include "lib/metrics/metrics.h"
+#include "lib/pg/pg.h"
+#include "schema-registry/client/registry_client.h"
+#include "schema-registry/codec/value.h"
+
+enum command_outcome {
+	COMMAND_OUTCOME_NONE,      /* not answered: a bug of the handler */
+	COMMAND_OUTCOME_SUCCEEDED, /* final */
+	COMMAND_OUTCOME_REJECTED,  /* final: the business says no; had no effect */
+};
+
+struct command {
+	struct uuid saga_id;
+	const char *step;
+	bool is_compensation;
+	int32_t attempt;
+	const char *key;          /* the saga's key: the record's key */
+	const struct value *body; /* decoded */
+	bool has_forward_effect;  /* compensation: the forward command succeeded here */
+
+	/* filled in by the handler */
+	enum command_outcome outcome;
+	const char *reply_topic; /* one of the handler's reply topics */
+	struct value reply;      /* a record that fits the schema of the reply topic's subject */
+	const char *reason;      /* code of a refusal, `insufficient_stock`; NULL otherwise */
+	const char *detail;      /* text for people; NULL: none */
+	bool has_no_effect;      /* succeeded without having changed anything: `saga-effect: none` */
+};
+
+struct command_batch {
+	struct pg *pg; /* inside the transaction */
+	struct arena *arena;
+	struct command **commands; /* each new to the inbox; all of one topic */
+	size_t count;
+};
+
+/*
+ * Applies the whole batch's effects with the batch's connection and answers every command. -1: a transient or technical
+ * failure; the transaction is rolled back, the batch is tried again in halves, then one by one, so that one bad command
+ * does not hold up the others.
+ */
+typedef int command_handler_fn(void *ctx, struct command_batch *batch, struct error *err);
+
+struct command_handler {
+	const char *command_topic;
+	const char *const *reply_topics; /* NULL-terminated; their subjects' latest schemas are looked up at start */
+	const char *tombstone_reply_topic; /* where a compensation without effect, or a cancelled command, is answered */
+	command_handler_fn *handle;
+};
+
+struct participant_options {
+	const char *service; /* "payment-service": group, ce_source, database application name */
+	const char *instance; /* group.instance.id; NULL: dynamic membership */
+	struct kafka_options kafka;
+	const char *postgres;     /* conninfo; NULL: no database, no inbox (benchmarks only): handlers get pg == NULL */
+	struct registry_client *registry;
+	struct metrics *metrics;
+	const struct pg_migration *migrations; /* the service's own tables; the SDK's come first */
+	size_t migration_count;
+	const struct command_handler *handlers;
+	size_t handler_count;
+	void *ctx;
+	size_t batch_max; /* 0: 500 */
+};
+
+struct participant;
+
+/* Connects, migrates, looks up the schemas (waiting for what is away, logging it) and runs until participant_stop(). */
+struct participant *participant_new(const struct participant_options *options);
+NODISCARD int participant_run(struct participant *participant, struct error *err);
+void participant_stop(struct participant *participant); /* any thread; the batch in hand is finished */
+void participant_free(struct participant *participant);
+DEFINE_CLEANUP(struct participant *, participant_free)
+
+/* For health: "" when fine, else what is wrong; any thread. */
+void participant_health(struct participant *participant, bool *ret_is_ready, char *ret_database, size_t database_len,
+			char *ret_kafka, size_t kafka_len, char *ret_registry, size_t registry_len);
+
+#endif
