@@ -46,7 +46,8 @@ int error_prefix(struct error *err, const char *format, ...)
 	len = vsnprintf(err->msg, sizeof(err->msg), format, args);
 	va_end(args);
 	if (len >= 0 && (size_t)len < sizeof(err->msg))
-		(void)snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", rest);
+		len = snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", rest);
+	assert(len >= 0); /* a cut message is still a message */
 	return -1;
 }
 
