@@ -2,9 +2,12 @@
  * http_server.h - a small HTTP/1.1 server: a handler gets a whole request and fills a whole response.
  *
  * Why:        registry, participants and coordinator need the same plain thing over libmicrohttpd.
- * Threads:    `handle` runs on one of the server's own threads, several at a time; it may block.
+ * Threads:    `handle` runs on its connection's thread, at most `threads` of them at a time; it may block as long as
+ *             it likes.
  * Ownership:  the request is valid inside the handler only; response bodies are owned by the response.
- * Limits:     bodies beyond body_bytes_max are answered 413 without calling the handler; 10 s for slow headers.
+ * Limits:     512 connections; bodies beyond body_bytes_max are answered 413 without calling the handler; 10 s without
+ *             a byte while a request comes in, 60 s between requests. Paths and queries that are no UTF-8 text, or hold
+ *             a zero byte, are answered 400, so that handlers never see a text that was cut.
  */
 #ifndef LIB_HTTP_HTTP_SERVER_H
 #define LIB_HTTP_HTTP_SERVER_H
@@ -31,7 +34,7 @@ struct http_server_options {
 	const char *address; /* "127.0.0.1" where NULL */
 	uint16_t port;       /* 0: any free one, see http_server_port() */
 	size_t body_bytes_max;
-	int threads; /* 0: 4 */
+	int threads; /* handlers that run at the same time; others wait for their turn. 0: 4 */
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
 	void *ctx;
 };
@@ -45,9 +48,11 @@ DEFINE_CLEANUP(struct http_server *, http_server_free)
 const char *http_request_method(const struct http_request *request);
 struct bytes http_request_body(const struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL: absent; any case */
-const char *http_request_query(const struct http_request *request, const char *name); /* decoded; NULL: absent */
+const char *http_request_query(const struct http_request *request,
+			       const char *name); /* decoded; "": without a value; NULL: absent */
 
-/* The path is split at '/' before percent-decoding, so a part may hold any character. "/" has no parts. */
+/* The path is split at '/' before percent-decoding, so a part may hold any character. "/" has no parts; one '/' at the
+ * end of a path adds none. */
 const char *http_request_path(const struct http_request *request); /* as sent, without the query */
 size_t http_request_part_count(const struct http_request *request);
 const char *http_request_part(const struct http_request *request, size_t index);

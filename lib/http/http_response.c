@@ -1,0 +1,35 @@
+/* http_response.c - bodies of failures; see http_server.h. */
+#include <stdarg.h>
+
+#include "lib/http/http_server.h"
+
+static const int status_of_code[ERR_CODE_COUNT] = {
+	[ERR_NONE] = 200,         [ERR_INVALID] = 400,     [ERR_NOT_FOUND] = 404, [ERR_CONFLICT] = 409,
+	[ERR_PRECONDITION] = 409, [ERR_UNAVAILABLE] = 503, [ERR_TIMEOUT] = 504,   [ERR_INCOMPATIBLE] = 409,
+	[ERR_LIMIT] = 413,        [ERR_CORRUPT] = 400,     [ERR_INTERNAL] = 500,
+};
+
+void http_response_error(struct http_response *response, int status, const char *code, const char *format, ...)
+{
+	struct buffer text = {0};
+	va_list args;
+
+	va_start(args, format);
+	buffer_append_va(&text, format, args);
+	va_end(args);
+
+	response->status = status;
+	response->content_type = "application/json";
+	buffer_clear(&response->body);
+	buffer_append_text(&response->body, "{\"error\":");
+	buffer_append_json_string(&response->body, code, strlen(code));
+	buffer_append_text(&response->body, ",\"message\":");
+	buffer_append_json_string(&response->body, buffer_text(&text), text.len);
+	buffer_append_text(&response->body, "}");
+	buffer_release(&text);
+}
+
+void http_response_from_error(struct http_response *response, const struct error *err)
+{
+	http_response_error(response, status_of_code[err->code], err_code_name(err->code), "%s", err->msg);
+}

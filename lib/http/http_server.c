@@ -1,0 +1,322 @@
+/*
+ * http_server.c - see http_server.h.
+ *
+ * One thread a connection: a handler that blocks for seconds (a front that waits for a saga's outcome) then holds up
+ * nobody else, and an idle keep-alive connection holds up no handler. A pool of polling threads was rejected for the
+ * first reason. CONNECTIONS_MAX bounds the threads, `options.threads` the handlers that run at the same time.
+ */
+#include "lib/http/http_server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/http/http_request.h"
+
+enum {
+	CONNECTIONS_MAX = 512,
+	THREAD_STACK_BYTES = 1024 * 1024, /* parsers of nested input run on it */
+	RECEIVE_TIMEOUT_S = 10,           /* without a byte, while a request comes in */
+	IDLE_TIMEOUT_S = 60,              /* between two requests, and while an answer goes out */
+	STOP_TIMEOUT_S = 10,
+	THREADS_DEFAULT = 4,
+	DISCARD_FACTOR =
+		16, /* a body up to so many times the limit is read to its end, so that the sender gets its 413 */
+};
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	int listen_fd;
+	uint16_t port;
+	size_t body_bytes_max;
+	int threads;
+	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
+	void *ctx;
+	pthread_mutex_t mu;
+	pthread_cond_t changed;
+	int handling;   /* guarded by mu: handlers that run */
+	int unanswered; /* guarded by mu: requests whose handler began and whose answer is not sent yet */
+};
+
+/* ---- one request ---- */
+
+static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+	(void)ctx;
+	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+					(unsigned)RECEIVE_TIMEOUT_S); /* cannot fail for this option */
+	return http_request_new(uri);
+}
+
+static void on_request_done(void *ctx, struct MHD_Connection *connection, void **place,
+			    enum MHD_RequestTerminationCode why)
+{
+	struct http_server *server = ctx;
+	struct http_request *request = *place;
+
+	(void)connection;
+	(void)why; /* a client that went away is no concern of ours */
+	if (!request)
+		return;
+	if (request->is_handled) {
+		pthread_mutex_lock(&server->mu);
+		server->unanswered--;
+		pthread_cond_broadcast(&server->changed);
+		pthread_mutex_unlock(&server->mu);
+	}
+	http_request_free(request);
+	*place = NULL;
+}
+
+/* Hands the response to libmicrohttpd, which owns its body from then on. */
+static enum MHD_Result send_response(struct MHD_Connection *connection, struct http_response *response)
+{
+	struct MHD_Response *sent =
+		MHD_create_response_from_buffer(response->body.len, response->body.data, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result;
+
+	if (!sent) {
+		buffer_release(&response->body);
+		free((char *)response->location);
+		return MHD_NO;
+	}
+	if (response->body.len > 0)
+		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+	if (response->location) /* a header that is refused for its characters is left out */
+		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_LOCATION, response->location);
+	result = MHD_queue_response(connection, (unsigned)response->status, sent);
+	MHD_destroy_response(sent);
+	free((char *)response->location);
+	return result;
+}
+
+static enum MHD_Result send_refusal(struct MHD_Connection *connection, int status, const char *code, const char *text)
+{
+	struct http_response response = {0};
+
+	http_response_error(&response, status, code, "%s", text);
+	return send_response(connection, &response);
+}
+
+static enum MHD_Result send_too_large(const struct http_server *server, struct MHD_Connection *connection)
+{
+	char text[100];
+
+	(void)snprintf(text, sizeof(text), "the body is larger than the limit of %zu bytes", server->body_bytes_max);
+	return send_refusal(connection, 413, "limit", text);
+}
+
+/* The first call for a request: its headers are there, its body is not. */
+static enum MHD_Result on_headers(struct http_server *server, struct MHD_Connection *connection,
+				  struct http_request *request, const char *method)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	bool is_asking = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT) != NULL;
+	size_t body_bytes = length ? strtoull(length, NULL, 10) : 0; /* libmicrohttpd has checked that it is a number */
+
+	request->connection = connection;
+	request->method = method;
+	if (body_bytes <= server->body_bytes_max)
+		return MHD_YES;
+	request->is_too_large = true;
+	/* Answering before the body closes the connection: right for who asked first, or would send for ages. */
+	if (is_asking || body_bytes / DISCARD_FACTOR > server->body_bytes_max)
+		return send_too_large(server, connection);
+	return MHD_YES;
+}
+
+static enum MHD_Result on_body_part(const struct http_server *server, struct http_request *request, const char *data,
+				    size_t len)
+{
+	if (!request->is_too_large && len > server->body_bytes_max - request->body.len)
+		request->is_too_large = true;
+	if (!request->is_too_large) {
+		buffer_append(&request->body, data, len);
+		return MHD_YES;
+	}
+	buffer_release(&request->body);
+	request->discarded_bytes += len;
+	return request->discarded_bytes / DISCARD_FACTOR > server->body_bytes_max ? MHD_NO : MHD_YES;
+}
+
+static void run_handler(struct http_server *server, struct http_request *request, struct http_response *response)
+{
+	pthread_mutex_lock(&server->mu);
+	request->is_handled = true;
+	server->unanswered++;
+	while (server->handling >= server->threads)
+		pthread_cond_wait(&server->changed, &server->mu);
+	server->handling++;
+	pthread_mutex_unlock(&server->mu);
+
+	server->handle(server->ctx, request, response);
+
+	pthread_mutex_lock(&server->mu);
+	server->handling--;
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->mu);
+}
+
+static enum MHD_Result answer(struct http_server *server, struct MHD_Connection *connection,
+			      struct http_request *request)
+{
+	struct http_response response = {.status = 200, .content_type = "application/json"};
+	const char *why = NULL;
+
+	if (!http_request_split(request, &why))
+		return send_refusal(connection, 400, "invalid", why);
+	/* The time-out counts from the last byte; it must not pass while the handler works. */
+	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	run_handler(server, request, &response);
+	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S);
+	return send_response(connection, &response);
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *data, size_t *data_len, void **place)
+{
+	struct http_server *server = ctx;
+	struct http_request *request = *place;
+	enum MHD_Result result;
+
+	(void)url; /* decoded already: see http_request.h */
+	(void)version;
+	assert(request);
+	if (!request->connection)
+		return on_headers(server, connection, request, method);
+	if (*data_len > 0) {
+		result = on_body_part(server, request, data, *data_len);
+		*data_len = 0;
+		return result;
+	}
+	if (request->is_too_large)
+		return send_too_large(server, connection);
+	return answer(server, connection, request);
+}
+
+/* ---- the server ---- */
+
+static int listen_error(struct error *err, const char *address, uint16_t port)
+{
+	enum err_code code = errno == EADDRINUSE ? ERR_CONFLICT : errno == EACCES ? ERR_INVALID : ERR_UNAVAILABLE;
+
+	return error_set(err, code, "cannot listen on %s port %u: %m", address, (unsigned)port);
+}
+
+static uint16_t bound_port(int fd)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+		return 0;
+	return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+						: ((struct sockaddr_in *)&name)->sin_port);
+}
+
+/* A listening socket of our own, since libmicrohttpd does not tell why its one failed. */
+static int open_listener(const char *address, uint16_t port, int *ret_fd, struct error *err)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char port_text[8];
+	int fd = -1;
+	int result = 0;
+
+	(void)snprintf(port_text, sizeof(port_text), "%u", (unsigned)port);
+	if (getaddrinfo(address, port_text, &hints, &found) != 0)
+		return error_set(err, ERR_INVALID, "cannot listen on '%s': it is no IP address", address);
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
+	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
+		result = listen_error(err, address, port);
+		if (fd >= 0)
+			close(fd);
+	} else {
+		*ret_fd = fd;
+	}
+	freeaddrinfo(found);
+	return result;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server)
+{
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
+
+	return MHD_start_daemon(flags, server->port, NULL, NULL, on_request, server, /**/
+				MHD_OPTION_LISTEN_SOCKET, server->listen_fd,         /**/
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)RECEIVE_TIMEOUT_S,                              /**/
+				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, /**/
+				MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,     /**/
+				MHD_OPTION_NOTIFY_COMPLETED, on_request_done, server,     /**/
+				MHD_OPTION_END);
+}
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret_server, struct error *err)
+{
+	const char *address = options->address ? options->address : "127.0.0.1";
+	struct http_server *server;
+	int fd = -1;
+
+	assert(options->handle);
+	if (open_listener(address, options->port, &fd, err) < 0)
+		return -1;
+	server = xcalloc(1, sizeof(*server));
+	server->listen_fd = fd;
+	server->port = bound_port(fd);
+	server->body_bytes_max = options->body_bytes_max;
+	server->threads = options->threads > 0 ? options->threads : THREADS_DEFAULT;
+	server->handle = options->handle;
+	server->ctx = options->ctx;
+	pthread_mutex_init(&server->mu, NULL);
+	pthread_cond_init(&server->changed, NULL);
+	server->daemon = start_daemon(server);
+	if (!server->daemon) {
+		http_server_free(server);
+		return error_set(err, ERR_INTERNAL, "cannot start the HTTP server on port %u: %m",
+				 (unsigned)options->port);
+	}
+	*ret_server = server;
+	return 0;
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+/* Waits until every handler that began has its answer sent; a reader that stalls cannot hold us up for ever. */
+static void drain(struct http_server *server)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_TIMEOUT_S;
+	pthread_mutex_lock(&server->mu);
+	while (server->unanswered > 0 && pthread_cond_timedwait(&server->changed, &server->mu, &until) == 0)
+		;
+	pthread_mutex_unlock(&server->mu);
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	if (server->daemon) {
+		(void)MHD_quiesce_daemon(server->daemon); /* gives listen_fd back, which is closed below */
+		drain(server);
+		MHD_stop_daemon(server->daemon);
+	}
+	close(server->listen_fd);
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->mu);
+	free(server);
+}
