@@ -1,0 +1,95 @@
+/*
+ * engine.h - the turn: takes all that waits, applies the core to each, commits once, then answers and sends.
+ *
+ * Why:        one transaction for many sagas is what makes durability cheap; one thread that owns all of it is what
+ *             makes it simple.
+ * Guarantees: a request's `done` runs exactly once, after the commit that it reports; commands are produced and offsets
+ *             stored only after the commit of what caused them (docs/wire-contract.md, ARCHITECTURE.md: crash points).
+ * Threads:    engine_start/_get may be called from any thread and never block; `done` runs on the engine thread and must
+ *             only copy, enqueue and return.
+ * Limits:     the queue is bounded; a full queue answers ERR_LIMIT at once.
+ */
+#ifndef COORDINATOR_ENGINE_ENGINE_H
+#define COORDINATOR_ENGINE_ENGINE_H
+
+#include "coordinator/definition/catalog.h"
+#include "coordinator/saga/saga.h"
+#include "lib/metrics/metrics.h"
+
+struct engine;
+struct engine_ports; /* ports.h: store, bus, clock */
+
+struct engine_label {
+	const char *name;
+	const char *value;
+};
+
+/* A saga as it is shown. Everything lives until `done` returns. */
+struct saga_view {
+	const struct plan *plan;
+	const struct saga *saga;
+	const char *key;
+	const char *idempotency_key;
+	struct bytes input;
+	const struct engine_label *labels;
+	size_t label_count;
+	const struct saga_log_entry *log; /* only where asked for */
+	size_t log_count;
+};
+
+struct saga_log_entry {
+	int64_t sequence; /* the version that the event made */
+	struct saga_event event;
+	enum saga_state state; /* after it */
+	const char *milestone; /* newly reached by it; NULL: none */
+};
+
+struct start_request {
+	const struct plan *plan;
+	bool has_saga_id;
+	struct uuid saga_id;
+	const char *idempotency_key; /* "" : the saga id serves */
+	const char *key;
+	struct bytes input; /* canonical */
+	const struct engine_label *labels;
+	size_t label_count;
+};
+
+/* `view` is NULL exactly when `err` is not. already_existed: an earlier start with the same key and content.
+ * ERR_CONFLICT: the same idempotency key or saga id with other content. ERR_UNAVAILABLE: the store is away. */
+typedef void start_done_fn(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err);
+/* Copies the request before it returns. */
+void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx);
+
+/* Answers at once, or when the saga is no longer open, or after wait_ms, whichever is first. The answer has the log.
+ * ERR_NOT_FOUND, ERR_UNAVAILABLE. */
+typedef void get_done_fn(void *ctx, const struct saga_view *view, const struct error *err);
+void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx);
+
+struct engine_options {
+	const char *instance;  /* stable name of this coordinator */
+	struct catalog *catalog;
+	const struct engine_ports *ports;
+	struct metrics *metrics;
+	size_t queue_max;      /* 0: 100,000 */
+	size_t cache_max;      /* open sagas kept in memory; 0: 100,000 */
+	int64_t sweep_ms;      /* 0: 1,000 */
+};
+
+struct engine *engine_new(const struct engine_options *options);
+NODISCARD int engine_run(struct engine *engine, struct error *err); /* starts the thread */
+void engine_drain(struct engine *engine, int64_t timeout_ms); /* stop intake, finish what waits, join */
+void engine_free(struct engine *engine);
+
+/* A definition is startable when the bus listens to all of its reply topics; any thread. */
+bool engine_is_ready(struct engine *engine, const struct plan *plan);
+
+struct engine_health {
+	bool is_store_up;
+	bool is_bus_up;
+	char store_error[160];
+	char bus_error[160];
+};
+void engine_health(struct engine *engine, struct engine_health *ret_health); /* any thread */
+
+#endif

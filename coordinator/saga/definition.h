@@ -1,0 +1,53 @@
+/*
+ * definition.h - the part of a saga definition that decides what happens next: steps, kinds, timings.
+ *
+ * Not here:   topics, schemas, field mappings (definition/plan.h), YAML (definition/). The core only needs this.
+ * Guarantees: immutable once made; definition_check() held when it was made.
+ */
+#ifndef COORDINATOR_SAGA_DEFINITION_H
+#define COORDINATOR_SAGA_DEFINITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DEFINITION_STEPS_MAX = 256, STEP_ID_BYTES_MAX = 255 };
+
+enum step_kind {
+	STEP_KIND_COMPENSATABLE, /* can be undone */
+	STEP_KIND_PIVOT,         /* decides: before it the saga can go back, after it only forward */
+	STEP_KIND_RETRIABLE,     /* after the pivot: is repeated until it succeeds */
+	STEP_KIND_COUNT
+};
+
+enum step_phase { STEP_PHASE_FORWARD, STEP_PHASE_COMPENSATION, STEP_PHASE_COUNT };
+
+/* How one command is pursued. */
+struct command_policy {
+	int64_t timeout_ms;       /* the whole pursuit, re-sends and attempts included */
+	int64_t resend_ms;        /* first interval of re-sending without a reply; doubles, at most resend_max_ms */
+	int64_t resend_max_ms;
+	int64_t retry_backoff_ms; /* first wait after a `retriable` reply; doubles, at most retry_backoff_max_ms */
+	int64_t retry_backoff_max_ms;
+	int32_t attempts_max; /* `retriable` replies (and time-outs at and after the pivot) before giving up */
+};
+
+/* Defaults: forward 30 s, compensation 24 h, re-send 3 s to 60 s, backoff 300 ms to 30 s, 10 attempts. */
+extern const struct command_policy COMMAND_POLICY_DEFAULTS[STEP_PHASE_COUNT];
+
+struct step_definition {
+	const char *id;
+	enum step_kind kind;
+	bool has_compensation;
+	struct command_policy policy[STEP_PHASE_COUNT];
+	const char *timed_out_milestone[STEP_PHASE_COUNT]; /* CHARGE_PAYMENT_TIMED_OUT */
+};
+
+struct definition {
+	const char *name;
+	int32_t version;
+	const struct step_definition *steps;
+	size_t step_count;
+};
+
+#endif

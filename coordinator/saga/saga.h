@@ -1,0 +1,166 @@
+/*
+ * saga.h - one run of a definition, and the pure function that moves it.
+ *
+ * Why:        everything that must never go wrong is here, without I/O, clock, randomness, globals, logs or locks; so it
+ *             can be simulated, replayed from the log, and tested for every state and event.
+ * Guarantees: same definition, saga and event -> same new saga and effects, byte for byte (saga_encode()).
+ *             Every change adds exactly one to `version`, and is one entry of the saga's log.
+ * Not here:   inputs and payloads (definition/plan.h builds commands), idempotency of starts (engine/).
+ * Time:       microseconds since 1970 by the database's clock, carried by events. Jitter is derived from the saga's id,
+ *             step and counters, so that replay needs nothing else.
+ * Ownership:  a saga and its texts live in the arena that was given; `saga_apply` copies, its input stays as it was.
+ */
+#ifndef COORDINATOR_SAGA_SAGA_H
+#define COORDINATOR_SAGA_SAGA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coordinator/saga/definition.h"
+#include "lib/base/arena.h"
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+#include "lib/base/uuid.h"
+
+/* The states and events come from saga_states.def, the one table of the machine; so do their names. */
+enum saga_state {
+	SAGA_STATE_SCHEDULED,
+	SAGA_STATE_RUNNING,
+	SAGA_STATE_COMPLETING,
+	SAGA_STATE_COMPLETED,
+	SAGA_STATE_COMPENSATING,
+	SAGA_STATE_COMPENSATED,
+	SAGA_STATE_STUCK,
+	SAGA_STATE_FAILED,
+	SAGA_STATE_COUNT
+};
+
+enum step_state {
+	STEP_STATE_PENDING,
+	STEP_STATE_DISPATCHED,
+	STEP_STATE_ACCEPTED,
+	STEP_STATE_RETRY_WAIT,
+	STEP_STATE_SUCCEEDED,
+	STEP_STATE_REJECTED,
+	STEP_STATE_UNKNOWN,
+	STEP_STATE_SKIPPED,
+	STEP_STATE_COMPENSATING,
+	STEP_STATE_COMPENSATION_RETRY_WAIT,
+	STEP_STATE_COMPENSATED,
+	STEP_STATE_NOT_NEEDED,
+	STEP_STATE_COUNT
+};
+
+enum saga_event_type {
+	SAGA_EVENT_STARTED,   /* the first entry of every log */
+	SAGA_EVENT_SUCCEEDED, /* replies */
+	SAGA_EVENT_REJECTED,
+	SAGA_EVENT_RETRIABLE,
+	SAGA_EVENT_ACCEPTED,
+	SAGA_EVENT_RESEND,    /* no reply for the re-send interval, or the instance that sent has restarted */
+	SAGA_EVENT_RETRY,     /* the backoff after a retriable reply is over */
+	SAGA_EVENT_TIMED_OUT, /* the pursuit's deadline is over */
+	SAGA_EVENT_COUNT
+};
+
+const char *saga_state_name(enum saga_state state); /* RUNNING */
+const char *step_state_name(enum step_state state); /* DISPATCHED */
+const char *saga_event_name(enum saga_event_type type); /* timed_out */
+bool saga_state_is_terminal(enum saga_state state);
+bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: the coordinator pursues it by itself */
+
+struct step {
+	enum step_state state;
+	int32_t attempts[STEP_PHASE_COUNT];
+	int32_t resends;         /* of the attempt in flight */
+	int32_t resends_total;   /* of all attempts, both phases */
+	int64_t started_us;      /* 0: not begun */
+	int64_t updated_us;      /* when `state` was reached */
+	int64_t deadline_us;     /* of the pursuit in hand */
+	int64_t due_us;          /* when the command in flight is to be sent again; 0: nothing is due */
+	bool has_no_effect;      /* the compensation was replied to with `saga-effect: none` */
+	const char *reason;      /* of the last failure; NULL: none */
+	const char *detail;
+	struct bytes reply;      /* wire-format value of the forward success, kept for later commands; empty: not kept */
+};
+
+struct saga {
+	struct uuid id;
+	int64_t version;
+	enum saga_state state;
+	int64_t created_us;
+	int64_t updated_us;
+	int64_t ended_us;
+	const char *milestone; /* the last thing that happened, in words; at the end of a compensation what led to it */
+	const char *failure_milestone; /* what began the compensation; NULL: nothing did */
+	const char *stuck_reason;      /* NULL unless STUCK */
+	int32_t current_step;          /* index of the step that is pursued; -1: none */
+	size_t step_count;
+	struct step *steps;
+};
+
+/* An event, complete: the log stores all of it. */
+struct saga_event {
+	enum saga_event_type type;
+	int64_t time_us;
+	int32_t step; /* index; -1 for the saga as a whole */
+	enum step_phase phase;
+	int32_t attempt;       /* replies: what the participant says it answers; others: the attempt in flight */
+	const char *milestone; /* replies: PAYMENT_CHARGED; NULL: none */
+	const char *reason;
+	const char *detail;
+	bool has_no_effect;
+	struct bytes reply; /* SUCCEEDED of a forward command whose reply later commands need; else empty */
+};
+
+enum saga_effect_type {
+	SAGA_EFFECT_SEND_COMMAND, /* step, phase, attempt */
+	SAGA_EFFECT_FINISHED,     /* the saga reached a terminal state */
+	SAGA_EFFECT_STUCK,        /* the saga waits for a person */
+};
+
+struct saga_effect {
+	enum saga_effect_type type;
+	int32_t step;
+	enum step_phase phase;
+	int32_t attempt;
+	int64_t deadline_us; /* SEND_COMMAND: of the pursuit */
+};
+
+enum { SAGA_EFFECTS_MAX = 4 };
+
+struct saga_effects {
+	struct saga_effect items[SAGA_EFFECTS_MAX];
+	size_t count;
+};
+
+enum saga_verdict {
+	SAGA_VERDICT_APPLIED, /* a new version */
+	SAGA_VERDICT_IGNORED, /* duplicate, stale or late: nothing changes, nothing is sent; `ret_why` says which */
+};
+
+/* The first version, with the first command as an effect. */
+struct saga *saga_start(const struct definition *definition, struct uuid id, int64_t time_us, struct arena *arena,
+			struct saga_event *ret_event, struct saga_effects *ret_effects);
+
+enum saga_verdict saga_apply(const struct definition *definition, const struct saga *saga,
+			     const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
+			     struct saga_effects *ret_effects, const char **ret_why);
+
+/* When this saga next wants an event of the clock; 0: never. */
+int64_t saga_due_us(const struct saga *saga);
+/* That event, when it is due at `now_us`; false: nothing is. */
+bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
+/* The event that sends the command in flight again at once, after a restart; false: none is in flight. */
+bool saga_resend_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
+
+/* Asserts what must hold between any two events. */
+void saga_invariant(const struct definition *definition, const struct saga *saga);
+
+/* The stored form, versioned; equal sagas have equal bytes. Decoding refuses what does not fit the definition. */
+void saga_encode(const struct saga *saga, struct buffer *out);
+NODISCARD int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena,
+			  struct saga **ret_saga, struct error *err);
+
+#endif
