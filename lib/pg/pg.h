@@ -3,8 +3,10 @@
  *
  * Why:        libpq reports failures by strings and states; here every failure is a struct error that says whether a
  *             retry helps, and a commit whose outcome is unknown is told apart from one that failed.
- * Errors:     lost connection, 57P0x, 53xxx -> ERR_UNAVAILABLE; 40001, 40P01 -> ERR_UNAVAILABLE; 23xxx -> ERR_CONFLICT;
- *             22xxx -> ERR_INVALID; others ERR_INTERNAL. `pg_sqlstate()` has the exact state of the last failure.
+ * Errors:     lost connection, 57P0x, 53xxx -> ERR_UNAVAILABLE; 40001, 40P01, 55P03 -> ERR_UNAVAILABLE; 57014 ->
+ *             ERR_TIMEOUT; 23xxx -> ERR_CONFLICT; 22xxx -> ERR_INVALID; others ERR_INTERNAL. `pg_sqlstate()` has the exact
+ *             state of the last failure.
+ * Text:       SQL text holds no NUL and only valid UTF-8 (utf8_is_valid()); else Postgres refuses the statement (22021).
  * Threads:    one thread at a time. Every call blocks. The text of statements must be a literal or outlive the call.
  * Ownership:  results are released by pg_result_free().
  */
@@ -86,7 +88,8 @@ NODISCARD int pg_exec_script(struct pg *pg, const char *sql, struct error *err);
 NODISCARD int pg_begin(struct pg *pg, struct error *err);
 void pg_rollback(struct pg *pg); /* a failure drops the connection, which rolls back, too */
 
-/* `ret_is_unknown` (may be NULL) is set true when the connection was lost during COMMIT: re-read before acting. */
+/* `ret_is_unknown` (may be NULL) is set true when the connection was lost during COMMIT: re-read before acting. After
+ * any failure no transaction is open. A transaction in which a statement had failed -> ERR_PRECONDITION. */
 NODISCARD int pg_commit(struct pg *pg, bool *ret_is_unknown, struct error *err);
 
 /* Results: rows and columns from 0, values in binary form. The getters assert the column's type. */
