@@ -1,0 +1,193 @@
+/*
+ * ports.h - what the engine needs of the world: a store, a bus, a clock; and how replies get in.
+ *
+ * Why:        the engine includes no edge, so the same object code runs over Postgres and Kafka, over the fakes of the
+ *             unit tests, and single-threaded in a simulator with virtual time.
+ * Threads:    store and clock are called on the engine's thread only, one call at a time. The bus port says for each
+ *             function. A simulator may run everything on one thread: engine_new(), then engine_turn() as it likes.
+ * Ownership:  what a port returns lives in the arena that it was given; what it is given is borrowed for the call.
+ */
+#ifndef COORDINATOR_ENGINE_PORTS_H
+#define COORDINATOR_ENGINE_PORTS_H
+
+#include "coordinator/engine/engine.h"
+
+/* ---- store ---- */
+
+/* What is written once, when the saga is made. */
+struct store_start {
+	int32_t definition_id;
+	const char *definition_name;
+	const char *key;
+	const char *idempotency_key; /* never "": the saga's id in text where the client gave none */
+	struct bytes input;
+	const struct engine_label *labels;
+	size_t label_count;
+	int64_t created_us;
+};
+
+struct store_log_row {
+	struct uuid saga_id;
+	const char *step_id;         /* "" for the saga as a whole */
+	struct saga_log_entry entry; /* entry.event.step is not stored: the reader finds it by step_id */
+};
+
+enum store_outcome {
+	STORE_OUTCOME_DONE,
+	STORE_OUTCOME_CONFLICT, /* start: the id or the idempotency key exists; change: the row has another version */
+};
+
+/* One saga's part of a transaction; several events may be folded into it. */
+struct store_change {
+	struct uuid saga_id;
+	const struct store_start *start; /* NULL: the row exists */
+	int64_t expected_version;        /* of an existing row */
+	int64_t version;
+	enum saga_state state;
+	const char *milestone; /* NULL: none yet */
+	struct bytes data;     /* saga_encode() */
+	int64_t due_us;        /* 0: never */
+	int64_t updated_us;
+	int64_t ended_us;                /* 0: not ended */
+	const struct store_log_row *log; /* versions expected_version + 1 … version */
+	size_t log_count;
+	enum store_outcome outcome; /* set where commit answers STORE_COMMITTED */
+};
+
+struct store_commit {
+	const char *instance;         /* who has the command in flight: this coordinator … */
+	int64_t boot;                 /* … and its run */
+	struct store_change *changes; /* sorted by saga id, each id at most once */
+	size_t count;
+};
+
+enum store_result {
+	STORE_COMMITTED, /* each change says its outcome */
+	STORE_FAILED,    /* rolled back; the same may succeed later */
+	STORE_UNKNOWN,   /* the connection was lost meanwhile: it may have happened */
+	STORE_REFUSED,   /* rolled back; the content of some change is illegal: halve */
+};
+
+struct store_row {
+	struct uuid saga_id;
+	int32_t definition_id;
+	int64_t version;
+	enum saga_state state;
+	struct bytes data;
+	const char *definition_name;
+	const char *key;
+	const char *idempotency_key;
+	struct bytes input;
+	const struct engine_label *labels;
+	size_t label_count;
+};
+
+struct store_key {
+	const char *definition_name;
+	const char *idempotency_key;
+};
+
+/* An open saga and the version at which it was seen. */
+struct store_glance {
+	struct uuid saga_id;
+	int64_t version;
+	enum saga_state state;
+};
+
+struct store_page {
+	struct store_glance *items; /* ascending by id */
+	size_t count;
+	int64_t now_us; /* the database's clock */
+};
+
+/* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */
+struct store_port {
+	void *ctx;
+	/* All in one transaction. `err` is complete for every answer but STORE_COMMITTED. */
+	enum store_result (*commit)(void *ctx, struct store_commit *commit, struct error *err);
+	int (*now)(void *ctx, int64_t *ret_now_us, struct error *err);
+	/* Those that exist, in any order. */
+	int (*load)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_row **ret_rows,
+		    size_t *ret_count, struct error *err);
+	int (*find)(void *ctx, const struct store_key *keys, size_t count, struct arena *arena,
+		    struct store_row **ret_rows, size_t *ret_count, struct error *err);
+	/* Open sagas with id > after and due_us <= now. */
+	int (*due)(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+		   struct error *err);
+	/* Open sagas with id > after whose last change was made by another boot of this instance. */
+	int (*left_behind)(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
+			   struct arena *arena, struct store_page *ret_page, struct error *err);
+	/* Version and state of those that exist. */
+	int (*glance)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
+		      struct error *err);
+	/* The logs of these sagas, ordered by saga id and sequence. */
+	int (*load_log)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
+			struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
+	/* How many sagas are in each state that is not terminal. */
+	int (*count_open)(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err);
+};
+
+/* ---- bus ---- */
+
+struct bus_header {
+	const char *name;
+	struct bytes value;
+};
+
+struct bus_record {
+	const char *topic;
+	int32_t partition; /* replies only, as the next */
+	int64_t offset;
+	struct bytes key;
+	struct bytes value;
+	const struct bus_header *headers;
+	size_t header_count;
+};
+
+struct bus_port {
+	void *ctx;
+	/* Engine thread; hands over, does not wait for the broker. What cannot be handed over is dropped and counted by
+	 * the bus: the sweep sends it again. */
+	void (*send)(void *ctx, const struct bus_record *records, size_t count);
+	/* Any thread. */
+	bool (*is_assigned)(void *ctx, const char *topic);
+	/* Any thread; true: the brokers answer. Else what is wrong goes to `ret_text`. */
+	bool (*health)(void *ctx, char *ret_text, size_t text_len);
+};
+
+/* Replies that the bus has read. The bus keeps it and all it points to until `done`. */
+struct bus_batch {
+	const struct bus_record *records;
+	size_t count;
+	/* Once, on the engine's thread, after the commit of all that the records caused: then their offsets may be
+	 * stored. is_committed false: the engine ends before that; the records must be read again by whoever comes next.
+	 * Must only enqueue and return. */
+	void (*done)(struct bus_batch *batch, bool is_committed);
+};
+
+/* Any thread; does not block. The bus bounds what it has handed over and got no `done` for. */
+void engine_deliver(struct engine *engine, struct bus_batch *batch);
+
+/* ---- clock ---- */
+
+struct clock_port {
+	void *ctx;
+	int64_t (*real_us)(void *ctx);      /* for ce_time alone */
+	int64_t (*monotonic_us)(void *ctx); /* durations, and the database's clock between two readings of it */
+	struct uuid (*new_id)(void *ctx);   /* version 7: sagas and records */
+};
+extern const struct clock_port CLOCK_PORT_SYSTEM;
+
+struct engine_ports {
+	struct store_port store;
+	struct bus_port bus;
+	struct clock_port clock;
+};
+
+/* ---- for whoever runs the engine without its thread ---- */
+
+/* One turn over what is queued and due. Answers the monotonic time at which the next one is wanted at the latest. */
+int64_t engine_turn(struct engine *engine);
+bool engine_is_idle(struct engine *engine); /* nothing is queued, nothing is pending; waiters do not count */
+
+#endif
