@@ -91,14 +91,17 @@ NODISCARD int kafka_consumer_subscribe(struct kafka_consumer *consumer, const ch
  * ERR_CONFLICT: fenced by a newer member of the same id; the process should end. */
 NODISCARD int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms,
 				  struct kafka_batch **ret_batch, struct error *err);
-bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer, const char *topic); /* any partition; any thread */
-size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer);              /* partitions; any thread */
+bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer,
+				const char *topic);                          /* any partition; any thread */
+size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer); /* partitions; any thread */
 
 size_t kafka_batch_count(const struct kafka_batch *batch);
 const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index);
-void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch); /* all of the batch are done */
-void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *batch); /* read them again */
-void kafka_batch_free(struct kafka_batch *batch);
+void kafka_batch_store_offsets(struct kafka_consumer *consumer,
+			       struct kafka_batch *batch); /* all of the batch are done */
+/* Reads them again; where several batches are in hand, the newest is rewound first. */
+void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *batch);
+void kafka_batch_free(struct kafka_batch *batch); /* before its consumer */
 DEFINE_CLEANUP(struct kafka_batch *, kafka_batch_free)
 
 /* ---- topics ---- */
@@ -114,5 +117,7 @@ NODISCARD int kafka_create_topics(const struct kafka_options *options, const str
 /* Brokers that answer, for health; waits up to timeout_ms. */
 NODISCARD int kafka_producer_ping(struct kafka_producer *producer, int64_t timeout_ms, int *ret_brokers,
 				  struct error *err);
+/* The broker that is the controller, as the last successful ping saw it; -1: unknown. */
+int kafka_producer_controller(const struct kafka_producer *producer);
 
 #endif

@@ -1,0 +1,409 @@
+/*
+ * consumer.c - a member of a consumer group that reads in batches, see kafka.h.
+ *
+ * Why:     records are taken one by one from librdkafka's queue, not by its batch call: in 2.0 that call may drop or
+ *          repeat records when a rebalance falls into it (a known issue of that version). The queue is in memory, so
+ *          one by one costs little.
+ * Threads: librdkafka runs the rebalance callback inside of poll, so on the owner's thread. `mu` guards what other
+ *          threads ask for: the assignment.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/kafka/kafka_config.h"
+
+enum { SEEK_MS = 3000 };
+
+static const struct kafka_property consumer_settings[] = {
+	{"session.timeout.ms", "6000"},
+	{"heartbeat.interval.ms", "1500"},
+	{"max.poll.interval.ms", "300000"},
+	{"partition.assignment.strategy", "range,roundrobin"},
+	{"enable.auto.offset.store", "false"},
+	{"enable.auto.commit", "true"},
+	{"auto.commit.interval.ms", "1000"},
+	{"auto.offset.reset", "earliest"},
+	{"allow.auto.create.topics", "false"},
+	{"topic.metadata.refresh.interval.ms", "5000"},
+	{"fetch.min.bytes", "1"},
+	{"fetch.wait.max.ms", "100"},
+	{"fetch.error.backoff.ms", "200"},
+	{"queued.max.messages.kbytes", "32768"},
+	{"isolation.level", "read_committed"},
+	{"enable.partition.eof", "false"},
+	{"socket.nagle.disable", "true"},
+	{"socket.keepalive.enable", "true"},
+	{"reconnect.backoff.max.ms", "2000"},
+	{"log.connection.close", "false"},
+};
+
+struct kafka_consumer {
+	struct kafka_options options;
+	char *group;
+	char *member; /* NULL: dynamic */
+	char **topics;
+	size_t topic_count;
+	rd_kafka_t *rk;
+	bool must_reopen; /* the position is not what it should be; the committed offsets are */
+
+	pthread_mutex_t mu;
+	rd_kafka_topic_partition_list_t *assigned; /* guarded by mu */
+};
+
+struct kafka_batch {
+	size_t count;
+	rd_kafka_message_t **messages;
+	struct kafka_record *records;
+};
+
+/* ---- assignment ---- */
+
+static void keep_assignment(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+{
+	(void)pthread_mutex_lock(&consumer->mu);
+	rd_kafka_topic_partition_list_destroy(consumer->assigned);
+	consumer->assigned = partitions ? rd_kafka_topic_partition_list_copy(partitions)
+					: rd_kafka_topic_partition_list_new(0);
+	(void)pthread_mutex_unlock(&consumer->mu);
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
+			 void *opaque)
+{
+	struct kafka_consumer *consumer = opaque;
+	bool is_assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+	rd_kafka_resp_err_t failed = rd_kafka_assign(rk, is_assign ? partitions : NULL);
+
+	if (failed)
+		log_warn("kafka_assign_failed", "group=%s reason=%s", consumer->group,
+			 LOG_TEXT(rd_kafka_err2str(failed)));
+	keep_assignment(consumer, is_assign && !failed ? partitions : NULL);
+	log_info("kafka_rebalanced", "group=%s partitions=%d", consumer->group, is_assign ? partitions->cnt : 0);
+}
+
+bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer, const char *topic)
+{
+	pthread_mutex_t *mu = (pthread_mutex_t *)&consumer->mu; /* asking changes nothing that can be seen */
+	bool is_found = false;
+
+	(void)pthread_mutex_lock(mu);
+	for (int i = 0; i < consumer->assigned->cnt && !is_found; i++)
+		is_found = strcmp(consumer->assigned->elems[i].topic, topic) == 0;
+	(void)pthread_mutex_unlock(mu);
+	return is_found;
+}
+
+size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer)
+{
+	pthread_mutex_t *mu = (pthread_mutex_t *)&consumer->mu;
+	size_t count;
+
+	(void)pthread_mutex_lock(mu);
+	count = (size_t)consumer->assigned->cnt;
+	(void)pthread_mutex_unlock(mu);
+	return count;
+}
+
+/* ---- life ---- */
+
+static int subscribe(struct kafka_consumer *consumer, struct error *err)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+
+	if (consumer->topic_count == 0) {
+		code = rd_kafka_unsubscribe(consumer->rk);
+		return code ? kafka_error_set(err, code, "cannot unsubscribe", NULL) : 0;
+	}
+	list = rd_kafka_topic_partition_list_new((int)consumer->topic_count);
+	for (size_t i = 0; i < consumer->topic_count; i++)
+		(void)rd_kafka_topic_partition_list_add(list, consumer->topics[i], RD_KAFKA_PARTITION_UA);
+	code = rd_kafka_subscribe(consumer->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? kafka_error_set(err, code, "cannot subscribe", NULL) : 0;
+}
+
+static int open_client(struct kafka_consumer *consumer, struct error *err)
+{
+	struct kafka_property settings[ARRAY_LEN(consumer_settings) + 2];
+	size_t count = ARRAY_LEN(consumer_settings);
+	rd_kafka_conf_t *conf = NULL;
+
+	memcpy(settings, consumer_settings, sizeof(consumer_settings));
+	settings[count++] = (struct kafka_property){"group.id", consumer->group};
+	if (consumer->member)
+		settings[count++] = (struct kafka_property){"group.instance.id", consumer->member};
+	if (kafka_config_new(&consumer->options, settings, count, &conf, err) < 0)
+		return -1;
+	rd_kafka_conf_set_opaque(conf, consumer);
+	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+	if (kafka_client_new(RD_KAFKA_CONSUMER, conf, &consumer->rk, err) < 0)
+		return -1;
+	(void)rd_kafka_poll_set_consumer(consumer->rk); /* fails only for other kinds of clients */
+	return subscribe(consumer, err);
+}
+
+static void close_client(struct kafka_consumer *consumer)
+{
+	if (!consumer->rk)
+		return;
+	(void)rd_kafka_consumer_close(consumer->rk); /* commits what is stored; there is nobody to tell of a failure */
+	rd_kafka_destroy(consumer->rk);
+	consumer->rk = NULL;
+	keep_assignment(consumer, NULL);
+}
+
+static void replace_topics(struct kafka_consumer *consumer, const char *const *topics, size_t count)
+{
+	for (size_t i = 0; i < consumer->topic_count; i++)
+		free(consumer->topics[i]);
+	free(consumer->topics);
+	consumer->topics = xcalloc(count + 1, sizeof(*consumer->topics));
+	consumer->topic_count = count;
+	for (size_t i = 0; i < count; i++)
+		consumer->topics[i] = xstrdup(topics[i]);
+}
+
+int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *wanted,
+		       struct kafka_consumer **ret_consumer, struct error *err)
+{
+	_cleanup_(kafka_consumer_freep)
+	struct kafka_consumer *consumer = xcalloc(1, sizeof(*consumer));
+
+	assert(wanted->group);
+	(void)pthread_mutex_init(&consumer->mu, NULL); /* default attributes cannot fail on Linux */
+	consumer->assigned = rd_kafka_topic_partition_list_new(0);
+	consumer->options = kafka_options_copy(options);
+	consumer->group = xstrdup(wanted->group);
+	consumer->member = wanted->member ? xstrdup(wanted->member) : NULL;
+	replace_topics(consumer, wanted->topics, wanted->topic_count);
+	if (open_client(consumer, err) < 0)
+		return -1;
+	*ret_consumer = take_ptr(consumer);
+	return 0;
+}
+
+void kafka_consumer_free(struct kafka_consumer *consumer)
+{
+	if (!consumer)
+		return;
+	close_client(consumer);
+	replace_topics(consumer, NULL, 0);
+	free(consumer->topics);
+	rd_kafka_topic_partition_list_destroy(consumer->assigned);
+	kafka_options_release(&consumer->options);
+	(void)pthread_mutex_destroy(&consumer->mu);
+	free(consumer->group);
+	free(consumer->member);
+	free(consumer);
+}
+
+int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,
+			     struct error *err)
+{
+	replace_topics(consumer, topics, count);
+	return consumer->rk ? subscribe(consumer, err) : 0; /* else at the reopening */
+}
+
+/* ---- batches ---- */
+
+static void read_headers(const rd_kafka_message_t *message, struct kafka_record *record)
+{
+	rd_kafka_headers_t *headers = NULL;
+	const char *name;
+	const void *value;
+	size_t len;
+
+	record->header_count = 0;
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	/* Ours are some twenty; what goes beyond the limit is somebody's addition and is not looked at. */
+	while (record->header_count < KAFKA_HEADERS_MAX &&
+	       !rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
+		record->headers[record->header_count].name = name;
+		record->headers[record->header_count].value = (struct bytes){value, value ? len : 0};
+		record->header_count++;
+	}
+}
+
+static void read_record(const rd_kafka_message_t *message, struct kafka_record *record)
+{
+	record->topic = rd_kafka_topic_name(message->rkt);
+	record->partition = message->partition;
+	record->offset = message->offset;
+	record->timestamp_ms = rd_kafka_message_timestamp(message, NULL);
+	record->key = (struct bytes){message->key, message->key_len};
+	record->value = (struct bytes){message->payload, message->len};
+	record->has_value = message->payload != NULL;
+	read_headers(message, record);
+}
+
+static struct kafka_batch *batch_new(rd_kafka_message_t **messages, size_t count)
+{
+	struct kafka_batch *batch = xcalloc(1, sizeof(*batch));
+
+	batch->messages = messages;
+	batch->count = count;
+	batch->records = xrealloc_array(NULL, count + 1, sizeof(*batch->records));
+	for (size_t i = 0; i < count; i++)
+		read_record(messages[i], &batch->records[i]);
+	return batch;
+}
+
+/* What librdkafka reports in place of a record: nearly all of it passes by itself. */
+static int note_error(struct kafka_consumer *consumer, const rd_kafka_message_t *message, struct error *err)
+{
+	char why[256] = "";
+	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(consumer->rk, why, sizeof(why));
+
+	if (fatal)
+		return kafka_error_set(err, fatal, "the consumer group will not have this member any more", why);
+	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+		log_warn("kafka_topic_missing", "group=%s detail=%s", consumer->group,
+			 LOG_TEXT(rd_kafka_message_errstr(message)));
+	else
+		log_debug("kafka_consumer_error", "group=%s code=%s detail=%s", consumer->group,
+			  rd_kafka_err2name(message->err), LOG_TEXT(rd_kafka_message_errstr(message)));
+	return 0;
+}
+
+/* Takes records until `max`, an empty queue, or an error that ends the consumer. */
+static int gather(struct kafka_consumer *consumer, rd_kafka_message_t **messages, size_t max, int64_t wait_ms,
+		  size_t *ret_count, struct error *err)
+{
+	int64_t deadline = clock_monotonic_us() + wait_ms * 1000;
+	size_t count = 0;
+
+	while (count < max) {
+		int64_t left_ms = count > 0 ? 0 : (deadline - clock_monotonic_us()) / 1000;
+		rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->rk, left_ms > 0 ? (int)left_ms : 0);
+
+		if (!message && (count > 0 || left_ms <= 0))
+			break;
+		if (message && !message->err) {
+			messages[count++] = message;
+		} else if (message) {
+			int rc = note_error(consumer, message, err);
+
+			rd_kafka_message_destroy(message);
+			if (rc < 0) {
+				*ret_count = count;
+				return -1;
+			}
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static int reopen(struct kafka_consumer *consumer, struct error *err)
+{
+	close_client(consumer);
+	if (open_client(consumer, err) < 0)
+		return -1;
+	consumer->must_reopen = false;
+	return 0;
+}
+
+int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms, struct kafka_batch **ret_batch,
+			struct error *err)
+{
+	_cleanup_(freep)
+	rd_kafka_message_t **messages = xrealloc_array(NULL, max, sizeof(*messages));
+	size_t count = 0;
+
+	assert(max > 0);
+	if (consumer->must_reopen && reopen(consumer, err) < 0)
+		return -1;
+	if (gather(consumer, messages, max, wait_ms, &count, err) < 0) {
+		for (size_t i = 0; i < count; i++)
+			rd_kafka_message_destroy(messages[i]);
+		return -1;
+	}
+	*ret_batch = batch_new(messages, count);
+	messages = NULL;
+	return 0;
+}
+
+size_t kafka_batch_count(const struct kafka_batch *batch)
+{
+	return batch->count;
+}
+
+const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index)
+{
+	assert(index < batch->count);
+	return &batch->records[index];
+}
+
+void kafka_batch_free(struct kafka_batch *batch)
+{
+	if (!batch)
+		return;
+	for (size_t i = 0; i < batch->count; i++)
+		rd_kafka_message_destroy(batch->messages[i]);
+	free(batch->messages);
+	free(batch->records);
+	free(batch);
+}
+
+/* One entry a partition: the lowest offset of the batch, or one past the highest. */
+static rd_kafka_topic_partition_list_t *batch_offsets(const struct kafka_batch *batch, bool is_start)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+	rd_kafka_topic_partition_t *last = NULL;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct kafka_record *record = &batch->records[i];
+		int64_t offset = is_start ? record->offset : record->offset + 1;
+
+		if (!last || last->partition != record->partition || strcmp(last->topic, record->topic) != 0) {
+			last = rd_kafka_topic_partition_list_find(list, record->topic, record->partition);
+			if (!last) {
+				last = rd_kafka_topic_partition_list_add(list, record->topic, record->partition);
+				last->offset = offset;
+			}
+		}
+		if (is_start ? offset < last->offset : offset > last->offset)
+			last->offset = offset;
+	}
+	return list;
+}
+
+void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	if (batch->count == 0 || !consumer->rk)
+		return;
+	list = batch_offsets(batch, false);
+	/* Refused for partitions that went to another member meanwhile; that one reads those records again. */
+	(void)rd_kafka_offsets_store(consumer->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *batch)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_error_t *error;
+
+	if (batch->count == 0 || !consumer->rk)
+		return;
+	list = batch_offsets(batch, true);
+	error = rd_kafka_seek_partitions(consumer->rk, list, SEEK_MS);
+	for (int i = 0; i < list->cnt && !error; i++)
+		if (list->elems[i].err && rd_kafka_topic_partition_list_find(consumer->assigned, list->elems[i].topic,
+									     list->elems[i].partition))
+			consumer->must_reopen = true;
+	if (error) {
+		consumer->must_reopen = true;
+		rd_kafka_error_destroy(error);
+	}
+	if (consumer->must_reopen)
+		log_warn("kafka_rewind_failed", "group=%s topic=%s, reading again from the committed offsets",
+			 consumer->group, list->elems[0].topic);
+	rd_kafka_topic_partition_list_destroy(list);
+}

@@ -1,0 +1,29 @@
+/*
+ * kafka_config.h - librdkafka's configuration from ours, and its errors as struct error; inside lib/kafka only.
+ *
+ * Why:        every client of ours is set up alike, and what librdkafka says while it works lands in our log.
+ * Ownership:  a made configuration belongs to its caller until rd_kafka_new() takes it.
+ */
+#ifndef LIB_KAFKA_KAFKA_CONFIG_H
+#define LIB_KAFKA_KAFKA_CONFIG_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "lib/kafka/kafka.h"
+
+/* Our settings in the order given, then the user's own properties, which win. */
+NODISCARD int kafka_config_new(const struct kafka_options *options, const struct kafka_property *settings,
+			       size_t setting_count, rd_kafka_conf_t **ret_conf, struct error *err);
+DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy)
+
+/* Takes the configuration also when it fails. */
+NODISCARD int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err);
+
+/* A copy that lives as long as its owner needs, and its end. */
+struct kafka_options kafka_options_copy(const struct kafka_options *options);
+void kafka_options_release(struct kafka_options *options);
+
+/* Sets `*err` by the kind of librdkafka's error; `what` says what was tried. Returns -1. */
+int kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *what, const char *detail);
+
+#endif
