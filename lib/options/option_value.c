@@ -1,0 +1,123 @@
+/* option_value.c - see option_value.h. */
+#include "lib/options/option_value.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/memory.h"
+
+/* True when `word` is one of the blank-separated `words`. */
+static bool is_among(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = words; *at; at += strspn(at, " ")) {
+		size_t word_len = strcspn(at, " ");
+
+		if (word_len == len && memcmp(at, word, len) == 0)
+			return true;
+		at += word_len;
+	}
+	return false;
+}
+
+static int set_text(const struct option *option, const char *text, struct error *err)
+{
+	if (option->choices && !is_among(option->choices, text))
+		return error_set(err, ERR_INVALID, "must be one of: %s", option->choices);
+	*(const char **)option->place = text;
+	return 0;
+}
+
+static int set_int(const struct option *option, const char *text, struct error *err)
+{
+	bool is_bounded = option->min != 0 || option->max != 0;
+	long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (end == text || *end || errno)
+		return error_set(err, ERR_INVALID, "must be a whole number");
+	if (is_bounded && (value < option->min || value > option->max))
+		return error_set(err, ERR_INVALID, "must be from %lld to %lld", (long long)option->min,
+				 (long long)option->max);
+	*(int64_t *)option->place = value;
+	return 0;
+}
+
+static int set_bool(const struct option *option, const char *text, struct error *err)
+{
+	if (!is_among("true yes on 1 false no off 0", text))
+		return error_set(err, ERR_INVALID, "must be true or false");
+	*(bool *)option->place = is_among("true yes on 1", text);
+	return 0;
+}
+
+static int set_duration(const struct option *option, const char *text, struct error *err)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+	long long count;
+	int64_t ms;
+	char *end;
+
+	errno = 0;
+	count = strtoll(text, &end, 10);
+	if (end != text && count == 0 && !*end && !errno)
+		end = (char *)"s"; /* nothing is nothing in every unit */
+	for (size_t i = 0; i < ARRAY_LEN(units) && end != text && !errno && count >= 0; i++) {
+		if (strcmp(end, units[i].unit) == 0 && !__builtin_mul_overflow(count, units[i].ms, &ms)) {
+			*(int64_t *)option->place = ms;
+			return 0;
+		}
+	}
+	return error_set(err, ERR_INVALID, "must be a duration such as 500ms, 3s, 5m, 24h or 7d");
+}
+
+static void append_item(struct option_list *list, const char *item)
+{
+	list->items = xrealloc_array(list->items, list->count + 1, sizeof(*list->items));
+	list->items[list->count++] = item;
+}
+
+/* The items are the process's until it ends, as its arguments and environment are. */
+static void set_list(const struct option *option, enum option_source source, const char *text)
+{
+	struct option_list *list = option->place;
+
+	if (source == OPTION_SOURCE_FLAG) {
+		append_item(list, text);
+		return;
+	}
+	for (const char *at = text; *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+
+		if (len > 0)
+			append_item(list, xstrndup(at, len));
+		at += len;
+	}
+}
+
+int option_value_set(const struct option *option, enum option_source source, const char *text, struct error *err)
+{
+	switch (option->type) {
+	case OPTION_TEXT:
+		return set_text(option, text, err);
+	case OPTION_INT:
+		return set_int(option, text, err);
+	case OPTION_BOOL:
+		return set_bool(option, text, err);
+	case OPTION_DURATION_MS:
+		return set_duration(option, text, err);
+	case OPTION_LIST:
+		set_list(option, source, text);
+		return 0;
+	}
+	assert(!"an option type without a reader");
+	return -1;
+}
