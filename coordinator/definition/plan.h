@@ -94,8 +94,10 @@ NODISCARD int plan_build_command(const struct plan *plan, const struct saga *sag
 
 /* Index of a step by its id; -1: none. */
 int32_t plan_find_step(const struct plan *plan, const char *step_id);
-/* What a reply on `topic` means for that step and phase: by the definition's mapping of topics, else by the header
- * `saga-outcome` (may be empty). NULL: the reply cannot be understood. The result may be static to the plan. */
+/* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first where it is
+ * `retriable` or `accepted`: a participant has no topic of its own for those, and sends them on a mapped one. Otherwise
+ * the definition's mapping of topics decides, else the header. NULL: the reply cannot be understood. The result may be
+ * static to the plan. */
 const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, enum step_phase phase,
 					 const char *topic, struct bytes outcome_header);
 
