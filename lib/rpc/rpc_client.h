@@ -6,7 +6,10 @@
  *             `done` runs on the client's own thread.
  * Errors:     the gRPC status becomes an err_code (INVALID_ARGUMENT -> ERR_INVALID, NOT_FOUND -> ERR_NOT_FOUND,
  *             ALREADY_EXISTS -> ERR_CONFLICT, FAILED_PRECONDITION -> ERR_PRECONDITION, UNAVAILABLE -> ERR_UNAVAILABLE,
- *             DEADLINE_EXCEEDED -> ERR_TIMEOUT, RESOURCE_EXHAUSTED -> ERR_LIMIT), the message is the server's.
+ *             DEADLINE_EXCEEDED -> ERR_TIMEOUT, RESOURCE_EXHAUSTED -> ERR_LIMIT, CANCELLED and ABORTED ->
+ *             ERR_UNAVAILABLE, the rest ERR_INTERNAL), the message is the server's, behind the target's name where
+ *             nobody may have answered. What else the server said: rpc_client_call_explained() and rpc_details.h.
+ * Limits:     answers of up to 16 MiB. A lost connection is tried again after 100 ms, then up to every 2 s.
  */
 #ifndef LIB_RPC_RPC_CLIENT_H
 #define LIB_RPC_RPC_CLIENT_H
@@ -14,12 +17,15 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
 
 struct rpc_client;
 
 struct rpc_client *rpc_client_new(const char *target); /* "127.0.0.1:7233", "unix:/run/…"; connects when needed */
+/* Cancels what is in flight (ERR_UNAVAILABLE), waits for its `done`, and closes. No call may begin on other threads
+ * meanwhile; one begun inside `done` is refused at once. */
 void rpc_client_free(struct rpc_client *client);
 DEFINE_CLEANUP(struct rpc_client *, rpc_client_free)
 
@@ -28,6 +34,25 @@ DEFINE_CLEANUP(struct rpc_client *, rpc_client_free)
 NODISCARD int rpc_client_call(struct rpc_client *client, const char *method, const ProtobufCMessage *request,
 			      const ProtobufCMessageDescriptor *answer_type, int64_t timeout_ms,
 			      ProtobufCMessage **ret_answer, struct error *err);
+
+/* One call, for those who want to know more about its failure. */
+struct rpc_call {
+	const char *method;
+	const ProtobufCMessage *request;
+	const ProtobufCMessageDescriptor *answer_type;
+	int64_t timeout_ms; /* 0: 10 s, here and below */
+};
+
+struct rpc_failure {
+	int status; /* the gRPC status code */
+	struct buffer
+		details; /* a google.rpc.Status, from grpc-status-details-bin; empty: none. The caller's to release */
+};
+
+/* As rpc_client_call(); `ret_failure` is set when -1 is returned. */
+NODISCARD int rpc_client_call_explained(struct rpc_client *client, const struct rpc_call *call,
+					ProtobufCMessage **ret_answer, struct rpc_failure *ret_failure,
+					struct error *err);
 
 /* `answer` is NULL exactly when `err` is not; it is the callee's to free. */
 typedef void rpc_done_fn(void *ctx, ProtobufCMessage *answer, const struct error *err);
