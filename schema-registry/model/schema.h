@@ -22,6 +22,8 @@ enum schema_format { SCHEMA_FORMAT_AVRO, SCHEMA_FORMAT_PROTOBUF, SCHEMA_FORMAT_C
 struct schema;
 struct schema_type; /* a record, message, … inside a schema; each format has its own */
 
+enum { SCHEMA_TEXT_BYTES_MAX = 4 * 1024 * 1024 };
+
 /* A schema that another one imports: Protobuf by file name, Avro by full name. */
 struct schema_reference {
 	const char *name;
@@ -36,16 +38,22 @@ void schema_unref(struct schema *schema);
 DEFINE_CLEANUP(struct schema *, schema_unref)
 
 enum schema_format schema_format(const struct schema *schema);
-const char *schema_format_name(enum schema_format format);                   /* AVRO, PROTOBUF */
+const char *schema_format_name(enum schema_format format);                  /* AVRO, PROTOBUF */
 bool schema_format_parse(const char *text, enum schema_format *ret_format); /* NULL or "" is AVRO */
 const char *schema_text(const struct schema *schema); /* canonical: what the registry stores and answers */
+/* The canonical text with everything that has no meaning put in order: Avro's custom properties by name; Protobuf's fields
+ * by number, imports and options by name, types with their complete names. Parse it to get the schema to store. */
+const char *schema_normalized_text(const struct schema *schema);
+/* Protobuf: the FileDescriptorProto in base64; Avro: its text. */
+void schema_append_serialized(const struct schema *schema, struct buffer *out);
 bool schema_equal(const struct schema *a, const struct schema *b);
 
 /* 32 bytes that are equal exactly for equal schemas (SHA-256 over format and canonical form). */
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32]);
 
 const struct schema_type *schema_root(const struct schema *schema); /* Protobuf: the first message; NULL: none */
-const struct schema_type *schema_message_at(const struct schema *schema, const int32_t *indexes, int count); /* or NULL */
+const struct schema_type *schema_message_at(const struct schema *schema, const int32_t *indexes,
+					    int count);                                 /* or NULL */
 int schema_type_indexes(const struct schema_type *type, int32_t *ret_indexes, int max); /* Protobuf: its path; else 0 */
 const char *schema_type_name(const struct schema_type *type); /* full name: shop.payment.v1.PaymentCharged */
 
@@ -69,10 +77,10 @@ struct schema_field {
 	enum schema_kind kind;
 	int bits;
 	bool is_signed;
-	bool is_optional; /* may be absent: a default, a nullable union, or Protobuf */
-	bool is_nullable; /* may hold "nothing": a nullable union, a Protobuf field with presence */
-	enum schema_kind element_kind;      /* LIST, MAP */
-	const struct schema_type *record;   /* RECORD, or element_kind RECORD; NULL otherwise */
+	bool is_optional;                 /* may be absent: a default, a nullable union, or Protobuf */
+	bool is_nullable;                 /* may hold "nothing": a nullable union, a Protobuf field with presence */
+	enum schema_kind element_kind;    /* LIST, MAP */
+	const struct schema_type *record; /* RECORD, or element_kind RECORD; NULL otherwise */
 };
 
 size_t schema_type_field_count(const struct schema_type *type);

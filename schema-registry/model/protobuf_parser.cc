@@ -1,0 +1,202 @@
+/* protobuf_parser.cc - see protobuf_parser.h. The only C++ of the project: it calls libprotobuf and nothing else. */
+#include "schema-registry/model/protobuf_parser.h"
+
+#include <google/protobuf/compiler/parser.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace
+{
+
+using google::protobuf::DescriptorPool;
+using google::protobuf::FileDescriptor;
+using google::protobuf::FileDescriptorProto;
+using google::protobuf::FileDescriptorSet;
+using google::protobuf::Message;
+using google::protobuf::compiler::SourceLocationTable;
+
+/* Counts the problems and hands them on; libprotobuf counts lines and columns from 0. */
+class Problems : public google::protobuf::io::ErrorCollector
+{
+      public:
+	explicit Problems(const protobuf_source *source) : source_(source)
+	{
+	}
+	void AddError(int line, int column, const std::string &message) override
+	{
+		source_->on_problem(source_->ctx, line + 1, column + 1, message.c_str());
+		count++;
+	}
+	int count = 0;
+
+      private:
+	const protobuf_source *source_;
+};
+
+/* The same for what is found while names are resolved; the parser's table knows the positions. */
+class PoolProblems : public DescriptorPool::ErrorCollector
+{
+      public:
+	PoolProblems(Problems *problems, const SourceLocationTable *locations, const FileDescriptorProto *file)
+	    : problems_(problems), locations_(locations), file_(file)
+	{
+	}
+	void AddError(const std::string &filename, const std::string &element, const Message *descriptor,
+		      ErrorLocation location, const std::string &message) override
+	{
+		int line = -1;
+		int column = -1;
+
+		if (location == IMPORT)
+			(void)locations_->FindImport(descriptor, element, &line, &column); /* false leaves -1 */
+		else
+			(void)locations_->Find(descriptor, location, &line, &column); /* false leaves -1 */
+		if (filename != file_->name())
+			problems_->AddError(-1, -1, "in " + filename + ": " + element + ": " + message);
+		else
+			problems_->AddError(line, column, location == IMPORT ? message : element + ": " + message);
+	}
+
+      private:
+	Problems *problems_;
+	const SourceLocationTable *locations_;
+	const FileDescriptorProto *file_;
+};
+
+/* A name that no import has. */
+std::string own_name(const protobuf_source *source)
+{
+	std::string name = "schema.proto";
+
+	for (size_t i = 0; i < source->import_count; i++) {
+		if (name == source->imports[i].name) {
+			name = "_" + name;
+			i = static_cast<size_t>(-1); /* compare with all again */
+		}
+	}
+	return name;
+}
+
+bool read_source(const protobuf_source *source, Problems *problems, SourceLocationTable *locations,
+		 FileDescriptorProto *file)
+{
+	if (source->is_descriptor) {
+		if (!file->ParseFromArray(source->data, static_cast<int>(source->len))) {
+			problems->AddError(-1, -1, "not a serialized FileDescriptorProto");
+			return false;
+		}
+		if (file->name().empty())
+			file->set_name(own_name(source));
+		file->clear_source_code_info();
+		return true;
+	}
+	google::protobuf::io::ArrayInputStream stream(source->data, static_cast<int>(source->len));
+	google::protobuf::io::Tokenizer tokens(&stream, problems);
+	google::protobuf::compiler::Parser parser;
+
+	parser.RecordErrorsTo(problems);
+	parser.RecordSourceLocationsTo(locations);
+	if (!parser.Parse(&tokens, file) || problems->count > 0)
+		return false;
+	file->set_name(own_name(source));
+	file->clear_source_code_info();
+	return true;
+}
+
+bool add_imports(const protobuf_source *source, DescriptorPool *pool, Problems *problems)
+{
+	for (size_t i = 0; i < source->import_count; i++) {
+		const protobuf_import &import = source->imports[i];
+		SourceLocationTable no_locations;
+		FileDescriptorProto file;
+
+		if (pool->FindFileByName(import.name))
+			continue; /* a well-known file, or the same file on two ways */
+		if (!file.ParseFromArray(import.data, static_cast<int>(import.len))) {
+			problems->AddError(-1, -1, std::string("the reference ") + import.name + " is damaged");
+			return false;
+		}
+		file.set_name(import.name);
+		FileDescriptorProto nothing;
+		PoolProblems collector(problems, &no_locations, &nothing);
+		if (!pool->BuildFileCollectingErrors(file, &collector))
+			return false;
+	}
+	return true;
+}
+
+void collect(const FileDescriptor *file, std::set<const FileDescriptor *> *seen, FileDescriptorSet *set)
+{
+	if (!seen->insert(file).second)
+		return;
+	for (int i = 0; i < file->dependency_count(); i++)
+		collect(file->dependency(i), seen, set);
+	file->CopyTo(set->add_file());
+}
+
+uint8_t *copy_of(const std::string &bytes)
+{
+	uint8_t *copy = static_cast<uint8_t *>(malloc(bytes.size() + 1));
+
+	if (!copy)
+		abort(); /* as everywhere in this project: memory is not an error to handle */
+	memcpy(copy, bytes.data(), bytes.size());
+	return copy;
+}
+
+bool parse(const protobuf_source *source, Problems *problems, protobuf_parsed *ret_parsed)
+{
+	DescriptorPool pool(DescriptorPool::generated_pool());
+	SourceLocationTable locations;
+	FileDescriptorProto file;
+	FileDescriptorSet set;
+	std::set<const FileDescriptor *> seen;
+
+	if (!read_source(source, problems, &locations, &file) || !add_imports(source, &pool, problems))
+		return false;
+	PoolProblems collector(problems, &locations, &file);
+	const FileDescriptor *built = pool.BuildFileCollectingErrors(file, &collector);
+	if (!built)
+		return false;
+	collect(built, &seen, &set);
+	std::string written = file.SerializeAsString();
+	std::string resolved = set.SerializeAsString();
+	*ret_parsed = {copy_of(written), written.size(), copy_of(resolved), resolved.size()};
+	return true;
+}
+
+} // namespace
+
+bool protobuf_parse(const struct protobuf_source *source, struct protobuf_parsed *ret_parsed)
+{
+	static std::once_flag once;
+	Problems problems(source);
+
+	try {
+		/* Its warnings go to standard error otherwise. Nothing else here uses libprotobuf. */
+		std::call_once(once, [] { google::protobuf::SetLogHandler(nullptr); });
+		bool is_parsed = parse(source, &problems, ret_parsed);
+		if (!is_parsed && problems.count == 0)
+			problems.AddError(-1, -1, "libprotobuf refuses it without a reason");
+		return is_parsed;
+	} catch (const std::exception &failure) {
+		problems.AddError(-1, -1, failure.what());
+		return false;
+	}
+}
+
+void protobuf_parsed_release(struct protobuf_parsed *parsed)
+{
+	free(parsed->written);
+	free(parsed->resolved);
+	*parsed = {};
+}
