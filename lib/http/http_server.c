@@ -91,6 +91,12 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, struct h
 		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
 	if (response->location) /* a header that is refused for its characters is left out */
 		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_LOCATION, response->location);
+	if (response->retry_after_s > 0) {
+		char seconds[16];
+
+		(void)snprintf(seconds, sizeof(seconds), "%d", response->retry_after_s);
+		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+	}
 	result = MHD_queue_response(connection, (unsigned)response->status, sent);
 	MHD_destroy_response(sent);
 	free((char *)response->location);

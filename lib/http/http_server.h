@@ -28,6 +28,7 @@ struct http_response {
 	struct buffer body;
 	const char *content_type; /* a literal; "application/json" before the handler runs */
 	const char *location;     /* heap or NULL; owned */
+	int retry_after_s;        /* above 0: sent as Retry-After */
 };
 
 struct http_server_options {
