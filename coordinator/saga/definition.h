@@ -11,7 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/error.h"
+
 enum { DEFINITION_STEPS_MAX = 256, STEP_ID_BYTES_MAX = 255 };
+
+/* Ten years: far from where sums of microseconds would overflow. */
+#define COMMAND_DURATION_MS_MAX (INT64_C(10) * 366 * 24 * 3600 * 1000)
 
 enum step_kind {
 	STEP_KIND_COMPENSATABLE, /* can be undone */
@@ -24,8 +29,8 @@ enum step_phase { STEP_PHASE_FORWARD, STEP_PHASE_COMPENSATION, STEP_PHASE_COUNT 
 
 /* How one command is pursued. */
 struct command_policy {
-	int64_t timeout_ms;       /* the whole pursuit, re-sends and attempts included */
-	int64_t resend_ms;        /* first interval of re-sending without a reply; doubles, at most resend_max_ms */
+	int64_t timeout_ms; /* the whole pursuit, re-sends and attempts included */
+	int64_t resend_ms;  /* first interval of re-sending without a reply; doubles, at most resend_max_ms */
 	int64_t resend_max_ms;
 	int64_t retry_backoff_ms; /* first wait after a `retriable` reply; doubles, at most retry_backoff_max_ms */
 	int64_t retry_backoff_max_ms;
@@ -49,5 +54,11 @@ struct definition {
 	const struct step_definition *steps;
 	size_t step_count;
 };
+
+/* Whether sagas can be run by it: ids, counts, order of kinds, policies. What plan_compile() makes always can. */
+NODISCARD int definition_check(const struct definition *definition, struct error *err);
+int32_t definition_pivot(const struct definition *definition); /* index; -1: there is none */
+const char *step_kind_name(enum step_kind kind);               /* compensatable */
+const char *step_phase_name(enum step_phase phase);            /* forward */
 
 #endif

@@ -25,47 +25,33 @@
 
 /* The states and events come from saga_states.def, the one table of the machine; so do their names. */
 enum saga_state {
-	SAGA_STATE_SCHEDULED,
-	SAGA_STATE_RUNNING,
-	SAGA_STATE_COMPLETING,
-	SAGA_STATE_COMPLETED,
-	SAGA_STATE_COMPENSATING,
-	SAGA_STATE_COMPENSATED,
-	SAGA_STATE_STUCK,
-	SAGA_STATE_FAILED,
-	SAGA_STATE_COUNT
+#define SAGA_STATE(name, flags, meaning) SAGA_STATE_##name,
+#include "coordinator/saga/saga_states.def"
+	SAGA_STATE_COUNT /* SCHEDULED RUNNING COMPLETING COMPLETED COMPENSATING COMPENSATED STUCK FAILED */
 };
 
 enum step_state {
-	STEP_STATE_PENDING,
-	STEP_STATE_DISPATCHED,
-	STEP_STATE_ACCEPTED,
-	STEP_STATE_RETRY_WAIT,
-	STEP_STATE_SUCCEEDED,
-	STEP_STATE_REJECTED,
-	STEP_STATE_UNKNOWN,
-	STEP_STATE_SKIPPED,
-	STEP_STATE_COMPENSATING,
-	STEP_STATE_COMPENSATION_RETRY_WAIT,
-	STEP_STATE_COMPENSATED,
-	STEP_STATE_NOT_NEEDED,
-	STEP_STATE_COUNT
+#define STEP_STATE(name, flags, meaning) STEP_STATE_##name,
+#include "coordinator/saga/saga_states.def"
+	STEP_STATE_COUNT /* PENDING DISPATCHED ACCEPTED RETRY_WAIT SUCCEEDED REJECTED UNKNOWN SKIPPED
+			    COMPENSATING COMPENSATION_RETRY_WAIT COMPENSATED NOT_NEEDED */
 };
 
+/*
+ * STARTED    the first entry of every log; of the saga, not of a step
+ * SUCCEEDED REJECTED RETRIABLE ACCEPTED    replies
+ * RESEND     no reply for the re-send interval, or the instance that sent has restarted
+ * RETRY      the backoff after a retriable reply is over
+ * TIMED_OUT  the pursuit's deadline is over
+ */
 enum saga_event_type {
-	SAGA_EVENT_STARTED,   /* the first entry of every log */
-	SAGA_EVENT_SUCCEEDED, /* replies */
-	SAGA_EVENT_REJECTED,
-	SAGA_EVENT_RETRIABLE,
-	SAGA_EVENT_ACCEPTED,
-	SAGA_EVENT_RESEND,    /* no reply for the re-send interval, or the instance that sent has restarted */
-	SAGA_EVENT_RETRY,     /* the backoff after a retriable reply is over */
-	SAGA_EVENT_TIMED_OUT, /* the pursuit's deadline is over */
+#define SAGA_EVENT(name, text, attempts) SAGA_EVENT_##name,
+#include "coordinator/saga/saga_states.def"
 	SAGA_EVENT_COUNT
 };
 
-const char *saga_state_name(enum saga_state state); /* RUNNING */
-const char *step_state_name(enum step_state state); /* DISPATCHED */
+const char *saga_state_name(enum saga_state state);     /* RUNNING */
+const char *step_state_name(enum step_state state);     /* DISPATCHED */
 const char *saga_event_name(enum saga_event_type type); /* timed_out */
 bool saga_state_is_terminal(enum saga_state state);
 bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: the coordinator pursues it by itself */
@@ -73,16 +59,16 @@ bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: t
 struct step {
 	enum step_state state;
 	int32_t attempts[STEP_PHASE_COUNT];
-	int32_t resends;         /* of the attempt in flight */
-	int32_t resends_total;   /* of all attempts, both phases */
-	int64_t started_us;      /* 0: not begun */
-	int64_t updated_us;      /* when `state` was reached */
-	int64_t deadline_us;     /* of the pursuit in hand */
-	int64_t due_us;          /* when the command in flight is to be sent again; 0: nothing is due */
-	bool has_no_effect;      /* the compensation was replied to with `saga-effect: none` */
-	const char *reason;      /* of the last failure; NULL: none */
+	int32_t resends;       /* of the attempt in flight */
+	int32_t resends_total; /* of all attempts, both phases */
+	int64_t started_us;    /* 0: not begun */
+	int64_t updated_us;    /* when `state` was reached */
+	int64_t deadline_us;   /* of the pursuit in hand */
+	int64_t due_us;        /* when the command in flight is to be sent again; 0: nothing is due */
+	bool has_no_effect;    /* the compensation was replied to with `saga-effect: none` */
+	const char *reason;    /* of the last failure; NULL: none */
 	const char *detail;
-	struct bytes reply;      /* wire-format value of the forward success, kept for later commands; empty: not kept */
+	struct bytes reply; /* wire-format value of the forward success, kept for later commands; empty: not kept */
 };
 
 struct saga {
@@ -128,10 +114,11 @@ struct saga_effect {
 	int64_t deadline_us; /* SEND_COMMAND: of the pursuit */
 };
 
+/* An event leads to one command at most, or to the saga's end or standstill. */
 enum { SAGA_EFFECTS_MAX = 4 };
 
 struct saga_effects {
-	struct saga_effect items[SAGA_EFFECTS_MAX];
+	struct saga_effect items[SAGA_EFFECTS_MAX]; /* in the order in which they are to be done */
 	size_t count;
 };
 
@@ -150,12 +137,15 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* That event, when it is due at `now_us`; false: nothing is. */
+/* That event (RESEND, RETRY or TIMED_OUT), when it is due at `now_us`; false: nothing is. */
 bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
-/* The event that sends the command in flight again at once, after a restart; false: none is in flight. */
+/* The event that sends the command in flight again at once, after a restart; false: none is in flight, or the
+ * participant holds it (ACCEPTED), or its deadline is over (then saga_due_event() has the event). */
 bool saga_resend_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
 
-/* Asserts what must hold between any two events. */
+/* What must hold between any two events: NULL, or in words what does not. */
+const char *saga_violation(const struct definition *definition, const struct saga *saga);
+/* Asserts that nothing is violated. */
 void saga_invariant(const struct definition *definition, const struct saga *saga);
 
 /* The stored form, versioned; equal sagas have equal bytes. Decoding refuses what does not fit the definition. */
