@@ -1,0 +1,151 @@
+/*
+ * main.c - the schema registry: options, wiring, and stopping in order.
+ *
+ * Threads: main waits for a signal; the HTTP server's threads do the work, each with a database connection at hand.
+ */
+#include <stdio.h>
+
+#include "lib/base/log.h"
+#include "lib/base/shutdown.h"
+#include "lib/http/http_server.h"
+#include "lib/metrics/metrics.h"
+#include "lib/options/options.h"
+#include "schema-registry/server/rest.h"
+#include "schema-registry/server/session.h"
+
+enum {
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 78,
+	HANDLERS = 8, /* and connections, so that no handler waits for one */
+	BODY_BYTES_MAX = 16 * 1024 * 1024,
+	DATABASE_WAIT_MS = 60 * 1000,
+};
+
+static struct {
+	int64_t listen_port;
+	const char *listen_address;
+	const char *postgres;
+	const char *log_level;
+	const char *environment;
+} settings;
+
+static const struct option options[] = {
+	{.flag = "listen-port",
+	 .environment = "REGISTRY_PORT",
+	 .type = OPTION_INT,
+	 .default_text = "8081",
+	 .value_name = "PORT",
+	 .help = "port of the REST API; 0 takes any free one",
+	 .place = &settings.listen_port},
+	{.flag = "listen-address",
+	 .environment = "REGISTRY_ADDRESS",
+	 .type = OPTION_TEXT,
+	 .default_text = "127.0.0.1",
+	 .value_name = "ADDRESS",
+	 .help = "IP address to listen on; 0.0.0.0 for all",
+	 .place = &settings.listen_address},
+	{.flag = "postgres",
+	 .environment = "REGISTRY_POSTGRES",
+	 .type = OPTION_TEXT,
+	 .is_required = true,
+	 .value_name = "CONNINFO",
+	 .help = "the registry's own database, as libpq writes it: \"host=… dbname=…\"",
+	 .place = &settings.postgres},
+	{.flag = "log-level",
+	 .environment = "LOG_LEVEL",
+	 .type = OPTION_TEXT,
+	 .default_text = "info",
+	 .value_name = "LEVEL",
+	 .help = "error, warn, info or debug",
+	 .place = &settings.log_level},
+	{.flag = "environment",
+	 .environment = "ENVIRONMENT",
+	 .type = OPTION_TEXT,
+	 .default_text = "development",
+	 .value_name = "NAME",
+	 .help = "what /health shows as the environment",
+	 .place = &settings.environment},
+};
+
+static const struct program program = {
+	.name = "schema-registry",
+	.summary = "A Confluent-compatible schema registry for Avro and Protobuf, on Postgres.",
+	.examples = "  schema-registry --postgres \"host=127.0.0.1 dbname=registry\" --listen-port 8081\n"
+		    "  curl http://127.0.0.1:8081/subjects\n",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+};
+
+static int fail(const char *event, const struct error *err)
+{
+	log_error(event, "err=%s", LOG_TEXT(err->msg));
+	return EXIT_FAILURE;
+}
+
+static int serve(struct rest *rest)
+{
+	struct http_server_options server_options = {.address = settings.listen_address,
+						     .port = (uint16_t)settings.listen_port,
+						     .body_bytes_max = BODY_BYTES_MAX,
+						     .threads = HANDLERS,
+						     .handle = rest_handle,
+						     .ctx = rest};
+	_cleanup_(http_server_freep)
+	struct http_server *server = NULL;
+	struct error err;
+
+	if (http_server_start(&server_options, &server, &err) < 0)
+		return fail("listen_failed", &err);
+	rest->port = http_server_port(server);
+	log_info("started", "address=%s port=%u version=%s", settings.listen_address, (unsigned)rest->port,
+		 AMENDS_VERSION);
+	shutdown_wait();
+	log_info("stopping", "reason=signal");
+	return EXIT_SUCCESS;
+}
+
+static int run(void)
+{
+	struct metrics *metrics = metrics_new();
+	struct sessions *sessions = sessions_new(settings.postgres, HANDLERS);
+	struct rest rest;
+	struct error err;
+	int status;
+
+	rest_init(&rest, sessions, metrics, settings.environment);
+	if (sessions_migrate(sessions, DATABASE_WAIT_MS, &err) < 0)
+		status = fail("database_failed", &err);
+	else
+		status = serve(&rest);
+	sessions_free(sessions);
+	metrics_free(metrics);
+	if (status == EXIT_SUCCESS)
+		log_info("stopped", "exit=0");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	enum log_level level;
+
+	switch (options_parse(&program, argc, argv, NULL)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_EXIT:
+		return EXIT_SUCCESS;
+	case OPTIONS_USAGE:
+		return EXIT_USAGE;
+	case OPTIONS_CONFIG:
+		return EXIT_CONFIG;
+	}
+	if (!log_level_parse(settings.log_level, &level) || settings.listen_port < 0 ||
+	    settings.listen_port > UINT16_MAX) {
+		(void)fprintf(stderr,
+			      "schema-registry: --log-level is error, warn, info or debug; --listen-port is 0 to "
+			      "65535\n");
+		return EXIT_USAGE;
+	}
+	log_init(program.name, level);
+	shutdown_init();
+	return run();
+}

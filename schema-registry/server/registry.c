@@ -1,0 +1,369 @@
+/* registry.c - registering, finding and checking schemas. See registry.h. */
+#include "schema-registry/server/registry.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/base/memory.h"
+#include "schema-registry/server/prepared_schema.h"
+
+struct versions { /* of one subject, rising, soft deleted ones included */
+	struct stored_version *items;
+	size_t count;
+};
+
+static int load_versions(struct session *session, struct subject subject, struct versions *ret_versions)
+{
+	struct error err;
+
+	if (store_list_versions(session->pg, subject, &session->arena, &ret_versions->items, &ret_versions->count,
+				&err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+/* The newest that is equal, or NULL. */
+static const struct stored_version *find_equal(const struct versions *versions, const struct stored_schema *schema,
+					       bool with_deleted)
+{
+	for (size_t i = versions->count; i-- > 0;) {
+		const struct stored_version *version = &versions->items[i];
+
+		if ((with_deleted || !version->is_deleted) &&
+		    memcmp(version->identity, schema->identity, SCHEMA_IDENTITY_LEN) == 0)
+			return version;
+	}
+	return NULL;
+}
+
+static const struct stored_version *find_version(const struct versions *versions, int32_t number, bool with_deleted)
+{
+	for (size_t i = versions->count; i-- > 0;) {
+		const struct stored_version *version = &versions->items[i];
+
+		if ((with_deleted || !version->is_deleted) && (number == VERSION_LATEST || version->version == number))
+			return version;
+	}
+	return NULL;
+}
+
+static int refuse_no_subject(struct session *session, struct subject subject)
+{
+	return session_refuse(session, REFUSAL_SUBJECT_NOT_FOUND, "Subject '%s' not found.",
+			      subject_format(&session->arena, subject));
+}
+
+/* ---- reading ---- */
+
+int registry_by_id(struct session *session, const char *context, int32_t id, const struct stored_schema **ret_schema)
+{
+	struct schema_entry *entry;
+
+	if (prepare_load(session, context, id, NULL, &entry) < 0)
+		return -1;
+	if (!entry)
+		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %d not found", id);
+	*ret_schema = schema_entry_stored(entry);
+	return 0;
+}
+
+int registry_serialized(struct session *session, const char *context, const struct stored_schema *schema,
+			const char **ret_text)
+{
+	struct buffer text = {0};
+	const struct schema *parsed;
+	struct schema_entry *entry;
+
+	if (prepare_load(session, context, schema->id, schema->identity, &entry) < 0)
+		return -1;
+	if (!entry)
+		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %d not found", schema->id);
+	if (prepare_parsed(session, entry, &parsed) < 0)
+		return -1;
+	schema_append_serialized(parsed, &text);
+	*ret_text = arena_strdup(&session->arena, buffer_text(&text));
+	buffer_release(&text);
+	return 0;
+}
+
+static int load_registered(struct session *session, struct subject subject, const struct stored_version *version,
+			   struct registered *ret_registered)
+{
+	struct schema_entry *entry;
+
+	if (prepare_load(session, subject.context, version->schema_id, version->identity, &entry) < 0)
+		return -1;
+	if (!entry) /* deleted for good since the version was read */
+		return session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.", version->version);
+	*ret_registered = (struct registered){subject, version->version, schema_entry_stored(entry)};
+	return 0;
+}
+
+int registry_by_version(struct session *session, struct subject subject, int32_t version, bool with_deleted,
+			struct registered *ret_registered)
+{
+	const struct stored_version *found;
+	struct versions versions;
+
+	if (load_versions(session, subject, &versions) < 0)
+		return -1;
+	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+		return refuse_no_subject(session, subject);
+	found = find_version(&versions, version, with_deleted);
+	if (!found)
+		return session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.", version);
+	return load_registered(session, subject, found, ret_registered);
+}
+
+int registry_look_up(struct session *session, struct subject subject, const struct schema_input *input,
+		     bool with_deleted, struct registered *ret_registered)
+{
+	const struct stored_version *found;
+	struct prepared_schema prepared;
+	struct versions versions;
+
+	if (load_versions(session, subject, &versions) < 0)
+		return -1;
+	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+		return refuse_no_subject(session, subject);
+	if (prepare_input(session, input, &prepared) < 0)
+		return -1;
+	found = find_equal(&versions, &prepared.stored, with_deleted);
+	if (!found)
+		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema not found");
+	return load_registered(session, subject, found, ret_registered);
+}
+
+/* ---- compatibility ---- */
+
+static void release_report(void *report)
+{
+	compat_report_release(report);
+}
+
+/* Compares with all live versions, newest first, or with one. */
+static int compare(struct session *session, struct subject subject, const struct versions *versions,
+		   const struct stored_version *only, enum compat_level level, const struct schema *schema,
+		   struct compat_report **ret_report, const int32_t **ret_versions)
+{
+	struct compat_report *report = arena_alloc(&session->arena, sizeof(*report));
+	const struct schema **old = arena_alloc(&session->arena, (versions->count + 1) * sizeof(struct schema *));
+	int32_t *numbers = arena_alloc(&session->arena, (versions->count + 1) * sizeof(*numbers));
+	bool is_transitive = level == COMPAT_BACKWARD_TRANSITIVE || level == COMPAT_FORWARD_TRANSITIVE ||
+			     level == COMPAT_FULL_TRANSITIVE;
+	size_t count = 0;
+
+	for (size_t i = versions->count; i-- > 0 && level != COMPAT_NONE && (count == 0 || is_transitive);) {
+		const struct stored_version *version = &versions->items[i];
+		struct schema_entry *entry;
+
+		if (only ? version != only : version->is_deleted)
+			continue;
+		if (prepare_load(session, subject.context, version->schema_id, version->identity, &entry) < 0)
+			return -1;
+		if (!entry) /* deleted for good by now, so that nobody reads it */
+			continue;
+		if (prepare_parsed(session, entry, &old[count]) < 0)
+			return -1;
+		numbers[count++] = version->version;
+	}
+	compat_report_init(report);
+	session_keep(session, release_report, report);
+	(void)compat_check(level, schema, old, count, report); /* the report tells it, too */
+	*ret_report = report;
+	*ret_versions = numbers;
+	return 0;
+}
+
+int registry_check(struct session *session, struct subject subject, int32_t version, const struct schema_input *input,
+		   struct compat_report **ret_report, const int32_t **ret_versions)
+{
+	const struct stored_version *only = NULL;
+	struct prepared_schema prepared;
+	enum registry_mode mode;
+	enum compat_level level;
+	struct versions versions;
+
+	if (load_versions(session, subject, &versions) < 0)
+		return -1;
+	if (version != 0) {
+		only = find_version(&versions, version, false);
+		/* An unknown subject has no latest version that could be broken; a number was meant to be there. */
+		if (!only && version != VERSION_LATEST)
+			return find_version(&versions, VERSION_LATEST, false)
+				       ? session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.",
+							version)
+				       : refuse_no_subject(session, subject);
+	}
+	if (registry_effective(session, subject, &level, &mode) < 0 || prepare_input(session, input, &prepared) < 0)
+		return -1;
+	return compare(session, subject, &versions, only, level, prepared.parsed, ret_report, ret_versions);
+}
+
+static int refuse_incompatible(struct session *session, struct subject subject, struct compat_report *report,
+			       const int32_t *numbers)
+{
+	struct buffer text = {0};
+	size_t count;
+	const char *const *messages = compat_messages(report, numbers, &count);
+
+	for (size_t i = 0; i < count; i++)
+		buffer_append_format(&text, "%s%s", i ? ", " : "", messages[i]);
+	session_refuse(
+		session, REFUSAL_INCOMPATIBLE,
+		"Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]",
+		subject_format(&session->arena, subject), buffer_text(&text));
+	buffer_release(&text);
+	return -1;
+}
+
+static int check_compatible(struct session *session, struct subject subject, const struct versions *versions,
+			    enum compat_level level, const struct schema *schema)
+{
+	struct compat_report *report;
+	const int32_t *numbers;
+
+	if (compare(session, subject, versions, NULL, level, schema, &report, &numbers) < 0)
+		return -1;
+	return report->old ? refuse_incompatible(session, subject, report, numbers) : 0;
+}
+
+/* ---- registering ---- */
+
+static int32_t next_version(const struct versions *versions)
+{
+	return versions->count ? versions->items[versions->count - 1].version + 1 : 1;
+}
+
+/* May this be registered here, in the mode that is in force? Checked under the lock. */
+static int check_admission(struct session *session, struct subject subject, const struct versions *versions,
+			   const struct schema_input *input, const struct prepared_schema *prepared)
+{
+	const char *name = subject_format(&session->arena, subject);
+	enum registry_mode mode;
+	enum compat_level level;
+
+	if (registry_check_writable(session, subject, &mode) < 0)
+		return -1;
+	if (mode == MODE_IMPORT) {
+		if (!input->id)
+			return session_refuse(session, REFUSAL_NOT_PERMITTED,
+					      "Subject %s is in import mode: give the schema's id", name);
+		if (input->version > 0 && find_version(versions, input->version, true))
+			return session_refuse(session, REFUSAL_NOT_PERMITTED,
+					      "Subject %s has another schema as version %d already", name,
+					      input->version);
+		return 0;
+	}
+	if (input->id)
+		return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is not in import mode", name);
+	if (input->version > 0 && input->version != next_version(versions))
+		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+				      "Invalid schema: version %d is not one more than the previous version",
+				      input->version);
+	if (registry_effective(session, subject, &level, &mode) < 0)
+		return -1;
+	return check_compatible(session, subject, versions, level, prepared->parsed);
+}
+
+static int refuse_missing_reference(struct session *session, const struct stored_reference *reference)
+{
+	return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+			      "Invalid schema: no schema reference found for subject \"%s\" and version %d",
+			      subject_format(&session->arena, reference->subject), reference->version);
+}
+
+static int add(struct session *session, struct subject subject, int32_t version, struct stored_schema *stored)
+{
+	const struct stored_reference *missing = NULL;
+	bool is_taken = false;
+	int32_t id = 0;
+	struct error err;
+
+	if (store_lock_references(session->pg, stored, &missing, &err) < 0)
+		return session_failed(session, &err);
+	if (missing)
+		return refuse_missing_reference(session, missing);
+	if (store_add_context(session->pg, subject.context, &err) < 0 ||
+	    store_add_schema(session->pg, subject.context, stored, &id, &is_taken, &err) < 0)
+		return session_failed(session, &err);
+	if (is_taken)
+		return session_refuse(session, REFUSAL_NOT_PERMITTED,
+				      "Overwriting the schema with id %d is not permitted.", stored->id);
+	if (stored->id && id != stored->id)
+		return session_refuse(session, REFUSAL_ID_DOES_NOT_MATCH,
+				      "Schema already registered with id %d instead of input id %d", id, stored->id);
+	stored->id = id;
+	if (store_add_version(session->pg, subject, version, id, &err) < 0)
+		return session_failed(session, &err);
+	return session_commit(session, true);
+}
+
+/* Nothing to do where the subject has the schema: what every producer asks at its start needs no lock. */
+static int find_registered(struct session *session, struct subject subject, const struct schema_input *input,
+			   const struct prepared_schema *prepared, const struct versions *versions, bool *ret_is_found,
+			   struct registered *ret_registered)
+{
+	const struct stored_version *found = find_equal(versions, &prepared->stored, false);
+	struct stored_schema *copy;
+
+	*ret_is_found = false;
+	if (!found || (input->version > 0 && input->version != found->version))
+		return 0;
+	if (input->id && input->id != found->schema_id)
+		return session_refuse(session, REFUSAL_ID_DOES_NOT_MATCH,
+				      "Schema already registered with id %d instead of input id %d", found->schema_id,
+				      input->id);
+	copy = arena_copy(&session->arena, &prepared->stored, sizeof(*copy));
+	copy->id = found->schema_id;
+	*ret_registered = (struct registered){subject, found->version, copy};
+	*ret_is_found = true;
+	return 0;
+}
+
+static int register_latest_again(struct session *session, struct subject subject, struct registered *ret_registered)
+{
+	const struct stored_version *latest;
+	struct versions versions;
+
+	if (load_versions(session, subject, &versions) < 0)
+		return -1;
+	latest = find_version(&versions, VERSION_LATEST, false);
+	if (!latest)
+		return session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema: the schema is empty");
+	return load_registered(session, subject, latest, ret_registered);
+}
+
+int registry_register(struct session *session, struct subject subject, const struct schema_input *input,
+		      struct registered *ret_registered)
+{
+	struct prepared_schema prepared;
+	struct versions versions;
+	bool is_found;
+	int32_t version;
+
+	if (!subject_is_valid(subject))
+		return session_refuse(session, REFUSAL_INVALID_SUBJECT,
+				      "The specified subject '%s' is not a valid name",
+				      subject_format(&session->arena, subject));
+	if (!input->has_text)
+		return register_latest_again(session, subject, ret_registered);
+	if (prepare_input(session, input, &prepared) < 0 || load_versions(session, subject, &versions) < 0 ||
+	    find_registered(session, subject, input, &prepared, &versions, &is_found, ret_registered) < 0)
+		return -1;
+	if (is_found)
+		return 0;
+	if (session_begin(session, subject) < 0 || load_versions(session, subject, &versions) < 0 ||
+	    find_registered(session, subject, input, &prepared, &versions, &is_found, ret_registered) < 0)
+		return -1;
+	if (is_found)
+		return 0;
+	if (check_admission(session, subject, &versions, input, &prepared) < 0)
+		return -1;
+	version = input->version > 0 ? input->version : next_version(&versions);
+	if (add(session, subject, version, &prepared.stored) < 0)
+		return -1;
+	*ret_registered = (struct registered){subject, version,
+					      arena_copy(&session->arena, &prepared.stored, sizeof(prepared.stored))};
+	return 0;
+}

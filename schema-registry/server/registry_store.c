@@ -1,0 +1,487 @@
+/* registry_store.c - see registry_store.h. */
+#include "schema-registry/server/registry_store.h"
+
+#include <assert.h>
+
+#include "lib/base/memory.h"
+#include "schema-registry/server/registry_migrations.h"
+
+int store_migrate(struct pg *pg, int64_t wait_ms, struct error *err)
+{
+	size_t count;
+	const struct pg_migration *migrations = registry_migrations(&count);
+
+	return pg_migrate(pg, migrations, count, wait_ms, err);
+}
+
+int store_ping(struct pg *pg, struct error *err)
+{
+	return pg_exec(pg, "SELECT 1", NULL, 0, NULL, err);
+}
+
+/* ---- reading results ---- */
+
+static char *get_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
+{
+	struct bytes text;
+
+	if (pg_is_null(result, row, column))
+		return NULL;
+	text = pg_get_bytes(result, row, column);
+	return arena_strndup(arena, (const char *)text.data, text.len);
+}
+
+static int32_t get_int(const struct pg_result *result, size_t row, int column)
+{
+	return (int32_t)pg_get_int(result, row, column); /* only asked of int4 columns */
+}
+
+static void get_identity(const struct pg_result *result, size_t row, int column, uint8_t *ret_identity)
+{
+	struct bytes identity = pg_get_bytes(result, row, column);
+
+	assert(identity.len == SCHEMA_IDENTITY_LEN); /* the table checks it */
+	memcpy(ret_identity, identity.data, identity.len);
+}
+
+static struct bytes identity_bytes(const struct stored_schema *schema)
+{
+	return (struct bytes){schema->identity, SCHEMA_IDENTITY_LEN};
+}
+
+/* ---- changes ---- */
+
+int store_lock_subject(struct pg *pg, struct subject subject, struct error *err)
+{
+	/* An advisory lock, since the subject may have no row yet. Two names of one hash merely wait for each other. */
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+
+	return pg_exec(pg, "SELECT pg_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0))", params,
+		       ARRAY_LEN(params), NULL, err);
+}
+
+int store_add_context(struct pg *pg, const char *context, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context)};
+
+	return pg_exec(pg, "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1)", params,
+		       ARRAY_LEN(params), NULL, err);
+}
+
+int store_lock_references(struct pg *pg, const struct stored_schema *schema,
+			  const struct stored_reference **ret_missing, struct error *err)
+{
+	for (size_t i = 0; i < schema->reference_count; i++) {
+		const struct stored_reference *reference = &schema->references[i];
+		const struct pg_param params[] = {pg_text(reference->subject.context), pg_text(reference->subject.name),
+						  pg_int4(reference->version)};
+		_cleanup_(pg_result_freep)
+		struct pg_result *result = NULL;
+
+		if (pg_exec(pg,
+			    "SELECT version FROM subject_version WHERE context = $1 AND subject = $2 AND version = $3"
+			    " AND NOT is_deleted FOR SHARE",
+			    params, ARRAY_LEN(params), &result, err) < 0)
+			return -1;
+		if (pg_rows(result) == 0) {
+			*ret_missing = reference;
+			return 0;
+		}
+	}
+	*ret_missing = NULL;
+	return 0;
+}
+
+static int add_references(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t id,
+			  struct error *err)
+{
+	for (size_t i = 0; i < schema->reference_count; i++) {
+		const struct stored_reference *reference = &schema->references[i];
+		const struct pg_param params[] = {pg_text(context),
+						  pg_int4(id),
+						  pg_int4((int32_t)i),
+						  pg_text(reference->name),
+						  pg_text(reference->subject.context),
+						  pg_text(reference->subject.name),
+						  pg_int4(reference->version)};
+
+		if (pg_exec(pg,
+			    "INSERT INTO schema_reference (context, schema_id, position, name, target_context,"
+			    " target_subject, target_version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			    params, ARRAY_LEN(params), NULL, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The row stays locked against removal until the transaction ends. 0: there is none. */
+static int find_identity(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
+			 struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context), pg_bytea(identity_bytes(schema))};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(pg, "SELECT id FROM schema WHERE context = $1 AND identity = $2 FOR KEY SHARE", params,
+		    ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_id = pg_rows(result) ? get_int(result, 0, 0) : 0;
+	return 0;
+}
+
+/* 0: the identity or the id is taken. */
+static int insert_schema(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
+			 struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context),
+					  schema->id ? pg_int4(schema->id) : pg_null(),
+					  pg_bytea(identity_bytes(schema)),
+					  pg_text(schema_format_name(schema->format)),
+					  pg_text(schema->text),
+					  pg_text(schema->metadata),
+					  pg_text(schema->rule_set)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(pg,
+		    "INSERT INTO schema (context, id, identity, format, body, metadata, rule_set)"
+		    " VALUES ($1, coalesce($2::int, nextval(context_sequence($1))::int), $3, $4, $5, $6, $7)"
+		    " ON CONFLICT DO NOTHING RETURNING id",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_id = pg_rows(result) ? get_int(result, 0, 0) : 0;
+	return 0;
+}
+
+/* Ids that are given later must not meet one that was imported. */
+static int raise_sequence(struct pg *pg, const char *context, int32_t id, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context), pg_int4(id)};
+
+	return pg_exec(pg,
+		       "SELECT setval(context_sequence($1), $2::int) WHERE $2::int >"
+		       " coalesce(pg_sequence_last_value(context_sequence($1)), 0)",
+		       params, ARRAY_LEN(params), NULL, err);
+}
+
+int store_add_schema(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
+		     bool *ret_is_taken, struct error *err)
+{
+	int32_t id = 0;
+
+	*ret_is_taken = false;
+	/* A second turn: the holder of our identity was removed in between, or an imported id was in our way. */
+	for (int turn = 0; turn < 100; turn++) {
+		if (find_identity(pg, context, schema, &id, err) < 0)
+			return -1;
+		if (id) {
+			*ret_id = id;
+			return 0;
+		}
+		if (insert_schema(pg, context, schema, &id, err) < 0)
+			return -1;
+		if (id) {
+			*ret_id = id;
+			if (schema->id && raise_sequence(pg, context, id, err) < 0)
+				return -1;
+			return add_references(pg, context, schema, id, err);
+		}
+		if (schema->id && turn > 0) {
+			*ret_is_taken = true;
+			return 0;
+		}
+	}
+	return error_set(err, ERR_UNAVAILABLE, "cannot give the schema an id: others were faster each time");
+}
+
+int store_add_version(struct pg *pg, struct subject subject, int32_t version, int32_t schema_id, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version),
+					  pg_int4(schema_id)};
+
+	return pg_exec(pg, "INSERT INTO subject_version (context, subject, version, schema_id) VALUES ($1, $2, $3, $4)",
+		       params, ARRAY_LEN(params), NULL, err);
+}
+
+int store_hide_versions(struct pg *pg, struct subject subject, int32_t version, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version)};
+
+	return pg_exec(pg,
+		       "UPDATE subject_version SET is_deleted = true"
+		       " WHERE context = $1 AND subject = $2 AND ($3::int = 0 OR version = $3::int) AND NOT is_deleted",
+		       params, ARRAY_LEN(params), NULL, err);
+}
+
+int store_remove_versions(struct pg *pg, struct subject subject, int32_t version, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version)};
+	struct pg_array ids;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	int status = 0;
+
+	/* The lock first: a registration that is about to hold one of the schemas ends before we look for holders. */
+	if (pg_exec(pg,
+		    "SELECT id FROM schema WHERE context = $1 AND id IN (SELECT schema_id FROM subject_version"
+		    " WHERE context = $1 AND subject = $2 AND ($3::int = 0 OR version = $3::int)) ORDER BY id FOR "
+		    "UPDATE",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	if (pg_exec(pg,
+		    "DELETE FROM subject_version"
+		    " WHERE context = $1 AND subject = $2 AND ($3::int = 0 OR version = $3::int)",
+		    params, ARRAY_LEN(params), NULL, err) < 0)
+		return -1;
+	pg_array_init(&ids, PG_ARRAY_INT4);
+	for (size_t row = 0; row < pg_rows(result); row++)
+		pg_array_add_int(&ids, pg_get_int(result, row, 0));
+	status = pg_exec(pg,
+			 "DELETE FROM schema s WHERE context = $1 AND id = ANY($2::int[]) AND NOT EXISTS"
+			 " (SELECT FROM subject_version v WHERE v.context = s.context AND v.schema_id = s.id)",
+			 (const struct pg_param[]){pg_text(subject.context), pg_array_param(&ids)}, 2, NULL, err);
+	pg_array_release(&ids);
+	return status;
+}
+
+int store_set(struct pg *pg, struct subject subject, enum setting setting, const char *value, struct error *err)
+{
+	static const char *const statements[SETTING_COUNT] = {
+		[SETTING_LEVEL] = "INSERT INTO setting (context, subject, level) VALUES ($1, $2, $3)"
+				  " ON CONFLICT (context, subject) DO UPDATE SET level = excluded.level",
+		[SETTING_MODE] = "INSERT INTO setting (context, subject, mode) VALUES ($1, $2, $3)"
+				 " ON CONFLICT (context, subject) DO UPDATE SET mode = excluded.mode",
+	};
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_text(value)};
+
+	return pg_exec(pg, statements[setting], params, ARRAY_LEN(params), NULL, err);
+}
+
+/* ---- queries ---- */
+
+static int load_references(struct pg *pg, const char *context, struct stored_schema *schema, struct arena *arena,
+			   struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context), pg_int4(schema->id)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(pg,
+		    "SELECT name, target_context, target_subject, target_version FROM schema_reference"
+		    " WHERE context = $1 AND schema_id = $2 ORDER BY position",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	schema->reference_count = pg_rows(result);
+	schema->references = arena_zalloc(arena, (schema->reference_count + 1) * sizeof(*schema->references));
+	for (size_t row = 0; row < schema->reference_count; row++) {
+		struct stored_reference *reference = &schema->references[row];
+
+		reference->name = get_text(result, row, 0, arena);
+		reference->subject.context = get_text(result, row, 1, arena);
+		reference->subject.name = get_text(result, row, 2, arena);
+		reference->version = get_int(result, row, 3);
+	}
+	return 0;
+}
+
+int store_load_schema(struct pg *pg, const char *context, int32_t id, struct arena *arena,
+		      struct stored_schema **ret_schema, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context), pg_int4(id)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct stored_schema *schema;
+	const char *format;
+
+	if (pg_exec(pg,
+		    "SELECT identity, format, body, metadata, rule_set, EXISTS (SELECT FROM schema_reference r"
+		    " WHERE r.context = s.context AND r.schema_id = s.id)"
+		    " FROM schema s WHERE context = $1 AND id = $2",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	if (pg_rows(result) == 0) {
+		*ret_schema = NULL;
+		return 0;
+	}
+	schema = arena_zalloc(arena, sizeof(*schema));
+	schema->id = id;
+	get_identity(result, 0, 0, schema->identity);
+	format = get_text(result, 0, 1, arena);
+	if (!schema_format_parse(format, &schema->format))
+		return error_set(err, ERR_CORRUPT, "schema %d has the unknown format '%s'", id, format);
+	schema->text = get_text(result, 0, 2, arena);
+	schema->metadata = get_text(result, 0, 3, arena);
+	schema->rule_set = get_text(result, 0, 4, arena);
+	if (pg_get_bool(result, 0, 5) && load_references(pg, context, schema, arena, err) < 0)
+		return -1;
+	*ret_schema = schema;
+	return 0;
+}
+
+int store_list_versions(struct pg *pg, struct subject subject, struct arena *arena,
+			struct stored_version **ret_versions, size_t *ret_count, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct stored_version *versions;
+
+	if (pg_exec(pg,
+		    "SELECT v.version, v.schema_id, s.identity, v.is_deleted FROM subject_version v"
+		    " JOIN schema s ON s.context = v.context AND s.id = v.schema_id"
+		    " WHERE v.context = $1 AND v.subject = $2 ORDER BY v.version",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	versions = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*versions));
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		versions[row].version = get_int(result, row, 0);
+		versions[row].schema_id = get_int(result, row, 1);
+		get_identity(result, row, 2, versions[row].identity);
+		versions[row].is_deleted = pg_get_bool(result, row, 3);
+	}
+	*ret_versions = versions;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_list_subjects(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
+			struct subject **ret_subjects, size_t *ret_count, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(filter->context),
+					  pg_text(filter->prefix),
+					  pg_bool(filter->with_deleted || filter->only_deleted),
+					  pg_bool(filter->only_deleted),
+					  pg_int8(filter->offset),
+					  filter->limit < 0 ? pg_null() : pg_int8(filter->limit)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct subject *subjects;
+
+	if (pg_exec(pg,
+		    "SELECT context, subject FROM subject_version"
+		    " WHERE ($1::text IS NULL OR context = $1) AND starts_with(subject, $2)"
+		    " GROUP BY context, subject HAVING ($3::bool OR NOT bool_and(is_deleted))"
+		    " AND (NOT $4::bool OR bool_and(is_deleted))"
+		    " ORDER BY context COLLATE \"C\", subject COLLATE \"C\" OFFSET $5::bigint LIMIT $6::bigint",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	subjects = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*subjects));
+	for (size_t row = 0; row < pg_rows(result); row++)
+		subjects[row] = (struct subject){get_text(result, row, 0, arena), get_text(result, row, 1, arena)};
+	*ret_subjects = subjects;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_list_contexts(struct pg *pg, struct arena *arena, const char ***ret_contexts, size_t *ret_count,
+			struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	const char **contexts;
+
+	if (pg_exec(pg, "SELECT name FROM context ORDER BY name COLLATE \"C\"", NULL, 0, &result, err) < 0)
+		return -1;
+	contexts = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*contexts));
+	for (size_t row = 0; row < pg_rows(result); row++)
+		contexts[row] = get_text(result, row, 0, arena);
+	*ret_contexts = contexts;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_list_holders(struct pg *pg, const char *context, int32_t schema_id, bool with_deleted, struct arena *arena,
+		       struct stored_holder **ret_holders, size_t *ret_count, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context), pg_int4(schema_id), pg_bool(with_deleted)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct stored_holder *holders;
+
+	if (pg_exec(pg,
+		    "SELECT subject, version FROM subject_version"
+		    " WHERE context = $1 AND schema_id = $2 AND ($3 OR NOT is_deleted)"
+		    " ORDER BY subject COLLATE \"C\", version",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	holders = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*holders));
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		holders[row].subject = (struct subject){context, get_text(result, row, 0, arena)};
+		holders[row].version = get_int(result, row, 1);
+	}
+	*ret_holders = holders;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_list_referrers(struct pg *pg, struct subject subject, int32_t version, struct arena *arena, int32_t **ret_ids,
+			 size_t *ret_count, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	int32_t *ids;
+
+	if (pg_exec(pg,
+		    "SELECT DISTINCT r.schema_id FROM schema_reference r JOIN subject_version v"
+		    " ON v.context = r.context AND v.schema_id = r.schema_id AND NOT v.is_deleted"
+		    " WHERE r.target_context = $1 AND r.target_subject = $2"
+		    " AND ($3::int = 0 OR r.target_version = $3::int) ORDER BY r.schema_id",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	ids = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*ids));
+	for (size_t row = 0; row < pg_rows(result); row++)
+		ids[row] = get_int(result, row, 0);
+	*ret_ids = ids;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_load_settings(struct pg *pg, struct subject subject, struct arena *arena,
+			struct stored_settings *ret_settings, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct stored_settings settings = {0};
+
+	if (pg_exec(pg,
+		    "SELECT context, subject, level, mode FROM setting"
+		    " WHERE context = $1 AND subject IN ($2, '') OR context = '.' AND subject = ''",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		struct subject holder = {get_text(result, row, 0, arena), get_text(result, row, 1, arena)};
+		const char *level = get_text(result, row, 2, arena);
+		const char *mode = get_text(result, row, 3, arena);
+
+		/* One row may be several of these: the subject asked for may be the context or everything. */
+		if (subject_equal(holder, subject)) {
+			settings.level = level;
+			settings.mode = mode;
+		}
+		if (subject_equal(holder, (struct subject){subject.context, ""})) {
+			settings.context_level = level;
+			settings.context_mode = mode;
+		}
+		if (subject_equal(holder, (struct subject){CONTEXT_DEFAULT, ""})) {
+			settings.global_level = level;
+			settings.global_mode = mode;
+		}
+	}
+	*ret_settings = settings;
+	return 0;
+}
+
+int store_max_id(struct pg *pg, const char *context, int32_t *ret_id, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(pg, "SELECT coalesce(max(id), 0) FROM schema WHERE context = $1", params, ARRAY_LEN(params),
+		    &result, err) < 0)
+		return -1;
+	*ret_id = get_int(result, 0, 0);
+	return 0;
+}

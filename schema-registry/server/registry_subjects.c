@@ -1,0 +1,247 @@
+/* registry_subjects.c - listing and deleting. See registry.h. */
+#include <assert.h>
+
+#include "lib/base/memory.h"
+#include "schema-registry/server/registry.h"
+
+static int refuse_no_subject(struct session *session, struct subject subject)
+{
+	return session_refuse(session, REFUSAL_SUBJECT_NOT_FOUND, "Subject '%s' not found.",
+			      subject_format(&session->arena, subject));
+}
+
+/* ---- listing ---- */
+
+int registry_versions(struct session *session, struct subject subject, struct version_filter filter,
+		      const int32_t **ret_versions, size_t *ret_count)
+{
+	struct stored_version *versions;
+	size_t count;
+	size_t kept = 0;
+	int32_t *numbers;
+	struct error err;
+
+	if (store_list_versions(session->pg, subject, &session->arena, &versions, &count, &err) < 0)
+		return session_failed(session, &err);
+	numbers = arena_alloc(&session->arena, (count + 1) * sizeof(*numbers));
+	for (size_t i = 0; i < count; i++) {
+		if (filter.only_deleted ? versions[i].is_deleted : filter.with_deleted || !versions[i].is_deleted)
+			numbers[kept++] = versions[i].version;
+	}
+	if (kept == 0)
+		return refuse_no_subject(session, subject);
+	*ret_versions = numbers;
+	*ret_count = kept;
+	return 0;
+}
+
+int registry_subjects(struct session *session, const struct subject_filter *filter, struct subject **ret_subjects,
+		      size_t *ret_count)
+{
+	struct error err;
+
+	if (store_list_subjects(session->pg, filter, &session->arena, ret_subjects, ret_count, &err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+int registry_contexts(struct session *session, const char ***ret_contexts, size_t *ret_count)
+{
+	struct error err;
+
+	if (store_list_contexts(session->pg, &session->arena, ret_contexts, ret_count, &err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+int registry_holders(struct session *session, const char *context, int32_t id, bool with_deleted,
+		     struct stored_holder **ret_holders, size_t *ret_count)
+{
+	const struct stored_schema *schema;
+	struct error err;
+
+	if (registry_by_id(session, context, id, &schema) < 0)
+		return -1;
+	if (store_list_holders(session->pg, context, id, with_deleted, &session->arena, ret_holders, ret_count, &err) <
+	    0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+int registry_referrers(struct session *session, struct subject subject, int32_t version, int32_t **ret_ids,
+		       size_t *ret_count)
+{
+	struct registered registered;
+	struct error err;
+
+	if (registry_by_version(session, subject, version, true, &registered) < 0)
+		return -1;
+	if (store_list_referrers(session->pg, subject, registered.version, &session->arena, ret_ids, ret_count, &err) <
+	    0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+int registry_max_id(struct session *session, const char *context, int32_t *ret_id)
+{
+	struct error err;
+
+	if (store_max_id(session->pg, context, ret_id, &err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+/* ---- deleting ---- */
+
+struct deletion {
+	struct subject subject;
+	struct stored_version *versions; /* all of the subject */
+	size_t count;
+	size_t live_count;
+};
+
+static int begin_deletion(struct session *session, struct subject subject, struct deletion *ret_deletion)
+{
+	struct deletion deletion = {.subject = subject};
+	enum registry_mode mode;
+	struct error err;
+
+	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0)
+		return -1;
+	if (store_list_versions(session->pg, subject, &session->arena, &deletion.versions, &deletion.count, &err) < 0)
+		return session_failed(session, &err);
+	for (size_t i = 0; i < deletion.count; i++)
+		deletion.live_count += !deletion.versions[i].is_deleted;
+	if (deletion.count == 0)
+		return refuse_no_subject(session, subject);
+	*ret_deletion = deletion;
+	return 0;
+}
+
+/* What is still referred to must stay. Looked for after the change, when no new referrer can come any more. */
+static int check_unreferenced(struct session *session, struct subject subject, int32_t version)
+{
+	int32_t *ids;
+	size_t count;
+	struct error err;
+
+	if (store_list_referrers(session->pg, subject, version, &session->arena, &ids, &count, &err) < 0)
+		return session_failed(session, &err);
+	if (count > 0)
+		return session_refuse(
+			session, REFUSAL_REFERENCE_EXISTS,
+			"One or more references exist to the schema {subject=%s,version=%d}: schema id %d",
+			subject_format(&session->arena, subject), version, ids[0]);
+	return 0;
+}
+
+/* A subject without a live version keeps no settings: who uses its name next starts from the defaults. */
+static int forget_settings(struct session *session, struct subject subject)
+{
+	struct error err;
+
+	if (store_set(session->pg, subject, SETTING_LEVEL, NULL, &err) < 0 ||
+	    store_set(session->pg, subject, SETTING_MODE, NULL, &err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+/* version 0: all. */
+static int hide(struct session *session, const struct deletion *deletion, int32_t version)
+{
+	struct error err;
+
+	if (store_hide_versions(session->pg, deletion->subject, version, &err) < 0)
+		return session_failed(session, &err);
+	if (check_unreferenced(session, deletion->subject, version) < 0)
+		return -1;
+	if ((version == 0 || deletion->live_count == 1) && forget_settings(session, deletion->subject) < 0)
+		return -1;
+	return session_commit(session, false);
+}
+
+static int remove_for_good(struct session *session, const struct deletion *deletion, int32_t version)
+{
+	struct error err;
+
+	if (check_unreferenced(session, deletion->subject, version) < 0)
+		return -1;
+	if (store_remove_versions(session->pg, deletion->subject, version, &err) < 0)
+		return session_failed(session, &err);
+	if (session_commit(session, false) < 0)
+		return -1;
+	for (size_t i = 0; i < deletion->count; i++) {
+		if (version == 0 || deletion->versions[i].version == version)
+			schema_cache_drop(session->cache, deletion->subject.context, deletion->versions[i].schema_id);
+	}
+	return 0;
+}
+
+int registry_delete_subject(struct session *session, struct subject subject, bool is_permanent,
+			    const int32_t **ret_versions, size_t *ret_count)
+{
+	struct deletion deletion;
+	const char *name = subject_format(&session->arena, subject);
+	int32_t *numbers;
+	size_t count = 0;
+
+	if (begin_deletion(session, subject, &deletion) < 0)
+		return -1;
+	if (is_permanent && deletion.live_count > 0)
+		return session_refuse(session, REFUSAL_SUBJECT_NOT_DELETED,
+				      "Subject '%s' was not deleted first before being permanently deleted", name);
+	if (!is_permanent && deletion.live_count == 0)
+		return session_refuse(session, REFUSAL_SUBJECT_DELETED_ALREADY,
+				      "Subject '%s' was soft deleted. Set permanent=true to delete permanently", name);
+	numbers = arena_alloc(&session->arena, deletion.count * sizeof(*numbers));
+	for (size_t i = 0; i < deletion.count; i++) {
+		if (is_permanent || !deletion.versions[i].is_deleted)
+			numbers[count++] = deletion.versions[i].version;
+	}
+	if (is_permanent ? remove_for_good(session, &deletion, 0) < 0 : hide(session, &deletion, 0) < 0)
+		return -1;
+	*ret_versions = numbers;
+	*ret_count = count;
+	return 0;
+}
+
+/* The latest is the newest live one, except for who deletes for good: that one must be hidden already. */
+static const struct stored_version *find_version(const struct deletion *deletion, int32_t version, bool is_permanent)
+{
+	for (size_t i = deletion->count; i-- > 0;) {
+		const struct stored_version *item = &deletion->versions[i];
+
+		if (version == VERSION_LATEST ? is_permanent || !item->is_deleted : item->version == version)
+			return item;
+	}
+	return NULL;
+}
+
+int registry_delete_version(struct session *session, struct subject subject, int32_t version, bool is_permanent,
+			    int32_t *ret_version)
+{
+	const struct stored_version *found;
+	struct deletion deletion;
+
+	if (begin_deletion(session, subject, &deletion) < 0)
+		return -1;
+	if (!is_permanent && deletion.live_count == 0)
+		return refuse_no_subject(session, subject);
+	found = find_version(&deletion, version, is_permanent);
+	if (!found)
+		return session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.", version);
+	if (is_permanent && !found->is_deleted)
+		return session_refuse(session, REFUSAL_VERSION_NOT_DELETED,
+				      "Subject '%s' Version %d was not deleted first before being permanently deleted",
+				      subject_format(&session->arena, subject), found->version);
+	if (!is_permanent && found->is_deleted)
+		return session_refuse(
+			session, REFUSAL_VERSION_DELETED_ALREADY,
+			"Subject '%s' Version %d was soft deleted. Set permanent=true to delete permanently",
+			subject_format(&session->arena, subject), found->version);
+	if (is_permanent ? remove_for_good(session, &deletion, found->version) < 0
+			 : hide(session, &deletion, found->version) < 0)
+		return -1;
+	*ret_version = found->version;
+	return 0;
+}

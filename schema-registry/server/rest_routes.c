@@ -1,0 +1,98 @@
+/* rest_routes.c - every path of the registry, and how a request finds its own. See rest.h. */
+#include <string.h>
+
+#include "lib/base/memory.h"
+#include "schema-registry/server/rest.h"
+
+static const struct rest_route routes[] = {
+	{"GET", "/", rest_get_root, 0},
+	{"POST", "/", rest_get_root, 0},
+
+	{"GET", "/schemas/types", rest_get_types, 0},
+	{"GET", "/schemas/ids/{}", rest_get_schema, 0},
+	{"GET", "/schemas/ids/{}/schema", rest_get_schema_text, 0},
+	{"GET", "/schemas/ids/{}/versions", rest_get_schema_versions, 0},
+	{"GET", "/schemas/ids/{}/subjects", rest_get_schema_subjects, 0},
+	{"GET", "/contexts", rest_get_contexts, 0},
+
+	{"GET", "/subjects", rest_get_subjects, 0},
+	{"POST", "/subjects/{}", rest_look_up, ROUTE_BODY},
+	{"DELETE", "/subjects/{}", rest_delete_subject, 0},
+	{"GET", "/subjects/{}/versions", rest_get_versions, 0},
+	{"POST", "/subjects/{}/versions", rest_register, ROUTE_BODY},
+	{"GET", "/subjects/{}/versions/{}", rest_get_version, 0},
+	{"DELETE", "/subjects/{}/versions/{}", rest_delete_version, 0},
+	{"GET", "/subjects/{}/versions/{}/schema", rest_get_version_text, 0},
+	{"GET", "/subjects/{}/versions/{}/referencedby", rest_get_referrers, 0},
+
+	{"POST", "/compatibility/subjects/{}/versions", rest_check_all, ROUTE_BODY},
+	{"POST", "/compatibility/subjects/{}/versions/{}", rest_check_version, ROUTE_BODY},
+
+	{"GET", "/config", rest_get_config, 0},
+	{"PUT", "/config", rest_put_config, ROUTE_BODY},
+	{"DELETE", "/config", rest_delete_config, 0},
+	{"GET", "/config/{}", rest_get_config, 0},
+	{"PUT", "/config/{}", rest_put_config, ROUTE_BODY},
+	{"DELETE", "/config/{}", rest_delete_config, 0},
+
+	{"GET", "/mode", rest_get_mode, 0},
+	{"PUT", "/mode", rest_put_mode, ROUTE_BODY},
+	{"DELETE", "/mode", rest_delete_mode, 0},
+	{"GET", "/mode/{}", rest_get_mode, 0},
+	{"PUT", "/mode/{}", rest_put_mode, ROUTE_BODY},
+	{"DELETE", "/mode/{}", rest_delete_mode, 0},
+
+	{"GET", "/v1/metadata/id", rest_get_server_id, 0},
+	{"GET", "/v1/metadata/version", rest_get_server_version, 0},
+
+	{"GET", "/health", rest_get_health, ROUTE_SERVICE},
+	{"GET", "/livez", rest_get_live, ROUTE_SERVICE},
+	{"GET", "/readyz", rest_get_ready, ROUTE_SERVICE},
+	{"GET", "/metrics", rest_get_metrics, ROUTE_SERVICE},
+};
+
+/* Does the path fit the pattern? Then *args are the parts at its braces. */
+static bool match_path(const char *pattern, const char *const *parts, size_t part_count, const char **args)
+{
+	size_t arg_count = 0;
+	size_t index = 0;
+
+	while (*pattern == '/' && pattern[1]) {
+		size_t len = strcspn(++pattern, "/");
+
+		if (index == part_count)
+			return false;
+		if (len == 2 && strncmp(pattern, "{}", 2) == 0)
+			args[arg_count++] = parts[index];
+		else if (strlen(parts[index]) != len || strncmp(parts[index], pattern, len) != 0)
+			return false;
+		pattern += len;
+		index++;
+	}
+	return index == part_count;
+}
+
+struct rest_match rest_find_route(const char *method, const char *const *parts, size_t part_count)
+{
+	struct rest_match match = {0};
+
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET"; /* the server leaves the body out */
+	if (part_count > 2 && strcmp(parts[0], "contexts") == 0) {
+		match.context = parts[1];
+		parts += 2;
+		part_count -= 2;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(routes) && !match.route; i++) {
+		const char *args[REST_ARGS_MAX] = {0};
+
+		if (!match_path(routes[i].path, parts, part_count, args))
+			continue;
+		match.is_path_known = true;
+		if (strcmp(routes[i].method, method) != 0)
+			continue;
+		match.route = &routes[i];
+		memcpy(match.args, args, sizeof(args));
+	}
+	return match;
+}

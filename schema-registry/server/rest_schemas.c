@@ -1,0 +1,112 @@
+/* rest_schemas.c - /schemas and /contexts: what can be asked by id. See rest.h. */
+#include <string.h>
+
+#include "schema-registry/server/rest.h"
+
+int rest_get_types(struct rest_call *call)
+{
+	json_t *types = json_array();
+
+	for (int format = 0; format < SCHEMA_FORMAT_COUNT; format++)
+		json_array_append_new(types, json_string(schema_format_name((enum schema_format)format)));
+	return rest_answer(call, types);
+}
+
+/* Ids are counted for each context; `?subject=` may name it. */
+static const char *id_context(struct rest_call *call)
+{
+	const char *subject = http_request_query(call->request, "subject");
+
+	return subject ? subject_parse(&call->session->arena, call->context, subject).context : call->context;
+}
+
+int rest_get_schema(struct rest_call *call)
+{
+	const char *context = id_context(call);
+	const struct stored_schema *schema;
+	int32_t max_id;
+	json_t *answer;
+	int32_t id;
+
+	if (rest_id_arg(call, 0, &id) < 0 || registry_by_id(call->session, context, id, &schema) < 0)
+		return -1;
+	if (rest_schema_json(call, context, schema, &answer) < 0)
+		return -1;
+	(void)rest_answer(call, answer);
+	if (!rest_flag(call, "fetchMaxId"))
+		return 0;
+	if (registry_max_id(call->session, context, &max_id) < 0)
+		return -1;
+	json_object_set_new(answer, "maxId", json_integer(max_id));
+	return 0;
+}
+
+int rest_get_schema_text(struct rest_call *call)
+{
+	const char *context = id_context(call);
+	const struct stored_schema *schema;
+	const char *text;
+	int32_t id;
+
+	if (rest_id_arg(call, 0, &id) < 0 || registry_by_id(call->session, context, id, &schema) < 0 ||
+	    rest_schema_text(call, context, schema, &text) < 0)
+		return -1;
+	return rest_answer_text(call, text);
+}
+
+static int get_holders(struct rest_call *call, struct stored_holder **ret_holders, size_t *ret_count)
+{
+	int32_t id;
+
+	if (rest_id_arg(call, 0, &id) < 0)
+		return -1;
+	return registry_holders(call->session, id_context(call), id, rest_flag(call, "deleted"), ret_holders,
+				ret_count);
+}
+
+int rest_get_schema_versions(struct rest_call *call)
+{
+	struct stored_holder *holders;
+	size_t count;
+	json_t *answer;
+
+	if (get_holders(call, &holders, &count) < 0)
+		return -1;
+	answer = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(answer, json_pack("{s:s, s:i}", "subject",
+							subject_format(&call->session->arena, holders[i].subject),
+							"version", holders[i].version));
+	return rest_answer(call, answer);
+}
+
+int rest_get_schema_subjects(struct rest_call *call)
+{
+	struct stored_holder *holders;
+	size_t count;
+	json_t *answer;
+
+	if (get_holders(call, &holders, &count) < 0)
+		return -1;
+	answer = json_array();
+	for (size_t i = 0; i < count; i++) {
+		if (i == 0 || !subject_equal(holders[i].subject, holders[i - 1].subject)) /* they are sorted */
+			json_array_append_new(answer,
+					      json_string(subject_format(&call->session->arena, holders[i].subject)));
+	}
+	return rest_answer(call, answer);
+}
+
+int rest_get_contexts(struct rest_call *call)
+{
+	const char **contexts;
+	size_t count;
+	json_t *answer;
+
+	if (registry_contexts(call->session, &contexts, &count) < 0)
+		return -1;
+	answer = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(answer, json_string(contexts[i]));
+	return rest_answer(call, answer);
+}

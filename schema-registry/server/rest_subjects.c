@@ -1,0 +1,202 @@
+/* rest_subjects.c - /subjects and /compatibility. See rest.h. */
+#include <string.h>
+
+#include "schema-registry/server/rest.h"
+
+/* ---- listing ---- */
+
+/* `:.staging:orders` lists one context, `:*:` all of them. */
+static void set_prefix(struct rest_call *call, struct subject_filter *filter)
+{
+	const char *prefix = http_request_query(call->request, "subjectPrefix");
+	struct subject subject;
+
+	filter->context = call->context;
+	filter->prefix = "";
+	if (!prefix)
+		return;
+	if (strncmp(prefix, ":*:", 3) == 0) {
+		filter->context = NULL;
+		filter->prefix = prefix + 3;
+		return;
+	}
+	subject = subject_parse(&call->session->arena, call->context, prefix);
+	filter->context = subject.context;
+	filter->prefix = subject.name;
+}
+
+int rest_get_subjects(struct rest_call *call)
+{
+	struct subject_filter filter = {.with_deleted = rest_flag(call, "deleted"),
+					.only_deleted = rest_flag(call, "deletedOnly")};
+	struct subject *subjects;
+	size_t count;
+	json_t *answer;
+
+	set_prefix(call, &filter);
+	if (rest_number(call, "offset", 0, &filter.offset) < 0 || rest_number(call, "limit", -1, &filter.limit) < 0)
+		return -1;
+	filter.offset = filter.offset < 0 ? 0 : filter.offset;
+	if (registry_subjects(call->session, &filter, &subjects, &count) < 0)
+		return -1;
+	answer = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(answer, json_string(subject_format(&call->session->arena, subjects[i])));
+	return rest_answer(call, answer);
+}
+
+int rest_get_versions(struct rest_call *call)
+{
+	struct version_filter filter = {.with_deleted = rest_flag(call, "deleted"),
+					.only_deleted = rest_flag(call, "deletedOnly")};
+	const int32_t *versions;
+	int64_t offset;
+	int64_t limit;
+	size_t count;
+	size_t first;
+
+	if (rest_number(call, "offset", 0, &offset) < 0 || rest_number(call, "limit", -1, &limit) < 0 ||
+	    registry_versions(call->session, rest_subject_arg(call, 0), filter, &versions, &count) < 0)
+		return -1;
+	first = offset < 0 ? 0 : (size_t)offset < count ? (size_t)offset : count;
+	count -= first;
+	if (limit >= 0 && (size_t)limit < count)
+		count = (size_t)limit;
+	return rest_answer(call, rest_numbers_json(versions + first, count));
+}
+
+/* ---- one version ---- */
+
+static int get_registered(struct rest_call *call, struct registered *ret_registered)
+{
+	int32_t version;
+
+	if (rest_version_arg(call, 1, &version) < 0)
+		return -1;
+	return registry_by_version(call->session, rest_subject_arg(call, 0), version, rest_flag(call, "deleted"),
+				   ret_registered);
+}
+
+int rest_get_version(struct rest_call *call)
+{
+	struct registered registered;
+
+	if (get_registered(call, &registered) < 0)
+		return -1;
+	return rest_answer_registered(call, &registered);
+}
+
+int rest_get_version_text(struct rest_call *call)
+{
+	struct registered registered;
+	const char *text;
+
+	if (get_registered(call, &registered) < 0 ||
+	    rest_schema_text(call, registered.subject.context, registered.schema, &text) < 0)
+		return -1;
+	return rest_answer_text(call, text);
+}
+
+int rest_get_referrers(struct rest_call *call)
+{
+	int32_t version;
+	int32_t *ids;
+	size_t count;
+
+	if (rest_version_arg(call, 1, &version) < 0 ||
+	    registry_referrers(call->session, rest_subject_arg(call, 0), version, &ids, &count) < 0)
+		return -1;
+	return rest_answer(call, rest_numbers_json(ids, count));
+}
+
+/* ---- registering and looking up ---- */
+
+int rest_register(struct rest_call *call)
+{
+	struct subject subject = rest_subject_arg(call, 0);
+	struct registered registered;
+	struct schema_input input;
+
+	if (rest_schema_input(call, &input) < 0 || registry_register(call->session, subject, &input, &registered) < 0)
+		return -1;
+	if (!input.has_text)
+		return rest_answer_registered(call, &registered);
+	return rest_answer(call, json_pack("{s:i}", "id", registered.schema->id));
+}
+
+int rest_look_up(struct rest_call *call)
+{
+	struct subject subject = rest_subject_arg(call, 0);
+	struct registered registered;
+	struct schema_input input;
+
+	if (rest_schema_input(call, &input) < 0 ||
+	    registry_look_up(call->session, subject, &input, rest_flag(call, "deleted"), &registered) < 0)
+		return -1;
+	return rest_answer_registered(call, &registered);
+}
+
+/* ---- deleting ---- */
+
+int rest_delete_subject(struct rest_call *call)
+{
+	const int32_t *versions;
+	size_t count;
+
+	if (registry_delete_subject(call->session, rest_subject_arg(call, 0), rest_flag(call, "permanent"), &versions,
+				    &count) < 0)
+		return -1;
+	return rest_answer(call, rest_numbers_json(versions, count));
+}
+
+int rest_delete_version(struct rest_call *call)
+{
+	int32_t version;
+
+	if (rest_version_arg(call, 1, &version) < 0 ||
+	    registry_delete_version(call->session, rest_subject_arg(call, 0), version, rest_flag(call, "permanent"),
+				    &version) < 0)
+		return -1;
+	return rest_answer(call, json_integer(version));
+}
+
+/* ---- compatibility ---- */
+
+static int check(struct rest_call *call, int32_t version)
+{
+	struct subject subject = rest_subject_arg(call, 0);
+	struct compat_report *report;
+	const int32_t *numbers;
+	const char *const *messages;
+	struct schema_input input;
+	json_t *answer;
+	json_t *list;
+	size_t count;
+
+	if (rest_schema_input(call, &input) < 0 ||
+	    registry_check(call->session, subject, version, &input, &report, &numbers) < 0)
+		return -1;
+	answer = json_pack("{s:b}", "is_compatible", report->old == NULL);
+	if (rest_flag(call, "verbose")) {
+		messages = compat_messages(report, numbers, &count);
+		list = json_array();
+		for (size_t i = 0; i < count; i++)
+			json_array_append_new(list, json_string(messages[i]));
+		json_object_set_new(answer, "messages", list);
+	}
+	return rest_answer(call, answer);
+}
+
+int rest_check_version(struct rest_call *call)
+{
+	int32_t version;
+
+	if (rest_version_arg(call, 1, &version) < 0)
+		return -1;
+	return check(call, version);
+}
+
+int rest_check_all(struct rest_call *call)
+{
+	return check(call, 0);
+}
