@@ -1,0 +1,26 @@
+/*
+ * registry_rest.h - requests to a registry and what its answers mean; no cache.
+ *
+ * Threads:   any; each request takes an idle connection, or opens one.
+ * Ownership: answers are the caller's.
+ */
+#ifndef SCHEMA_REGISTRY_CLIENT_REGISTRY_REST_H
+#define SCHEMA_REGISTRY_CLIENT_REGISTRY_REST_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/error.h"
+
+struct registry_rest;
+
+struct registry_rest *registry_rest_new(const char *url, int64_t timeout_ms);
+void registry_rest_free(struct registry_rest *rest);
+const char *registry_rest_url(const struct registry_rest *rest); /* without a slash at its end */
+
+/* `path` begins with a slash. `body` NULL: none. *ret_answer is the JSON of a 2xx answer. */
+NODISCARD int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,
+				 json_t **ret_answer, struct error *err);
+
+#endif
