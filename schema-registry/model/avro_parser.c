@@ -20,7 +20,11 @@ static_assert(ARRAY_LEN(kind_names) == AVRO_KIND_COUNT, "one name for each kind"
 
 /* A plain name needs no memory: one type for all schemas. */
 #define PRIMITIVE(kind_, text_, bytes_)                                                                                \
-	[kind_] = {.base = {SCHEMA_FORMAT_AVRO, text_}, .kind = kind_, .min_bytes = bytes_}
+	[kind_] = {.base = {SCHEMA_FORMAT_AVRO, text_},                                                                \
+		   .kind = kind_,                                                                                      \
+		   .min_bytes = bytes_,                                                                                \
+		   .default_symbol = -1,                                                                               \
+		   .null_branch = -1}
 static const struct avro_type primitives[] = {
 	PRIMITIVE(AVRO_NULL, "null", 0),   PRIMITIVE(AVRO_BOOLEAN, "boolean", 1), PRIMITIVE(AVRO_INT, "int", 1),
 	PRIMITIVE(AVRO_LONG, "long", 1),   PRIMITIVE(AVRO_FLOAT, "float", 4),     PRIMITIVE(AVRO_DOUBLE, "double", 8),
