@@ -130,7 +130,7 @@ static int adopt(struct registry_client *client, int32_t id, const struct schema
 	for (size_t i = 0; i < file->reference_count && result == 0; i++) {
 		references[i].name = file->references[i].name;
 		result = load(client, file->references[i].id, depth + 1, &references[i].schema, err);
-		if (result < 0)
+		if (result < 0 && depth == 0) /* a deep chain would push the cause out of the message */
 			error_prefix(err, "reference '%s' of schema %d", references[i].name, id);
 	}
 	if (result == 0) {

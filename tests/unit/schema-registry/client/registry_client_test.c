@@ -1,0 +1,387 @@
+/* registry_client_test.c - the client against a small registry in this process that counts what it is asked. */
+#include <dirent.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/http/http_server.h"
+#include "schema-registry/client/registry_client.h"
+
+static const char order_text[] = "{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"shop\",\"fields\":"
+				 "[{\"name\":\"total\",\"type\":\"shop.Money\"}]}";
+static const char money_text[] = "{\"type\":\"record\",\"name\":\"Money\",\"namespace\":\"shop\",\"fields\":"
+				 "[{\"name\":\"cents\",\"type\":\"long\"}]}";
+
+struct answer {
+	const char *method;
+	const char *path;
+	int status;
+	const char *body;
+};
+
+static const struct answer answers[] = {
+	{"GET", "/schemas/types", 200, "[\"AVRO\",\"PROTOBUF\"]"},
+	{"GET", "/schemas/ids/1", 200, "{\"schema\":\"\\\"long\\\"\"}"},
+	{"GET", "/schemas/ids/2", 200,
+	 "{\"schema\":\"{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"Money\\\",\\\"namespace\\\":\\\"shop\\\","
+	 "\\\"fields\\\":[{\\\"name\\\":\\\"cents\\\",\\\"type\\\":\\\"long\\\"}]}\"}"},
+	{"GET", "/schemas/ids/3", 200,
+	 "{\"schema\":\"{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"Order\\\",\\\"namespace\\\":\\\"shop\\\","
+	 "\\\"fields\\\":[{\\\"name\\\":\\\"total\\\",\\\"type\\\":\\\"shop.Money\\\"}]}\",\"references\":"
+	 "[{\"name\":\"shop.Money\",\"subject\":\"shop/money\",\"version\":4}]}"},
+	{"GET", "/schemas/ids/4", 200,
+	 "{\"schemaType\":\"PROTOBUF\",\"schema\":\"syntax = \\\"proto3\\\"; message Ping { string id = 1; }\"}"},
+	{"GET", "/schemas/ids/5", 200, "{\"schemaType\":\"JSON\",\"schema\":\"{}\"}"},
+	{"GET", "/schemas/ids/6", 200, "{\"schema\":\"{\"}"},
+	{"GET", "/schemas/ids/7", 200,
+	 "{\"schema\":\"\\\"int\\\"\",\"references\":[{\"name\":\"a\",\"subject\":\"circle\",\"version\":1}]}"},
+	{"GET", "/schemas/ids/8", 200, "<html>"},
+	{"GET", "/subjects/circle/versions/1", 200, "{\"id\":7,\"version\":1,\"schema\":\"\\\"int\\\"\"}"},
+	{"GET", "/subjects/shop%2Fmoney/versions/4", 200, "{\"id\":2,\"version\":4,\"schema\":\"…\"}"},
+	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
+	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
+	{"POST", "/subjects/broken/versions", 422, "{\"error_code\":42201,\"message\":\"Invalid schema\"}"},
+	{"POST", "/subjects/strict/versions", 409, "{\"error_code\":409,\"message\":\"field 'total' was removed\"}"},
+};
+
+struct fixture {
+	struct http_server *server;
+	struct registry_client *client;
+	struct error err;
+	char url[60];
+	char folder[60];
+	pthread_mutex_t mu;
+	pthread_cond_t changed;
+	int request_count;   /* guarded by mu */
+	bool is_held;        /* guarded by mu: answers wait */
+	bool is_failing;     /* guarded by mu: 503 */
+	char last_body[500]; /* guarded by mu */
+};
+
+static void handle(void *ctx, const struct http_request *request, struct http_response *response)
+{
+	struct fixture *fixture = ctx;
+	bool is_failing;
+
+	pthread_mutex_lock(&fixture->mu);
+	fixture->request_count++;
+	pthread_cond_broadcast(&fixture->changed);
+	while (fixture->is_held)
+		pthread_cond_wait(&fixture->changed, &fixture->mu);
+	is_failing = fixture->is_failing;
+	(void)snprintf(fixture->last_body, sizeof(fixture->last_body), "%.*s", (int)http_request_body(request).len,
+		       (const char *)http_request_body(request).data);
+	pthread_mutex_unlock(&fixture->mu);
+	response->status = is_failing ? 503 : 404;
+	for (size_t i = 0; i < ARRAY_LEN(answers) && !is_failing; i++) {
+		if (strcmp(answers[i].path, http_request_path(request)) == 0 &&
+		    strcmp(answers[i].method, http_request_method(request)) == 0) {
+			response->status = answers[i].status;
+			buffer_append_text(&response->body, answers[i].body);
+		}
+	}
+	if (response->status == 404)
+		buffer_append_text(&response->body, "{\"error_code\":40403,\"message\":\"Schema not found\"}");
+}
+
+static int request_count(struct fixture *fixture)
+{
+	int count;
+
+	pthread_mutex_lock(&fixture->mu);
+	count = fixture->request_count;
+	pthread_mutex_unlock(&fixture->mu);
+	return count;
+}
+
+static void open_client(struct fixture *fixture, const char *cache_path)
+{
+	struct registry_client_options options = {.url = fixture->url, .cache_path = cache_path};
+
+	registry_client_free(fixture->client);
+	fixture->client = registry_client_new(&options);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	struct http_server_options options = {.body_bytes_max = 100000, .threads = 8, .handle = handle, .ctx = fixture};
+
+	pthread_mutex_init(&fixture->mu, NULL);
+	pthread_cond_init(&fixture->changed, NULL);
+	assert_int_equal(http_server_start(&options, &fixture->server, &fixture->err), 0);
+	(void)snprintf(fixture->url, sizeof(fixture->url), "http://127.0.0.1:%u/",
+		       (unsigned)http_server_port(fixture->server));
+	(void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/registry-client-test-XXXXXX");
+	assert_non_null(mkdtemp(fixture->folder));
+	open_client(fixture, NULL);
+	*state = fixture;
+	return 0;
+}
+
+static void remove_folder(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *item;
+
+	while (dir && (item = readdir(dir))) {
+		if (item->d_name[0] != '.')
+			assert_int_equal(unlinkat(dirfd(dir), item->d_name, 0), 0);
+	}
+	closedir(dir);
+	assert_int_equal(rmdir(folder), 0); /* also shows that nothing half-written was left aside */
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	registry_client_free(fixture->client);
+	http_server_free(fixture->server);
+	remove_folder(fixture->folder);
+	pthread_cond_destroy(&fixture->changed);
+	pthread_mutex_destroy(&fixture->mu);
+	free(fixture);
+	return 0;
+}
+
+static const struct schema *must_load(struct fixture *fixture, int32_t id)
+{
+	const struct schema *schema = NULL;
+
+	if (registry_client_by_id(fixture->client, id, &schema, &fixture->err) < 0)
+		fail_msg("%s", fixture->err.msg);
+	return schema;
+}
+
+static void expect_failure(struct fixture *fixture, int32_t id, enum err_code code, const char *words)
+{
+	const struct schema *schema = NULL;
+
+	assert_int_equal(registry_client_by_id(fixture->client, id, &schema, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, code);
+	if (!strstr(fixture->err.msg, words))
+		fail_msg("'%s' lacks '%s'", fixture->err.msg, words);
+}
+
+static void fetches_an_id_once(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+
+	assert_null(registry_client_cached(fixture->client, 1));
+	schema = must_load(fixture, 1);
+	assert_int_equal(schema_format(schema), SCHEMA_FORMAT_AVRO);
+	assert_string_equal(schema_text(schema), "\"long\"");
+	assert_ptr_equal(must_load(fixture, 1), schema);
+	assert_ptr_equal(registry_client_cached(fixture->client, 1), schema);
+	assert_int_equal(request_count(fixture), 1);
+	assert_int_equal(schema_format(must_load(fixture, 4)), SCHEMA_FORMAT_PROTOBUF);
+}
+
+static void resolves_references(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema = must_load(fixture, 3);
+
+	assert_string_equal(schema_type_name(schema_root(schema)), "shop.Order");
+	assert_string_equal(schema_type_name(schema_type_field(schema_root(schema), 0).record), "shop.Money");
+	assert_int_equal(request_count(fixture), 3); /* the schema, its reference's id, that id */
+	(void)must_load(fixture, 2);
+	assert_int_equal(request_count(fixture), 3);
+}
+
+static void survives_a_restart_while_the_registry_is_away(void **state)
+{
+	struct fixture *fixture = *state;
+	struct schema_reference money = {.name = "shop.Money"};
+	struct problems problems;
+	struct schema *own_money = NULL;
+	struct schema *own_order = NULL;
+
+	open_client(fixture, fixture->folder);
+	(void)must_load(fixture, 3);
+	open_client(fixture, fixture->folder);
+	fixture->is_failing = true;
+	problems_init(&problems);
+	assert_int_equal(schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text(money_text), NULL, 0, &own_money, &problems),
+			 0);
+	money.schema = own_money;
+	assert_int_equal(schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text(order_text), &money, 1, &own_order, &problems),
+			 0);
+	assert_true(schema_equal(must_load(fixture, 3), own_order));
+	assert_true(schema_equal(must_load(fixture, 2), own_money));
+	expect_failure(fixture, 1, ERR_UNAVAILABLE, "503");
+	schema_unref(own_order);
+	schema_unref(own_money);
+	problems_release(&problems);
+}
+
+static void write_file(const struct fixture *fixture, const char *name, const char *text)
+{
+	char path[100];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void asks_again_where_the_file_is_damaged_or_of_another_registry(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, "1.json", "{\"id\":1,\"form");
+	write_file(fixture, "4.json",
+		   "{\"registry\":\"http://other\",\"id\":4,\"format\":\"AVRO\",\"schema\":\"\\\"int\\\"\"}");
+	open_client(fixture, fixture->folder);
+	assert_string_equal(schema_text(must_load(fixture, 1)), "\"long\"");
+	assert_int_equal(schema_format(must_load(fixture, 4)), SCHEMA_FORMAT_PROTOBUF);
+	assert_int_equal(request_count(fixture), 2);
+	open_client(fixture, fixture->folder); /* both were mended */
+	(void)must_load(fixture, 1);
+	(void)must_load(fixture, 4);
+	assert_int_equal(request_count(fixture), 2);
+}
+
+struct getter {
+	struct fixture *fixture;
+	pthread_t thread;
+	const struct schema *schema;
+	int result;
+	struct error err;
+};
+
+static void *get_one(void *ctx)
+{
+	struct getter *getter = ctx;
+
+	getter->result = registry_client_by_id(getter->fixture->client, 1, &getter->schema, &getter->err);
+	return NULL;
+}
+
+/* Starts the threads while the registry holds its answer, lets go once one request is in, and joins. */
+static void get_at_once(struct fixture *fixture, struct getter *getters, size_t count, bool is_failing)
+{
+	fixture->is_held = true;
+	fixture->is_failing = is_failing;
+	for (size_t i = 0; i < count; i++) {
+		getters[i].fixture = fixture;
+		assert_int_equal(pthread_create(&getters[i].thread, NULL, get_one, &getters[i]), 0);
+	}
+	pthread_mutex_lock(&fixture->mu);
+	while (fixture->request_count == 0)
+		pthread_cond_wait(&fixture->changed, &fixture->mu);
+	fixture->is_held = false;
+	pthread_cond_broadcast(&fixture->changed);
+	pthread_mutex_unlock(&fixture->mu);
+	for (size_t i = 0; i < count; i++)
+		pthread_join(getters[i].thread, NULL);
+}
+
+static void concurrent_misses_fetch_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct getter getters[8] = {0};
+
+	get_at_once(fixture, getters, ARRAY_LEN(getters), false);
+	assert_int_equal(request_count(fixture), 1);
+	for (size_t i = 0; i < ARRAY_LEN(getters); i++) {
+		assert_int_equal(getters[i].result, 0);
+		assert_ptr_equal(getters[i].schema, getters[0].schema);
+	}
+}
+
+static void concurrent_misses_share_a_failure_and_recover(void **state)
+{
+	struct fixture *fixture = *state;
+	struct getter getters[8] = {0};
+
+	get_at_once(fixture, getters, ARRAY_LEN(getters), true);
+	for (size_t i = 0; i < ARRAY_LEN(getters); i++) {
+		assert_int_equal(getters[i].result, -1);
+		assert_int_equal(getters[i].err.code, ERR_UNAVAILABLE);
+		assert_true(getters[i].err.is_retriable);
+	}
+	fixture->is_failing = false;
+	(void)must_load(fixture, 1);
+}
+
+static void tells_failures_apart(void **state)
+{
+	struct fixture *fixture = *state;
+
+	expect_failure(fixture, 404, ERR_NOT_FOUND, "Schema not found");
+	expect_failure(fixture, 5, ERR_INVALID, "JSON");
+	expect_failure(fixture, 6, ERR_CORRUPT, "cannot be used");
+	expect_failure(fixture, 7, ERR_LIMIT, "levels deep");
+	expect_failure(fixture, 8, ERR_UNAVAILABLE, "is the URL right");
+	(void)snprintf(fixture->url, sizeof(fixture->url), "http://127.0.0.1:1");
+	open_client(fixture, NULL);
+	expect_failure(fixture, 1, ERR_UNAVAILABLE, "127.0.0.1");
+	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), -1);
+}
+
+static void asks_for_the_latest_each_time(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema = NULL;
+	int32_t version = 0;
+	int32_t id = 0;
+
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(
+			registry_client_latest(fixture->client, "orders", &id, &version, &schema, &fixture->err), 0);
+		assert_int_equal(id, 9);
+		assert_int_equal(version, 3);
+		assert_ptr_equal(schema, registry_client_cached(fixture->client, 9));
+		assert_int_equal(request_count(fixture), i);
+	}
+	assert_int_equal(registry_client_latest(fixture->client, "none", &id, &version, &schema, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+}
+
+static void registers_and_passes_the_registrys_words_on(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bytes text = bytes_of_text("\"long\"");
+	int32_t id = 0;
+
+	assert_int_equal(
+		registry_client_register(fixture->client, "orders", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), 0);
+	assert_int_equal(id, 12);
+	assert_string_equal(fixture->last_body, "{\"schemaType\":\"AVRO\",\"schema\":\"\\\"long\\\"\"}");
+	assert_int_equal(
+		registry_client_register(fixture->client, "strict", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_INCOMPATIBLE);
+	assert_non_null(strstr(fixture->err.msg, "field 'total' was removed"));
+	assert_int_equal(
+		registry_client_register(fixture->client, "broken", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), 0);
+}
+
+#define CLIENT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(fetches_an_id_once),
+		CLIENT_TEST(resolves_references),
+		CLIENT_TEST(survives_a_restart_while_the_registry_is_away),
+		CLIENT_TEST(asks_again_where_the_file_is_damaged_or_of_another_registry),
+		CLIENT_TEST(concurrent_misses_fetch_once),
+		CLIENT_TEST(concurrent_misses_share_a_failure_and_recover),
+		CLIENT_TEST(tells_failures_apart),
+		CLIENT_TEST(asks_for_the_latest_each_time),
+		CLIENT_TEST(registers_and_passes_the_registrys_words_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

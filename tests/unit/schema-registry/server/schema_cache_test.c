@@ -1,0 +1,93 @@
+/* schema_cache_test.c - what is kept, for whom, and until when. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schema-registry/server/schema_cache.h"
+
+static struct schema_entry *put(struct schema_cache *cache, const char *context, int32_t id, uint8_t identity)
+{
+	struct stored_schema *schema;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	schema = arena_zalloc(&arena, sizeof(*schema));
+	schema->id = id;
+	memset(schema->identity, identity, sizeof(schema->identity));
+	schema->text = arena_strdup(&arena, "\"long\"");
+	return schema_cache_put(cache, context, schema, &arena);
+}
+
+static void keeps_ids_of_contexts_apart(void **state)
+{
+	struct schema_cache *cache = schema_cache_new();
+	struct schema_entry *first = put(cache, ".", 1, 'a');
+	struct schema_entry *second = put(cache, ".staging", 1, 'b');
+	struct schema_entry *found = schema_cache_get(cache, ".", 1, false);
+
+	(void)state;
+	assert_ptr_equal(found, first);
+	assert_ptr_not_equal(first, second);
+	assert_null(schema_cache_get(cache, ".", 4097, true)); /* shares the bucket */
+	schema_entry_unref(found);
+	schema_entry_unref(first);
+	schema_entry_unref(second);
+	schema_cache_free(cache);
+}
+
+static void entries_outlive_their_removal(void **state)
+{
+	struct schema_cache *cache = schema_cache_new();
+	struct schema_entry *entry = put(cache, ".", 1, 'a');
+
+	(void)state;
+	schema_cache_drop(cache, ".", 1);
+	schema_cache_drop(cache, ".", 1);
+	assert_null(schema_cache_get(cache, ".", 1, true));
+	assert_string_equal(schema_entry_stored(entry)->text, "\"long\"");
+	schema_entry_unref(entry);
+	schema_cache_free(cache);
+}
+
+static void keeps_the_parsed_form_while_the_identity_stays(void **state)
+{
+	struct schema_cache *cache = schema_cache_new();
+	struct schema_entry *first = put(cache, ".", 1, 'a');
+	struct schema_entry *again;
+	struct problems problems;
+	struct schema *schema = NULL;
+	struct schema *parsed;
+
+	(void)state;
+	problems_init(&problems);
+	assert_int_equal(schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text("\"long\""), NULL, 0, &schema, &problems), 0);
+	schema_entry_set_parsed(cache, first, schema);
+	again = put(cache, ".", 1, 'a');
+	assert_ptr_equal(again, first);
+	parsed = schema_entry_parsed(cache, again);
+	assert_ptr_equal(parsed, schema);
+	schema_unref(parsed);
+	schema_entry_unref(again);
+	again = put(cache, ".", 1, 'b'); /* deleted for good, and imported anew with another content */
+	assert_ptr_not_equal(again, first);
+	assert_null(schema_entry_parsed(cache, again));
+	schema_entry_unref(again);
+	schema_entry_unref(first);
+	schema_unref(schema);
+	problems_release(&problems);
+	schema_cache_free(cache);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_ids_of_contexts_apart),
+		cmocka_unit_test(entries_outlive_their_removal),
+		cmocka_unit_test(keeps_the_parsed_form_while_the_identity_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
