@@ -1,0 +1,267 @@
+/*
+ * rpc_call.c - unary calls. See rpc_server.h for what handlers see.
+ *
+ * Life:  requested -> arrived -> OPEN -> ANSWERED -> sent, freed. Only a watched call can be ABANDONED instead: its
+ *        client is gone, gRPC's part is released at once, and the shell is freed by whoever answers. One compare-and-
+ *        swap on `state` decides between the two, and its release/acquire hands the answer to the queue's thread.
+ */
+#include <assert.h>
+
+#include "coordinator/api/message_reader.h"
+#include "coordinator/api/rpc_internal.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
+
+enum call_state { CALL_STATE_OPEN, CALL_STATE_ANSWERED, CALL_STATE_ABANDONED };
+
+struct rpc_call {
+	struct rpc_tag arrived;
+	struct rpc_tag closed;   /* watched: the client is gone, or all is sent */
+	struct rpc_tag answered; /* an empty batch: brings an answer to the queue's thread */
+	struct rpc_tag sent;
+	struct rpc_job job;
+	struct rpc_registered *method;
+	struct rpc_arrival arrival;
+	_Atomic enum call_state state;
+	bool is_watched;
+	int pending; /* batches under way; the queue's thread only */
+	int is_cancelled;
+	int64_t started_us;
+	grpc_byte_buffer *answer; /* NULL: the end says why */
+	struct rpc_end end;
+};
+
+static bool is_on_queue_thread(const struct rpc_call *call)
+{
+	return pthread_equal(pthread_self(), call->method->server->thread) != 0;
+}
+
+static void call_free(struct rpc_call *call)
+{
+	if (atomic_load(&call->state) != CALL_STATE_ABANDONED)
+		rpc_arrival_release(&call->arrival);
+	if (call->answer)
+		grpc_byte_buffer_destroy(call->answer);
+	rpc_end_release(&call->end);
+	free(call);
+}
+
+static void call_done_with(struct rpc_call *call)
+{
+	assert(call->pending > 0);
+	if (--call->pending == 0 && atomic_load(&call->state) == CALL_STATE_ANSWERED)
+		call_free(call);
+}
+
+static void count_end(const struct rpc_call *call)
+{
+	if (call->method->seconds)
+		metric_observe(call->method->seconds, (double)(clock_monotonic_us() - call->started_us) / 1e6);
+	if (call->method->failures && call->end.code != GRPC_STATUS_OK)
+		metric_add(call->method->failures, 1);
+}
+
+static void on_sent(struct rpc_tag *tag, bool is_ok)
+{
+	(void)is_ok; /* false: the client went away; nothing is left to do either way */
+	call_done_with(container_of(tag, struct rpc_call, sent));
+}
+
+static void send_answer(struct rpc_call *call)
+{
+	grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+	size_t count = 1;
+
+	if (call->answer) {
+		ops[count].op = GRPC_OP_SEND_MESSAGE;
+		ops[count++].data.send_message.send_message = call->answer;
+	}
+	ops[count++] = rpc_end_op(&call->end);
+	/* Without this op gRPC takes the call for unfinished and resets the stream when it is released. */
+	if (!call->is_watched) {
+		ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+		ops[count++].data.recv_close_on_server.cancelled = &call->is_cancelled;
+	}
+	call->sent.fn = on_sent;
+	call->pending++;
+	count_end(call);
+	rpc_start_batch(call->arrival.call, ops, count, &call->sent);
+}
+
+static void on_answered(struct rpc_tag *tag, bool is_ok)
+{
+	struct rpc_call *call = container_of(tag, struct rpc_call, answered);
+
+	(void)is_ok; /* an empty batch cannot fail */
+	assert(atomic_load(&call->state) == CALL_STATE_ANSWERED);
+	send_answer(call);
+}
+
+/* Takes over `answer` and `end`. */
+static void finish(struct rpc_call *call, grpc_byte_buffer *answer, struct rpc_end end)
+{
+	enum call_state open = CALL_STATE_OPEN;
+
+	call->answer = answer;
+	call->end = end;
+	if (!atomic_compare_exchange_strong(&call->state, &open, CALL_STATE_ANSWERED)) {
+		assert(open == CALL_STATE_ABANDONED);
+		call_free(call);
+		return;
+	}
+	if (is_on_queue_thread(call)) {
+		send_answer(call);
+		return;
+	}
+	call->answered.fn = on_answered;
+	rpc_start_batch(call->arrival.call, NULL, 0, &call->answered);
+}
+
+void rpc_call_answer(struct rpc_call *call, const ProtobufCMessage *answer)
+{
+	struct rpc_end end;
+
+	rpc_end_init(&end, NULL);
+	finish(call, rpc_pack_message(answer), end);
+}
+
+void rpc_call_fail(struct rpc_call *call, const struct status *status)
+{
+	struct rpc_end end;
+
+	rpc_end_init(&end, status);
+	finish(call, NULL, end);
+}
+
+void rpc_call_fail_with(struct rpc_call *call, const struct error *err)
+{
+	rpc_call_fail(call, &(struct status){.code = err->code, .message = err->msg});
+}
+
+int64_t rpc_call_remaining_ms(const struct rpc_call *call)
+{
+	gpr_timespec deadline = call->arrival.deadline;
+	gpr_timespec left;
+
+	if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0)
+		return INT64_MAX;
+	left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+	return left.tv_sec < 0 ? 0 : left.tv_sec * 1000 + left.tv_nsec / 1000000;
+}
+
+static void on_closed(struct rpc_tag *tag, bool is_ok)
+{
+	struct rpc_call *call = container_of(tag, struct rpc_call, closed);
+	/* Once the call is abandoned, whoever answers it may free it at any moment: gRPC's part is taken out before. */
+	struct rpc_arrival arrival = call->arrival;
+	enum call_state open = CALL_STATE_OPEN;
+
+	(void)is_ok; /* this op always succeeds */
+	if (call->is_cancelled && atomic_compare_exchange_strong(&call->state, &open, CALL_STATE_ABANDONED))
+		rpc_arrival_release(&arrival);
+	else
+		call_done_with(call);
+}
+
+void rpc_call_watch(struct rpc_call *call)
+{
+	grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+
+	assert(is_on_queue_thread(call) && !call->is_watched);
+	op.data.recv_close_on_server.cancelled = &call->is_cancelled;
+	call->is_watched = true;
+	call->pending++;
+	call->closed.fn = on_closed;
+	rpc_start_batch(call->arrival.call, &op, 1, &call->closed);
+}
+
+/* ---- arrival ---- */
+static void handle(struct rpc_call *call, struct arena *arena)
+{
+	const struct rpc_method *method = &call->method->method;
+	ProtobufCMessage *request = NULL;
+	struct problems problems;
+	struct bytes bytes;
+	struct error err;
+
+	problems_init(&problems);
+	if (rpc_read_payload(call->arrival.payload, arena, &bytes, &err) ||
+	    message_read(method->request_type, bytes, arena, &request, &problems, &err))
+		rpc_call_fail(call, &(struct status){.code = err.code,
+						     .message = err.msg,
+						     .reason = "UNDECODABLE",
+						     .retry_after_ms = -1,
+						     .violations = &problems});
+	else
+		method->handle(method->ctx, call, request, arena);
+	problems_release(&problems);
+}
+
+static void run_job(struct rpc_job *job)
+{
+	struct rpc_call *call = container_of(job, struct rpc_call, job);
+	struct arena arena;
+
+	arena_init(&arena, REQUEST_ARENA_BYTES_MAX);
+	handle(call, &arena);
+	arena_release(&arena);
+}
+
+static void refuse_unknown(struct rpc_call *call)
+{
+	struct rpc_end end;
+
+	rpc_end_init(&end, NULL);
+	end.code = GRPC_STATUS_UNIMPLEMENTED;
+	end.message = grpc_slice_from_copied_string("unknown method; server reflection lists those that exist");
+	finish(call, NULL, end);
+}
+
+static void dispatch(struct rpc_call *call)
+{
+	struct rpc_server *server = call->method->server;
+
+	if (!call->method->handle) {
+		refuse_unknown(call);
+	} else if (rpc_arrival_metadata_bytes(&call->arrival) > RPC_METADATA_BYTES_MAX) {
+		rpc_call_fail(call, &(struct status){.code = ERR_LIMIT,
+						     .message = "the call's metadata exceeds 8192 bytes",
+						     .reason = "METADATA_TOO_LARGE",
+						     .retry_after_ms = -1});
+	} else if (call->method->method.kind == RPC_KIND_UNARY) {
+		arena_clear(&server->arena);
+		handle(call, &server->arena);
+	} else {
+		call->job.run = run_job;
+		if (!rpc_worker_add(server->worker, &call->job))
+			rpc_call_fail(call, &(struct status){.code = ERR_LIMIT,
+							     .message = "too many calls of this kind wait already",
+							     .reason = "QUEUE_FULL"});
+	}
+}
+
+static void on_arrived(struct rpc_tag *tag, bool is_ok)
+{
+	struct rpc_call *call = container_of(tag, struct rpc_call, arrived);
+
+	if (!is_ok) { /* the server stops */
+		call_free(call);
+		return;
+	}
+	if (!rpc_server_is_stopping(call->method->server))
+		rpc_call_request(call->method);
+	call->started_us = clock_monotonic_us();
+	dispatch(call);
+}
+
+void rpc_call_request(struct rpc_registered *method)
+{
+	struct rpc_call *call = xcalloc(1, sizeof(*call));
+
+	call->method = method;
+	atomic_init(&call->state, CALL_STATE_OPEN);
+	rpc_arrival_init(&call->arrival);
+	rpc_end_init(&call->end, NULL);
+	call->arrived.fn = on_arrived;
+	rpc_server_request(method, &call->arrival, &call->arrived);
+}

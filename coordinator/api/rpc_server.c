@@ -1,0 +1,384 @@
+/* rpc_server.c - see rpc_server.h: the table of methods, the queue's thread, start and shutdown. */
+#include "coordinator/api/rpc_server.h"
+
+#include <assert.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc_security.h>
+#include <string.h>
+
+#include "coordinator/api/rpc_address.h"
+#include "coordinator/api/rpc_internal.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
+
+enum { TICK_MS = 250, UNKNOWN_OUTSTANDING = 8, CANCEL_MS = 5000 };
+
+struct rpc_server *rpc_server_new(struct metrics *metrics)
+{
+	struct rpc_server *server = xcalloc(1, sizeof(*server));
+	pthread_condattr_t attr;
+
+	grpc_init();
+	server->metrics = metrics;
+	server->unknown.server = server;
+	arena_init(&server->arena, REQUEST_ARENA_BYTES_MAX);
+	pthread_mutex_init(&server->mu, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&server->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return server;
+}
+
+void rpc_server_add(struct rpc_server *server, const struct rpc_method *method)
+{
+	struct rpc_registered *registered = &server->methods[server->method_count++];
+
+	assert(server->method_count <= RPC_METHODS_MAX && !server->grpc);
+	*registered = (struct rpc_registered){.method = *method, .server = server};
+}
+
+static void add_metrics(struct rpc_server *server, struct rpc_registered *registered)
+{
+	static const char SECONDS_HELP[] = "Time from a call's arrival to its answer, by method.";
+	static const char FAILURES_HELP[] = "Calls that were answered with an error, by method.";
+	const char *path = registered->method.path;
+	char *labels;
+
+	if (!server->metrics || registered->method.kind == RPC_KIND_STREAM)
+		return;
+	labels = xmalloc(strlen(path) + 16); /* kept as long as the metrics */
+	memcpy(labels, "method=\"", 8);
+	memcpy(labels + 8, path + 1, strlen(path) - 1);
+	memcpy(labels + 8 + strlen(path) - 1, "\"", 2);
+	registered->seconds = metrics_histogram(server->metrics, "coordinator_rpc_seconds", labels, SECONDS_HELP,
+						METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
+	registered->failures =
+		metrics_counter(server->metrics, "coordinator_rpc_failures_total", labels, FAILURES_HELP);
+}
+
+static grpc_arg int_arg(char *name, int value)
+{
+	return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = name, .value.integer = value};
+}
+
+static void create(struct rpc_server *server)
+{
+	grpc_arg args[] = {
+		int_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* else a second server would share the port in silence */
+		int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, RPC_MESSAGE_BYTES_MAX),
+		int_arg(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_MAX),
+	};
+	grpc_channel_args channel_args = {.num_args = ARRAY_LEN(args), .args = args};
+
+	server->queue = grpc_completion_queue_create_for_next(NULL);
+	server->grpc = grpc_server_create(&channel_args, NULL);
+	grpc_server_register_completion_queue(server->grpc, server->queue, NULL);
+	for (size_t i = 0; i < server->method_count; i++) {
+		struct rpc_registered *registered = &server->methods[i];
+		bool is_stream = registered->method.kind == RPC_KIND_STREAM;
+
+		registered->handle = grpc_server_register_method(
+			server->grpc, registered->method.path, NULL,
+			is_stream ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+		assert(registered->handle);
+		add_metrics(server, registered);
+	}
+}
+
+static void request_all(struct rpc_server *server)
+{
+	for (size_t i = 0; i < server->method_count; i++) {
+		struct rpc_registered *registered = &server->methods[i];
+
+		for (int n = 0; n < registered->method.outstanding; n++) {
+			if (registered->method.kind == RPC_KIND_STREAM)
+				rpc_stream_request(registered);
+			else
+				rpc_call_request(registered);
+		}
+	}
+	for (int n = 0; n < UNKNOWN_OUTSTANDING; n++)
+		rpc_call_request(&server->unknown);
+}
+
+static void tick_when_due(struct rpc_server *server)
+{
+	int64_t now_us = clock_monotonic_us();
+	bool is_stop_new = rpc_server_is_stopping(server) && !server->was_stop_seen;
+
+	if (now_us < server->next_tick_us && !is_stop_new)
+		return;
+	server->was_stop_seen |= is_stop_new;
+	server->next_tick_us = now_us + TICK_MS * 1000;
+	rpc_streams_tick(server);
+}
+
+static void *run_queue(void *ctx)
+{
+	struct rpc_server *server = ctx;
+
+	for (;;) {
+		gpr_timespec until =
+			gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
+		grpc_event event = grpc_completion_queue_next(server->queue, until, NULL);
+
+		if (event.type == GRPC_QUEUE_SHUTDOWN)
+			return NULL;
+		if (event.type == GRPC_OP_COMPLETE) {
+			struct rpc_tag *tag = event.tag;
+
+			tag->fn(tag, event.success != 0);
+		}
+		tick_when_due(server);
+	}
+}
+
+/* Gives back what create() made, when the address could not be bound. */
+static void discard(struct rpc_server *server)
+{
+	grpc_completion_queue *aside = grpc_completion_queue_create_for_pluck(NULL);
+
+	grpc_server_shutdown_and_notify(server->grpc, aside, NULL);
+	(void)grpc_completion_queue_pluck(aside, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	grpc_completion_queue_shutdown(aside);
+	grpc_completion_queue_destroy(aside);
+	grpc_server_destroy(server->grpc);
+	grpc_completion_queue_shutdown(server->queue);
+	while (grpc_completion_queue_next(server->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
+	       GRPC_QUEUE_SHUTDOWN)
+		;
+	grpc_completion_queue_destroy(server->queue);
+	server->grpc = NULL;
+	server->queue = NULL;
+}
+
+int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed, struct error *err)
+{
+	grpc_server_credentials *credentials;
+	int port;
+	int rc;
+
+	if (rpc_address_check(address, is_insecure_allowed, err))
+		return -1;
+	create(server);
+	credentials = grpc_insecure_server_credentials_create();
+	port = grpc_server_add_http2_port(server->grpc, address, credentials);
+	grpc_server_credentials_release(credentials);
+	grpc_server_start(server->grpc);
+	if (port == 0) {
+		discard(server);
+		return error_set(err, ERR_CONFLICT,
+				 "cannot listen on %s for gRPC: the address is in use or not of this machine", address);
+	}
+	server->port = strncmp(address, "unix:", 5) ? port : 0;
+	server->worker = rpc_worker_new(RPC_BLOCKING_MAX);
+	rc = pthread_create(&server->thread, NULL, run_queue, server);
+	assert(rc == 0);
+	pthread_setname_np(server->thread, "rpc-queue");
+	request_all(server);
+	return 0;
+}
+
+int rpc_server_port(const struct rpc_server *server)
+{
+	return server->port;
+}
+
+static void on_shut(struct rpc_tag *tag, bool is_ok)
+{
+	struct rpc_server *server = container_of(tag, struct rpc_server, shut_tag);
+
+	(void)is_ok; /* shutdown always succeeds */
+	pthread_mutex_lock(&server->mu);
+	server->is_shut = true;
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->mu);
+}
+
+void rpc_server_stop_intake(struct rpc_server *server)
+{
+	if (!server->grpc || atomic_exchange(&server->is_stopping, true))
+		return;
+	server->shut_tag.fn = on_shut;
+	grpc_server_shutdown_and_notify(server->grpc, server->queue, &server->shut_tag);
+}
+
+bool rpc_server_is_stopping(const struct rpc_server *server)
+{
+	return atomic_load(&server->is_stopping);
+}
+
+static bool wait_until_shut(struct rpc_server *server, int64_t timeout_ms)
+{
+	int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+	bool is_shut;
+	int rc = 0;
+
+	pthread_mutex_lock(&server->mu);
+	while (!server->is_shut && rc == 0)
+		rc = pthread_cond_timedwait(&server->changed, &server->mu, &until);
+	is_shut = server->is_shut;
+	pthread_mutex_unlock(&server->mu);
+	return is_shut;
+}
+
+void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
+{
+	if (!server->grpc)
+		return;
+	rpc_server_stop_intake(server);
+	rpc_worker_free(take_ptr(server->worker)); /* the jobs that wait answer their calls */
+	if (!wait_until_shut(server, timeout_ms)) {
+		grpc_server_cancel_all_calls(server->grpc);
+		(void)wait_until_shut(server, CANCEL_MS); /* what is not answered by now never will be */
+	}
+	grpc_server_destroy(server->grpc);
+	grpc_completion_queue_shutdown(server->queue);
+	pthread_join(server->thread, NULL);
+	grpc_completion_queue_destroy(server->queue);
+	server->grpc = NULL;
+	server->queue = NULL;
+}
+
+void rpc_server_free(struct rpc_server *server)
+{
+	if (!server)
+		return;
+	assert(!server->grpc);
+	arena_release(&server->arena);
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->mu);
+	grpc_shutdown();
+	free(server);
+}
+
+/* ---- what calls and streams share ---- */
+void rpc_arrival_init(struct rpc_arrival *arrival)
+{
+	*arrival = (struct rpc_arrival){0};
+	grpc_metadata_array_init(&arrival->metadata);
+	grpc_call_details_init(&arrival->details);
+}
+
+void rpc_arrival_release(struct rpc_arrival *arrival)
+{
+	grpc_metadata_array_destroy(&arrival->metadata);
+	grpc_call_details_destroy(&arrival->details);
+	if (arrival->payload)
+		grpc_byte_buffer_destroy(arrival->payload);
+	if (arrival->call)
+		grpc_call_unref(arrival->call);
+}
+
+size_t rpc_arrival_metadata_bytes(const struct rpc_arrival *arrival)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < arrival->metadata.count; i++) {
+		const grpc_metadata *item = &arrival->metadata.metadata[i];
+
+		bytes += GRPC_SLICE_LENGTH(item->key) + GRPC_SLICE_LENGTH(item->value);
+	}
+	return bytes;
+}
+
+void rpc_server_request(struct rpc_registered *method, struct rpc_arrival *arrival, struct rpc_tag *tag)
+{
+	struct rpc_server *server = method->server;
+	grpc_call_error rc;
+
+	if (method->handle)
+		rc = grpc_server_request_registered_call(
+			server->grpc, method->handle, &arrival->call, &arrival->deadline, &arrival->metadata,
+			method->method.kind == RPC_KIND_STREAM ? NULL : &arrival->payload, server->queue, server->queue,
+			tag);
+	else
+		rc = grpc_server_request_call(server->grpc, &arrival->call, &arrival->details, &arrival->metadata,
+					      server->queue, server->queue, tag);
+	assert(rc == GRPC_CALL_OK);
+}
+
+void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag)
+{
+	grpc_call_error rc;
+
+	assert(tag->fn); /* the batch may end on the queue's thread before this function returns */
+	rc = grpc_call_start_batch(call, ops, count, tag, NULL);
+	assert(rc == GRPC_CALL_OK);
+}
+
+int rpc_read_payload(grpc_byte_buffer *payload, struct arena *arena, struct bytes *ret_bytes, struct error *err)
+{
+	size_t len = payload ? grpc_byte_buffer_length(payload) : 0;
+	grpc_byte_buffer_reader reader;
+	uint8_t *data;
+	size_t at = 0;
+	grpc_slice *slice;
+
+	if (!payload)
+		return error_set(err, ERR_INVALID, "the call has no request message");
+	if (len > RPC_MESSAGE_BYTES_MAX)
+		return error_set(err, ERR_LIMIT, "the request has %zu bytes, at most %d are taken", len,
+				 RPC_MESSAGE_BYTES_MAX);
+	if (!grpc_byte_buffer_reader_init(&reader, payload))
+		return error_set(err, ERR_INVALID, "the request's compression cannot be undone");
+	data = arena_alloc(arena, len);
+	while (grpc_byte_buffer_reader_peek(&reader, &slice)) {
+		assert(GRPC_SLICE_LENGTH(*slice) <= len - at);
+		memcpy(data + at, GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
+		at += GRPC_SLICE_LENGTH(*slice);
+	}
+	grpc_byte_buffer_reader_destroy(&reader);
+	*ret_bytes = (struct bytes){data, at};
+	return 0;
+}
+
+grpc_byte_buffer *rpc_pack_message(const ProtobufCMessage *message)
+{
+	grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(message));
+	grpc_byte_buffer *buffer;
+
+	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+	buffer = grpc_raw_byte_buffer_create(&slice, 1);
+	grpc_slice_unref(slice);
+	return buffer;
+}
+
+void rpc_end_init(struct rpc_end *end, const struct status *status)
+{
+	struct buffer details = {0};
+	struct bytes message;
+
+	*end = (struct rpc_end){.code = GRPC_STATUS_OK, .message = grpc_empty_slice()};
+	if (!status)
+		return;
+	message = status_message(status);
+	end->code = status_grpc_code(status->code);
+	end->message = grpc_slice_from_copied_buffer((const char *)message.data, message.len);
+	status_details(status, &details);
+	end->details.key = grpc_slice_from_static_string("grpc-status-details-bin");
+	end->details.value = grpc_slice_from_copied_buffer((const char *)details.data, details.len);
+	end->has_details = true;
+	buffer_release(&details);
+}
+
+void rpc_end_release(struct rpc_end *end)
+{
+	grpc_slice_unref(end->message);
+	if (end->has_details)
+		grpc_slice_unref(end->details.value);
+	*end = (struct rpc_end){.message = grpc_empty_slice()};
+}
+
+grpc_op rpc_end_op(struct rpc_end *end)
+{
+	grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+
+	op.data.send_status_from_server.status = end->code;
+	op.data.send_status_from_server.status_details = end->code == GRPC_STATUS_OK ? NULL : &end->message;
+	op.data.send_status_from_server.trailing_metadata_count = end->has_details ? 1 : 0;
+	op.data.send_status_from_server.trailing_metadata = end->has_details ? &end->details : NULL;
+	return op;
+}

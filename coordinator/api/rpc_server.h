@@ -1,0 +1,83 @@
+/*
+ * rpc_server.h - a gRPC server over the C core: methods in a table, one completion-queue thread.
+ *
+ * Why:        gRPC has no C server; what is generic about one is here, so that services only see messages.
+ * Guarantees: every call is answered exactly once, or its client is gone; an unknown method is UNIMPLEMENTED. Requests
+ *             reach a handler only when they are decodable and their strings are legal text (message_reader.h).
+ * Threads:    one thread owns the queue and everything of gRPC; unary handlers run on it and must not block, unless the
+ *             method is marked as blocking: those run on one worker thread. rpc_call_answer() and _fail() from any thread.
+ * Shutdown:   rpc_server_stop_intake(), then whoever holds calls answers them, then rpc_server_drain(), _free().
+ * Limits:     messages 4 MB, metadata 8 KB, RPC_BLOCKING_MAX blocking calls that wait; beyond: RESOURCE_EXHAUSTED.
+ */
+#ifndef COORDINATOR_API_RPC_SERVER_H
+#define COORDINATOR_API_RPC_SERVER_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+
+#include "coordinator/api/status.h"
+#include "lib/base/arena.h"
+#include "lib/metrics/metrics.h"
+
+struct rpc_server;
+struct rpc_call;
+struct rpc_stream;
+
+enum { RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024, RPC_METADATA_BYTES_MAX = 8 * 1024, RPC_BLOCKING_MAX = 64 };
+
+/* `request` lives until the handler returns; the call until it is answered, which may be later and elsewhere. */
+typedef void rpc_unary_fn(void *ctx, struct rpc_call *call, const ProtobufCMessage *request, struct arena *arena);
+
+/* All of a stream happens on the queue's thread. */
+struct rpc_stream_handler {
+	/* Of a bidirectional stream each message, of a server stream the one; then rpc_stream_send(), _receive() or _finish(). */
+	void (*on_message)(void *ctx, struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena);
+	void (*on_sent)(void *ctx, struct rpc_stream *stream);        /* the next may be sent */
+	void (*on_half_closed)(void *ctx, struct rpc_stream *stream); /* the client sends no more */
+	void (*on_tick)(void *ctx, struct rpc_stream *stream); /* NULL: none; four times a second and at shutdown */
+};
+
+enum rpc_kind { RPC_KIND_UNARY, RPC_KIND_BLOCKING, RPC_KIND_STREAM };
+
+struct rpc_method {
+	const char *path; /* "/saga.v1.SagaService/StartSaga" */
+	enum rpc_kind kind;
+	int outstanding; /* how many arrivals gRPC may hand over without waiting for us */
+	const ProtobufCMessageDescriptor *request_type;
+	rpc_unary_fn *handle;
+	const struct rpc_stream_handler *stream;
+	void *ctx;
+};
+
+struct rpc_server *rpc_server_new(struct metrics *metrics); /* NULL: none are kept */
+void rpc_server_add(struct rpc_server *server,
+		    const struct rpc_method *method); /* before start; copied, its texts not */
+
+/* `address`: HOST:PORT, port 0 takes a free one, or unix:PATH. ERR_INVALID: no such form, or another host than loopback
+ * without `is_insecure_allowed`. ERR_CONFLICT: the address is in use. */
+NODISCARD int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed,
+			       struct error *err);
+int rpc_server_port(const struct rpc_server *server); /* 0 for unix: */
+
+void rpc_server_stop_intake(struct rpc_server *server);
+bool rpc_server_is_stopping(const struct rpc_server *server);
+void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms); /* beyond it, calls are cancelled */
+void rpc_server_free(struct rpc_server *server);                      /* drained, or never started */
+
+/* ---- unary calls ---- */
+void rpc_call_answer(struct rpc_call *call, const ProtobufCMessage *answer);
+void rpc_call_fail(struct rpc_call *call, const struct status *status);
+void rpc_call_fail_with(struct rpc_call *call, const struct error *err); /* only code and message */
+int64_t rpc_call_remaining_ms(const struct rpc_call *call);              /* until its deadline; INT64_MAX: none */
+/* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
+void rpc_call_watch(struct rpc_call *call);
+
+/* ---- streams ---- */
+void rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message); /* one at a time, see on_sent */
+bool rpc_stream_is_sending(const struct rpc_stream *stream);
+void rpc_stream_receive(struct rpc_stream *stream);
+void rpc_stream_finish(struct rpc_stream *stream, const struct status *status); /* NULL: OK; after what is being sent */
+void rpc_stream_set_state(struct rpc_stream *stream, void *state);              /* heap, freed with the stream */
+void *rpc_stream_state(const struct rpc_stream *stream);
+
+#endif

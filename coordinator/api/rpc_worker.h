@@ -1,0 +1,24 @@
+/*
+ * rpc_worker.h - one thread for handlers that block on database or registry, with a bounded queue before it.
+ *
+ * Threads:    rpc_worker_add() from any; jobs run one after another on the worker's own.
+ * Ownership:  a job's memory is its maker's, from when it runs.
+ */
+#ifndef COORDINATOR_API_RPC_WORKER_H
+#define COORDINATOR_API_RPC_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct rpc_job {
+	void (*run)(struct rpc_job *job);
+	struct rpc_job *next;
+};
+
+struct rpc_worker;
+
+struct rpc_worker *rpc_worker_new(size_t queue_max);
+bool rpc_worker_add(struct rpc_worker *worker, struct rpc_job *job); /* false: full, the job does not run */
+void rpc_worker_free(struct rpc_worker *worker);                     /* after the jobs that wait have run */
+
+#endif

@@ -1,0 +1,167 @@
+/* saga_message.c - see saga_message.h. */
+#include "coordinator/api/saga_message.h"
+
+#include <assert.h>
+
+#include "coordinator/api/struct_value.h"
+#include "coordinator/definition/plan.h"
+
+/* The API's enums are the core's, moved by one for `unspecified`. */
+#define SAME_SAGA_STATE(name)                                                                                          \
+	_Static_assert((int)SAGA__V1__SAGA_STATE__SAGA_STATE_##name == (int)SAGA_STATE_##name + 1, #name)
+SAME_SAGA_STATE(SCHEDULED);
+SAME_SAGA_STATE(RUNNING);
+SAME_SAGA_STATE(COMPLETING);
+SAME_SAGA_STATE(COMPLETED);
+SAME_SAGA_STATE(COMPENSATING);
+SAME_SAGA_STATE(COMPENSATED);
+SAME_SAGA_STATE(STUCK);
+SAME_SAGA_STATE(FAILED);
+#define SAME_STEP_STATE(name)                                                                                          \
+	_Static_assert((int)SAGA__V1__STEP_STATE__STEP_STATE_##name == (int)STEP_STATE_##name + 1, #name)
+SAME_STEP_STATE(PENDING);
+SAME_STEP_STATE(DISPATCHED);
+SAME_STEP_STATE(ACCEPTED);
+SAME_STEP_STATE(RETRY_WAIT);
+SAME_STEP_STATE(SUCCEEDED);
+SAME_STEP_STATE(REJECTED);
+SAME_STEP_STATE(UNKNOWN);
+SAME_STEP_STATE(SKIPPED);
+SAME_STEP_STATE(COMPENSATING);
+SAME_STEP_STATE(COMPENSATION_RETRY_WAIT);
+SAME_STEP_STATE(COMPENSATED);
+SAME_STEP_STATE(NOT_NEEDED);
+_Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_FORWARD == (int)STEP_PHASE_FORWARD + 1, "FORWARD");
+_Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION == (int)STEP_PHASE_COMPENSATION + 1, "COMPENSATION");
+
+Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena)
+{
+	Google__Protobuf__Timestamp *time;
+
+	if (unix_us == 0)
+		return NULL;
+	time = arena_alloc(arena, sizeof(*time));
+	google__protobuf__timestamp__init(time);
+	time->seconds = unix_us / 1000000;
+	time->nanos = (int32_t)(unix_us % 1000000) * 1000;
+	return time;
+}
+
+static char *make_text(const char *text, struct arena *arena)
+{
+	size_t len = text ? strlen(text) : 0;
+	char *copy;
+
+	if (utf8_is_valid(text ? text : "", len))
+		return (char *)(text ? text : ""); /* packing only reads it */
+	copy = arena_strndup(arena, text, len);
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)copy[i] >= 0x80)
+			copy[i] = '?';
+	}
+	return copy;
+}
+
+static Saga__V1__Step *make_step(const struct step_definition *definition, const struct step *step, struct arena *arena)
+{
+	Saga__V1__Step *message = arena_alloc(arena, sizeof(*message));
+
+	saga__v1__step__init(message);
+	message->step_id = (char *)definition->id;
+	message->state = (Saga__V1__StepState)(step->state + 1);
+	message->attempts = step->attempts[STEP_PHASE_FORWARD];
+	message->compensation_attempts = step->attempts[STEP_PHASE_COMPENSATION];
+	message->resends = step->resends_total;
+	message->reason = make_text(step->reason, arena);
+	message->detail = make_text(step->detail, arena);
+	message->start_time = timestamp_make(step->started_us, arena);
+	message->update_time = timestamp_make(step->updated_us, arena);
+	return message;
+}
+
+static Saga__V1__SagaEvent *make_event(const struct definition *definition, const struct saga_log_entry *entry,
+				       struct arena *arena)
+{
+	const struct saga_event *event = &entry->event;
+	Saga__V1__SagaEvent *message = arena_alloc(arena, sizeof(*message));
+
+	saga__v1__saga_event__init(message);
+	message->sequence = entry->sequence;
+	message->time = timestamp_make(event->time_us, arena);
+	message->event = (char *)saga_event_name(event->type);
+	message->state = (Saga__V1__SagaState)(entry->state + 1);
+	message->milestone = make_text(entry->milestone, arena);
+	message->reason = make_text(event->reason, arena);
+	message->detail = make_text(event->detail, arena);
+	if (event->step >= 0 && (size_t)event->step < definition->step_count) {
+		message->step_id = (char *)definition->steps[event->step].id;
+		message->phase = (Saga__V1__StepPhase)(event->phase + 1);
+		message->attempt = event->attempt;
+	}
+	return message;
+}
+
+static void add_steps(Saga__V1__Saga *message, const struct saga_view *view, struct arena *arena)
+{
+	size_t count = view->saga->step_count;
+
+	assert(count == view->plan->definition.step_count);
+	message->n_steps = count;
+	message->steps = arena_alloc(arena, (count + 1) * sizeof(*message->steps));
+	for (size_t i = 0; i < count; i++)
+		message->steps[i] = make_step(&view->plan->definition.steps[i], &view->saga->steps[i], arena);
+}
+
+static void add_labels(Saga__V1__Saga *message, const struct saga_view *view, struct arena *arena)
+{
+	message->n_labels = view->label_count;
+	message->labels = arena_alloc(arena, (view->label_count + 1) * sizeof(*message->labels));
+	for (size_t i = 0; i < view->label_count; i++) {
+		message->labels[i] = arena_alloc(arena, sizeof(*message->labels[i]));
+		saga__v1__saga__labels_entry__init(message->labels[i]);
+		message->labels[i]->key = make_text(view->labels[i].name, arena);
+		message->labels[i]->value = make_text(view->labels[i].value, arena);
+	}
+}
+
+static int add_history(Saga__V1__Saga *message, const struct saga_view *view, struct arena *arena, struct error *err)
+{
+	struct value input;
+
+	message->n_events = view->log_count;
+	message->events = arena_alloc(arena, (view->log_count + 1) * sizeof(*message->events));
+	for (size_t i = 0; i < view->log_count; i++)
+		message->events[i] = make_event(&view->plan->definition, &view->log[i], arena);
+	if (plan_decode_input(view->plan, view->input, arena, &input, err))
+		return error_prefix(err, "stored input");
+	message->input = value_to_struct(&input, arena);
+	return 0;
+}
+
+int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena, Saga__V1__Saga **ret_message,
+		      struct error *err)
+{
+	const struct saga *saga = view->saga;
+	Saga__V1__Saga *message = arena_alloc(arena, sizeof(*message));
+
+	saga__v1__saga__init(message);
+	message->saga_id = arena_alloc(arena, UUID_TEXT_LEN + 1);
+	uuid_format(saga->id, message->saga_id);
+	message->definition = (char *)view->plan->definition.name;
+	message->definition_version = view->plan->definition.version;
+	message->state = (Saga__V1__SagaState)(saga->state + 1);
+	message->step = make_text(saga->milestone, arena);
+	message->key = make_text(view->key, arena);
+	message->idempotency_key = make_text(view->idempotency_key, arena);
+	message->version = saga->version;
+	message->create_time = timestamp_make(saga->created_us, arena);
+	message->update_time = timestamp_make(saga->updated_us, arena);
+	message->end_time = timestamp_make(saga->ended_us, arena);
+	message->stuck_reason = make_text(saga->stuck_reason, arena);
+	add_steps(message, view, arena);
+	add_labels(message, view, arena);
+	if (has_history && add_history(message, view, arena, err))
+		return -1;
+	*ret_message = message;
+	return 0;
+}

@@ -1,0 +1,19 @@
+/*
+ * saga_message.h - the engine's view of a saga as the API's message.
+ *
+ * Ownership:  the message lives in the arena and borrows from the view: pack it before the view ends.
+ * Texts:      reasons and details come from participants; bytes in them that are no UTF-8 become '?', since every client
+ *             refuses a message with such a string.
+ */
+#ifndef COORDINATOR_API_SAGA_MESSAGE_H
+#define COORDINATOR_API_SAGA_MESSAGE_H
+
+#include "coordinator/engine/engine.h"
+#include "saga/v1/saga.pb-c.h"
+
+/* `has_history`: with the input and the log, too. Fails when the stored input cannot be decoded. */
+NODISCARD int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena,
+				Saga__V1__Saga **ret_message, struct error *err);
+Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena); /* NULL for 0: absent */
+
+#endif
