@@ -39,7 +39,7 @@ struct command {
 	int32_t attempt;
 	const char *key;          /* the saga's key: the record's key */
 	const struct value *body; /* decoded */
-	bool has_forward_effect;  /* compensation: the forward command succeeded here */
+	bool has_forward_effect;  /* true for handlers: a compensation without it is answered by the SDK alone */
 
 	/* filled in by the handler */
 	enum command_outcome outcome;
@@ -67,16 +67,19 @@ typedef int command_handler_fn(void *ctx, struct command_batch *batch, struct er
 struct command_handler {
 	const char *command_topic;
 	const char *const *reply_topics; /* NULL-terminated; their subjects' latest schemas are looked up at start */
-	const char *tombstone_reply_topic; /* where a compensation without effect, or a cancelled command, is answered */
+	/* One of them: where the SDK itself answers, which it does for a compensation without effect, for a command that
+	 * was cancelled before it came, and for a transient failure (`retriable`). */
+	const char *tombstone_reply_topic;
 	command_handler_fn *handle;
 };
 
 struct participant_options {
-	const char *service; /* "payment-service": group, ce_source, database application name */
+	const char *service;  /* "payment-service": group, ce_source, database application name */
 	const char *instance; /* group.instance.id; NULL: dynamic membership */
 	struct kafka_options kafka;
-	const char *postgres;     /* conninfo; NULL: no database, no inbox (benchmarks only): handlers get pg == NULL */
+	const char *postgres; /* conninfo; NULL: no database, no inbox (benchmarks only): handlers get pg == NULL */
 	struct registry_client *registry;
+	const char *registry_url; /* for ce_dataschema; NULL: relative */
 	struct metrics *metrics;
 	const struct pg_migration *migrations; /* the service's own tables; the SDK's come first */
 	size_t migration_count;
@@ -88,15 +91,21 @@ struct participant_options {
 
 struct participant;
 
-/* Connects, migrates, looks up the schemas (waiting for what is away, logging it) and runs until participant_stop(). */
+/* The strings and arrays of the options must outlive the participant. */
 struct participant *participant_new(const struct participant_options *options);
+/* Connects, migrates, looks up the schemas (waiting for what is away, logging it) and runs until participant_stop(). -1: the
+ * process should end; ERR_CONFLICT: another process has taken over this instance's name. */
 NODISCARD int participant_run(struct participant *participant, struct error *err);
 void participant_stop(struct participant *participant); /* any thread; the batch in hand is finished */
 void participant_free(struct participant *participant);
 DEFINE_CLEANUP(struct participant *, participant_free)
 
-/* For health: "" when fine, else what is wrong; any thread. */
+/* For health: "" when fine, else what is wrong; any thread. Asks broker and registry, so it may block for about a second
+ * each. Ready: everything was there once since the start and the commands are being read. */
 void participant_health(struct participant *participant, bool *ret_is_ready, char *ret_database, size_t database_len,
 			char *ret_kafka, size_t kafka_len, char *ret_registry, size_t registry_len);
+bool participant_is_ready(const struct participant *participant); /* the same without asking anybody */
+/* What the last participant_health() saw: brokers that answer, and the controller's id (-1: unknown). */
+void participant_brokers(const struct participant *participant, int *ret_count, int *ret_controller);
 
 #endif

@@ -1,0 +1,104 @@
+/* flight.c - see flight.h. */
+#include "participants/sdk/flight.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+struct flight {
+	pthread_mutex_t mu;
+	pthread_cond_t landed;
+	size_t under_way;     /* guarded by mu */
+	bool has_owner;       /* guarded by mu */
+	bool has_failed;      /* guarded by mu */
+	struct error failure; /* guarded by mu */
+};
+
+struct flight *flight_new(void)
+{
+	struct flight *flight = xcalloc(1, sizeof(*flight));
+	pthread_condattr_t attributes;
+
+	(void)pthread_mutex_init(&flight->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&flight->landed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	flight->has_owner = true;
+	return flight;
+}
+
+/* Unlocks; frees where nobody is left. */
+static void unlock(struct flight *flight)
+{
+	bool is_last = !flight->has_owner && flight->under_way == 0;
+
+	(void)pthread_mutex_unlock(&flight->mu);
+	if (!is_last)
+		return;
+	(void)pthread_cond_destroy(&flight->landed);
+	(void)pthread_mutex_destroy(&flight->mu);
+	free(flight);
+}
+
+void flight_release(struct flight *flight)
+{
+	if (!flight)
+		return;
+	(void)pthread_mutex_lock(&flight->mu);
+	flight->has_owner = false;
+	unlock(flight);
+}
+
+void flight_add(struct flight *flight)
+{
+	(void)pthread_mutex_lock(&flight->mu);
+	flight->under_way++;
+	(void)pthread_mutex_unlock(&flight->mu);
+}
+
+void flight_confirm(struct flight *flight, const struct error *err)
+{
+	if (err && !err->is_retriable)
+		log_error("reply_lost", "err=%s", LOG_TEXT(err->msg));
+	(void)pthread_mutex_lock(&flight->mu);
+	assert(flight->under_way > 0);
+	flight->under_way--;
+	if (err && err->is_retriable && !flight->has_failed) {
+		flight->has_failed = true;
+		flight->failure = *err;
+	}
+	if (flight->under_way == 0)
+		(void)pthread_cond_broadcast(&flight->landed);
+	unlock(flight);
+}
+
+bool flight_wait(struct flight *flight, int64_t timeout_ms)
+{
+	int64_t deadline_us = clock_monotonic_us() + timeout_ms * 1000;
+	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
+	bool has_landed;
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&flight->mu);
+	while (flight->under_way > 0 && rc == 0)
+		rc = pthread_cond_timedwait(&flight->landed, &flight->mu, &deadline);
+	has_landed = flight->under_way == 0;
+	(void)pthread_mutex_unlock(&flight->mu);
+	return has_landed;
+}
+
+int flight_result(struct flight *flight, struct error *err)
+{
+	bool has_failed;
+
+	(void)pthread_mutex_lock(&flight->mu);
+	has_failed = flight->has_failed;
+	if (has_failed)
+		*err = flight->failure;
+	(void)pthread_mutex_unlock(&flight->mu);
+	return has_failed ? -1 : 0;
+}

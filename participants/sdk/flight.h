@@ -1,0 +1,32 @@
+/*
+ * flight.h - the replies of one batch on their way to the broker: when are they all confirmed, and did all arrive?
+ *
+ * Why:        offsets of commands may be stored only after their replies are safe.
+ * Ownership:  shared by the participant and every record under way; whoever is last frees it.
+ * Threads:    flight_confirm() on the producer's thread, the rest on the participant's.
+ */
+#ifndef PARTICIPANTS_SDK_FLIGHT_H
+#define PARTICIPANTS_SDK_FLIGHT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/base/memory.h"
+
+struct flight;
+
+struct flight *flight_new(void);
+void flight_release(struct flight *flight); /* the participant's share */
+DEFINE_CLEANUP(struct flight *, flight_release)
+
+void flight_add(struct flight *flight); /* before the record is handed over */
+void flight_confirm(struct flight *flight, const struct error *err_or_null);
+
+/* True when no record is under way any more. */
+bool flight_wait(struct flight *flight, int64_t timeout_ms);
+/* A record that may arrive when it is sent again: -1 with the first failure of that kind. What can never arrive, such as a
+ * record that is too large, is logged and left to the coordinator's time-out. */
+NODISCARD int flight_result(struct flight *flight, struct error *err);
+
+#endif

@@ -1,0 +1,407 @@
+/*
+ * participant.c - see participant.h: what stands around a turn: start-up, Kafka, waiting for what is away, health.
+ *
+ * While something is away the loop goes on: it reads a batch, cannot handle it, rewinds it, waits up to 2 s. So
+ * the group does not throw the member out, and no record is lost or skipped.
+ */
+#include "participants/sdk/participant.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "participants/sdk/flight.h"
+#include "participants/sdk/inbox.h"
+#include "participants/sdk/incoming.h"
+#include "participants/sdk/reply_schema.h"
+#include "participants/sdk/turn.h"
+
+enum {
+	BATCH_MAX_DEFAULT = 500,
+	POLL_WAIT_MS = 200,
+	AWAY_FIRST_MS = 250,
+	AWAY_MAX_MS = 2000,
+	CONFIRM_WAIT_MS = 60000, /* longer than the producer tries to deliver */
+	CONFIRM_STOPPING_MS = 5000,
+	BATCH_BYTES_MAX = 512 * 1024 * 1024,
+	PING_MS = 1000,
+};
+
+struct participant {
+	struct participant_options options;
+	struct pg *pg;
+	struct kafka_producer *producer;
+	struct kafka_consumer *consumer;
+	struct reply_schema *reply_schemas;
+	size_t reply_schema_count;
+	struct turn turn;
+	struct arena arena;
+	struct metric *batches;
+	struct metric *batch_seconds;
+	int64_t away_ms;    /* the last wait; 0: nothing is away */
+	char away_text[64]; /* the beginning of what was logged about it */
+
+	atomic_bool is_stopping;
+	atomic_bool is_ready;
+	atomic_int brokers;
+	atomic_int controller;
+	pthread_mutex_t mu;
+	pthread_cond_t stopped;
+	char database_problem[200]; /* guarded by mu */
+};
+
+/* ---- life ---- */
+
+static void register_metrics(struct participant *participant)
+{
+	static const char name[] = "participant_commands_total";
+	static const char help[] = "Commands by what became of them.";
+	struct metrics *metrics = participant->options.metrics;
+
+	participant->turn.metrics = (struct turn_metrics){
+		.succeeded = metrics_counter(metrics, name, "result=\"succeeded\"", help),
+		.rejected = metrics_counter(metrics, name, "result=\"rejected\"", help),
+		.duplicate = metrics_counter(metrics, name, "result=\"duplicate\"", help),
+		.cancelled = metrics_counter(metrics, name, "result=\"cancelled_before\"", help),
+		.no_effect = metrics_counter(metrics, name, "result=\"no_effect\"", help),
+		.retriable = metrics_counter(metrics, name, "result=\"retriable\"", help),
+		.skipped = metrics_counter(metrics, name, "result=\"skipped\"", help),
+		.transactions_failed = metrics_counter(metrics, "participant_transactions_failed_total", NULL,
+						       "Transactions that were rolled back and tried again."),
+	};
+	participant->batches = metrics_counter(metrics, "participant_batches_total", NULL, "Batches handled.");
+	participant->batch_seconds = metrics_histogram(metrics, "participant_batch_seconds", NULL,
+						       "From reading a batch to the confirmation of its replies.",
+						       METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
+}
+
+static bool wait_or_stop(void *ctx, int64_t ms)
+{
+	struct participant *participant = ctx;
+	int64_t deadline_us = clock_monotonic_us() + ms * 1000;
+	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&participant->mu);
+	while (!atomic_load(&participant->is_stopping) && rc == 0)
+		rc = pthread_cond_timedwait(&participant->stopped, &participant->mu, &deadline);
+	(void)pthread_mutex_unlock(&participant->mu);
+	return atomic_load(&participant->is_stopping);
+}
+
+static void init_sync(struct participant *participant)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_mutex_init(&participant->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&participant->stopped, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+}
+
+struct participant *participant_new(const struct participant_options *options)
+{
+	struct participant *participant = xcalloc(1, sizeof(*participant));
+
+	assert(options->service && options->registry && options->metrics && options->handler_count > 0);
+	participant->options = *options;
+	if (participant->options.batch_max == 0)
+		participant->options.batch_max = BATCH_MAX_DEFAULT;
+	if (options->postgres)
+		participant->pg = pg_new(options->postgres, options->service);
+	arena_init(&participant->arena, BATCH_BYTES_MAX);
+	init_sync(participant);
+	atomic_store(&participant->controller, -1);
+	register_metrics(participant);
+	participant->turn.pg = participant->pg;
+	participant->turn.registry = options->registry;
+	participant->turn.handlers = options->handlers;
+	participant->turn.handler_count = options->handler_count;
+	participant->turn.handler_ctx = options->ctx;
+	participant->turn.wait = wait_or_stop;
+	participant->turn.wait_ctx = participant;
+	return participant;
+}
+
+void participant_stop(struct participant *participant)
+{
+	(void)pthread_mutex_lock(&participant->mu);
+	atomic_store(&participant->is_stopping, true);
+	(void)pthread_cond_broadcast(&participant->stopped);
+	(void)pthread_mutex_unlock(&participant->mu);
+}
+
+void participant_free(struct participant *participant)
+{
+	if (!participant)
+		return;
+	kafka_consumer_free(participant->consumer);
+	kafka_producer_free(participant->producer);
+	pg_free(participant->pg);
+	free(participant->reply_schemas);
+	arena_release(&participant->arena);
+	(void)pthread_cond_destroy(&participant->stopped);
+	(void)pthread_mutex_destroy(&participant->mu);
+	free(participant);
+}
+
+/* ---- start-up ---- */
+
+static int migrate(struct participant *participant, struct error *err)
+{
+	if (!participant->pg)
+		return 0;
+	if (pg_migrate(participant->pg, inbox_migrations, inbox_migration_count, 0, err) < 0)
+		return -1;
+	return pg_migrate(participant->pg, participant->options.migrations, participant->options.migration_count, 0,
+			  err);
+}
+
+static bool is_loaded(const struct participant *participant, const char *topic)
+{
+	for (size_t i = 0; i < participant->reply_schema_count; i++)
+		if (strcmp(participant->reply_schemas[i].topic, topic) == 0)
+			return true;
+	return false;
+}
+
+static int load_schemas(struct participant *participant, struct error *err)
+{
+	for (size_t i = 0; i < participant->options.handler_count; i++)
+		for (const char *const *topic = participant->options.handlers[i].reply_topics; *topic; topic++) {
+			struct reply_schema loaded;
+
+			if (is_loaded(participant, *topic))
+				continue;
+			if (reply_schema_load(participant->options.registry, *topic, &loaded, err) < 0)
+				return -1;
+			participant->reply_schemas = xrealloc_array(participant->reply_schemas,
+								    participant->reply_schema_count + 1,
+								    sizeof(*participant->reply_schemas));
+			participant->reply_schemas[participant->reply_schema_count++] = loaded;
+		}
+	participant->turn.reply_schemas = participant->reply_schemas;
+	participant->turn.reply_schema_count = participant->reply_schema_count;
+	return 0;
+}
+
+static void on_delivered(void *ctx, void *token, const struct error *err)
+{
+	(void)ctx;
+	flight_confirm(token, err);
+}
+
+static int open_kafka(struct participant *participant, struct error *err)
+{
+	_cleanup_(freep)
+	const char **topics = xcalloc(participant->options.handler_count, sizeof(*topics));
+	struct kafka_consumer_options consumer = {
+		.group = participant->options.service,
+		.member = participant->options.instance,
+		.topics = topics,
+		.topic_count = participant->options.handler_count,
+	};
+
+	for (size_t i = 0; i < participant->options.handler_count; i++)
+		topics[i] = participant->options.handlers[i].command_topic;
+	if (kafka_consumer_new(&participant->options.kafka, &consumer, &participant->consumer, err) < 0)
+		return -1;
+	log_info("participant_ready", "topics=%zu reply_topics=%zu", participant->options.handler_count,
+		 participant->reply_schema_count);
+	return 0;
+}
+
+/* The producer comes first: health asks it for the brokers while the rest is still waited for. */
+static int open_producer(struct participant *participant, struct error *err)
+{
+	struct kafka_producer *producer = NULL;
+
+	if (kafka_producer_new(&participant->options.kafka, on_delivered, participant, &producer, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&participant->mu);
+	participant->producer = producer;
+	(void)pthread_mutex_unlock(&participant->mu);
+	return 0;
+}
+
+/* Logs when something goes away or another thing does, and once when all is back; waits in between. */
+static void note_away(struct participant *participant, const struct error *err)
+{
+	bool is_database = participant->pg && !pg_is_connected(participant->pg);
+
+	if (strncmp(participant->away_text, err->msg, sizeof(participant->away_text) - 1) != 0)
+		log_warn("participant_waiting", "err=%s, trying again until it is back", LOG_TEXT(err->msg));
+	(void)snprintf(participant->away_text, sizeof(participant->away_text), "%.63s", err->msg); /* cut on purpose */
+	participant->away_ms = participant->away_ms == 0 ? AWAY_FIRST_MS : participant->away_ms * 2;
+	if (participant->away_ms > AWAY_MAX_MS)
+		participant->away_ms = AWAY_MAX_MS;
+	(void)pthread_mutex_lock(&participant->mu);
+	(void)snprintf(participant->database_problem, sizeof(participant->database_problem), "%.199s",
+		       is_database ? err->msg : ""); /* a cut text is still a text */
+	(void)pthread_mutex_unlock(&participant->mu);
+	(void)wait_or_stop(participant, participant->away_ms); /* the loops look at is_stopping themselves */
+}
+
+static void note_back(struct participant *participant)
+{
+	if (participant->away_ms == 0)
+		return;
+	participant->away_ms = 0;
+	participant->away_text[0] = 0;
+	log_info("participant_resumed", "service=%s", participant->options.service);
+	(void)pthread_mutex_lock(&participant->mu);
+	participant->database_problem[0] = 0;
+	(void)pthread_mutex_unlock(&participant->mu);
+}
+
+/* Waits for database, schemas and their subjects; only wrong Kafka settings are beyond waiting. */
+static int start(struct participant *participant, struct error *err)
+{
+	if (open_producer(participant, err) < 0)
+		return -1;
+	while (!atomic_load(&participant->is_stopping)) {
+		struct error away;
+
+		if (migrate(participant, &away) == 0 && load_schemas(participant, &away) == 0)
+			break;
+		note_away(participant, &away);
+	}
+	note_back(participant);
+	return open_kafka(participant, err);
+}
+
+/* ---- the loop ---- */
+
+static int send_replies(struct participant *participant, struct incoming *items, size_t count, struct error *err)
+{
+	_cleanup_(flight_releasep)
+	struct flight *flight = flight_new();
+	int64_t wait_ms = CONFIRM_WAIT_MS;
+
+	for (size_t i = 0; i < count; i++) {
+		struct kafka_record record = incoming_reply(&items[i], participant->options.service,
+							    participant->options.registry_url, &participant->arena);
+
+		flight_add(flight);
+		if (kafka_produce(participant->producer, &record, flight, err) < 0) {
+			flight_confirm(flight, err);
+			if (err->is_retriable)
+				return -1;
+		}
+	}
+	while (!flight_wait(flight, POLL_WAIT_MS) && wait_ms > 0) {
+		wait_ms -= POLL_WAIT_MS;
+		if (atomic_load(&participant->is_stopping) && wait_ms > CONFIRM_STOPPING_MS)
+			wait_ms = CONFIRM_STOPPING_MS;
+	}
+	if (wait_ms <= 0)
+		return error_set(err, ERR_TIMEOUT, "replies are not confirmed (kafka)");
+	return flight_result(flight, err);
+}
+
+static int handle_batch(struct participant *participant, struct kafka_batch *batch, struct error *err)
+{
+	struct incoming *items = NULL;
+	size_t count = 0;
+	int64_t begin_us = clock_monotonic_us();
+
+	if (turn_run(&participant->turn, batch, &participant->arena, &items, &count, err) < 0 ||
+	    send_replies(participant, items, count, err) < 0)
+		return -1;
+	kafka_batch_store_offsets(participant->consumer, batch);
+	metric_add(participant->batches, 1);
+	metric_observe(participant->batch_seconds, (double)(clock_monotonic_us() - begin_us) / 1e6);
+	return 0;
+}
+
+static int run_once(struct participant *participant, struct error *err)
+{
+	_cleanup_(kafka_batch_freep)
+	struct kafka_batch *batch = NULL;
+	struct error away;
+
+	if (kafka_consumer_poll(participant->consumer, participant->options.batch_max, POLL_WAIT_MS, &batch, err) < 0)
+		return -1;
+	if (kafka_batch_count(batch) == 0)
+		return 0;
+	arena_clear(&participant->arena);
+	if (handle_batch(participant, batch, &away) == 0) {
+		note_back(participant);
+		return 0;
+	}
+	kafka_batch_rewind(participant->consumer, batch);
+	if (!atomic_load(&participant->is_stopping))
+		note_away(participant, &away);
+	return 0;
+}
+
+int participant_run(struct participant *participant, struct error *err)
+{
+	int rc = start(participant, err);
+
+	atomic_store(&participant->is_ready, rc == 0);
+	while (rc == 0 && !atomic_load(&participant->is_stopping))
+		rc = run_once(participant, err);
+	atomic_store(&participant->is_ready, false);
+	return rc;
+}
+
+/* ---- health ---- */
+
+static void put_text(char *place, size_t len, const char *text)
+{
+	(void)snprintf(place, len, "%s", text); /* a cut text is still a text */
+}
+
+static void ask_kafka(struct participant *participant, char *ret_kafka, size_t kafka_len)
+{
+	struct kafka_producer *producer;
+	struct error err;
+	int brokers = 0;
+
+	(void)pthread_mutex_lock(&participant->mu);
+	producer = participant->producer; /* stays until participant_free() */
+	(void)pthread_mutex_unlock(&participant->mu);
+	if (!producer) {
+		put_text(ret_kafka, kafka_len, "starting");
+		return;
+	}
+	if (kafka_producer_ping(producer, PING_MS, &brokers, &err) < 0) {
+		atomic_store(&participant->brokers, 0);
+		put_text(ret_kafka, kafka_len, err.msg);
+		return;
+	}
+	atomic_store(&participant->brokers, brokers);
+	atomic_store(&participant->controller, kafka_producer_controller(producer));
+	put_text(ret_kafka, kafka_len, "");
+}
+
+void participant_health(struct participant *participant, bool *ret_is_ready, char *ret_database, size_t database_len,
+			char *ret_kafka, size_t kafka_len, char *ret_registry, size_t registry_len)
+{
+	struct error err;
+
+	*ret_is_ready = atomic_load(&participant->is_ready);
+	(void)pthread_mutex_lock(&participant->mu);
+	put_text(ret_database, database_len, participant->database_problem);
+	(void)pthread_mutex_unlock(&participant->mu);
+	ask_kafka(participant, ret_kafka, kafka_len);
+	put_text(ret_registry, registry_len,
+		 registry_client_ping(participant->options.registry, &err) < 0 ? err.msg : "");
+}
+
+bool participant_is_ready(const struct participant *participant)
+{
+	return atomic_load(&participant->is_ready);
+}
+
+void participant_brokers(const struct participant *participant, int *ret_count, int *ret_controller)
+{
+	*ret_count = atomic_load(&participant->brokers);
+	*ret_controller = atomic_load(&participant->controller);
+}

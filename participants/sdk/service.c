@@ -1,0 +1,395 @@
+/* service.c - see service.h. */
+#include "participants/sdk/service.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "lib/base/log.h"
+#include "lib/base/shutdown.h"
+#include "participants/sdk/service_health.h"
+
+enum { KAFKA_PROPERTIES_MAX = 64, HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 12, OPTIONS_MAX = 32 };
+
+struct settings {
+	int64_t http_port;
+	const char *listen_address;
+	const char *postgres;
+	const char *kafka_brokers;
+	struct option_list kafka_properties;
+	const char *registry_url;
+	const char *registry_cache;
+	const char *instance;
+	const char *environment;
+	const char *log_level;
+	struct kafka_property properties[KAFKA_PROPERTIES_MAX];
+};
+
+/* One connection for each HTTP thread that needs one at a time; they are kept. */
+struct pool_entry {
+	struct pool_entry *next;
+	struct pg *pg;
+};
+
+struct running {
+	const struct service *service;
+	struct settings settings;
+	struct metrics *metrics;
+	struct registry_client *registry;
+	struct participant *participant;
+	struct http_server *http;
+	pthread_t participant_thread;
+	atomic_int participant_rc;
+
+	pthread_mutex_t mu;
+	struct pool_entry *idle; /* guarded by mu */
+};
+
+/* ---- options ---- */
+
+static size_t list_options(const struct service *service, struct settings *settings, struct option *ret_options)
+{
+	const struct option common[] = {
+		{.flag = "http-port",
+		 .type = OPTION_INT,
+		 .default_text = service->default_port,
+		 .value_name = "PORT",
+		 .help = "port for HTTP; 0 takes any free one",
+		 .place = &settings->http_port,
+		 .max = 65535},
+		{.flag = "listen-address",
+		 .default_text = "127.0.0.1",
+		 .value_name = "ADDRESS",
+		 .help = "address to listen on",
+		 .place = &settings->listen_address},
+		{.flag = "postgres",
+		 .environment = "POSTGRES",
+		 .default_text = "",
+		 .value_name = "CONNINFO",
+		 .help = "database, as libpq takes it; what it leaves out comes from PGHOST, PGPORT, PGUSER, "
+			 "PGPASSWORD, "
+			 "PGDATABASE",
+		 .place = &settings->postgres},
+		{.flag = "kafka-brokers",
+		 .environment = "KAFKA_BROKERS",
+		 .default_text = "127.0.0.1:9092",
+		 .value_name = "HOST:PORT,…",
+		 .help = "brokers to begin with",
+		 .place = &settings->kafka_brokers},
+		{.flag = "kafka-property",
+		 .type = OPTION_LIST,
+		 .value_name = "NAME=VALUE",
+		 .help = "a property of librdkafka, such as security.protocol=SSL; may be repeated",
+		 .place = &settings->kafka_properties},
+		{.flag = "registry-url",
+		 .environment = "REGISTRY_URL",
+		 .default_text = "http://127.0.0.1:8081",
+		 .value_name = "URL",
+		 .help = "schema registry",
+		 .place = &settings->registry_url},
+		{.flag = "registry-cache",
+		 .environment = "REGISTRY_CACHE",
+		 .value_name = "FOLDER",
+		 .help = "keep schemas here, so that a restart works while the registry is away",
+		 .place = &settings->registry_cache},
+		{.flag = "instance",
+		 .environment = "INSTANCE",
+		 .value_name = "NAME",
+		 .help = "name of this process in its consumer group, the same after each restart; without one the "
+			 "group is rebalanced at every start and end",
+		 .place = &settings->instance},
+		{.flag = "environment",
+		 .environment = "ENVIRONMENT",
+		 .default_text = "development",
+		 .value_name = "NAME",
+		 .help = "shown by GET /health",
+		 .place = &settings->environment},
+		{.flag = "log-level",
+		 .environment = "LOG_LEVEL",
+		 .default_text = "info",
+		 .value_name = "LEVEL",
+		 .help = "what is logged",
+		 .place = &settings->log_level,
+		 .choices = "error warn info debug"},
+	};
+	size_t count = 0;
+
+	static_assert(ARRAY_LEN(common) <= COMMON_OPTIONS, "COMMON_OPTIONS is too small");
+	assert(service->option_count + ARRAY_LEN(common) <= OPTIONS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(common); i++)
+		ret_options[count++] = common[i];
+	for (size_t i = 0; i < service->option_count; i++)
+		ret_options[count++] = service->options[i];
+	return count;
+}
+
+static bool split_properties(struct settings *settings)
+{
+	if (settings->kafka_properties.count > KAFKA_PROPERTIES_MAX) {
+		(void)fprintf(stderr, "--kafka-property: at most %d are taken\n", KAFKA_PROPERTIES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < settings->kafka_properties.count; i++) {
+		char *copy = xstrdup(settings->kafka_properties.items[i]); /* for the life of the process */
+		char *equals = strchr(copy, '=');
+
+		if (!equals || equals == copy) {
+			(void)fprintf(stderr, "--kafka-property %s: NAME=VALUE is expected\n", copy);
+			free(copy);
+			return false;
+		}
+		*equals = 0;
+		settings->properties[i] = (struct kafka_property){copy, equals + 1};
+	}
+	return true;
+}
+
+/* 0: run; otherwise *ret_status is the exit status. */
+static int read_options(struct running *running, int argc, char **argv, int *ret_status)
+{
+	const struct service *service = running->service;
+	struct option options[OPTIONS_MAX];
+	const struct program program = {
+		.name = service->name,
+		.summary = service->summary,
+		.options = options,
+		.option_count = list_options(service, &running->settings, options),
+	};
+	enum log_level level = LOG_LEVEL_INFO;
+
+	switch (options_parse(&program, argc, argv, NULL)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_EXIT:
+		*ret_status = 0;
+		return -1;
+	case OPTIONS_USAGE:
+		*ret_status = 2;
+		return -1;
+	case OPTIONS_CONFIG:
+		*ret_status = 78;
+		return -1;
+	}
+	if (!split_properties(&running->settings)) {
+		*ret_status = 2;
+		return -1;
+	}
+	(void)log_level_parse(running->settings.log_level, &level); /* options_parse() let only levels through */
+	log_init(service->name, level);
+	return 0;
+}
+
+/* ---- HTTP ---- */
+
+static struct pg *take_connection(struct running *running)
+{
+	struct pool_entry *entry;
+	struct pg *pg;
+
+	(void)pthread_mutex_lock(&running->mu);
+	entry = running->idle;
+	if (entry)
+		running->idle = entry->next;
+	(void)pthread_mutex_unlock(&running->mu);
+	if (!entry)
+		return pg_new(running->settings.postgres, running->service->name);
+	pg = entry->pg;
+	free(entry);
+	return pg;
+}
+
+static void give_connection(struct running *running, struct pg *pg)
+{
+	struct pool_entry *entry = xcalloc(1, sizeof(*entry));
+
+	entry->pg = pg;
+	(void)pthread_mutex_lock(&running->mu);
+	entry->next = running->idle;
+	running->idle = entry;
+	(void)pthread_mutex_unlock(&running->mu);
+}
+
+bool service_path_is(const struct http_request *request, const char *first, size_t count)
+{
+	return http_request_part_count(request) == count && strcmp(http_request_part(request, 0), first) == 0;
+}
+
+void service_method_not_allowed(struct http_response *response, const char *allowed)
+{
+	http_response_error(response, 405, "method_not_allowed", "only %s is understood here", allowed);
+}
+
+const struct value *service_json_body(const struct http_request *request, struct arena *arena,
+				      struct http_response *response)
+{
+	struct value *body = arena_zalloc(arena, sizeof(*body));
+	struct error err;
+
+	if (value_parse_json(http_request_body(request), arena, body, &err) < 0) {
+		http_response_error(response, 400, "invalid", "the body is no JSON: %s", err.msg);
+		return NULL;
+	}
+	if (body->kind != VALUE_RECORD) {
+		http_response_error(response, 400, "invalid", "the body is no JSON object");
+		return NULL;
+	}
+	return body;
+}
+
+static bool handle_common(struct running *running, struct pg *pg, const struct http_request *request,
+			  struct http_response *response)
+{
+	const struct service_health health = {
+		.service = running->service->name,
+		.environment = running->settings.environment,
+		.port = http_server_port(running->http),
+		.participant = running->participant,
+		.pg = pg,
+	};
+	bool is_health = service_path_is(request, "health", 1);
+	bool is_ready = service_path_is(request, "readyz", 1);
+	bool is_live = service_path_is(request, "livez", 1);
+	bool is_metrics = service_path_is(request, "metrics", 1);
+
+	if (!is_health && !is_ready && !is_live && !is_metrics)
+		return false;
+	if (strcmp(http_request_method(request), "GET") != 0) {
+		service_method_not_allowed(response, "GET");
+	} else if (is_health) {
+		service_health_print(&health, &response->body);
+	} else if (is_ready) {
+		service_ready_print(&health, response);
+	} else if (is_live) {
+		buffer_append_text(&response->body, "{\"status\":\"alive\"}");
+	} else {
+		response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+		metrics_print(running->metrics, &response->body);
+	}
+	return true;
+}
+
+static void handle_request(void *ctx, const struct http_request *request, struct http_response *response)
+{
+	struct running *running = ctx;
+	const struct service *service = running->service;
+	struct pg *pg = take_connection(running);
+
+	if (!handle_common(running, pg, request, response) &&
+	    !(service->handle && service->handle(service->ctx, pg, request, response)))
+		http_response_error(response, 404, "not_found", "there is nothing at %s", http_request_path(request));
+	give_connection(running, pg);
+}
+
+static int start_http(struct running *running, struct error *err)
+{
+	const struct http_server_options options = {
+		.address = running->settings.listen_address,
+		.port = (uint16_t)running->settings.http_port,
+		.body_bytes_max = HTTP_BODY_BYTES_MAX,
+		.handle = handle_request,
+		.ctx = running,
+	};
+
+	return http_server_start(&options, &running->http, err);
+}
+
+/* ---- running ---- */
+
+static void *run_participant(void *arg)
+{
+	struct running *running = arg;
+	struct error err;
+
+	if (participant_run(running->participant, &err) < 0) {
+		log_error("participant_ended", "err=%s", LOG_TEXT(err.msg));
+		atomic_store(&running->participant_rc, -1);
+	}
+	shutdown_request();
+	return NULL;
+}
+
+static void make_participant(struct running *running)
+{
+	const struct service *service = running->service;
+	const struct settings *settings = &running->settings;
+	const struct participant_options options = {
+		.service = service->name,
+		.instance = settings->instance && *settings->instance ? settings->instance : NULL,
+		.kafka = {.brokers = settings->kafka_brokers,
+			  .client_id = service->name,
+			  .properties = settings->properties,
+			  .property_count = settings->kafka_properties.count},
+		.postgres = settings->postgres,
+		.registry = running->registry,
+		.registry_url = settings->registry_url,
+		.metrics = running->metrics,
+		.migrations = service->migrations,
+		.migration_count = service->migration_count,
+		.handlers = service->handlers,
+		.handler_count = service->handler_count,
+		.ctx = service->ctx,
+	};
+
+	running->participant = participant_new(&options);
+}
+
+static void release(struct running *running)
+{
+	http_server_free(running->http);
+	participant_free(running->participant);
+	registry_client_free(running->registry);
+	metrics_free(running->metrics);
+	while (running->idle) {
+		struct pool_entry *entry = running->idle;
+
+		running->idle = entry->next;
+		pg_free(entry->pg);
+		free(entry);
+	}
+	(void)pthread_mutex_destroy(&running->mu);
+}
+
+static int run(struct running *running, struct error *err)
+{
+	if (start_http(running, err) < 0)
+		return -1;
+	if (pthread_create(&running->participant_thread, NULL, run_participant, running) != 0)
+		return error_set(err, ERR_LIMIT, "cannot start the participant's thread: too many threads");
+	(void)pthread_setname_np(running->participant_thread, "participant"); /* a name for people only */
+	log_info("service_started", "version=%s port=%d", AMENDS_VERSION, (int)http_server_port(running->http));
+	shutdown_wait();
+	log_info("service_stopping", "service=%s", running->service->name);
+	participant_stop(running->participant);
+	(void)pthread_join(running->participant_thread, NULL); /* joined once */
+	if (atomic_load(&running->participant_rc) < 0)
+		return error_set(err, ERR_UNAVAILABLE, "the participant ended");
+	return 0;
+}
+
+int service_main(const struct service *service, int argc, char **argv)
+{
+	struct running running = {.service = service};
+	struct registry_client_options registry = {0};
+	struct error err;
+	int status = 0;
+
+	if (read_options(&running, argc, argv, &status) < 0)
+		return status;
+	shutdown_init();
+	(void)pthread_mutex_init(&running.mu, NULL); /* default attributes cannot fail on Linux */
+	registry.url = running.settings.registry_url;
+	registry.cache_path = running.settings.registry_cache && *running.settings.registry_cache
+				      ? running.settings.registry_cache
+				      : NULL;
+	running.registry = registry_client_new(&registry);
+	running.metrics = metrics_new();
+	make_participant(&running);
+	if (run(&running, &err) < 0) {
+		log_error("service_failed", "err=%s", LOG_TEXT(err.msg));
+		status = 1;
+	}
+	release(&running);
+	log_info("service_stopped", "status=%d", status);
+	return status;
+}

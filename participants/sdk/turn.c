@@ -1,0 +1,320 @@
+/* turn.c - see turn.h. */
+#include "participants/sdk/turn.h"
+
+#include <assert.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+enum {
+	RETRY_IN_PLACE_MS = 2000,
+	RETRY_FIRST_MS = 300,
+};
+
+/* Commands of one topic that are tried together. */
+struct group {
+	struct incoming **items;
+	size_t count;
+};
+
+const struct reply_schema *turn_reply_schema(const struct turn *turn, const char *topic)
+{
+	for (size_t i = 0; i < turn->reply_schema_count; i++)
+		if (strcmp(turn->reply_schemas[i].topic, topic) == 0)
+			return &turn->reply_schemas[i];
+	assert(false); /* a reply topic that its handler did not declare */
+	return NULL;
+}
+
+/* ---- reading ---- */
+
+static const struct command_handler *find_handler(const struct turn *turn, const char *topic)
+{
+	for (size_t i = 0; i < turn->handler_count; i++)
+		if (strcmp(turn->handlers[i].command_topic, topic) == 0)
+			return &turn->handlers[i];
+	return NULL; /* a topic of an earlier subscription */
+}
+
+static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming *items,
+		      size_t *ret_count, struct error *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < kafka_batch_count(batch); i++) {
+		const struct kafka_record *record = kafka_batch_record(batch, i);
+		const struct command_handler *handler = find_handler(turn, record->topic);
+
+		if (!handler)
+			continue;
+		if (incoming_read(record, handler, turn->registry, arena, &items[count], err) == 0) {
+			count++;
+			continue;
+		}
+		if (err->is_retriable)
+			return -1;
+		metric_add(turn->metrics.skipped, 1);
+		log_warn("command_skipped", "topic=%s partition=%d offset=%lld reason=%s", record->topic,
+			 (int)record->partition, (long long)record->offset, LOG_TEXT(err->msg));
+	}
+	*ret_count = count;
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static void answer_by_handler(struct incoming *item, const struct reply_schema *schema, struct bytes value)
+{
+	const struct command *command = &item->command;
+	bool is_success = command->outcome == COMMAND_OUTCOME_SUCCEEDED;
+
+	item->outcome = is_success ? "succeeded" : "rejected";
+	item->entry.reply = (struct inbox_reply){
+		.outcome = is_success ? INBOX_OUTCOME_SUCCEEDED : INBOX_OUTCOME_REJECTED,
+		.topic = schema->topic,
+		.type = schema->message,
+		.format = schema->format,
+		.value = value,
+		.reason = command->reason,
+		.detail = command->detail,
+		.has_no_effect = command->has_no_effect,
+	};
+}
+
+/* An answer that the SDK gives itself, on the topic that the handler named for that. */
+static int answer_by_sdk(const struct turn *turn, struct incoming *item, const char *outcome, const char *reason,
+			 const char *detail, struct arena *arena, struct error *err)
+{
+	const struct reply_schema *schema = turn_reply_schema(turn, item->handler->tombstone_reply_topic);
+	struct value reply = reply_schema_fill(schema, item->command.body, reason, detail, arena);
+	bool is_success = strcmp(outcome, "succeeded") == 0;
+	struct bytes value;
+
+	if (reply_schema_encode(schema, &reply, arena, &value, err) < 0)
+		return -1;
+	item->outcome = outcome;
+	item->entry.reply = (struct inbox_reply){
+		.outcome = is_success ? INBOX_OUTCOME_SUCCEEDED : INBOX_OUTCOME_REJECTED,
+		.topic = schema->topic,
+		.type = schema->message,
+		.format = schema->format,
+		.value = value,
+		.reason = reason,
+		.detail = detail,
+		.has_no_effect = is_success,
+	};
+	return 0;
+}
+
+static int answer_without_work(const struct turn *turn, struct incoming *item, struct arena *arena, struct error *err)
+{
+	switch (item->entry.verdict) {
+	case INBOX_DONE:
+		item->outcome = item->entry.reply.outcome == INBOX_OUTCOME_SUCCEEDED ? "succeeded" : "rejected";
+		return 0;
+	case INBOX_CANCELLED:
+		return answer_by_sdk(turn, item, "rejected", "cancelled-before",
+				     "the step was compensated before this command came", arena, err);
+	case INBOX_NO_EFFECT:
+		return answer_by_sdk(turn, item, "succeeded", NULL, NULL, arena, err);
+	case INBOX_NEW:
+		break;
+	}
+	return 0;
+}
+
+static void check_handled(const struct command *command)
+{
+	assert(command->outcome != COMMAND_OUTCOME_NONE);
+	assert(command->reply_topic);
+	assert(!command->is_compensation || command->outcome == COMMAND_OUTCOME_SUCCEEDED);
+}
+
+/* ---- one try of one group ---- */
+
+static int handle_new(struct turn *turn, struct group group, struct arena *arena, struct error *err)
+{
+	struct command **commands = arena_zalloc(arena, (group.count + 1) * sizeof(struct command *));
+	struct command_batch batch = {.pg = turn->pg, .arena = arena, .commands = commands};
+
+	for (size_t i = 0; i < group.count; i++) {
+		struct command *command = &group.items[i]->command;
+
+		if (group.items[i]->entry.verdict != INBOX_NEW)
+			continue;
+		command->outcome = COMMAND_OUTCOME_NONE; /* of an earlier try */
+		command->reply = value_record();
+		command->reply_topic = command->reason = command->detail = NULL;
+		command->has_no_effect = false;
+		commands[batch.count++] = command;
+	}
+	if (batch.count > 0 && group.items[0]->handler->handle(turn->handler_ctx, &batch, err) < 0)
+		return -1;
+	for (size_t i = 0; i < group.count; i++) {
+		struct incoming *item = group.items[i];
+		const struct reply_schema *schema;
+		struct bytes value;
+
+		if (item->entry.verdict != INBOX_NEW) {
+			if (answer_without_work(turn, item, arena, err) < 0)
+				return -1;
+			continue;
+		}
+		check_handled(&item->command);
+		schema = turn_reply_schema(turn, item->command.reply_topic);
+		if (reply_schema_encode(schema, &item->command.reply, arena, &value, err) < 0)
+			return -1;
+		answer_by_handler(item, schema, value);
+	}
+	return 0;
+}
+
+static int try_in_transaction(struct turn *turn, struct group group, struct inbox_entry **entries, struct arena *arena,
+			      struct error *err)
+{
+	if (inbox_claim(turn->pg, entries, group.count, arena, err) < 0)
+		return -1;
+	for (size_t i = 0; i < group.count; i++)
+		group.items[i]->command.has_forward_effect = group.items[i]->entry.verdict == INBOX_NEW;
+	if (handle_new(turn, group, arena, err) < 0)
+		return -1;
+	return inbox_store(turn->pg, entries, group.count, err);
+}
+
+static int try_group(struct turn *turn, struct group group, struct arena *arena, struct error *err)
+{
+	struct inbox_entry **entries;
+
+	if (!turn->pg) {
+		for (size_t i = 0; i < group.count; i++)
+			group.items[i]->entry.verdict = INBOX_NEW;
+		return handle_new(turn, group, arena, err);
+	}
+	entries = arena_alloc(arena, (group.count + 1) * sizeof(struct inbox_entry *));
+	for (size_t i = 0; i < group.count; i++)
+		entries[i] = &group.items[i]->entry;
+	if (pg_begin(turn->pg, err) < 0)
+		return -1;
+	if (try_in_transaction(turn, group, entries, arena, err) < 0) {
+		pg_rollback(turn->pg);
+		return -1;
+	}
+	/* An unknown outcome needs no care: the next try finds the rows, or does not. */
+	return pg_commit(turn->pg, NULL, err);
+}
+
+/* ---- what to do when a try fails ---- */
+
+static void forget_answers(struct group group)
+{
+	for (size_t i = 0; i < group.count; i++)
+		group.items[i]->outcome = NULL;
+}
+
+static int64_t jittered(int64_t ms)
+{
+	return ms / 2 + clock_monotonic_us() % (ms / 2 + 1);
+}
+
+static int give_up(struct turn *turn, struct incoming *item, struct arena *arena, const struct error *why,
+		   struct error *err)
+{
+	const char *detail = arena_strdup(arena, why->msg);
+
+	log_warn("command_failed", "topic=%s command=%s attempt=%d err=%s, answered retriable", item->record->topic,
+		 item->command_id, (int)item->command.attempt, LOG_TEXT(why->msg));
+	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", detail, arena, err);
+}
+
+/* A single command that failed once: again in place while the batch's time lasts, then the coordinator's turn. */
+static int run_single(struct turn *turn, struct group group, struct arena *arena, struct error *failure,
+		      struct error *err)
+{
+	int64_t wait_ms = RETRY_FIRST_MS;
+
+	while (failure->is_retriable && clock_monotonic_us() + wait_ms * 1000 < turn->retry_until_us) {
+		if (turn->wait(turn->wait_ctx, jittered(wait_ms)))
+			return error_set(err, ERR_UNAVAILABLE, "the participant is stopping");
+		if (try_group(turn, group, arena, failure) == 0)
+			return 0;
+		forget_answers(group);
+		wait_ms *= 2;
+	}
+	return give_up(turn, group.items[0], arena, failure, err);
+}
+
+static int run_group(struct turn *turn, struct group group, struct arena *arena, struct error *err)
+{
+	struct group halves[2] = {
+		{group.items, group.count / 2},
+		{group.items + group.count / 2, group.count - group.count / 2},
+	};
+	struct error failure;
+
+	if (group.count == 0 || try_group(turn, group, arena, &failure) == 0)
+		return 0;
+	forget_answers(group);
+	metric_add(turn->metrics.transactions_failed, 1);
+	/* Nothing can be said of any command while the database is away, so nothing is answered. */
+	if (turn->pg && pg_connect(turn->pg, err) < 0)
+		return -1;
+	if (group.count == 1)
+		return run_single(turn, group, arena, &failure, err);
+	log_debug("batch_halved", "count=%zu err=%s", group.count, LOG_TEXT(failure.msg));
+	return run_group(turn, halves[0], arena, err) < 0 ? -1 : run_group(turn, halves[1], arena, err);
+}
+
+/* ---- the batch ---- */
+
+static void count_item(const struct turn *turn, const struct incoming *item)
+{
+	if (strcmp(item->outcome, "retriable") == 0)
+		metric_add(turn->metrics.retriable, 1);
+	else if (item->same || item->entry.verdict == INBOX_DONE)
+		metric_add(turn->metrics.duplicate, 1);
+	else if (item->entry.verdict == INBOX_CANCELLED)
+		metric_add(turn->metrics.cancelled, 1);
+	else if (item->entry.verdict == INBOX_NO_EFFECT)
+		metric_add(turn->metrics.no_effect, 1);
+	else if (item->entry.reply.outcome == INBOX_OUTCOME_REJECTED)
+		metric_add(turn->metrics.rejected, 1);
+	else
+		metric_add(turn->metrics.succeeded, 1);
+}
+
+static int run_round(struct turn *turn, int round, const struct command_handler *handler, struct incoming *items,
+		     size_t count, struct arena *arena, struct error *err)
+{
+	struct group group = {.items = arena_alloc(arena, (count + 1) * sizeof(struct incoming *))};
+
+	for (size_t i = 0; i < count; i++)
+		if (items[i].round == round && items[i].handler == handler && !items[i].same)
+			group.items[group.count++] = &items[i];
+	return run_group(turn, group, arena, err);
+}
+
+int turn_run(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming **ret_items,
+	     size_t *ret_count, struct error *err)
+{
+	struct incoming *items = arena_zalloc(arena, (kafka_batch_count(batch) + 1) * sizeof(*items));
+	size_t count = 0;
+
+	turn->retry_until_us = clock_monotonic_us() + RETRY_IN_PLACE_MS * 1000;
+	if (read_batch(turn, batch, arena, items, &count, err) < 0)
+		return -1;
+	incoming_relate(items, count);
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < turn->handler_count; i++)
+			if (run_round(turn, round, &turn->handlers[i], items, count, arena, err) < 0)
+				return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].same) {
+			items[i].outcome = items[i].same->outcome;
+			items[i].entry = items[i].same->entry;
+		}
+		count_item(turn, &items[i]);
+	}
+	*ret_items = items;
+	*ret_count = count;
+	return 0;
+}

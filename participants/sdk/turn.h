@@ -1,0 +1,53 @@
+/*
+ * turn.h - one batch of commands from records to answers: the heart of the SDK.
+ *
+ * Why:        a batch costs one transaction a command topic, not one a command; and one bad command must not hold up the
+ *             others, so a batch that fails is tried again in halves.
+ * Guarantees: when turn_run() succeeds, every record is answered, a duplicate, or skipped (logged and counted). When it
+ *             fails, what was committed is in the inbox and reading the whole batch again is harmless.
+ * Not here:   Kafka's consumer and producer, and waiting for what is away (participant.c).
+ * Threads:    the participant's own.
+ */
+#ifndef PARTICIPANTS_SDK_TURN_H
+#define PARTICIPANTS_SDK_TURN_H
+
+#include "participants/sdk/incoming.h"
+#include "participants/sdk/participant.h"
+#include "participants/sdk/reply_schema.h"
+
+struct turn_metrics {
+	struct metric *succeeded;
+	struct metric *rejected;
+	struct metric *duplicate;
+	struct metric *cancelled;
+	struct metric *no_effect;
+	struct metric *retriable;
+	struct metric *skipped;
+	struct metric *transactions_failed;
+};
+
+struct turn {
+	struct pg *pg; /* NULL: no inbox */
+	struct registry_client *registry;
+	const struct command_handler *handlers;
+	size_t handler_count;
+	const struct reply_schema *reply_schemas; /* of all reply topics */
+	size_t reply_schema_count;
+	void *handler_ctx;
+	struct turn_metrics metrics;
+	/* Waits; true when the participant shall stop, at once. */
+	bool (*wait)(void *ctx, int64_t ms);
+	void *wait_ctx;
+	int64_t retry_until_us; /* of the present batch, monotonic; turn_run() sets it */
+};
+
+/*
+ * `ret_items` are the commands, in the batch's order, each with its outcome; they live in the arena. -1: the database or the
+ * registry is away, or the participant shall stop; nothing may be answered, the batch has to be read again.
+ */
+NODISCARD int turn_run(struct turn *turn, const struct kafka_batch *batch, struct arena *arena,
+		       struct incoming **ret_items, size_t *ret_count, struct error *err);
+
+const struct reply_schema *turn_reply_schema(const struct turn *turn, const char *topic); /* must be known */
+
+#endif
