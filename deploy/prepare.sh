@@ -214,7 +214,7 @@ fetch_broker() {
 	mv "$libs.new" "$libs"
 }
 
-# build_programs TARGET…: none means everything, tests included.
+# build_programs TARGET…: "all" is everything, tests included.
 build_programs() {
 	# A build folder that came with a copied or moved clone knows only its old place.
 	if [[ -e $build_dir/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$build_dir/CMakeCache.txt"; then

@@ -36,7 +36,14 @@ CHECKOUTS = (
 
 def run(folders: Folders, endpoints: Mapping[str, str]) -> bool:
     """Returns whether every checkout ended as it should."""
-    return all([_run_one(folders, endpoints, number, checkout) for number, checkout in enumerate(CHECKOUTS, 1)])
+    results = []
+    for number, checkout in enumerate(CHECKOUTS, 1):
+        try:
+            results.append(_run_one(folders, endpoints, number, checkout))
+        except (StackError, OSError, subprocess.TimeoutExpired) as error:
+            say(red(f"  not as it should be: {error}"))
+            results.append(False)
+    return all(results)
 
 
 def _run_one(folders: Folders, endpoints: Mapping[str, str], number: int, checkout: Checkout) -> bool:

@@ -84,8 +84,8 @@ class Folders:
         except OSError:
             return False
 
-    def delete_data(self) -> bool:
-        """Deletes databases, topics, logs and run files; what was built stays. Returns whether there was data."""
+    def delete_data(self, keep_logs: bool = False) -> bool:
+        """Deletes databases, topics, run files and logs; what was built stays. Returns whether there was data."""
         existed = self.data.exists()
         if existed and not self.owns_data():
             raise StackError(f"{self.data} is not deleted: its {MARKER} does not name {self.state}")
@@ -94,7 +94,7 @@ class Folders:
         link = self.state / "data"
         if link.is_symlink():
             link.unlink()
-        for folder in (self.logs, self.run):
+        for folder in (self.run,) if keep_logs else (self.run, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
         self.endpoints.unlink(missing_ok=True)
         return existed

@@ -41,6 +41,9 @@ def up(folders: Folders, options: Options, has_demo: bool) -> int:
         return _join(folders, options)
     folders.make()
     process = None
+    # Whatever ends us before all is up ends all: Ctrl-C, a closed terminal, kill.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         process = _launch(folders, options)
         _follow(folders, process, options.names())
@@ -60,6 +63,12 @@ def up(folders: Folders, options: Options, has_demo: bool) -> int:
             say("interrupted; nothing runs. Run deploy/up again to go on.")
             return 130
         raise
+
+
+def _interrupt(number: int, frame: object) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # stopping is not interrupted in turn
+    raise KeyboardInterrupt
 
 
 def _join(folders: Folders, options: Options) -> int:

@@ -1,0 +1,63 @@
+"""Fixtures: `stack` is a running Amends of the session's own (harness.py), `shop` its clients (shop_client.py)."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STUBS = ROOT / "build" / "gen" / "python"
+for folder in (STUBS, ROOT / "deploy"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from harness import TestStack  # noqa: E402
+
+PR_SET_PDEATHSIG = 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """However the run is ended, fixtures come down: SIGTERM counts as Ctrl-C, and so does the death of tests/run."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once: taking down must not be interrupted in turn
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[TestStack]:
+    """Everything up: servers, services, schemas, topics, the checkout's definition."""
+    stack = TestStack()
+    stack.up()
+    yield stack
+    stack.down()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_died_unasked(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "stack" in request.fixturenames or "shop" in request.fixturenames:
+        request.getfixturevalue("stack").check_alive()
+
+
+@pytest.fixture(scope="session")
+def shop(stack: TestStack):
+    from shop_client import Shop
+
+    shop = Shop(stack.endpoints)
+    yield shop
+    shop.close()
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(f"logs of the services: {ROOT}/build/test-stack/logs")

@@ -1,0 +1,175 @@
+"""A whole Amends for the tests: own Postgres, Kafka and services on free ports, in build/test-stack; nothing stays behind.
+
+Built on deploy/stack, which deploy/up uses, too. Here nothing is restarted by itself: a test that kills a service decides
+when it comes back, and a service that dies unasked fails the test it died in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from stack import endpoints, ports, services
+from stack.errors import StackError
+from stack.folders import Folders
+from stack.group import end_leftovers
+from stack.process import tail
+from stack.stack import Options, Stack, port_names
+from stack.unit import State
+
+START_S = 300
+READY_S = 60
+
+
+class TestStack:
+    __test__ = False  # not a test class, whatever its name looks like
+
+    def __init__(self, state_name: str = "test-stack"):
+        self.folders = Folders.of_clone(state_name)
+        self._lock = self._lock_clone()
+        for name in end_leftovers(self.folders):
+            print(f"ended {name}, left over by an earlier run")
+        self.folders.delete_data()
+        self.folders.make()
+        self._killed: set[str] = set()
+        self._suspended: set[str] = set()
+        options = Options()
+        self.stack = Stack(self.folders, options, ports.choose(port_names(options), _port_base()), self._log, restart=False)
+        self.group = self.stack.group
+        self.endpoints: Mapping[str, str] = self.stack.endpoints()
+
+    def up(self) -> None:
+        try:
+            endpoints.write(self.folders.endpoints, self.endpoints)
+            self.group.wait(self.group.want(self.group.units), START_S)
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """Ends all, deletes the data; the logs stay for whoever looks for a failure's reason."""
+        for name in list(self._suspended):
+            self.resume(name)
+        self.group.stop()
+        self.folders.delete_data(keep_logs=True)
+        self.stack.ports.release()
+        self._lock.close()
+
+    # ---- faults --------------------------------------------------------------------------------------------------
+
+    def kill(self, name: str) -> None:
+        """kill -9. It stays away until wait_ready(), start() or restart()."""
+        self.resume(name)
+        self.group.kill(name)
+        self._killed.add(name)
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, and waits until it is gone. It stays away until start()."""
+        self.resume(name)
+        self.group.stop([name])
+        self._killed.discard(name)
+
+    def start(self, name: str) -> None:
+        """Starts it if it does not run, and waits until it is ready."""
+        self._killed.discard(name)
+        self.group.wait(self.group.want([name]), READY_S)
+
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
+
+    def wait_ready(self, name: str, deadline_s: float = READY_S) -> None:
+        """Ready to serve; a killed one is started again first."""
+        if name in self._killed:
+            self.start(name)
+        self.group.tick()
+        if self.group.units[name].state is State.STOPPED:
+            raise AssertionError(f"{name} was stopped: start() it")
+        self.group.wait([name], deadline_s)
+        is_ready = self.group.units[name].unit.is_ready
+        end = time.monotonic() + deadline_s
+        while not is_ready():
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} runs, but is not ready within {deadline_s} s:\n{tail(self.group.log(name))}")
+            time.sleep(0.05)
+
+    def suspend(self, name: str) -> None:
+        """SIGSTOP: it is there, but does not answer. Until resume()."""
+        self._suspended.add(name)
+        self._signal(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        if name in self._suspended:
+            self._suspended.discard(name)
+            self._signal(name, signal.SIGCONT)
+
+    def check_alive(self) -> None:
+        """Fails when a service died that nobody killed; starts it again, for the tests that follow."""
+        for name in list(self._suspended):
+            self.resume(name)
+        self.group.tick()
+        dead = [name for name, running in self.group.units.items() if running.state is State.DOWN]
+        trouble = "\n".join(self.group.trouble(name) for name in dead)
+        for name in dead:
+            self.group.stop([name])
+        stopped = [name for name, running in self.group.units.items() if running.state is State.STOPPED]
+        for name in stopped:
+            self.start(name)
+        if dead:
+            raise AssertionError(f"died during this test, and nobody killed it: {trouble}")
+
+    # ---- looking -------------------------------------------------------------------------------------------------
+
+    def pid(self, name: str) -> int:
+        child = self.group.units[name].child
+        assert child, f"{name} does not run"
+        return child.pid
+
+    def log(self, name: str) -> Path:
+        return self.group.log(name)
+
+    def services(self) -> list[str]:
+        return [row.name for row in services.SERVICES]
+
+    def http_url(self, name: str) -> str:
+        """Where a service's /health, /readyz and /metrics are."""
+        [row] = [row for row in services.SERVICES if row.name == name]
+        return self.stack.http_url(row.ports[-1])
+
+    def program(self, name: str) -> Path:
+        return self.folders.bin / name
+
+    def sagactl(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs the command line tool; its addresses are in the environment of endpoints.env's names only."""
+        return subprocess.run([self.program("sagactl"), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=timeout_s, env={**os.environ, **self.endpoints})
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        child = self.group.units[name].child
+        if child:
+            child.signal(number)
+
+    def _log(self, line: str) -> None:
+        with (self.folders.logs / "stack.log").open("a") as file:
+            file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+
+    def _lock_clone(self):
+        self.folders.state.parent.mkdir(parents=True, exist_ok=True)
+        file = open(self.folders.state.parent / f".{self.folders.state.name}.lock", "w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(f"another tests/run uses {self.folders.state}: wait until it ends") from None
+        return file
+
+
+def _port_base() -> int:
+    """Below the kernel's own choice for outgoing connections (32768 and up), apart from other runs; taken ports are
+    passed over anyway."""
+    given = os.environ.get("AMENDS_TEST_PORT_BASE")
+    return int(given) if given else 20000 + os.getpid() % 500 * 20
