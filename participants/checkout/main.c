@@ -1,0 +1,145 @@
+/* main.c - checkout-service: options, wiring, and an orderly end. */
+
+#include "lib/base/log.h"
+#include "lib/base/shutdown.h"
+#include "lib/http/http_server.h"
+#include "lib/metrics/metrics.h"
+#include "lib/options/options.h"
+#include "lib/rpc/rpc_client.h"
+#include "participants/checkout/checkout_front.h"
+
+enum { BODY_BYTES_MAX = 256 << 10 };
+
+static const char *http_address;
+static int64_t http_port;
+static const char *saga_target;
+static int64_t wait_ms;
+static int64_t threads;
+static const char *log_level;
+static const char *environment;
+
+static const struct option options[] = {
+	{.flag = "http-address",
+	 .environment = "CHECKOUT_HTTP_ADDRESS",
+	 .default_text = "127.0.0.1",
+	 .value_name = "IP",
+	 .help = "Address to listen on.",
+	 .place = &http_address},
+	{.flag = "http-port",
+	 .environment = "CHECKOUT_HTTP_PORT",
+	 .type = OPTION_INT,
+	 .default_text = "4000",
+	 .max = 65535,
+	 .value_name = "PORT",
+	 .help = "Port to listen on; 0 takes any free one.",
+	 .place = &http_port},
+	{.flag = "saga-target",
+	 .environment = "SAGA_GRPC",
+	 .default_text = "127.0.0.1:7233",
+	 .value_name = "HOST:PORT",
+	 .help = "The coordinator's gRPC address.",
+	 .place = &saga_target},
+	{.flag = "wait-ms",
+	 .environment = "CHECKOUT_WAIT_MS",
+	 .type = OPTION_INT,
+	 .default_text = "10000",
+	 .max = 600000,
+	 .value_name = "MS",
+	 .help = "How long to wait for a checkout's outcome before it is answered 202.",
+	 .place = &wait_ms},
+	{.flag = "threads",
+	 .environment = "CHECKOUT_THREADS",
+	 .type = OPTION_INT,
+	 .default_text = "64",
+	 .min = 1,
+	 .max = 1024,
+	 .value_name = "N",
+	 .help = "Requests handled at the same time. All but four of them may be checkouts that wait; a further one is "
+		 "started all the same and answered 202 at once.",
+	 .place = &threads},
+	{.flag = "environment",
+	 .environment = "AMENDS_ENVIRONMENT",
+	 .default_text = "development",
+	 .value_name = "NAME",
+	 .help = "The name that /health shows.",
+	 .place = &environment},
+	{.flag = "log-level",
+	 .environment = "LOG_LEVEL",
+	 .default_text = "info",
+	 .choices = "error warn info debug",
+	 .value_name = "LEVEL",
+	 .help = "How much is logged.",
+	 .place = &log_level},
+};
+
+static const struct program program = {
+	.name = "checkout-service",
+	.summary = "the shop's HTTP front: starts a checkout saga and answers its outcome",
+	.examples = "Example:\n"
+		    "  curl -X POST http://127.0.0.1:4000/checkout -d '{\"userId\":\"u1\",\"totalAmount\":10.01}'\n",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+};
+
+DEFINE_CLEANUP(struct metrics *, metrics_free)
+
+static int serve(void)
+{
+	_cleanup_(metrics_freep)
+	struct metrics *metrics = metrics_new();
+	_cleanup_(rpc_client_freep)
+	struct rpc_client *coordinator = rpc_client_new(saga_target);
+	struct checkout_front_options front_options = {
+		.coordinator = coordinator,
+		.metrics = metrics,
+		.wait_ms = wait_ms,
+		.threads = (int)threads,
+		.port = (uint16_t)http_port,
+		.environment = environment,
+	};
+	_cleanup_(checkout_front_freep)
+	struct checkout_front *front = checkout_front_new(&front_options);
+	_cleanup_(http_server_freep)
+	struct http_server *server = NULL;
+	struct http_server_options server_options = {
+		.address = http_address,
+		.port = (uint16_t)http_port,
+		.body_bytes_max = BODY_BYTES_MAX,
+		.threads = (int)threads,
+		.handle = checkout_front_handle,
+		.ctx = front,
+	};
+	struct error err;
+
+	if (http_server_start(&server_options, &server, &err) < 0) {
+		log_error("start_failed", "err=%s", LOG_TEXT(err.msg));
+		return 1;
+	}
+	log_info("started", "http=%s:%d coordinator=%s", http_address, http_server_port(server), saga_target);
+	shutdown_wait();
+	log_info("stopping", "waiting checkouts are answered 202");
+	return 0; /* the server answers what runs, then all is released in reverse */
+}
+
+int main(int argc, char **argv)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	int status;
+
+	switch (options_parse(&program, argc, argv, NULL)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_EXIT:
+		return 0;
+	case OPTIONS_USAGE:
+		return 2;
+	case OPTIONS_CONFIG:
+		return 78;
+	}
+	(void)log_level_parse(log_level, &level); /* one of the choices */
+	log_init(program.name, level);
+	shutdown_init();
+	status = serve();
+	log_info("stopped", "status=%d", status);
+	return status;
+}
