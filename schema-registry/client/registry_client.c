@@ -174,7 +174,7 @@ static int resolve_reference(struct registry_client *client, const json_t *item,
 	const char *subject = json_string_value(json_object_get(item, "subject"));
 	struct buffer path = {0};
 	json_t *answer = NULL;
-	int32_t version;
+	int32_t version = 0;
 	int result;
 
 	if (!name || !subject)

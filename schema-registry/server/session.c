@@ -107,16 +107,17 @@ static void release_keepsakes(struct session *session)
 static void note_database(struct sessions *sessions, const struct session *session, int result)
 {
 	bool is_away = result < 0 && session->is_retriable;
+	bool is_back = result == 0 && pg_is_connected(session->pg); /* not when the cache had the answer */
 	bool was_away;
 
 	pthread_mutex_lock(&sessions->mu);
 	was_away = sessions->is_away;
-	sessions->is_away = is_away;
+	sessions->is_away = is_away || (was_away && !is_back);
 	pthread_mutex_unlock(&sessions->mu);
 	if (is_away && !was_away)
 		log_warn("database_away", "err=%s instead=\"answering 50001, trying anew with each request\"",
 			 LOG_TEXT(session->refusal.message));
-	else if (was_away && !is_away)
+	else if (was_away && is_back)
 		log_info("database_back", "connections=%d", sessions->count);
 }
 
@@ -140,9 +141,9 @@ int sessions_run(struct sessions *sessions, int (*work)(struct session *session,
 		if (!session->is_retriable)
 			break;
 	}
+	note_database(sessions, session, result);
 	give_connection(sessions, session->pg);
 	session->pg = NULL;
-	note_database(sessions, session, result);
 	return result;
 }
 
