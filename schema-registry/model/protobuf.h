@@ -70,6 +70,7 @@ struct protobuf_message {
 	struct schema_type base;
 	const char *local_name; /* without the package: Outer.Inner */
 	const struct protobuf_message *parent;
+	bool is_own; /* of the schema's file, not of an import */
 	bool is_map_entry;
 	int32_t index;                 /* among the real messages of its level */
 	struct protobuf_field *fields; /* in the order of the text */

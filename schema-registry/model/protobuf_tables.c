@@ -24,6 +24,7 @@ struct compiler {
 	bool *are_proto3;
 	size_t message_count;
 	bool is_proto3; /* of the file under way */
+	bool is_own_file;
 	size_t package_len;
 };
 
@@ -109,6 +110,7 @@ static void add_messages(struct compiler *compiler, message_proto *const *source
 		message->base = (struct schema_type){SCHEMA_FORMAT_PROTOBUF, full_name};
 		message->local_name = full_name + (compiler->package_len ? compiler->package_len + 1 : 0);
 		message->parent = parent;
+		message->is_own = compiler->is_own_file;
 		message->is_map_entry = source->options && source->options->map_entry;
 		message->index = message->is_map_entry ? -1 : index++;
 		(void)name_index_add(&compiler->result->messages, compiler->arena, full_name,
@@ -305,8 +307,10 @@ void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescrip
 	compiler.messages = arena_alloc(compiler.arena, (message_count + 1) * sizeof(*compiler.messages));
 	compiler.sources = arena_alloc(compiler.arena, (message_count + 1) * sizeof(*compiler.sources));
 	compiler.are_proto3 = arena_alloc(compiler.arena, message_count + 1);
-	for (size_t i = 0; i < set->n_file; i++)
+	for (size_t i = 0; i < set->n_file; i++) {
+		compiler.is_own_file = i + 1 == set->n_file;
 		add_file(&compiler, set->file[i]);
+	}
 	for (size_t i = 0; i < compiler.message_count; i++)
 		fill_message(&compiler, i);
 	schema->protobuf->message_list = (const struct protobuf_message **)compiler.messages;

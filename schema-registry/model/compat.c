@@ -1,0 +1,152 @@
+/* compat.c - see compat.h: levels, which schemas are compared in which direction, and how findings are told. */
+#include "schema-registry/model/compat.h"
+
+#include <assert.h>
+
+#include "schema-registry/model/compat_reporter.h"
+
+static const struct {
+	const char *name;
+	bool checks_backward;
+	bool checks_forward;
+	bool is_transitive;
+} levels[] = {
+	[COMPAT_NONE] = {"NONE", false, false, false},
+	[COMPAT_BACKWARD] = {"BACKWARD", true, false, false},
+	[COMPAT_BACKWARD_TRANSITIVE] = {"BACKWARD_TRANSITIVE", true, false, true},
+	[COMPAT_FORWARD] = {"FORWARD", false, true, false},
+	[COMPAT_FORWARD_TRANSITIVE] = {"FORWARD_TRANSITIVE", false, true, true},
+	[COMPAT_FULL] = {"FULL", true, true, false},
+	[COMPAT_FULL_TRANSITIVE] = {"FULL_TRANSITIVE", true, true, true},
+};
+static_assert(ARRAY_LEN(levels) == COMPAT_LEVEL_COUNT, "one row for each level");
+
+const char *compat_level_name(enum compat_level level)
+{
+	assert((unsigned)level < COMPAT_LEVEL_COUNT);
+	return levels[level].name;
+}
+
+bool compat_level_parse(const char *text, enum compat_level *ret_level)
+{
+	for (size_t i = 0; text && i < ARRAY_LEN(levels); i++) {
+		if (strcmp(text, levels[i].name) == 0) {
+			*ret_level = (enum compat_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void compat_report_init(struct compat_report *report)
+{
+	*report = (struct compat_report){0};
+	arena_init(&report->arena, 0);
+}
+
+void compat_report_release(struct compat_report *report)
+{
+	arena_release(&report->arena);
+	*report = (struct compat_report){0};
+}
+
+void compat_reporter_add(struct compat_reporter *reporter, const char *type, const char *hint, const char *path,
+			 const char *format, ...)
+{
+	struct compat_report *report = reporter->report;
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	va_list args;
+
+	if (report->count == COMPAT_FINDINGS_MAX)
+		return;
+	if (report->count == report->capacity) {
+		size_t capacity = report->capacity ? report->capacity * 2 : 8;
+		struct compat_finding *items = arena_alloc(&report->arena, capacity * sizeof(*items));
+
+		if (report->count > 0)
+			memcpy(items, report->items, report->count * sizeof(*items));
+		report->items = items;
+		report->capacity = capacity;
+	}
+	va_start(args, format);
+	buffer_append_va(&text, format, args);
+	va_end(args);
+	report->items[report->count++] = (struct compat_finding){
+		.type = type,
+		.path = arena_strdup(&report->arena, path),
+		.description = arena_strndup(&report->arena, buffer_text(&text), text.len),
+		.hint = hint,
+		.is_forward = reporter->is_forward,
+		.old_index = reporter->old_index,
+	};
+}
+
+/* Both directions are checked even when the first one fails: who mends the schema needs all of it. */
+static bool check_pair(enum compat_level level, const struct schema *new_schema, const struct schema *old,
+		       struct compat_reporter *reporter)
+{
+	bool is_avro = schema_format(new_schema) == SCHEMA_FORMAT_AVRO;
+	bool fits = true;
+
+	if (schema_format(new_schema) != schema_format(old)) {
+		compat_reporter_add(reporter, "SCHEMA_TYPE_CHANGED", "register it under another subject",
+				    is_avro ? "/" : "#/", "the new schema is of type %s, the old one of type %s",
+				    schema_format_name(schema_format(new_schema)),
+				    schema_format_name(schema_format(old)));
+		return false;
+	}
+	if (levels[level].checks_backward) {
+		reporter->is_forward = false;
+		fits = is_avro ? avro_compat_check(new_schema, old, reporter)
+			       : protobuf_compat_check(old, new_schema, reporter);
+	}
+	if (levels[level].checks_forward) {
+		reporter->is_forward = true;
+		fits &= is_avro ? avro_compat_check(old, new_schema, reporter)
+				: protobuf_compat_check(new_schema, old, reporter);
+	}
+	return fits;
+}
+
+bool compat_check(enum compat_level level, const struct schema *new_schema, const struct schema *const *old,
+		  size_t old_count, struct compat_report *report)
+{
+	struct compat_reporter reporter = {.report = report};
+	size_t count = levels[level].is_transitive || old_count == 0 ? old_count : 1;
+
+	report->level = level;
+	for (size_t i = 0; i < count && level != COMPAT_NONE; i++) {
+		reporter.old_index = i;
+		if (!check_pair(level, new_schema, old[i], &reporter)) {
+			assert(report->count > 0); /* a refusal without a reason helps nobody */
+			report->old = old[i];
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *finding_line(struct compat_report *report, const struct compat_finding *finding)
+{
+	return arena_format(&report->arena, "{errorType:'%s', description:'%s', additionalInfo:'%s'}", finding->type,
+			    finding->description, finding->hint);
+}
+
+const char *const *compat_messages(struct compat_report *report, const int32_t *old_versions, size_t *ret_count)
+{
+	const char **lines = arena_alloc(&report->arena, (report->count + 3) * sizeof(*lines));
+	size_t count = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		lines[count++] = finding_line(report, &report->items[i]);
+	if (report->old && old_versions)
+		lines[count++] = arena_format(&report->arena, "{oldSchemaVersion: %d}",
+					      old_versions[report->items[0].old_index]);
+	if (report->old) {
+		lines[count++] = arena_format(&report->arena, "{oldSchema: '%s'}", schema_text(report->old));
+		lines[count++] = arena_format(&report->arena, "{compatibility: '%s'}", levels[report->level].name);
+	}
+	*ret_count = count;
+	return lines;
+}

@@ -1,0 +1,390 @@
+/*
+ * protobuf_compat.c - may one .proto file become another? (compat.h)
+ *
+ * Rules: messages stay, in the same package and place; a field's number keeps its kind; oneofs may grow, but a field may not
+ *        go into one that exists, nor two into a new one, nor one out of it; required fields neither come nor go. Names of fields,
+ *        contents of enums, options, services and freed numbers are not looked at: they do not change the wire.
+ * How:   messages of the file are compared by name; those of imports where a field leads to them.
+ */
+#include <stdlib.h>
+
+#include "lib/base/memory.h"
+#include "schema-registry/model/compat_reporter.h"
+#include "schema-registry/model/protobuf.h"
+
+struct message_pair {
+	const struct protobuf_message *original;
+	const struct protobuf_message *update;
+};
+
+struct checker {
+	struct compat_reporter *reporter;
+	const struct schema *original;
+	const struct schema *update;
+	const char *original_name; /* "old" or "new" */
+	const char *update_name;
+	struct message_pair *imported; /* pairs of imported messages that were compared already */
+	size_t imported_count;
+	size_t imported_capacity;
+	int depth;
+};
+
+static bool compare_messages(struct checker *checker, const struct protobuf_message *original,
+			     const struct protobuf_message *update);
+
+static void append_message_path(struct buffer *out, const struct protobuf_message *message)
+{
+	const char *dot;
+	const char *at = message->local_name;
+
+	buffer_append_byte(out, '#');
+	for (; (dot = strchr(at, '.')); at = dot + 1)
+		buffer_append_format(out, "/%.*s", (int)(dot - at), at);
+	buffer_append_format(out, "/%s", at);
+}
+
+/* `field` NULL: the message itself. Formats like `REPORT` of Avro's checker: the path comes last. */
+#define REPORT(checker, message, field, type, hint, format, ...)                                                       \
+	do {                                                                                                           \
+		_cleanup_(buffer_release)                                                                              \
+		struct buffer path_ = {0};                                                                             \
+		const struct protobuf_field *field_ = (field);                                                         \
+		append_message_path(&path_, message);                                                                  \
+		if (field_)                                                                                            \
+			buffer_append_format(&path_, "/%u", field_->number);                                           \
+		compat_reporter_add((checker)->reporter, type, hint, buffer_text(&path_), format " at path '%s'",      \
+				    __VA_ARGS__, buffer_text(&path_));                                                 \
+	} while (0)
+
+/* ---- kinds ---- */
+
+enum field_class { CLASS_SCALAR, CLASS_MAP, CLASS_MESSAGE };
+
+static enum field_class class_of(const struct protobuf_field *field)
+{
+	if (field->map_entry)
+		return CLASS_MAP;
+	return field->message ? CLASS_MESSAGE : CLASS_SCALAR;
+}
+
+/* Scalars of one group have the same form on the wire; the group's first kind stands for it. */
+static enum protobuf_kind group_of(enum protobuf_kind kind)
+{
+	switch (kind) {
+	case PROTOBUF_INT64:
+	case PROTOBUF_UINT32:
+	case PROTOBUF_UINT64:
+	case PROTOBUF_BOOL:
+	case PROTOBUF_ENUM:
+		return PROTOBUF_INT32;
+	case PROTOBUF_SINT64:
+		return PROTOBUF_SINT32;
+	case PROTOBUF_BYTES:
+		return PROTOBUF_STRING;
+	case PROTOBUF_SFIXED32:
+		return PROTOBUF_FIXED32;
+	case PROTOBUF_SFIXED64:
+		return PROTOBUF_FIXED64;
+	default:
+		return kind;
+	}
+}
+
+static const char *kind_text(const struct protobuf_field *field)
+{
+	static const char *const names[PROTOBUF_KIND_COUNT] = {
+		[PROTOBUF_DOUBLE] = "double",     [PROTOBUF_FLOAT] = "float",     [PROTOBUF_INT64] = "int64",
+		[PROTOBUF_UINT64] = "uint64",     [PROTOBUF_INT32] = "int32",     [PROTOBUF_FIXED64] = "fixed64",
+		[PROTOBUF_FIXED32] = "fixed32",   [PROTOBUF_BOOL] = "bool",       [PROTOBUF_STRING] = "string",
+		[PROTOBUF_GROUP] = "group",       [PROTOBUF_MESSAGE] = "message", [PROTOBUF_BYTES] = "bytes",
+		[PROTOBUF_UINT32] = "uint32",     [PROTOBUF_ENUM] = "enum",       [PROTOBUF_SFIXED32] = "sfixed32",
+		[PROTOBUF_SFIXED64] = "sfixed64", [PROTOBUF_SINT32] = "sint32",   [PROTOBUF_SINT64] = "sint64"};
+
+	if (field->map_entry)
+		return "map";
+	return field->message ? field->message->local_name : names[field->kind];
+}
+
+/* ---- types of fields ---- */
+
+/* True when the pair is new. */
+static bool add_imported(struct checker *checker, const struct protobuf_message *original,
+			 const struct protobuf_message *update)
+{
+	for (size_t i = 0; i < checker->imported_count; i++) {
+		if (checker->imported[i].original == original && checker->imported[i].update == update)
+			return false;
+	}
+	if (checker->imported_count == checker->imported_capacity) {
+		checker->imported_capacity = checker->imported_capacity ? checker->imported_capacity * 2 : 8;
+		checker->imported =
+			xrealloc_array(checker->imported, checker->imported_capacity, sizeof(*checker->imported));
+	}
+	checker->imported[checker->imported_count++] = (struct message_pair){original, update};
+	return true;
+}
+
+static bool compare_targets(struct checker *checker, const struct protobuf_message *message,
+			    const struct protobuf_field *original, const struct protobuf_field *update)
+{
+	if (strcmp(original->message->local_name, update->message->local_name) != 0) {
+		REPORT(checker, message, update, "FIELD_NAMED_TYPE_CHANGED", "use a new number for the other type",
+		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
+		       original->message->local_name, checker->original_name, update->message->local_name,
+		       checker->update_name);
+		return false;
+	}
+	if (original->message->is_own && update->message->is_own)
+		return true; /* compared with the file */
+	if (!add_imported(checker, original->message, update->message))
+		return true; /* judged already, or under way */
+	return compare_messages(checker, original->message, update->message);
+}
+
+static bool compare_types(struct checker *checker, const struct protobuf_message *message,
+			  const struct protobuf_field *original, const struct protobuf_field *update)
+{
+	enum field_class class = class_of(update);
+
+	if (class_of(original) != class) {
+		REPORT(checker, message, update, "FIELD_KIND_CHANGED", "use a new number for the other type",
+		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
+		       kind_text(original), checker->original_name, kind_text(update), checker->update_name);
+		return false;
+	}
+	if (class == CLASS_MESSAGE)
+		return compare_targets(checker, message, original, update);
+	if (class == CLASS_MAP) {
+		bool fits = compare_types(checker, update->map_entry, protobuf_find_number(original->map_entry, 1),
+					  protobuf_find_number(update->map_entry, 1));
+
+		return compare_types(checker, update->map_entry, protobuf_find_number(original->map_entry, 2),
+				     protobuf_find_number(update->map_entry, 2)) &&
+		       fits;
+	}
+	if (group_of(original->kind) == group_of(update->kind))
+		return true;
+	REPORT(checker, message, update, "FIELD_SCALAR_KIND_CHANGED", "use a new number for the other type",
+	       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
+	       kind_text(original), checker->original_name, kind_text(update), checker->update_name);
+	return false;
+}
+
+/* Texts, bytes and messages read the last of several; numbers may be packed, and a reader of one would see none. */
+static bool compare_labels(struct checker *checker, const struct protobuf_message *message,
+			   const struct protobuf_field *original, const struct protobuf_field *update)
+{
+	static const char *const names[] = {"none", "optional", "required", "repeated"};
+	bool is_numeric = class_of(original) == CLASS_SCALAR && group_of(original->kind) != PROTOBUF_STRING;
+
+	if (!is_numeric || original->label == update->label || original->label == PROTOBUF_IMPLICIT ||
+	    update->label == PROTOBUF_IMPLICIT)
+		return true;
+	REPORT(checker, message, update, "FIELD_NUMERIC_LABEL_CHANGED", "use a new number for the other label",
+	       "field '%s' is %s in the %s schema and %s in the %s schema,", update->name, names[original->label],
+	       checker->original_name, names[update->label], checker->update_name);
+	return false;
+}
+
+/* ---- fields outside of oneofs ---- */
+
+/* The field of that number that is in no oneof. */
+static const struct protobuf_field *find_plain(const struct protobuf_message *message, uint32_t number)
+{
+	const struct protobuf_field *field = protobuf_find_number(message, number);
+
+	return field && field->oneof < 0 ? field : NULL;
+}
+
+static bool compare_plain_fields(struct checker *checker, const struct protobuf_message *original,
+				 const struct protobuf_message *update)
+{
+	bool fits = true;
+
+	for (size_t i = 0; i < original->field_count; i++) {
+		const struct protobuf_field *before = &original->fields[i];
+		const struct protobuf_field *after = find_plain(update, before->number);
+
+		if (before->oneof >= 0)
+			continue;
+		if (after) {
+			fits &= compare_types(checker, update, before, after);
+			fits &= compare_labels(checker, update, before, after);
+		} else if (before->label == PROTOBUF_REQUIRED) {
+			REPORT(checker, original, before, "REQUIRED_FIELD_REMOVED", "keep the field",
+			       "the required field '%s' of the %s schema is missing in the %s schema,", before->name,
+			       checker->original_name, checker->update_name);
+			fits = false;
+		}
+	}
+	for (size_t i = 0; i < update->field_count; i++) {
+		const struct protobuf_field *after = &update->fields[i];
+
+		if (after->label != PROTOBUF_REQUIRED || find_plain(original, after->number))
+			continue;
+		REPORT(checker, update, after, "REQUIRED_FIELD_ADDED", "make the field optional",
+		       "the required field '%s' of the %s schema is missing in the %s schema,", after->name,
+		       checker->update_name, checker->original_name);
+		fits = false;
+	}
+	return fits;
+}
+
+/* ---- oneofs ---- */
+
+static int32_t find_oneof(const struct protobuf_message *message, const char *name)
+{
+	for (size_t i = 0; i < message->oneof_count; i++) {
+		if (strcmp(message->oneofs[i], name) == 0)
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+static bool compare_old_members(struct checker *checker, const struct protobuf_message *original, int32_t original_at,
+				const struct protobuf_message *update, int32_t update_at)
+{
+	bool fits = true;
+
+	for (size_t i = 0; i < original->field_count; i++) {
+		const struct protobuf_field *before = &original->fields[i];
+		const struct protobuf_field *after = protobuf_find_number(update, before->number);
+
+		if (before->oneof != original_at)
+			continue;
+		if (after && after->oneof == update_at) {
+			fits &= compare_types(checker, update, before, after);
+			continue;
+		}
+		REPORT(checker, original, before, "ONEOF_FIELD_REMOVED", "keep the field in its oneof",
+		       "field '%s' of oneof '%s' in the %s schema is not in it in the %s schema,", before->name,
+		       original->oneofs[original_at], checker->original_name, checker->update_name);
+		fits = false;
+	}
+	return fits;
+}
+
+static bool compare_new_members(struct checker *checker, const struct protobuf_message *original, bool is_new_oneof,
+				const struct protobuf_message *update, int32_t update_at)
+{
+	const struct protobuf_field *last = NULL;
+	size_t moved = 0;
+
+	for (size_t i = 0; i < update->field_count; i++) {
+		if (update->fields[i].oneof == update_at && find_plain(original, update->fields[i].number)) {
+			last = &update->fields[i];
+			moved++;
+		}
+	}
+	if (!is_new_oneof && moved > 0) {
+		REPORT(checker, update, last, "FIELD_MOVED_TO_EXISTING_ONEOF", "leave the field outside of the oneof",
+		       "field '%s' of the %s schema is in the existing oneof '%s' in the %s schema,", last->name,
+		       checker->original_name, update->oneofs[update_at], checker->update_name);
+		return false;
+	}
+	if (is_new_oneof && moved > 1) {
+		REPORT(checker, update, last, "MULTIPLE_FIELDS_MOVED_TO_ONEOF", "move one field at most",
+		       "%zu fields of the %s schema are in the new oneof '%s' in the %s schema,", moved,
+		       checker->original_name, update->oneofs[update_at], checker->update_name);
+		return false;
+	}
+	return true;
+}
+
+static bool compare_oneofs(struct checker *checker, const struct protobuf_message *original,
+			   const struct protobuf_message *update)
+{
+	bool fits = true;
+
+	for (size_t i = 0; i < update->oneof_count; i++) {
+		int32_t original_at = find_oneof(original, update->oneofs[i]);
+
+		if (original_at >= 0)
+			fits &= compare_old_members(checker, original, original_at, update, (int32_t)i);
+		fits &= compare_new_members(checker, original, original_at < 0, update, (int32_t)i);
+	}
+	return fits;
+}
+
+/* ---- messages ---- */
+
+static bool compare_lists(struct checker *checker, const struct protobuf_message *originals, size_t original_count,
+			  const struct protobuf_message *parent)
+{
+	const char *package = checker->update->protobuf->file.package;
+	_cleanup_(buffer_release)
+	struct buffer name = {0};
+	bool fits = true;
+
+	for (size_t i = 0; i < original_count; i++) {
+		const struct protobuf_message *update;
+		const char *last = strrchr(originals[i].local_name, '.');
+		int64_t at;
+
+		if (originals[i].is_map_entry)
+			continue;
+		last = last ? last + 1 : originals[i].local_name;
+		buffer_clear(&name);
+		if (parent)
+			buffer_append_format(&name, "%s.%s", parent->base.full_name, last);
+		else
+			buffer_append_format(&name, "%s%s%s", package, package[0] ? "." : "", last);
+		at = name_index_find(&checker->update->protobuf->messages, buffer_bytes(&name));
+		update = at < 0 ? NULL : checker->update->protobuf->message_list[at];
+		if (update && !update->is_map_entry && (parent || update->is_own)) {
+			fits &= compare_messages(checker, &originals[i], update);
+			continue;
+		}
+		REPORT(checker, &originals[i], NULL, "MESSAGE_REMOVED", "keep the message, in its place",
+		       "message '%s' of the %s schema is missing in the %s schema,", originals[i].local_name,
+		       checker->original_name, checker->update_name);
+		fits = false;
+	}
+	return fits;
+}
+
+static bool compare_messages(struct checker *checker, const struct protobuf_message *original,
+			     const struct protobuf_message *update)
+{
+	bool fits;
+
+	if (checker->depth == COMPAT_DEPTH_MAX) {
+		REPORT(checker, update, NULL, "NESTED_TOO_DEEP", "make the schema flatter",
+		       "more than %d messages are nested", COMPAT_DEPTH_MAX);
+		return false;
+	}
+	checker->depth++;
+	fits = compare_plain_fields(checker, original, update);
+	fits &= compare_oneofs(checker, original, update);
+	fits &= compare_lists(checker, original->nested, original->nested_count, update);
+	checker->depth--;
+	return fits;
+}
+
+static bool compare_packages(struct checker *checker)
+{
+	const char *original = checker->original->protobuf->file.package;
+	const char *update = checker->update->protobuf->file.package;
+
+	if (strcmp(original, update) == 0)
+		return true;
+	compat_reporter_add(checker->reporter, "PACKAGE_CHANGED", "keep the package, or use another subject", "#/",
+			    "the package '%s' of the %s schema is '%s' in the %s schema, at path '#/'", original,
+			    checker->original_name, update, checker->update_name);
+	return false;
+}
+
+bool protobuf_compat_check(const struct schema *original, const struct schema *update, struct compat_reporter *reporter)
+{
+	struct checker checker = {.reporter = reporter,
+				  .original = original,
+				  .update = update,
+				  .original_name = reporter->is_forward ? "new" : "old",
+				  .update_name = reporter->is_forward ? "old" : "new"};
+	bool fits = compare_packages(&checker);
+
+	fits &= compare_lists(&checker, original->protobuf->file.messages, original->protobuf->file.message_count,
+			      NULL);
+	free(checker.imported);
+	return fits;
+}
