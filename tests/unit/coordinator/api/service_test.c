@@ -1,0 +1,420 @@
+/* service_test.c - the API over a real connection, with a fake engine behind it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "coordinator/api/definition_service.h"
+#include "coordinator/api/health_service.h"
+#include "coordinator/api/rpc_server.h"
+#include "coordinator/api/saga_service.h"
+#include "grpc/health/v1/health.pb-c.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
+#include "lib/rpc/rpc_client.h"
+#include "saga/v1/saga_service.pb-c.h"
+#include "tests/unit/coordinator/api/fake_backend.h"
+
+enum { CALL_MS = 10000, UNTIL_MS = 20000 };
+
+struct fixture {
+	char address[64];
+	struct engine *engine;
+	struct rpc_server *server;
+	struct saga_service *sagas;
+	struct definition_service *definitions;
+	struct health_service *health;
+	struct rpc_client *client;
+	struct error err;
+};
+
+static bool is_serving(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = test_calloc(1, sizeof(*fixture));
+
+	snprintf(fixture->address, sizeof(fixture->address), "unix:/tmp/service_test.%d", (int)getpid());
+	fixture->engine = fake_backend_start();
+	fixture->server = rpc_server_new(NULL);
+	fixture->sagas = saga_service_new(fixture->server, NULL, fixture->engine);
+	fixture->definitions = definition_service_new(fixture->server, NULL, fixture->engine);
+	fixture->health = health_service_new(fixture->server, is_serving, NULL);
+	if (rpc_server_start(fixture->server, fixture->address, false, &fixture->err))
+		return -1;
+	fixture->client = rpc_client_new(fixture->address);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	health_service_stop(fixture->health);
+	rpc_server_stop_intake(fixture->server);
+	fake_backend_stop(fixture->engine);
+	rpc_client_free(fixture->client);
+	rpc_server_drain(fixture->server, CALL_MS);
+	rpc_server_free(fixture->server);
+	saga_service_free(fixture->sagas);
+	definition_service_free(fixture->definitions);
+	health_service_free(fixture->health);
+	(void)unlink(fixture->address + strlen("unix:")); /* gRPC may have done it */
+	test_free(fixture);
+	return 0;
+}
+
+static ProtobufCMessage *call(struct fixture *fixture, const char *method, const ProtobufCMessage *request,
+			      const ProtobufCMessageDescriptor *answer_type)
+{
+	ProtobufCMessage *answer = NULL;
+
+	if (rpc_client_call(fixture->client, method, request, answer_type, CALL_MS, &answer, &fixture->err))
+		return NULL;
+	return answer;
+}
+
+static Saga__V1__StartSagaResponse *start_saga(struct fixture *fixture, const Saga__V1__StartSagaRequest *request)
+{
+	return (Saga__V1__StartSagaResponse *)call(fixture, "/saga.v1.SagaService/StartSaga", &request->base,
+						   &saga__v1__start_saga_response__descriptor);
+}
+
+/* Requests with one field of input; everything is static, as the tests only vary it. */
+static Saga__V1__StartSagaRequest start_request(const char *field, const char *text)
+{
+	static Google__Protobuf__Value value;
+	static Google__Protobuf__Struct__FieldsEntry entry;
+	static Google__Protobuf__Struct__FieldsEntry *entries[] = {&entry};
+	static Google__Protobuf__Struct json;
+	Saga__V1__StartSagaRequest request = SAGA__V1__START_SAGA_REQUEST__INIT;
+
+	google__protobuf__value__init(&value);
+	google__protobuf__struct__fields_entry__init(&entry);
+	google__protobuf__struct__init(&json);
+	value.kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
+	value.string_value = (char *)text;
+	entry.key = (char *)field;
+	entry.value = &value;
+	json.n_fields = 1;
+	json.fields = entries;
+	request.definition = (char *)"checkout";
+	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_JSON;
+	request.json = &json;
+	return request;
+}
+
+static void wait_until_waiting(int count)
+{
+	int64_t until_us = clock_monotonic_us() + UNTIL_MS * 1000;
+
+	while (fake_backend_waiting() != count && clock_monotonic_us() < until_us)
+		usleep(1000);
+	assert_int_equal(fake_backend_waiting(), count);
+}
+
+static void starts_a_saga_from_json(void **state)
+{
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+	Saga__V1__StartSagaResponse *response = start_saga(*state, &request);
+
+	assert_non_null(response);
+	assert_string_equal(response->saga->definition, "checkout");
+	assert_string_equal(response->saga->key, "o-1");
+	assert_int_equal(response->saga->state, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+	assert_int_equal(response->saga->n_steps, 2);
+	assert_int_equal(response->saga->create_time->nanos, 123456000);
+	saga__v1__start_saga_response__free_unpacked(response, NULL);
+}
+
+static void replaces_bytes_of_participants_that_are_no_text(void **state)
+{
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+	Saga__V1__StartSagaResponse *response = start_saga(*state, &request);
+
+	assert_non_null(response);
+	assert_string_equal(response->saga->steps[0]->detail, "bad ? byte");
+	saga__v1__start_saga_response__free_unpacked(response, NULL);
+}
+
+static void names_every_wrong_field_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("colour", "red");
+	char key[300];
+
+	memset(key, 'k', sizeof(key));
+	key[sizeof(key) - 1] = 0;
+	request.saga_id = (char *)"no-uuid";
+	request.idempotency_key = key;
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "saga_id"));
+	assert_non_null(strstr(fixture->err.msg, "idempotency_key"));
+	assert_non_null(strstr(fixture->err.msg, "input.order_id"));
+	assert_non_null(strstr(fixture->err.msg, "checkout-input version 3"));
+}
+
+static void refuses_a_saga_id_of_another_version(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+
+	request.saga_id = (char *)"6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "version 1"));
+}
+
+static void refuses_an_input_beyond_its_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_(freep)
+	char *text = xmalloc(SAGA_INPUT_BYTES_MAX + 2);
+	Saga__V1__StartSagaRequest request = start_request("order_id", text);
+
+	memset(text, 'x', SAGA_INPUT_BYTES_MAX + 1);
+	text[SAGA_INPUT_BYTES_MAX + 1] = 0;
+	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_ENCODED;
+	request.encoded = (ProtobufCBinaryData){SAGA_INPUT_BYTES_MAX + 1, (uint8_t *)text};
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_LIMIT);
+}
+
+static void suggests_names_for_an_unknown_definition(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+
+	request.definition = (char *)"chekout";
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+	assert_non_null(strstr(fixture->err.msg, "'checkout'"));
+	request.definition = (char *)"checkout";
+	request.definition_version = 9;
+	assert_null(start_saga(fixture, &request));
+	assert_non_null(strstr(fixture->err.msg, "newest is 1"));
+}
+
+static void is_unavailable_while_the_definition_is_not_ready(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+
+	fake_backend_set_ready(false);
+	assert_null(start_saga(fixture, &request));
+	fake_backend_set_ready(true);
+	assert_int_equal(fixture->err.code, ERR_UNAVAILABLE);
+	assert_non_null(strstr(fixture->err.msg, "order.created"));
+}
+
+static void is_invalid_for_an_id_that_is_no_uuid(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__GetSagaRequest request = SAGA__V1__GET_SAGA_REQUEST__INIT;
+
+	request.saga_id = (char *)"x";
+	assert_null(
+		call(fixture, "/saga.v1.SagaService/GetSaga", &request.base, &saga__v1__get_saga_response__descriptor));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+}
+
+static void shows_history_and_input_of_a_saga(void **state)
+{
+	Saga__V1__GetSagaRequest request = SAGA__V1__GET_SAGA_REQUEST__INIT;
+	Saga__V1__GetSagaResponse *response;
+
+	request.saga_id = (char *)"018bcfe5-6800-7000-8000-000000000001";
+	response = (Saga__V1__GetSagaResponse *)call(*state, "/saga.v1.SagaService/GetSaga", &request.base,
+						     &saga__v1__get_saga_response__descriptor);
+	assert_non_null(response);
+	assert_string_equal(response->saga->saga_id, request.saga_id);
+	assert_int_equal(response->saga->n_events, 1);
+	assert_string_equal(response->saga->events[0]->event, "started");
+	assert_string_equal(response->saga->input->fields[0]->value->string_value, "order-1");
+	saga__v1__get_saga_response__free_unpacked(response, NULL);
+}
+
+static void count_done(void *ctx, ProtobufCMessage *answer, const struct error *err)
+{
+	atomic_int *counts = ctx;
+
+	atomic_fetch_add(&counts[err ? 1 : 0], 1);
+	if (answer)
+		protobuf_c_message_free_unpacked(answer, NULL);
+}
+
+static void start_wait(struct fixture *fixture, int64_t wait_s, int64_t timeout_ms, atomic_int *counts)
+{
+	Saga__V1__GetSagaRequest request = SAGA__V1__GET_SAGA_REQUEST__INIT;
+	Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
+
+	wait.seconds = wait_s;
+	request.saga_id = (char *)"018bcfe5-6800-7000-8000-000000000001";
+	request.wait = &wait;
+	rpc_client_start(fixture->client, "/saga.v1.SagaService/GetSaga", &request.base,
+			 &saga__v1__get_saga_response__descriptor, timeout_ms, count_done, counts);
+}
+
+static void wait_until_counted(atomic_int *count, int expected)
+{
+	int64_t until_us = clock_monotonic_us() + UNTIL_MS * 1000;
+
+	while (atomic_load(count) < expected && clock_monotonic_us() < until_us)
+		usleep(1000);
+	assert_int_equal(atomic_load(count), expected);
+}
+
+static void holds_ten_thousand_waits_at_once(void **state)
+{
+	enum { WAITS = 10000 };
+	atomic_int counts[2] = {0};
+
+	for (int i = 0; i < WAITS; i++)
+		start_wait(*state, 50, 60000, counts);
+	wait_until_waiting(WAITS);
+	fake_backend_release();
+	wait_until_counted(&counts[0], WAITS);
+	assert_int_equal(atomic_load(&counts[1]), 0);
+}
+
+static void bounds_a_wait_by_the_calls_deadline(void **state)
+{
+	atomic_int counts[2] = {0};
+
+	start_wait(*state, 500, 3000, counts);
+	wait_until_waiting(1);
+	assert_in_range(fake_backend_last_wait(), 2000, 2950);
+	fake_backend_release();
+	wait_until_counted(&counts[0], 1);
+}
+
+static void lets_go_of_waits_whose_client_is_gone(void **state)
+{
+	enum { WAITS = 100 };
+	struct fixture *fixture = *state;
+	atomic_int counts[2] = {0};
+
+	for (int i = 0; i < WAITS; i++)
+		start_wait(fixture, 50, 200, counts); /* the fake does not answer in time */
+	wait_until_counted(&counts[1], WAITS);
+	fake_backend_release(); /* answers to nobody, at shutdown at the latest */
+	starts_a_saga_from_json(state);
+}
+
+static void tells_unknown_methods_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__GetSagaRequest request = SAGA__V1__GET_SAGA_REQUEST__INIT;
+
+	assert_null(
+		call(fixture, "/saga.v1.SagaService/Nope", &request.base, &saga__v1__get_saga_response__descriptor));
+	assert_non_null(strstr(fixture->err.msg, "unknown method"));
+}
+
+static void puts_definitions_and_reports_problems_with_their_places(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__PutDefinitionRequest request = SAGA__V1__PUT_DEFINITION_REQUEST__INIT;
+	Saga__V1__PutDefinitionResponse *response;
+
+	request.source = (char *)"saga: checkout";
+	request.file_name = (char *)"x.yaml";
+	response = (Saga__V1__PutDefinitionResponse *)call(fixture, "/saga.v1.SagaService/PutDefinition", &request.base,
+							   &saga__v1__put_definition_response__descriptor);
+	assert_non_null(response);
+	assert_true(response->created);
+	assert_true(response->definition->ready);
+	assert_int_equal(response->definition->n_schemas, 1);
+	saga__v1__put_definition_response__free_unpacked(response, NULL);
+	request.source = (char *)"!";
+	assert_null(call(fixture, "/saga.v1.SagaService/PutDefinition", &request.base,
+			 &saga__v1__put_definition_response__descriptor));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "x.yaml:1:1"));
+}
+
+static void lists_definitions_without_their_sources(void **state)
+{
+	Saga__V1__ListDefinitionsRequest request = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+	Saga__V1__ListDefinitionsResponse *response =
+		(Saga__V1__ListDefinitionsResponse *)call(*state, "/saga.v1.SagaService/ListDefinitions", &request.base,
+							  &saga__v1__list_definitions_response__descriptor);
+
+	assert_non_null(response);
+	assert_int_equal(response->n_definitions, 1);
+	assert_string_equal(response->definitions[0]->source, "");
+	assert_string_equal(response->next_page_token, "");
+	saga__v1__list_definitions_response__free_unpacked(response, NULL);
+}
+
+static void is_not_serving_once_it_stops(void **state)
+{
+	struct fixture *fixture = *state;
+	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+
+	for (int i = 0; i < 2; i++) {
+		Grpc__Health__V1__HealthCheckResponse *response = (Grpc__Health__V1__HealthCheckResponse *)call(
+			fixture, "/grpc.health.v1.Health/Check", &request.base,
+			&grpc__health__v1__health_check_response__descriptor);
+
+		assert_non_null(response);
+		assert_int_equal(response->status,
+				 i ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
+				   : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+		grpc__health__v1__health_check_response__free_unpacked(response, NULL);
+		health_service_stop(fixture->health);
+	}
+}
+
+static void refuses_an_address_that_is_in_use(void **state)
+{
+	struct error err;
+	struct rpc_server *first = rpc_server_new(NULL);
+	struct rpc_server *second = rpc_server_new(NULL);
+	char address[32];
+
+	(void)state;
+	assert_int_equal(rpc_server_start(first, "127.0.0.1:0", false, &err), 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%d", rpc_server_port(first));
+	assert_int_equal(rpc_server_start(second, address, false, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	rpc_server_drain(first, CALL_MS);
+	rpc_server_free(first);
+	rpc_server_free(second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(starts_a_saga_from_json, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(replaces_bytes_of_participants_that_are_no_text, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_every_wrong_field_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_a_saga_id_of_another_version, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_an_input_beyond_its_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(suggests_names_for_an_unknown_definition, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_unavailable_while_the_definition_is_not_ready, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_invalid_for_an_id_that_is_no_uuid, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shows_history_and_input_of_a_saga, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(holds_ten_thousand_waits_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bounds_a_wait_by_the_calls_deadline, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lets_go_of_waits_whose_client_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_unknown_methods_apart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(puts_definitions_and_reports_problems_with_their_places, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(lists_definitions_without_their_sources, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(is_not_serving_once_it_stops, set_up, tear_down),
+		cmocka_unit_test(refuses_an_address_that_is_in_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
