@@ -140,7 +140,7 @@ install_packages() {
 			exit 2
 		fi
 	fi
-	say "Installing ${#missing[@]} Debian packages: ${sudo[*]} $line"
+	say "Installing ${#missing[@]} Debian packages: ${sudo[0]:+sudo }$line"
 	# In the foreground: sudo may ask for the password.
 	((${#sudo[@]})) && sudo -v
 	keep_main_cluster_away "${missing[@]}"

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -150,7 +151,8 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _say_what_to_try(folders: Folders, found: dict[str, str], options: Options) -> None:
-    file = folders.endpoints
+    file, root = shlex.quote(str(folders.endpoints)), shlex.quote(str(folders.root))
+    sagactl = shlex.quote(str(folders.bin / "sagactl"))
     say()
     say(bold("Running.") + f" Logs: {folders.logs}. What to try next:")
     say(f"  set -a; . {file}; set +a       # the addresses below, for your shell")
@@ -160,9 +162,9 @@ def _say_what_to_try(folders: Folders, found: dict[str, str], options: Options) 
         say("  grpcurl -plaintext $SAGA_GRPC describe saga.v1.SagaService")
         say(f"  curl -X POST $CHECKOUT_URL/checkout -H 'content-type: application/json' -d '{body}'")
         say("  psql \"$PG_SAGA_DSN\" -c 'select * from sagas'")
-        say(f"  {folders.bin}/sagactl --target $SAGA_GRPC get SAGA_ID     # the timeline of one saga")
+        say(f"  {sagactl} --target $SAGA_GRPC get SAGA_ID     # the timeline of one saga")
         say("  curl $REGISTRY_URL/subjects")
     else:
         say("  psql \"$PG_SAGA_DSN\"")
-    say(f"  {folders.root}/tests/run")
-    say(f"  {folders.root}/deploy/down            # ends everything; --fresh deletes the data too")
+    say(f"  {root}/tests/run")
+    say(f"  {root}/deploy/down            # ends everything; --fresh deletes the data too")
