@@ -51,10 +51,10 @@ static void add_metrics(struct rpc_server *server, struct rpc_registered *regist
 	memcpy(labels, "method=\"", 8);
 	memcpy(labels + 8, path + 1, strlen(path) - 1);
 	memcpy(labels + 8 + strlen(path) - 1, "\"", 2);
-	registered->seconds = metrics_histogram(server->metrics, "coordinator_rpc_seconds", labels, SECONDS_HELP,
+	registered->seconds = metrics_histogram(server->metrics, "saga_rpc_seconds", labels, SECONDS_HELP,
 						METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
 	registered->failures =
-		metrics_counter(server->metrics, "coordinator_rpc_failures_total", labels, FAILURES_HELP);
+		metrics_counter(server->metrics, "saga_rpc_failures_total", labels, FAILURES_HELP);
 }
 
 static grpc_arg int_arg(char *name, int value)
