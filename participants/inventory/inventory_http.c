@@ -1,0 +1,94 @@
+/* inventory_http.c - see inventory_http.h. */
+#include "participants/inventory/inventory_http.h"
+
+#include "participants/inventory/stock_store.h"
+
+enum { PRODUCT_BYTES_MAX = 255 };
+static const int64_t AVAILABLE_MAX = 1000000000000;
+
+static void print_stock(const struct stock *stock, struct buffer *out)
+{
+	buffer_append_text(out, "{\"productId\":");
+	buffer_append_json_string(out, stock->product_id, strlen(stock->product_id));
+	buffer_append_format(out, ",\"available\":%lld,\"reserved\":%lld}", (long long)stock->available,
+			     (long long)stock->reserved);
+}
+
+static void list(struct pg *pg, struct arena *arena, struct http_response *response)
+{
+	struct stock_set set;
+	struct error err;
+
+	if (stock_store_list(pg, NULL, arena, &set, &err) < 0) {
+		http_response_from_error(response, &err);
+		return;
+	}
+	buffer_append_text(&response->body, "{\"stock\":[");
+	for (size_t i = 0; i < set.count; i++) {
+		if (i > 0)
+			buffer_append_text(&response->body, ",");
+		print_stock(&set.products[i], &response->body);
+	}
+	buffer_append_text(&response->body, "]}");
+}
+
+static void show(struct pg *pg, const char *product_id, struct arena *arena, struct http_response *response)
+{
+	struct stock_set set;
+	struct error err;
+
+	if (stock_store_list(pg, product_id, arena, &set, &err) < 0)
+		http_response_from_error(response, &err);
+	else if (set.count == 0)
+		http_response_error(response, 404, "not_found", "there is no product '%s'", product_id);
+	else
+		print_stock(&set.products[0], &response->body);
+}
+
+static void put(struct pg *pg, const struct http_request *request, struct arena *arena, struct http_response *response)
+{
+	const char *product_id = http_request_part(request, 1);
+	const struct value *body = service_json_body(request, arena, response);
+	int64_t available = 0;
+	struct stock stock;
+	struct error err;
+
+	if (!body)
+		return;
+	if (!*product_id || strlen(product_id) > PRODUCT_BYTES_MAX || !utf8_is_valid(product_id, strlen(product_id)))
+		http_response_error(response, 400, "invalid", "a product is a text of 1 to %d bytes",
+				    PRODUCT_BYTES_MAX);
+	else if (!value_get_int(body, "available", &available) || available < 0 || available > AVAILABLE_MAX)
+		http_response_error(response, 400, "invalid", "available: a whole number from 0 to %lld is expected",
+				    (long long)AVAILABLE_MAX);
+	else if (stock_store_put(pg, product_id, available, &stock, &err) < 0)
+		http_response_from_error(response, &err);
+	else
+		print_stock(&stock, &response->body);
+}
+
+bool inventory_http_handle(void *ctx, struct pg *pg, const struct http_request *request, struct http_response *response)
+{
+	_cleanup_(arena_release)
+	struct arena arena;
+	const char *method = http_request_method(request);
+
+	(void)ctx;
+	arena_init(&arena, 0);
+	if (service_path_is(request, "stock", 1)) {
+		if (strcmp(method, "GET") == 0)
+			list(pg, &arena, response);
+		else
+			service_method_not_allowed(response, "GET");
+		return true;
+	}
+	if (!service_path_is(request, "stock", 2))
+		return false;
+	if (strcmp(method, "GET") == 0)
+		show(pg, http_request_part(request, 1), &arena, response);
+	else if (strcmp(method, "PUT") == 0)
+		put(pg, request, &arena, response);
+	else
+		service_method_not_allowed(response, "GET or PUT");
+	return true;
+}

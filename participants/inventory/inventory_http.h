@@ -1,0 +1,12 @@
+/*
+ * inventory_http.h - GET /stock, GET /stock/{product}, PUT /stock/{product} {"available": N}.
+ */
+#ifndef PARTICIPANTS_INVENTORY_INVENTORY_HTTP_H
+#define PARTICIPANTS_INVENTORY_INVENTORY_HTTP_H
+
+#include "participants/sdk/service.h"
+
+bool inventory_http_handle(void *ctx, struct pg *pg, const struct http_request *request,
+			   struct http_response *response);
+
+#endif
