@@ -1,0 +1,51 @@
+/*
+ * session.h - what every command of sagactl shares: the global flags, the connection, how failures are told.
+ *
+ * Why:        exit codes and messages must be alike in all commands, so they are made here alone.
+ * Ownership:  the client belongs to the session; options are the process's.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/options/options.h"
+#include "lib/rpc/rpc_client.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,       /* what was given is wrong: flags, files, input */
+	EXIT_NOT_FOUND = 3,   /* no such saga, definition or subject */
+	EXIT_UNAVAILABLE = 4, /* a server is away or too slow; the same command may work later */
+	EXIT_ENVIRONMENT = 78,
+};
+
+struct session {
+	const char *target;
+	const char *registry_url;
+	const char *kafka_brokers;
+	const char *output;
+	struct rpc_client *client; /* made at the first call */
+};
+
+extern struct session session;                /* the one of this process: options need fixed places */
+extern const struct option session_options[]; /* the global flags */
+extern const size_t session_option_count;
+
+void session_release(struct session *session);
+bool session_wants_json(const struct session *session);
+
+/* Calls SagaService; the answer is the caller's. On failure everything known is said on standard error, violations one a
+ * line, and *ret_exit is the code to leave with. `method` is the last part of the path. */
+NODISCARD int session_call(struct session *session, const char *method, const ProtobufCMessage *request,
+			   const ProtobufCMessageDescriptor *answer_type, int64_t timeout_ms,
+			   ProtobufCMessage **ret_answer, enum exit_code *ret_exit);
+
+/* Says the error and answers the exit code for it. */
+enum exit_code session_fail(const struct error *err);
+enum exit_code exit_code_of(enum err_code code);
+
+#endif
