@@ -11,6 +11,7 @@
 #include "coordinator/definition/plan.h"
 
 struct catalog;
+struct schema_source; /* schema_source.h */
 
 /* What is stored of a definition. Texts are the arena's that the port was given. */
 struct stored_definition {
@@ -35,18 +36,21 @@ struct definition_port {
 };
 
 struct catalog *catalog_new(const struct definition_port *port, struct registry_client *registry);
+/* The same with schemas from anywhere; copies both structs. */
+struct catalog *catalog_new_with(const struct definition_port *port, const struct schema_source *schemas);
 void catalog_free(struct catalog *catalog);
 DEFINE_CLEANUP(struct catalog *, catalog_free)
 
 /* Loads what the store has and this catalog has not. Called at start and by the sweep. */
 NODISCARD int catalog_refresh(struct catalog *catalog, struct error *err);
 
+/* With validate_only nothing is stored, and the plan lives until 64 more definitions were validated. */
 NODISCARD int catalog_put(struct catalog *catalog, const char *file_name, struct bytes source, bool validate_only,
 			  const struct plan **ret_plan, bool *ret_created, struct problems *problems,
 			  struct error *err);
 
 const struct plan *catalog_by_name(struct catalog *catalog, const char *name, int32_t version); /* 0: newest; or NULL */
-const struct plan *catalog_by_id(struct catalog *catalog, int32_t id); /* or NULL */
+const struct plan *catalog_by_id(struct catalog *catalog, int32_t id);                          /* or NULL */
 /* The newest version of each, ordered by name; the array is the arena's. */
 size_t catalog_list(struct catalog *catalog, struct arena *arena, const struct plan ***ret_plans);
 /* Up to 3 names like `name`, as `'checkout', 'check-in'`; "" when none is near. */

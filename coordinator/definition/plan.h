@@ -21,7 +21,7 @@ struct plan_schema {
 	int32_t schema_id;
 	const struct schema *schema;
 	const struct schema_type *type;
-	const char *message; /* full name */
+	const char *message;      /* full name */
 	const char *message_type; /* its last part: ce_type */
 	const char *content_type; /* application/protobuf or application/avro */
 };
@@ -54,7 +54,7 @@ struct plan {
 	const char *source;           /* the text */
 	const char *key_field;
 	const struct plan_schema *input;
-	const struct plan_step *steps; /* definition.step_count of them */
+	const struct plan_step *steps;            /* definition.step_count of them */
 	const struct plan_schema *const *schemas; /* all */
 	size_t schema_count;
 	const char *const *reply_topics; /* distinct */
@@ -94,10 +94,10 @@ NODISCARD int plan_build_command(const struct plan *plan, const struct saga *sag
 
 /* Index of a step by its id; -1: none. */
 int32_t plan_find_step(const struct plan *plan, const char *step_id);
-/* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first where it is
- * `retriable` or `accepted`: a participant has no topic of its own for those, and sends them on a mapped one. Otherwise
- * the definition's mapping of topics decides, else the header. NULL: the reply cannot be understood. The result may be
- * static to the plan. */
+/* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first: it is the
+ * participant's own word, and a participant has no topic of its own for `retriable`, or for the refusal of a step that
+ * cannot be refused. Without it the definition's mapping of topics decides. NULL: the reply cannot be understood. The
+ * result may be static to the plan; its milestone is NULL where the definition has none for that topic and outcome. */
 const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, enum step_phase phase,
 					 const char *topic, struct bytes outcome_header);
 

@@ -1,0 +1,448 @@
+/* source.c - see source.h. Top down: the definition, a step, a command, its replies and fields. */
+#include "coordinator/definition/source.h"
+
+#include <assert.h>
+#include <ctype.h>
+
+#include "coordinator/definition/source_reader.h"
+#include "lib/base/memory.h"
+
+enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255 };
+
+/* What a step is read with: the reader, and the definition so far. */
+struct source_context {
+	struct source_reader reader;
+	struct source *source;
+	struct command_policy defaults[STEP_PHASE_COUNT];
+};
+
+/* ---- replies ---- */
+static const struct {
+	const char *key;
+	enum saga_event_type outcome;
+} OUTCOMES[] = {
+	{"succeeded", SAGA_EVENT_SUCCEEDED},
+	{"rejected", SAGA_EVENT_REJECTED},
+	{"retriable", SAGA_EVENT_RETRIABLE},
+	{"accepted", SAGA_EVENT_ACCEPTED},
+};
+
+static const char *read_milestone(struct source_reader *reader, const struct yaml_node *node)
+{
+	const char *text = reader_text(reader, node, "as");
+	bool is_good;
+
+	if (!text)
+		return NULL;
+	is_good = isupper((unsigned char)text[0]) && strlen(text) <= MILESTONE_BYTES_MAX;
+	for (const char *at = text; *at && is_good; at++)
+		is_good = isupper((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_';
+	if (is_good)
+		return text;
+	PROBLEM(reader, node->mark, "as '%.80s' must be of A-Z, 0-9 and _, such as PAYMENT_CHARGED", text);
+	return NULL;
+}
+
+/* `topic`, or `{topic: topic, as: WORD}`. */
+static void read_reply(struct source_reader *reader, const struct yaml_node *node, enum saga_event_type outcome,
+		       struct source_command *command)
+{
+	static const char *const keys[] = {"topic", "as"};
+	struct source_reply *reply = &command->replies[command->reply_count];
+	const struct yaml_node *topic = node;
+	const struct yaml_node *as = NULL;
+
+	if (node->kind == YAML_MAP) {
+		reader_check_keys(reader, node, keys, ARRAY_LEN(keys), "a reply");
+		topic = reader_get(node, "topic");
+		as = reader_get(node, "as");
+	}
+	if (!topic) {
+		PROBLEM(reader, node->mark, "a reply needs a topic: {topic: payment.charged, as: PAYMENT_CHARGED}");
+		return;
+	}
+	*reply = (struct source_reply){.mark = topic->mark,
+				       .outcome = outcome,
+				       .topic = reader_topic(reader, topic),
+				       .milestone = as ? read_milestone(reader, as) : NULL};
+	if (!reply->topic)
+		return;
+	for (size_t i = 0; i < command->reply_count; i++) {
+		if (command->replies[i].outcome == outcome && strcmp(command->replies[i].topic, reply->topic) == 0) {
+			PROBLEM(reader, topic->mark, "topic '%s' is listed twice for one outcome", reply->topic);
+			return;
+		}
+	}
+	command->reply_count++;
+}
+
+static size_t count_replies(const struct yaml_node *map)
+{
+	size_t count = 0;
+
+	for (const struct yaml_node *entry = map->first; entry; entry = entry->next)
+		count += entry->value->kind == YAML_LIST ? entry->value->count : 1;
+	return count;
+}
+
+static void read_replies(struct source_reader *reader, const struct yaml_node *map, struct source_command *command)
+{
+	const char *keys[ARRAY_LEN(OUTCOMES)];
+
+	if (!reader_is_kind(reader, map, YAML_MAP, "replies"))
+		return;
+	command->replies = arena_zalloc(reader->arena, (count_replies(map) + 1) * sizeof(*command->replies));
+	for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {
+		const struct yaml_node *node = reader_get(map, OUTCOMES[i].key);
+
+		keys[i] = OUTCOMES[i].key;
+		if (!node)
+			continue;
+		if (node->kind != YAML_LIST) {
+			read_reply(reader, node, OUTCOMES[i].outcome, command);
+			continue;
+		}
+		for (const struct yaml_node *item = node->first; item; item = item->next)
+			read_reply(reader, item, OUTCOMES[i].outcome, command);
+	}
+	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "replies");
+	if (!reader_get(map, "succeeded"))
+		PROBLEM(reader, map->mark, "replies need the topic of success: {succeeded: order.created}");
+}
+
+/* ---- fields ---- */
+static int32_t find_step(const struct source *source, const char *id, size_t len)
+{
+	for (size_t i = 0; i < source->step_count; i++) {
+		const char *other = source->steps[i].definition.id;
+
+		if (other && strlen(other) == len && memcmp(other, id, len) == 0)
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+static bool split_path(struct source_reader *reader, const struct yaml_node *node, const char *path,
+		       struct source_field *field)
+{
+	for (const char *at = path;; at++) { /* each time past a dot */
+		const size_t len = strcspn(at, ".");
+
+		if (!reader_is_field_name(at, len) || field->path_len == SOURCE_PATH_MAX) {
+			PROBLEM(reader, node->mark, "'%.80s' must name fields, at most %d: input.customer.email",
+				node->text, SOURCE_PATH_MAX);
+			return false;
+		}
+		field->path[field->path_len++] = arena_strndup(reader->arena, at, len);
+		at += len;
+		if (!*at)
+			return true;
+	}
+}
+
+/* `input.a.b` or `<step>.a.b`. `own`: the step that it is for; its forward reply is there when it is compensated. */
+static bool read_path(struct source_context *context, const struct yaml_node *node, int32_t own, enum step_phase phase,
+		      struct source_field *field)
+{
+	struct source_reader *reader = &context->reader;
+	const char *dot = strchr(node->text, '.');
+	const size_t len = dot ? (size_t)(dot - node->text) : strlen(node->text);
+	const int32_t last = phase == STEP_PHASE_COMPENSATION ? own : own - 1;
+
+	field->source_text = node->text;
+	field->step = -1;
+	if (!dot) {
+		PROBLEM(reader, node->mark,
+			"source '%.80s' is neither input.<field> nor <step>.<field>; a fixed value is {value: %.80s}",
+			node->text, node->text);
+		return false;
+	}
+	if (len == strlen("input") && memcmp(node->text, "input", len) == 0)
+		return split_path(reader, node, dot + 1, field);
+	field->step = find_step(context->source, node->text, len);
+	if (field->step < 0) {
+		PROBLEM(reader, node->mark, "source '%.80s': there is no step '%.*s' before this one", node->text,
+			(int)(len < 80 ? len : 80), node->text);
+		return false;
+	}
+	if (field->step > last) {
+		PROBLEM(reader, node->mark, "source '%.80s': the reply of step '%.*s' is not there yet", node->text,
+			(int)len, node->text);
+		return false;
+	}
+	return split_path(reader, node, dot + 1, field);
+}
+
+static bool read_literal(struct source_reader *reader, const struct yaml_node *node, struct source_field *field)
+{
+	static const char *const keys[] = {"value"};
+
+	if (!reader_is_kind(reader, node, YAML_MAP, "the source of a field"))
+		return false;
+	reader_check_keys(reader, node, keys, ARRAY_LEN(keys), "a fixed value");
+	field->literal = reader_get(node, "value");
+	field->source_text = "";
+	field->step = -1;
+	if (!field->literal)
+		PROBLEM(reader, node->mark, "a fixed value is written {value: …}");
+	return field->literal != NULL;
+}
+
+static void read_fields(struct source_context *context, const struct yaml_node *map, int32_t own, enum step_phase phase,
+			struct source_command *command)
+{
+	struct source_reader *reader = &context->reader;
+
+	if (!reader_is_kind(reader, map, YAML_MAP, "fields"))
+		return;
+	command->fields = arena_zalloc(reader->arena, (map->count + 1) * sizeof(*command->fields));
+	for (const struct yaml_node *entry = map->first; entry; entry = entry->next) {
+		struct source_field *field = &command->fields[command->field_count];
+
+		*field = (struct source_field){
+			.mark = entry->mark, .source_mark = entry->value->mark, .target = entry->text};
+		if (!reader_is_field_name(entry->text, strlen(entry->text)))
+			PROBLEM(reader, entry->mark, "'%.80s' is no name of a field", entry->text);
+		else if (entry->value->kind == YAML_SCALAR ? read_path(context, entry->value, own, phase, field)
+							   : read_literal(reader, entry->value, field))
+			command->field_count++;
+	}
+}
+
+/* ---- commands and steps ---- */
+static void read_command(struct source_context *context, const struct yaml_node *map, int32_t own,
+			 enum step_phase phase, struct source_command *command)
+{
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *topic = reader_get(map, "command");
+	const struct yaml_node *replies = reader_get(map, "replies");
+	const struct yaml_node *fields = reader_get(map, "fields");
+
+	command->mark = topic ? topic->mark : map->mark;
+	if (topic)
+		command->topic = reader_topic(reader, topic);
+	else
+		PROBLEM(reader, map->mark, "needs a command: the topic that the command is sent to");
+	if (replies)
+		read_replies(reader, replies, command);
+	else
+		PROBLEM(reader, map->mark,
+			"needs replies: {succeeded: <topic>}, so that the coordinator listens to it");
+	if (fields)
+		read_fields(context, fields, own, phase, command);
+}
+
+static void read_compensation(struct source_context *context, const struct yaml_node *map, int32_t own,
+			      struct source_step *step)
+{
+	static const char *const keys[] = {"command", "replies", "fields", "timeout", "resend", "attempts", "backoff"};
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *node = reader_get(map, "compensation");
+	const bool is_compensatable = step->definition.kind == STEP_KIND_COMPENSATABLE;
+
+	if (!node) {
+		if (is_compensatable)
+			PROBLEM(reader, step->mark,
+				"step '%s' needs a compensation: {command: …, replies: …}, or 'compensation: none' if "
+				"there is nothing to undo",
+				step->definition.id ? step->definition.id : "?");
+		return;
+	}
+	if (node->kind == YAML_SCALAR && strcmp(node->text, "none") == 0)
+		return;
+	if (!reader_is_kind(reader, node, YAML_MAP, "compensation (or 'none')"))
+		return;
+	if (!is_compensatable) {
+		PROBLEM(reader, node->mark, "a %s step is never compensated: remove its compensation",
+			step_kind_name(step->definition.kind));
+		return;
+	}
+	reader_check_keys(reader, node, keys, ARRAY_LEN(keys), "a compensation");
+	step->definition.has_compensation = true;
+	reader_policy(reader, node, &step->definition.policy[STEP_PHASE_COMPENSATION]);
+	read_command(context, node, own, STEP_PHASE_COMPENSATION, &step->commands[STEP_PHASE_COMPENSATION]);
+}
+
+static enum step_kind read_kind(struct source_reader *reader, const struct yaml_node *node)
+{
+	if (!node || !reader_is_kind(reader, node, YAML_SCALAR, "kind"))
+		return STEP_KIND_COMPENSATABLE;
+	for (int kind = 0; kind < STEP_KIND_COUNT; kind++)
+		if (strcmp(node->text, step_kind_name((enum step_kind)kind)) == 0)
+			return (enum step_kind)kind;
+	PROBLEM(reader, node->mark, "kind '%.80s' must be compensatable, pivot or retriable", node->text);
+	return STEP_KIND_COMPENSATABLE;
+}
+
+/* compensatable* pivot? retriable* */
+static void check_order(struct source_context *context, size_t index)
+{
+	const struct source_step *step = &context->source->steps[index];
+	const struct source_step *before = index ? step - 1 : NULL;
+
+	if (!before)
+		return;
+	if (step->definition.kind < before->definition.kind)
+		PROBLEM(&context->reader, step->mark,
+			"a %s step cannot follow a %s step: the order is compensatable steps, at most one pivot, "
+			"retriable "
+			"steps",
+			step_kind_name(step->definition.kind), step_kind_name(before->definition.kind));
+	else if (step->definition.kind == STEP_KIND_PIVOT && before->definition.kind == STEP_KIND_PIVOT)
+		PROBLEM(&context->reader, step->mark,
+			"there can be one pivot only; steps after it are 'kind: retriable'");
+}
+
+static const char *timed_out_milestone(struct arena *arena, const char *id, const char *suffix)
+{
+	char *text = arena_format(arena, "%s%s", id, suffix);
+
+	for (char *at = text; *at; at++)
+		*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+	return text;
+}
+
+static void read_id(struct source_context *context, const struct yaml_node *map, struct source_step *step)
+{
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *id = reader_get(map, "id");
+	const char *text;
+
+	step->mark = id ? id->mark : map->mark;
+	if (!id) {
+		PROBLEM(reader, map->mark, "a step needs an id, such as charge-payment");
+		return;
+	}
+	text = reader_id(reader, id, "step id");
+	if (!text)
+		return;
+	if (strcmp(text, "input") == 0)
+		PROBLEM(reader, id->mark, "no step can be called 'input': that is the saga's input");
+	else if (find_step(context->source, text, strlen(text)) >= 0)
+		PROBLEM(reader, id->mark, "step '%s' exists twice", text);
+	step->definition.id = text;
+	step->definition.timed_out_milestone[STEP_PHASE_FORWARD] =
+		timed_out_milestone(reader->arena, text, "_timed_out");
+	step->definition.timed_out_milestone[STEP_PHASE_COMPENSATION] =
+		timed_out_milestone(reader->arena, text, "_compensation_timed_out");
+}
+
+static void read_step(struct source_context *context, const struct yaml_node *map)
+{
+	static const char *const keys[] = {"id",      "kind",     "command", "replies",      "fields",
+					   "timeout", "attempts", "backoff", "compensation", "resend"};
+	struct source_reader *reader = &context->reader;
+	const int32_t own = (int32_t)context->source->step_count;
+	struct source_step *step = &context->source->steps[own];
+
+	*step = (struct source_step){.mark = map->mark};
+	memcpy(step->definition.policy, context->defaults, sizeof(context->defaults));
+	if (!reader_is_kind(reader, map, YAML_MAP, "a step"))
+		return;
+	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "a step");
+	read_id(context, map, step);
+	context->source->step_count++;
+	step->definition.kind = read_kind(reader, reader_get(map, "kind"));
+	check_order(context, (size_t)own);
+	reader_policy(reader, map, &step->definition.policy[STEP_PHASE_FORWARD]);
+	read_command(context, map, own, STEP_PHASE_FORWARD, &step->commands[STEP_PHASE_FORWARD]);
+	read_compensation(context, map, own, step);
+}
+
+static void read_steps(struct source_context *context, const struct yaml_node *root)
+{
+	const struct yaml_node *list = reader_get(root, "steps");
+
+	if (!list) {
+		PROBLEM(&context->reader, root->mark, "needs steps: a list of {id, command, replies, …}");
+		return;
+	}
+	if (!reader_is_kind(&context->reader, list, YAML_LIST, "steps"))
+		return;
+	if (list->count == 0 || list->count > DEFINITION_STEPS_MAX) {
+		PROBLEM(&context->reader, list->mark, "a saga has 1 to %d steps, not %zu", DEFINITION_STEPS_MAX,
+			list->count);
+		return;
+	}
+	context->source->steps = arena_zalloc(context->reader.arena, list->count * sizeof(*context->source->steps));
+	for (const struct yaml_node *item = list->first; item; item = item->next)
+		read_step(context, item);
+}
+
+/* ---- the definition ---- */
+static void read_defaults(struct source_context *context, const struct yaml_node *root)
+{
+	static const char *const keys[] = {"timeout", "resend", "attempts", "backoff", "compensation"};
+	const struct yaml_node *map = reader_get(root, "defaults");
+	const struct yaml_node *compensation;
+
+	memcpy(context->defaults, COMMAND_POLICY_DEFAULTS, sizeof(context->defaults));
+	if (!map || !reader_is_kind(&context->reader, map, YAML_MAP, "defaults"))
+		return;
+	reader_check_keys(&context->reader, map, keys, ARRAY_LEN(keys), "defaults");
+	reader_policy(&context->reader, map, &context->defaults[STEP_PHASE_FORWARD]);
+	compensation = reader_get(map, "compensation");
+	if (!compensation || !reader_is_kind(&context->reader, compensation, YAML_MAP, "defaults of compensations"))
+		return;
+	reader_check_keys(&context->reader, compensation, keys, ARRAY_LEN(keys) - 1, "defaults of compensations");
+	reader_policy(&context->reader, compensation, &context->defaults[STEP_PHASE_COMPENSATION]);
+}
+
+static void read_input(struct source_context *context, const struct yaml_node *root)
+{
+	struct source *source = context->source;
+	const struct yaml_node *input = reader_get(root, "input");
+
+	source->input_mark = input ? input->mark : root->mark;
+	if (!input) {
+		if (source->name)
+			source->input = arena_format(context->reader.arena, "%s-input", source->name);
+		return;
+	}
+	source->input = reader_text(&context->reader, input, "input");
+	if (source->input && strlen(source->input) > SUBJECT_BYTES_MAX)
+		PROBLEM(&context->reader, input->mark, "input must be a subject of at most %d bytes",
+			SUBJECT_BYTES_MAX);
+}
+
+static void read_head(struct source_context *context, const struct yaml_node *root)
+{
+	struct source_reader *reader = &context->reader;
+	struct source *source = context->source;
+	const struct yaml_node *name = reader_get(root, "saga");
+	const struct yaml_node *description = reader_get(root, "description");
+	const struct yaml_node *key = reader_get(root, "key");
+
+	if (name)
+		source->name = reader_id(reader, name, "saga");
+	else
+		PROBLEM(reader, root->mark, "needs 'saga: <name>', such as checkout");
+	if (description)
+		source->description = reader_text(reader, description, "description");
+	if (key) {
+		source->key_mark = key->mark;
+		source->key = reader_text(reader, key, "key");
+	} else {
+		PROBLEM(reader, root->mark,
+			"needs 'key: <field of the input>': what the saga is about, such as order_id");
+	}
+	read_input(context, root);
+}
+
+struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems)
+{
+	static const char *const keys[] = {"saga", "description", "input", "key", "defaults", "steps"};
+	const size_t problems_before = problems->count;
+	struct source_context context = {.reader = {file_name, arena, problems},
+					 .source = arena_zalloc(arena, sizeof(struct source))};
+	const struct yaml_node *root = yaml_parse(file_name, text, arena, problems);
+
+	if (!root || !reader_is_kind(&context.reader, root, YAML_MAP, "a definition"))
+		return NULL;
+	context.source->file_name = file_name;
+	reader_check_keys(&context.reader, root, keys, ARRAY_LEN(keys), "a definition");
+	read_head(&context, root);
+	read_defaults(&context, root);
+	read_steps(&context, root);
+	return problems->count == problems_before ? context.source : NULL;
+}
