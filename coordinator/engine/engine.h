@@ -7,7 +7,8 @@
  *             stored only after the commit of what caused them (docs/wire-contract.md, ARCHITECTURE.md: crash points).
  * Threads:    engine_start/_get may be called from any thread and never block; `done` runs on the engine thread and must
  *             only copy, enqueue and return.
- * Limits:     the queue is bounded; a full queue answers ERR_LIMIT at once.
+ *             Refused at once (queue full, or draining), it runs on the caller's thread before the call returns.
+ * Limits:     the queue is bounded; a full queue answers ERR_LIMIT, an engine that drains ERR_UNAVAILABLE.
  */
 #ifndef COORDINATOR_ENGINE_ENGINE_H
 #define COORDINATOR_ENGINE_ENGINE_H
@@ -33,7 +34,7 @@ struct saga_view {
 	struct bytes input;
 	const struct engine_label *labels;
 	size_t label_count;
-	const struct saga_log_entry *log; /* only where asked for */
+	const struct saga_log_entry *log; /* only where asked for; without the replies' values (event.reply) */
 	size_t log_count;
 };
 
@@ -41,7 +42,7 @@ struct saga_log_entry {
 	int64_t sequence; /* the version that the event made */
 	struct saga_event event;
 	enum saga_state state; /* after it */
-	const char *milestone; /* newly reached by it; NULL: none */
+	const char *milestone; /* what the event says, else what was newly reached by it; NULL: none */
 };
 
 struct start_request {
@@ -67,18 +68,20 @@ typedef void get_done_fn(void *ctx, const struct saga_view *view, const struct e
 void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx);
 
 struct engine_options {
-	const char *instance;  /* stable name of this coordinator */
+	const char *instance; /* stable name of this coordinator */
 	struct catalog *catalog;
 	const struct engine_ports *ports;
 	struct metrics *metrics;
 	size_t queue_max;      /* 0: 100,000 */
 	size_t cache_max;      /* open sagas kept in memory; 0: 100,000 */
 	int64_t sweep_ms;      /* 0: 1,000 */
+	const char *registry;  /* the registry's address as participants see it, for ce_dataschema; NULL: left out */
+	int64_t resends_per_s; /* of one topic; 0: 2,000 */
 };
 
 struct engine *engine_new(const struct engine_options *options);
 NODISCARD int engine_run(struct engine *engine, struct error *err); /* starts the thread */
-void engine_drain(struct engine *engine, int64_t timeout_ms); /* stop intake, finish what waits, join */
+void engine_drain(struct engine *engine, int64_t timeout_ms);       /* stop intake, finish what waits, join */
 void engine_free(struct engine *engine);
 
 /* A definition is startable when the bus listens to all of its reply topics; any thread. */

@@ -64,7 +64,7 @@ struct store_commit {
 enum store_result {
 	STORE_COMMITTED, /* each change says its outcome */
 	STORE_FAILED,    /* rolled back; the same may succeed later */
-	STORE_UNKNOWN,   /* the connection was lost meanwhile: it may have happened */
+	STORE_UNKNOWN,   /* the store is away; if it went meanwhile, it may have happened */
 	STORE_REFUSED,   /* rolled back; the content of some change is illegal: halve */
 };
 

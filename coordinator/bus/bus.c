@@ -1,0 +1,500 @@
+/* bus.c - see bus.h. */
+#include "coordinator/bus/bus.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+
+enum {
+	POLL_MS = 100,
+	RETRY_MS = 1000, /* after a failed poll or subscription */
+	PING_MS = 2000,  /* between two looks at the brokers */
+	PING_WAIT_MS = 1000,
+	BLOCKED_MS = 1000, /* after a full queue: nothing is handed to librdkafka for so long */
+	WARN_MS = 10000,   /* between two lines about commands that were not sent */
+};
+
+/* A batch that is with the engine, or done and waiting for its turn. */
+struct held_batch {
+	struct bus_batch batch; /* first: the engine gives it back */
+	struct held_batch *next;
+	struct bus *bus;
+	struct kafka_batch *kafka;
+	struct arena arena;
+	bool is_done; /* guarded by bus->mu, as the next */
+	bool is_committed;
+};
+
+struct bus_metrics {
+	struct metric *received;
+	struct metric *sent;
+	struct metric *not_sent;
+};
+
+struct bus {
+	struct kafka_options kafka;
+	char *group;
+	char *instance;
+	struct catalog *catalog;
+	struct engine *engine;
+	struct bus_metrics metrics;
+	size_t batch_max;
+	size_t in_flight_max;
+	struct kafka_producer *producer;
+	_Atomic(struct kafka_consumer *) consumer; /* made by the thread, NULL before there is a topic */
+	atomic_bool must_stop;
+	atomic_bool is_paused;
+	pthread_t thread;
+	bool is_running;
+
+	/* the thread's */
+	struct held_batch *oldest;
+	struct held_batch **newest_end;
+	size_t in_flight;
+	uint64_t generation;
+	int64_t ping_at_ms;
+	bool is_abandoned; /* a batch was not committed: no later offset may be stored */
+
+	/* the engine thread's, in send() */
+	int64_t blocked_until_ms;
+
+	_Atomic int64_t warned_ms;
+	pthread_mutex_t mu;
+	pthread_cond_t changed; /* a batch is done, or the thread shall end */
+	bool is_up;             /* guarded by mu, as the next two */
+	int brokers;
+	char problem[160];
+};
+
+static int64_t now_ms(void)
+{
+	return clock_monotonic_us() / 1000;
+}
+
+/* Waits for a change, or so long. */
+static void wait_ms(struct bus *bus, int64_t ms)
+{
+	int64_t until_us = clock_monotonic_us() + ms * 1000;
+	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+
+	(void)pthread_mutex_lock(&bus->mu);
+	if (!atomic_load(&bus->must_stop))
+		(void)pthread_cond_timedwait(&bus->changed, &bus->mu, &until);
+	(void)pthread_mutex_unlock(&bus->mu);
+}
+
+static void wake(struct bus *bus)
+{
+	(void)pthread_mutex_lock(&bus->mu);
+	(void)pthread_cond_broadcast(&bus->changed);
+	(void)pthread_mutex_unlock(&bus->mu);
+}
+
+/* ---- commands out ---- */
+
+/* One line in ten seconds is enough to say that a broker or topic is away; the metric counts them all. */
+static void note_not_sent(struct bus *bus, size_t count, const struct error *err)
+{
+	int64_t last_ms = atomic_load(&bus->warned_ms);
+	int64_t time_ms = now_ms();
+
+	metric_add(bus->metrics.not_sent, count);
+	if (time_ms - last_ms >= WARN_MS && atomic_compare_exchange_strong(&bus->warned_ms, &last_ms, time_ms))
+		log_warn("commands_not_sent", "count=%zu err=%s, leaving them to the sweep", count, LOG_TEXT(err->msg));
+}
+
+static void on_delivered(void *ctx, void *token, const struct error *err)
+{
+	struct bus *bus = ctx;
+
+	(void)token; /* the bus itself; it is there to be told at all */
+	if (err)
+		note_not_sent(bus, 1, err);
+	else
+		metric_add(bus->metrics.sent, 1);
+}
+
+static int send_one(struct bus *bus, const struct bus_record *record, struct kafka_record *kafka, struct error *err)
+{
+	assert(record->header_count <= KAFKA_HEADERS_MAX);
+	kafka->topic = record->topic;
+	kafka->key = record->key;
+	kafka->value = record->value;
+	kafka->has_value = true;
+	kafka->header_count = record->header_count;
+	for (size_t i = 0; i < record->header_count; i++)
+		kafka->headers[i] = (struct kafka_header){record->headers[i].name, record->headers[i].value};
+	return kafka_produce(bus->producer, kafka, bus, err);
+}
+
+static void send_all(void *ctx, const struct bus_record *records, size_t count)
+{
+	struct bus *bus = ctx;
+	struct kafka_record kafka = {0};
+	struct error err;
+
+	(void)error_set(&err, ERR_UNAVAILABLE, "the queue to the broker is full");
+	if (now_ms() < bus->blocked_until_ms) {
+		note_not_sent(bus, count, &err);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (send_one(bus, &records[i], &kafka, &err) == 0)
+			continue;
+		if (err.code != ERR_UNAVAILABLE) {
+			note_not_sent(bus, 1, &err); /* this topic's or record's fault */
+			continue;
+		}
+		/* The queue is full and stayed so: the engine must not stand still for each of the others. */
+		bus->blocked_until_ms = now_ms() + BLOCKED_MS;
+		note_not_sent(bus, count - i, &err);
+		return;
+	}
+}
+
+static bool is_assigned(void *ctx, const char *topic)
+{
+	struct bus *bus = ctx;
+	const struct kafka_consumer *consumer = atomic_load(&bus->consumer);
+
+	return consumer && kafka_consumer_is_assigned(consumer, topic);
+}
+
+static bool health(void *ctx, char *ret_text, size_t text_len)
+{
+	struct bus *bus = ctx;
+	bool is_up;
+
+	(void)pthread_mutex_lock(&bus->mu);
+	is_up = bus->is_up;
+	(void)snprintf(ret_text, text_len, "%s", bus->problem);
+	(void)pthread_mutex_unlock(&bus->mu);
+	return is_up;
+}
+
+struct bus_port bus_engine_port(struct bus *bus)
+{
+	return (struct bus_port){.ctx = bus, .send = send_all, .is_assigned = is_assigned, .health = health};
+}
+
+int bus_brokers(struct bus *bus)
+{
+	int brokers;
+
+	(void)pthread_mutex_lock(&bus->mu);
+	brokers = bus->brokers;
+	(void)pthread_mutex_unlock(&bus->mu);
+	return brokers;
+}
+
+int bus_controller(struct bus *bus)
+{
+	return kafka_producer_controller(bus->producer);
+}
+
+/* ---- replies in ---- */
+
+static void on_done(struct bus_batch *batch, bool is_committed)
+{
+	struct held_batch *held = (struct held_batch *)batch;
+	struct bus *bus = held->bus;
+
+	(void)pthread_mutex_lock(&bus->mu);
+	held->is_done = true;
+	held->is_committed = is_committed;
+	(void)pthread_cond_broadcast(&bus->changed);
+	(void)pthread_mutex_unlock(&bus->mu);
+}
+
+static struct held_batch *held_batch_new(struct bus *bus, struct kafka_batch *kafka)
+{
+	struct held_batch *held = xcalloc(1, sizeof(*held));
+	size_t count = kafka_batch_count(kafka);
+	struct bus_record *records;
+
+	arena_init(&held->arena, 0);
+	records = arena_alloc(&held->arena, count * sizeof(*records));
+	for (size_t i = 0; i < count; i++) {
+		const struct kafka_record *record = kafka_batch_record(kafka, i);
+		struct bus_header *headers = arena_alloc(&held->arena, (record->header_count + 1) * sizeof(*headers));
+
+		for (size_t j = 0; j < record->header_count; j++)
+			headers[j] = (struct bus_header){record->headers[j].name, record->headers[j].value};
+		records[i] = (struct bus_record){
+			.topic = record->topic,
+			.partition = record->partition,
+			.offset = record->offset,
+			.key = record->key,
+			.value = record->value,
+			.headers = headers,
+			.header_count = record->header_count,
+		};
+	}
+	held->bus = bus;
+	held->kafka = kafka;
+	held->batch = (struct bus_batch){.records = records, .count = count, .done = on_done};
+	return held;
+}
+
+static void held_batch_free(struct held_batch *held)
+{
+	kafka_batch_free(held->kafka);
+	arena_release(&held->arena);
+	free(held);
+}
+
+/* Only the oldest ones that are done: a later offset would speak for earlier records, too. */
+static void settle_done(struct bus *bus)
+{
+	for (struct held_batch *held; (held = bus->oldest);) {
+		bool is_done;
+
+		(void)pthread_mutex_lock(&bus->mu);
+		is_done = held->is_done;
+		(void)pthread_mutex_unlock(&bus->mu);
+		if (!is_done)
+			return;
+		bus->is_abandoned |= !held->is_committed;
+		if (!bus->is_abandoned)
+			kafka_batch_store_offsets(atomic_load(&bus->consumer), held->kafka);
+		bus->oldest = held->next;
+		if (!bus->oldest)
+			bus->newest_end = &bus->oldest;
+		bus->in_flight -= held->batch.count;
+		held_batch_free(held);
+	}
+}
+
+static void hand_over(struct bus *bus, struct kafka_batch *kafka)
+{
+	struct held_batch *held;
+
+	if (kafka_batch_count(kafka) == 0) {
+		kafka_batch_free(kafka);
+		return;
+	}
+	held = held_batch_new(bus, kafka);
+	*bus->newest_end = held;
+	bus->newest_end = &held->next;
+	bus->in_flight += held->batch.count;
+	metric_add(bus->metrics.received, held->batch.count);
+	engine_deliver(bus->engine, &held->batch);
+}
+
+static int subscribe(struct bus *bus, const char *const *topics, size_t count, struct error *err)
+{
+	struct kafka_consumer *consumer = atomic_load(&bus->consumer);
+	const struct kafka_consumer_options options = {
+		.group = bus->group, .member = bus->instance, .topics = topics, .topic_count = count};
+
+	if (consumer)
+		return kafka_consumer_subscribe(consumer, topics, count, err);
+	if (kafka_consumer_new(&bus->kafka, &options, &consumer, err) < 0)
+		return -1;
+	atomic_store(&bus->consumer, consumer);
+	return 0;
+}
+
+/* Follows the catalog. */
+static int keep_subscribed(struct bus *bus, struct error *err)
+{
+	uint64_t generation = catalog_generation(bus->catalog);
+	_cleanup_(arena_release)
+	struct arena arena;
+	const char **topics = NULL;
+	size_t count;
+
+	arena_init(&arena, 0);
+	if (generation == bus->generation)
+		return 0;
+	count = catalog_reply_topics(bus->catalog, &arena, &topics);
+	if (count > 0 && subscribe(bus, topics, count, err) < 0)
+		return -1;
+	log_info("bus_subscribed", "topics=%zu", count);
+	bus->generation = generation;
+	return 0;
+}
+
+static void ping(struct bus *bus)
+{
+	struct error err = {0};
+	int brokers = 0;
+	bool is_up;
+	bool was_up;
+
+	if (now_ms() < bus->ping_at_ms)
+		return;
+	is_up = kafka_producer_ping(bus->producer, PING_WAIT_MS, &brokers, &err) == 0;
+	bus->ping_at_ms = now_ms() + PING_MS;
+	(void)pthread_mutex_lock(&bus->mu);
+	was_up = bus->is_up;
+	bus->is_up = is_up;
+	bus->brokers = brokers;
+	(void)snprintf(bus->problem, sizeof(bus->problem), "%.*s", (int)sizeof(bus->problem) - 1, is_up ? "" : err.msg);
+	(void)pthread_mutex_unlock(&bus->mu);
+	if (is_up && !was_up)
+		log_info("broker_found", "brokers=%d", brokers);
+	if (!is_up && was_up)
+		log_warn("broker_lost", "err=%s, sagas wait until it is back", LOG_TEXT(err.msg));
+}
+
+/* The thread cannot return this to main: nothing of this process may go on under the name that another one has now. */
+static void end_process(const struct bus *bus, const struct error *err)
+{
+	log_error("bus_fenced",
+		  "instance=%s err=%s, ending this process: another one runs under the same --instance, give each its "
+		  "own",
+		  bus->instance, LOG_TEXT(err->msg));
+	_exit(EXIT_FAILURE);
+}
+
+static void read_replies(struct bus *bus)
+{
+	struct kafka_batch *kafka = NULL;
+	struct error err;
+
+	if (kafka_consumer_poll(atomic_load(&bus->consumer), bus->batch_max, POLL_MS, &kafka, &err) == 0) {
+		hand_over(bus, kafka);
+		return;
+	}
+	if (err.code == ERR_CONFLICT)
+		end_process(bus, &err);
+	log_warn("bus_poll_failed", "err=%s, trying again in %d ms", LOG_TEXT(err.msg), RETRY_MS);
+	wait_ms(bus, RETRY_MS);
+}
+
+static void *run(void *arg)
+{
+	struct bus *bus = arg;
+	struct error err;
+
+	while (!atomic_load(&bus->must_stop)) {
+		settle_done(bus);
+		ping(bus);
+		if (keep_subscribed(bus, &err) < 0) {
+			log_warn("bus_not_subscribed", "err=%s, trying again in %d ms", LOG_TEXT(err.msg), RETRY_MS);
+			wait_ms(bus, RETRY_MS);
+		} else if (!atomic_load(&bus->consumer) || atomic_load(&bus->is_paused) ||
+			   bus->in_flight >= bus->in_flight_max) {
+			wait_ms(bus, POLL_MS);
+		} else {
+			read_replies(bus);
+		}
+	}
+	settle_done(bus);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static struct kafka_options copy_options(const struct kafka_options *options)
+{
+	struct kafka_property *properties = xcalloc(options->property_count + 1, sizeof(*properties));
+
+	for (size_t i = 0; i < options->property_count; i++) {
+		properties[i].name = xstrdup(options->properties[i].name);
+		properties[i].value = xstrdup(options->properties[i].value);
+	}
+	return (struct kafka_options){
+		.brokers = xstrdup(options->brokers),
+		.client_id = xstrdup(options->client_id ? options->client_id : "saga-coordinator"),
+		.properties = properties,
+		.property_count = options->property_count,
+	};
+}
+
+static void release_options(struct kafka_options *options)
+{
+	for (size_t i = 0; i < options->property_count; i++) {
+		free((char *)options->properties[i].name);
+		free((char *)options->properties[i].value);
+	}
+	free((struct kafka_property *)options->properties);
+	free((char *)options->brokers);
+	free((char *)options->client_id);
+}
+
+int bus_new(const struct bus_options *options, struct bus **ret_bus, struct error *err)
+{
+	_cleanup_(bus_freep)
+	struct bus *bus = xcalloc(1, sizeof(*bus));
+	pthread_condattr_t attributes;
+
+	assert(options->instance);
+	bus->kafka = copy_options(&options->kafka);
+	bus->group = xstrdup(options->group ? options->group : "saga-coordinator");
+	bus->instance = xstrdup(options->instance);
+	bus->catalog = options->catalog;
+	bus->batch_max = options->batch_max ? options->batch_max : 1000;
+	bus->in_flight_max = options->in_flight_max ? options->in_flight_max : 20000;
+	bus->newest_end = &bus->oldest;
+	bus->generation = UINT64_MAX;
+	atomic_store(&bus->warned_ms, now_ms() - WARN_MS);
+	(void)snprintf(bus->problem, sizeof(bus->problem), "not asked yet");
+	(void)pthread_mutex_init(&bus->mu, NULL); /* cannot fail on Linux; nor can the next four */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&bus->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	bus->metrics = (struct bus_metrics){
+		.received = metrics_counter(options->metrics, "saga_replies_received_total", NULL,
+					    "Records read from reply topics."),
+		.sent = metrics_counter(options->metrics, "saga_commands_sent_total", NULL,
+					"Commands that the broker has acknowledged."),
+		.not_sent = metrics_counter(options->metrics, "saga_commands_not_sent_total", NULL,
+					    "Commands that did not reach the broker; the sweep sends them again."),
+	};
+	if (kafka_producer_new(&bus->kafka, on_delivered, bus, &bus->producer, err) < 0)
+		return -1;
+	*ret_bus = take_ptr(bus);
+	return 0;
+}
+
+int bus_run(struct bus *bus, struct engine *engine, struct error *err)
+{
+	assert(!bus->is_running);
+	bus->engine = engine;
+	if (pthread_create(&bus->thread, NULL, run, bus) != 0)
+		return error_set(err, ERR_LIMIT, "cannot start the bus's thread: too many threads");
+	(void)pthread_setname_np(bus->thread, "saga-bus"); /* a name for people only */
+	bus->is_running = true;
+	return 0;
+}
+
+void bus_stop_intake(struct bus *bus)
+{
+	atomic_store(&bus->is_paused, true);
+	wake(bus);
+}
+
+void bus_free(struct bus *bus)
+{
+	if (!bus)
+		return;
+	atomic_store(&bus->must_stop, true);
+	wake(bus);
+	if (bus->is_running)
+		(void)pthread_join(bus->thread, NULL); /* joined once */
+	while (bus->oldest) {
+		struct held_batch *held = bus->oldest;
+
+		bus->oldest = held->next;
+		held_batch_free(held);
+	}
+	kafka_consumer_free(atomic_load(&bus->consumer));
+	kafka_producer_free(bus->producer);
+	release_options(&bus->kafka);
+	(void)pthread_cond_destroy(&bus->changed);
+	(void)pthread_mutex_destroy(&bus->mu);
+	free(bus->group);
+	free(bus->instance);
+	free(bus);
+}

@@ -1,0 +1,316 @@
+/*
+ * engine.c - the engine's life: intake from other threads, its own thread, draining, health. What it does is in turn.c.
+ *
+ * Threads: `saga-engine` runs the turns; `saga-catalog` looks once a second for definitions that other instances
+ *          registered, apart from the turns, since compiling one asks the registry.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "coordinator/engine/engine_state.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+
+enum { CATALOG_REFRESH_MS = 1000 };
+
+/* ---- time and the store's health ---- */
+
+int64_t engine_now_us(const struct engine *engine)
+{
+	return engine->ports.clock.monotonic_us(engine->ports.clock.ctx);
+}
+
+int64_t engine_database_us(const struct engine *engine)
+{
+	return engine_now_us(engine) + engine->database_ahead_us;
+}
+
+void engine_set_database_us(struct engine *engine, int64_t database_us)
+{
+	engine->database_ahead_us = database_us - engine_now_us(engine);
+}
+
+static void set_health(struct engine *engine, bool is_up, const char *text)
+{
+	(void)pthread_mutex_lock(&engine->health_mu);
+	engine->is_healthy = is_up;
+	(void)snprintf(engine->store_error, sizeof(engine->store_error), "%s", text);
+	(void)pthread_mutex_unlock(&engine->health_mu);
+}
+
+void engine_lost_store(struct engine *engine, const struct error *err)
+{
+	if (engine->is_store_up || engine->probe_us == 0) {
+		log_warn("store_lost", "err=%s, refusing starts and keeping replies until it is back",
+			 LOG_TEXT(err->msg));
+		engine->probe_wait_us = PROBE_FIRST_US;
+	} else if (engine->probe_wait_us < PROBE_MAX_US) {
+		engine->probe_wait_us *= 2;
+	}
+	engine->is_store_up = false;
+	engine->probe_us = engine_now_us(engine) + engine->probe_wait_us;
+	set_health(engine, false, err->msg);
+}
+
+void engine_found_store(struct engine *engine)
+{
+	if (engine->probe_us != 0)
+		log_info("store_found", "the database answers again");
+	engine->is_store_up = true;
+	set_health(engine, true, "");
+}
+
+void engine_health(struct engine *engine, struct engine_health *ret_health)
+{
+	const struct bus_port *bus = &engine->ports.bus;
+
+	*ret_health = (struct engine_health){0};
+	(void)pthread_mutex_lock(&engine->health_mu);
+	ret_health->is_store_up = engine->is_healthy;
+	memcpy(ret_health->store_error, engine->store_error, sizeof(ret_health->store_error));
+	(void)pthread_mutex_unlock(&engine->health_mu);
+	ret_health->is_bus_up = bus->health(bus->ctx, ret_health->bus_error, sizeof(ret_health->bus_error));
+}
+
+bool engine_is_ready(struct engine *engine, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->reply_topic_count; i++)
+		if (!engine->ports.bus.is_assigned(engine->ports.bus.ctx, plan->reply_topics[i]))
+			return false;
+	return true;
+}
+
+/* ---- intake ---- */
+
+static void refuse(enum queue_answer answer, struct error *err)
+{
+	assert(answer != QUEUE_TAKEN);
+	if (answer == QUEUE_FULL)
+		(void)error_set(err, ERR_LIMIT, "the coordinator's queue is full, try again later");
+	else
+		(void)error_set(err, ERR_UNAVAILABLE, "this coordinator is stopping");
+}
+
+void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx)
+{
+	struct start_item *item = start_item_new(request, done, ctx);
+	enum queue_answer answer;
+	struct error err;
+
+	assert(request->plan);
+	item->queued_us = engine_now_us(engine);
+	answer = queue_push_start(&engine->queue, item);
+	if (answer == QUEUE_TAKEN)
+		return;
+	free(item);
+	refuse(answer, &err);
+	done(ctx, NULL, false, &err);
+}
+
+void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx)
+{
+	struct get_item *item = xcalloc(1, sizeof(*item));
+	enum queue_answer answer;
+	struct error err;
+
+	*item = (struct get_item){.saga_id = saga_id, .done = done, .ctx = ctx};
+	if (wait_ms > 0)
+		item->deadline_us = engine_now_us(engine) + wait_ms * 1000;
+	answer = queue_push_get(&engine->queue, item);
+	if (answer == QUEUE_TAKEN)
+		return;
+	free(item);
+	refuse(answer, &err);
+	done(ctx, NULL, &err);
+}
+
+void engine_deliver(struct engine *engine, struct bus_batch *batch)
+{
+	struct delivery_item *item = xcalloc(1, sizeof(*item));
+
+	assert(batch->done);
+	item->batch = batch;
+	queue_push_delivery(&engine->queue, item);
+}
+
+bool engine_is_idle(struct engine *engine)
+{
+	return queue_length(&engine->queue) == 0 && !engine->works.first && !engine->starts && !engine->gets;
+}
+
+/* ---- life ---- */
+
+struct engine *engine_new(const struct engine_options *options)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	pthread_condattr_t attributes;
+
+	engine->ports = *options->ports;
+	engine->catalog = options->catalog;
+	engine->instance = xstrdup(options->instance);
+	engine->registry = xstrdup(options->registry ? options->registry : "");
+	engine->boot = engine->ports.clock.real_us(engine->ports.clock.ctx);
+	engine->sweep_us = (options->sweep_ms ? options->sweep_ms : 1000) * 1000;
+	engine->cache.open_max = options->cache_max ? options->cache_max : 100000;
+	engine->cache.ended_max = ENDED_CACHE_MAX;
+	engine->starts_end = &engine->starts;
+	engine->waiter_deadline_us = INT64_MAX;
+	work_list_init(&engine->works);
+	work_list_init(&engine->due);
+	arena_init(&engine->arena, 0);
+	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
+	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
+	engine_metrics_register(&engine->metrics, options->metrics);
+	(void)pthread_mutex_init(&engine->health_mu, NULL); /* cannot fail on Linux; nor can the next four */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&engine->drain_begins, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	set_health(engine, false, "not asked yet");
+	return engine;
+}
+
+static void *run_turns(void *arg)
+{
+	struct engine *engine = arg;
+
+	while (!atomic_load(&engine->must_stop)) {
+		int64_t next_us = engine_turn(engine);
+
+		if (atomic_load(&engine->is_draining) && engine_is_idle(engine))
+			break;
+		if (next_us > engine_now_us(engine))
+			queue_wait(&engine->queue, next_us);
+	}
+	return NULL;
+}
+
+/* False: the engine drains. */
+static bool wait_for_refresh(struct engine *engine)
+{
+	int64_t until_us = clock_monotonic_us() + CATALOG_REFRESH_MS * 1000;
+	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&engine->health_mu);
+	while (!atomic_load(&engine->is_draining) && rc == 0)
+		rc = pthread_cond_timedwait(&engine->drain_begins, &engine->health_mu, &until);
+	(void)pthread_mutex_unlock(&engine->health_mu);
+	return !atomic_load(&engine->is_draining);
+}
+
+static void *refresh_catalog(void *arg)
+{
+	struct engine *engine = arg;
+	bool was_refused = false;
+	struct error err;
+
+	do {
+		bool is_refused = catalog_refresh(engine->catalog, &err) < 0;
+
+		if (is_refused && !was_refused)
+			log_warn("catalog_not_refreshed", "err=%s, trying every second", LOG_TEXT(err.msg));
+		was_refused = is_refused;
+	} while (wait_for_refresh(engine));
+	return NULL;
+}
+
+int engine_run(struct engine *engine, struct error *err)
+{
+	assert(!engine->is_running);
+	if (pthread_create(&engine->thread, NULL, run_turns, engine) != 0)
+		return error_set(err, ERR_LIMIT, "cannot start the engine's thread: too many threads");
+	if (pthread_create(&engine->catalog_thread, NULL, refresh_catalog, engine) != 0) {
+		atomic_store(&engine->must_stop, true);
+		queue_nudge(&engine->queue);
+		(void)pthread_join(engine->thread, NULL); /* joined once, as below */
+		return error_set(err, ERR_LIMIT, "cannot start the catalog's thread: too many threads");
+	}
+	(void)pthread_setname_np(engine->thread, "saga-engine"); /* names are for people only */
+	(void)pthread_setname_np(engine->catalog_thread, "saga-catalog");
+	engine->is_running = true;
+	return 0;
+}
+
+/* Joins, or after the time-out makes the thread stop after the turn in hand. */
+static void join_turns(struct engine *engine, int64_t timeout_ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until); /* what pthread_timedjoin_np() counts by */
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	if (pthread_timedjoin_np(engine->thread, NULL, &until) == 0)
+		return;
+	atomic_store(&engine->must_stop, true);
+	queue_nudge(&engine->queue);
+	(void)pthread_join(engine->thread, NULL);
+}
+
+/* After the thread has ended: everybody who still waits gets an answer. */
+static void answer_everybody(struct engine *engine)
+{
+	struct queue_load load;
+
+	queue_take(&engine->queue, SIZE_MAX, &load);
+	*engine->starts_end = load.starts;
+	while (*engine->starts_end)
+		engine->starts_end = &(*engine->starts_end)->next;
+	for (struct get_item *get = load.gets, *next; get; get = next) {
+		next = get->next;
+		get->next = engine->gets;
+		engine->gets = get;
+	}
+	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
+		next = item->next;
+		item->batch->done(item->batch, false);
+		free(item);
+	}
+	start_give_up(engine, true);
+	get_give_up(engine, true);
+	event_abandon_all(engine);
+}
+
+void engine_drain(struct engine *engine, int64_t timeout_ms)
+{
+	(void)pthread_mutex_lock(&engine->health_mu);
+	atomic_store(&engine->is_draining, true);
+	(void)pthread_cond_broadcast(&engine->drain_begins);
+	(void)pthread_mutex_unlock(&engine->health_mu);
+	queue_close(&engine->queue);
+	if (engine->is_running) {
+		join_turns(engine, timeout_ms);
+		(void)pthread_join(engine->catalog_thread, NULL); /* joined once */
+		engine->is_running = false;
+	}
+	answer_everybody(engine);
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	if (!atomic_load(&engine->is_draining))
+		engine_drain(engine, 0);
+	cache_release(&engine->cache);
+	id_table_release(&engine->groups);
+	id_table_release(&engine->start_ids);
+	id_table_release(&engine->start_keys);
+	id_table_release(&engine->waiters);
+	resend_limit_release(&engine->resend_limit);
+	free(engine->turn.items);
+	free(engine->turn.sends);
+	buffer_release(&engine->scratch);
+	arena_release(&engine->arena);
+	queue_release(&engine->queue);
+	(void)pthread_cond_destroy(&engine->drain_begins);
+	(void)pthread_mutex_destroy(&engine->health_mu);
+	free(engine->instance);
+	free(engine->registry);
+	free(engine);
+}

@@ -1,0 +1,59 @@
+/* engine_metrics.c - see engine_metrics.h. */
+#include "coordinator/engine/engine_metrics.h"
+
+#include "lib/base/memory.h"
+
+static const double EVENT_BOUNDS[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000};
+
+static const char *const IGNORED_LABELS[IGNORED_WHY_COUNT] = {
+	[IGNORED_NO_EFFECT] = "why=\"no_effect\"",
+	[IGNORED_UNKNOWN_SAGA] = "why=\"unknown_saga\"",
+	[IGNORED_UNKNOWN_STEP] = "why=\"unknown_step\"",
+};
+
+static const char *const STATE_LABELS[SAGA_STATE_COUNT] = {
+	[SAGA_STATE_SCHEDULED] = "state=\"scheduled\"",
+	[SAGA_STATE_RUNNING] = "state=\"running\"",
+	[SAGA_STATE_COMPLETING] = "state=\"completing\"",
+	[SAGA_STATE_COMPLETED] = "outcome=\"completed\"",
+	[SAGA_STATE_COMPENSATING] = "state=\"compensating\"",
+	[SAGA_STATE_COMPENSATED] = "outcome=\"compensated\"",
+	[SAGA_STATE_STUCK] = "state=\"stuck\"",
+	[SAGA_STATE_FAILED] = "outcome=\"failed\"",
+};
+
+static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
+{
+	metrics->started = metrics_counter(set, "saga_started_total", NULL, "Sagas that were started here.");
+	for (int i = 0; i < SAGA_STATE_COUNT; i++)
+		if (saga_state_is_terminal((enum saga_state)i))
+			metrics->finished[i] = metrics_counter(set, "saga_finished_total", STATE_LABELS[i],
+							       "Sagas that reached a terminal state here.");
+	metrics->stuck = metrics_counter(set, "saga_stuck_total", NULL, "Sagas that began to wait for a person here.");
+	for (int i = 0; i < SAGA_STATE_COUNT; i++)
+		if (!saga_state_is_terminal((enum saga_state)i))
+			metrics->open[i] = metrics_gauge(set, "saga_open", STATE_LABELS[i],
+							 "Sagas of all instances by state, counted every 10 s.");
+}
+
+void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set)
+{
+	register_sagas(metrics, set);
+	metrics->turn_events = metrics_histogram(set, "saga_turn_events", NULL, "Changes that one transaction carried.",
+						 EVENT_BOUNDS, ARRAY_LEN(EVENT_BOUNDS));
+	metrics->commit_seconds = metrics_histogram(set, "saga_commit_seconds", NULL, "Duration of a transaction.",
+						    METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
+	metrics->start_seconds = metrics_histogram(set, "saga_start_seconds", NULL,
+						   "From a start's arrival to its answer.", METRIC_SECONDS_BOUNDS,
+						   METRIC_SECONDS_BOUND_COUNT);
+	metrics->resends = metrics_counter(set, "saga_resends_total", NULL, "Commands that were sent again.");
+	for (int i = 0; i < IGNORED_WHY_COUNT; i++)
+		metrics->ignored[i] = metrics_counter(set, "saga_replies_ignored_total", IGNORED_LABELS[i],
+						      "Replies that changed nothing.");
+	metrics->bad = metrics_counter(set, "saga_replies_bad_total", NULL,
+				       "Replies that cannot be understood; the log says which.");
+	metrics->conflicts = metrics_counter(set, "saga_conflicts_total", NULL,
+					     "Changes made again because another instance was first.");
+	metrics->refused = metrics_counter(set, "saga_refused_total", NULL, "Changes that the database refused.");
+	metrics->queue_length = metrics_gauge(set, "saga_queue_length", NULL, "What waits for the next turn.");
+}

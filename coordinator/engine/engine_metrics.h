@@ -1,0 +1,37 @@
+/*
+ * engine_metrics.h - what the engine counts; docs/metrics.md is made from the same registrations.
+ *
+ * Threads:    registered at engine_new(); updated by the engine's thread.
+ */
+#ifndef COORDINATOR_ENGINE_ENGINE_METRICS_H
+#define COORDINATOR_ENGINE_ENGINE_METRICS_H
+
+#include "coordinator/saga/saga.h"
+#include "lib/metrics/metrics.h"
+
+enum ignored_why {
+	IGNORED_NO_EFFECT,    /* duplicate, late, or of an attempt that is over */
+	IGNORED_UNKNOWN_SAGA, /* no such row, or its definition cannot be loaded now */
+	IGNORED_UNKNOWN_STEP, /* the saga's definition has no such step */
+	IGNORED_WHY_COUNT
+};
+
+struct engine_metrics {
+	struct metric *started;
+	struct metric *finished[SAGA_STATE_COUNT]; /* terminal states only */
+	struct metric *stuck;
+	struct metric *open[SAGA_STATE_COUNT]; /* states that are not terminal */
+	struct metric *turn_events;
+	struct metric *commit_seconds;
+	struct metric *start_seconds;
+	struct metric *resends;
+	struct metric *ignored[IGNORED_WHY_COUNT];
+	struct metric *bad;
+	struct metric *conflicts;
+	struct metric *refused;
+	struct metric *queue_length;
+};
+
+void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, get.c, sweep.c and engine.c.
+ *
+ * Why:        one struct with one owner; the parts are files by subject, not modules with secrets from each other.
+ * Threads:    everything is the engine thread's, but for `queue` (any thread) and `health` (guarded by its lock).
+ */
+#ifndef COORDINATOR_ENGINE_ENGINE_STATE_H
+#define COORDINATOR_ENGINE_ENGINE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "coordinator/engine/cache.h"
+#include "coordinator/engine/engine_metrics.h"
+#include "coordinator/engine/queue.h"
+#include "coordinator/engine/record.h"
+#include "coordinator/engine/resend_limit.h"
+
+enum {
+	TURN_STARTS_MAX = 5000,
+	TURN_ROUNDS_MAX = 8,
+	PAGE_SIZE = 2000,
+	WAITER_POLL_US = 200 * 1000,
+	WAITER_POLL_IDS_MAX = 2000,
+	PROBE_FIRST_US = 50 * 1000, /* between two tries of a store that is away; doubles up to the next */
+	PROBE_MAX_US = 1000 * 1000,
+	START_WAIT_US = 5 * 1000 * 1000, /* a start whose commit failed is tried again for so long */
+	COUNT_US = 10 * 1000 * 1000,     /* between two countings of the open sagas */
+	ENDED_CACHE_MAX = 4096,
+};
+
+/* ---- events that wait for a turn ---- */
+
+/* A bus_batch until each of its records is settled. */
+struct delivery {
+	struct delivery *older; /* all that are not done yet */
+	struct delivery *newer;
+	struct bus_batch *batch;
+	size_t unsettled;
+	struct arena arena; /* the works, and texts read from headers */
+};
+
+enum work_kind {
+	WORK_REPLY,
+	WORK_DUE,    /* what the clock wants */
+	WORK_RESEND, /* sent by an earlier boot: again, at once */
+};
+
+struct work {
+	struct work *next;
+	enum work_kind kind;
+	struct uuid saga_id;
+	struct delivery *delivery; /* WORK_REPLY only, as the next two */
+	const struct bus_record *record;
+	struct record_reply reply;
+};
+
+struct work_list {
+	struct work *first;
+	struct work **end;
+};
+
+/* ---- one round of a turn ---- */
+
+struct outgoing {
+	struct outgoing *next;
+	struct bus_record record;
+};
+
+/* All events of one saga that are folded into one change. */
+struct group {
+	struct id_node node;
+	struct group *next;
+	struct work_list works;
+	bool is_fresh;      /* its entry was read in this turn: what the core ignores is ignored for good */
+	bool must_be_alone; /* a change with several events was refused: one at a time, to find the bad one */
+	struct cached_saga *cached;
+	/* what the round made */
+	struct saga *saga; /* after all events */
+	struct work *rest; /* the first event that is not in this change; NULL: all are */
+	struct store_change change;
+	struct outgoing *outgoing;
+	struct outgoing **outgoing_end;
+	struct store_log_row *log;
+	size_t log_max;
+	uint64_t resends;
+};
+
+enum item_result { ITEM_DONE, ITEM_CONFLICT, ITEM_REFUSED, ITEM_LOST };
+
+/* A change on its way through the commit. */
+struct turn_item {
+	struct store_change change;
+	struct group *group;      /* this … */
+	struct start_item *start; /* … or that */
+	struct store_start start_row;
+	struct saga *saga;
+	struct outgoing *outgoing;
+	enum item_result result;
+	const struct error *refusal; /* ITEM_REFUSED: why */
+};
+
+struct turn {
+	struct turn_item *items;
+	size_t count;
+	size_t max;
+	struct group *groups;     /* to be applied in this round */
+	struct group *again;      /* in the next one */
+	struct bus_record *sends; /* committed, in order */
+	size_t send_count;
+	size_t send_max;
+	int failures; /* commits that were rolled back */
+};
+
+struct waiter {
+	struct id_node node; /* the saga waited for */
+	struct waiter *older;
+	struct waiter *newer;
+	struct get_item *get;
+};
+
+struct engine {
+	struct engine_ports ports;
+	struct catalog *catalog;
+	char *instance;
+	char *registry;
+	int64_t boot;
+	int64_t sweep_us;
+	struct engine_metrics metrics;
+	struct queue queue;
+	struct cache cache;
+	struct resend_limit resend_limit;
+	struct arena arena;    /* a turn's */
+	struct buffer scratch; /* for what is built and then copied to the arena */
+
+	/* the store, as seen by the last call */
+	bool is_store_up;
+	int64_t probe_us; /* monotonic: the next try while it is away */
+	int64_t probe_wait_us;
+	int64_t database_ahead_us; /* the database's clock minus the monotonic one */
+
+	/* what waits */
+	struct start_item *starts;
+	struct start_item **starts_end;
+	size_t start_count;
+	struct get_item *gets;
+	struct work_list works;
+	struct delivery *newest_delivery;
+	struct waiter *oldest_waiter;
+	struct waiter *newest_waiter;
+	struct id_table waiters;
+	int64_t waiter_deadline_us; /* no waiter's is earlier */
+	int64_t waiter_poll_us;
+	struct waiter *waiter_poll_next;
+
+	/* the sweep */
+	int64_t sweep_at_us;
+	struct uuid sweep_after;
+	bool is_boot_swept;
+	bool is_boot_pass_over;
+	bool was_boot_limited;
+	int64_t count_at_us;
+	struct work_list due; /* of this turn; in its arena */
+
+	struct turn turn;
+	struct id_table groups;    /* of this turn */
+	struct id_table start_ids; /* of this round, as the next */
+	struct id_table start_keys;
+	int64_t definition_warned_us;
+
+	/* threads; engine.c */
+	pthread_t thread;
+	pthread_t catalog_thread;
+	bool is_running;
+	atomic_bool must_stop;
+	atomic_bool is_draining;
+
+	pthread_mutex_t health_mu;
+	pthread_cond_t drain_begins; /* wakes the catalog's thread; with health_mu */
+	bool is_healthy;             /* guarded by health_mu, as the next */
+	char store_error[160];
+};
+
+/* ---- engine.c ---- */
+int64_t engine_now_us(const struct engine *engine);      /* monotonic */
+int64_t engine_database_us(const struct engine *engine); /* the database's clock, now */
+void engine_set_database_us(struct engine *engine, int64_t database_us);
+void engine_lost_store(struct engine *engine, const struct error *err);
+void engine_found_store(struct engine *engine);
+
+/* ---- event.c: from works to changes ---- */
+void work_list_init(struct work_list *list);
+void work_list_add(struct work_list *list, struct work *work);
+void event_take_delivery(struct engine *engine, struct delivery_item *item);
+void event_settle(struct engine *engine, struct work *work); /* its record needs nothing any more */
+void event_abandon_all(struct engine *engine);               /* the engine ends: what is unsettled is read again */
+
+enum event_verdict {
+	EVENT_CHANGED,   /* group->change is complete */
+	EVENT_UNCHANGED, /* all of them are settled */
+	EVENT_STALE,     /* something was ignored on a view that may be old: read again */
+};
+enum event_verdict event_apply_group(struct engine *engine, struct group *group);
+/* What commands are made from, beside the saga's state. */
+struct saga_facts {
+	const struct plan *plan;
+	const char *key;
+	struct bytes input;
+};
+/* Appends the commands that the effects ask for, at *outgoing_end. */
+void event_build_commands(struct engine *engine, const struct saga_facts *facts, const struct saga *saga,
+			  const struct saga_effects *effects, struct bytes causation_id,
+			  struct outgoing ***outgoing_end);
+void event_note_end(struct engine *engine, const struct saga *saga); /* counts and logs what it came to, if it did */
+
+/* ---- start.c ---- */
+void start_prepare(struct engine *engine); /* appends this round's starts to turn.items */
+void start_settle(struct engine *engine, struct turn_item *item);
+NODISCARD int start_resolve_conflicts(struct engine *engine, struct error *err); /* looks up what exists */
+void start_give_up(struct engine *engine, bool is_ending); /* store away: answers those that waited long enough */
+struct start_item *start_item_new(const struct start_request *request, start_done_fn *done, void *ctx);
+void start_answer(struct engine *engine, struct start_item *item, const struct saga_view *view, bool already_existed,
+		  const struct error *err); /* and frees the item with its twins */
+
+/* ---- get.c ---- */
+void get_run(struct engine *engine);                               /* answers what was asked; others become waiters */
+void get_saga_settled(struct engine *engine, struct uuid saga_id); /* it is no longer open: its waiters are answered */
+void get_poll(struct engine *engine);   /* waiters whose saga another instance may have changed */
+void get_expire(struct engine *engine); /* waiters whose time is over */
+void get_give_up(struct engine *engine, bool is_ending);
+
+/* ---- sweep.c ---- */
+void sweep_run(struct engine *engine);
+
+/* ---- turn.c ---- */
+NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t count,
+			struct error *err); /* into cache */
+struct turn_item *turn_add_item(struct engine *engine);
+void turn_send(struct engine *engine, const struct outgoing *outgoing);
+struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row); /* NULL: no definition; logged */
+struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached);    /* NULL: corrupt; logged */
+
+#endif

@@ -1,0 +1,377 @@
+/*
+ * event.c - replies and due work: from records to events, from events to one change a saga.
+ *
+ * Why:     several events of one saga are folded into one row change (a statement updates a row once), each still being
+ *          a log entry and a version of its own.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "coordinator/engine/engine_state.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+#include "schema-registry/codec/codec.h"
+#include "schema-registry/codec/wire_format.h"
+
+/* ---- works and their deliveries ---- */
+
+void work_list_init(struct work_list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+void work_list_add(struct work_list *list, struct work *work)
+{
+	work->next = NULL;
+	*list->end = work;
+	list->end = &work->next;
+}
+
+static void end_delivery(struct engine *engine, struct delivery *delivery, bool is_committed)
+{
+	if (delivery->older)
+		delivery->older->newer = delivery->newer;
+	*(delivery->newer ? &delivery->newer->older : &engine->newest_delivery) = delivery->older;
+	delivery->batch->done(delivery->batch, is_committed);
+	arena_release(&delivery->arena);
+	free(delivery);
+}
+
+void event_settle(struct engine *engine, struct work *work)
+{
+	struct delivery *delivery = work->delivery;
+
+	if (!delivery)
+		return;
+	assert(delivery->unsettled > 0);
+	if (--delivery->unsettled == 0)
+		end_delivery(engine, delivery, true);
+}
+
+void event_abandon_all(struct engine *engine)
+{
+	work_list_init(&engine->works);
+	while (engine->newest_delivery)
+		end_delivery(engine, engine->newest_delivery, false);
+}
+
+static void note_bad(struct engine *engine, const struct bus_record *record, const char *why)
+{
+	metric_add(engine->metrics.bad, 1);
+	log_warn("reply_bad", "topic=%s partition=%d offset=%lld err=%s, skipping it", record->topic, record->partition,
+		 (long long)record->offset, LOG_TEXT(why));
+}
+
+void event_take_delivery(struct engine *engine, struct delivery_item *item)
+{
+	struct delivery *delivery = xcalloc(1, sizeof(*delivery));
+	struct bus_batch *batch = item->batch;
+
+	free(item);
+	arena_init(&delivery->arena, 0);
+	delivery->batch = batch;
+	delivery->older = engine->newest_delivery;
+	if (delivery->older)
+		delivery->older->newer = delivery;
+	engine->newest_delivery = delivery;
+	delivery->unsettled = 1; /* ours, until all are taken */
+	for (size_t i = 0; i < batch->count; i++) {
+		struct work *work = arena_zalloc(&delivery->arena, sizeof(*work));
+		struct error err;
+
+		if (record_read_reply(&batch->records[i], &delivery->arena, &work->reply, &err) < 0) {
+			note_bad(engine, &batch->records[i], err.msg);
+			continue;
+		}
+		work->kind = WORK_REPLY;
+		work->saga_id = work->reply.saga_id;
+		work->record = &batch->records[i];
+		work->delivery = delivery;
+		delivery->unsettled++;
+		work_list_add(&engine->works, work);
+	}
+	if (--delivery->unsettled == 0)
+		end_delivery(engine, delivery, true);
+}
+
+/* ---- events ---- */
+
+enum made { MADE_EVENT, MADE_NOTHING };
+
+static void note_ignored(struct engine *engine, const struct work *work, enum ignored_why reason, const char *why)
+{
+	char id[UUID_TEXT_LEN + 1];
+
+	metric_add(engine->metrics.ignored[reason], 1);
+	uuid_format(work->saga_id, id);
+	log_debug("reply_ignored", "saga=%s topic=%s partition=%d offset=%lld why=%s", id, work->record->topic,
+		  work->record->partition, (long long)work->record->offset, LOG_TEXT(why));
+}
+
+static const struct plan_schema *schema_of_id(const struct plan *plan, int32_t schema_id)
+{
+	for (size_t i = 0; i < plan->schema_count; i++)
+		if (plan->schemas[i]->schema_id == schema_id)
+			return plan->schemas[i];
+	return NULL;
+}
+
+/* A reply that later commands take fields from must be legible now: later there would be nobody to blame. One in a
+ * schema that the participant has gone on to is looked up when a command needs it: a turn does not wait for the
+ * registry. */
+static int check_kept_reply(struct engine *engine, const struct plan *plan, const struct bus_record *record,
+			    struct error *err)
+{
+	const struct plan_schema *schema;
+	const struct schema_type *type;
+	struct wire_prefix prefix = {0};
+	struct bytes rest;
+	struct value ignored;
+
+	if (wire_format_read_id(record->value, &prefix.schema_id, &rest, err) < 0)
+		return -1;
+	schema = schema_of_id(plan, prefix.schema_id);
+	if (!schema)
+		return 0;
+	type = schema_root(schema->schema);
+	if (schema_format(schema->schema) == SCHEMA_FORMAT_PROTOBUF) {
+		if (wire_format_read_indexes(rest, &prefix, &rest, err) < 0)
+			return -1;
+		type = schema_message_at(schema->schema, prefix.indexes, prefix.index_count);
+	}
+	if (!type)
+		return error_set(err, ERR_CORRUPT, "schema %d has no message at the index path", prefix.schema_id);
+	return codec_decode(type, rest, &engine->arena, &ignored, err);
+}
+
+static enum made make_reply_event(struct engine *engine, const struct cached_saga *cached, const struct work *work,
+				  struct saga_event *event)
+{
+	const struct plan *plan = cached->plan;
+	const struct plan_reply *reply;
+	char *step_id = arena_strndup(&engine->arena, (const char *)work->reply.step_id.data, work->reply.step_id.len);
+	int32_t step = plan_find_step(plan, step_id);
+	struct error err;
+
+	if (step < 0) {
+		note_ignored(engine, work, IGNORED_UNKNOWN_STEP, "the definition has no such step");
+		return MADE_NOTHING;
+	}
+	reply = plan_find_reply(plan, step, work->reply.phase, work->record->topic, work->reply.outcome);
+	if (!reply) {
+		note_bad(engine, work->record,
+			 "neither the definition's mapping of topics nor the header 'saga-outcome' says the outcome");
+		return MADE_NOTHING;
+	}
+	*event = (struct saga_event){
+		.type = reply->outcome,
+		.step = step,
+		.phase = work->reply.phase,
+		.attempt = work->reply.attempt,
+		.milestone = reply->milestone,
+		.reason = work->reply.reason,
+		.detail = work->reply.detail,
+		.has_no_effect = work->reply.has_no_effect,
+	};
+	if (event->type != SAGA_EVENT_SUCCEEDED || event->phase != STEP_PHASE_FORWARD ||
+	    !plan->steps[step].is_reply_kept)
+		return MADE_EVENT;
+	if (check_kept_reply(engine, plan, work->record, &err) < 0) {
+		note_bad(engine, work->record, err.msg);
+		return MADE_NOTHING;
+	}
+	event->reply = work->record->value;
+	return MADE_EVENT;
+}
+
+static enum made make_due_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
+				const struct work *work, struct saga_event *event)
+{
+	int64_t now_us = engine_database_us(engine);
+	bool is_wanted = false;
+	const char *topic;
+
+	if (work->kind == WORK_RESEND)
+		is_wanted = saga_resend_event(saga, now_us, event);
+	if (!is_wanted && !saga_due_event(saga, now_us, event))
+		return MADE_NOTHING;
+	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY)
+		return MADE_EVENT;
+	topic = cached->plan->steps[event->step].commands[event->phase].topic;
+	if (resend_limit_take(&engine->resend_limit, topic, engine_now_us(engine)))
+		return MADE_EVENT;
+	if (work->kind == WORK_RESEND)
+		engine->was_boot_limited = true;
+	return MADE_NOTHING;
+}
+
+/* ---- commands ---- */
+
+void event_build_commands(struct engine *engine, const struct saga_facts *facts, const struct saga *saga,
+			  const struct saga_effects *effects, struct bytes causation_id,
+			  struct outgoing ***outgoing_end)
+{
+	for (size_t i = 0; i < effects->count; i++) {
+		const struct saga_effect *effect = &effects->items[i];
+		const struct plan_command *command;
+		struct record_command header;
+		struct outgoing *outgoing;
+		struct error err;
+
+		if (effect->type != SAGA_EFFECT_SEND_COMMAND)
+			continue;
+		command = &facts->plan->steps[effect->step].commands[effect->phase];
+		buffer_clear(&engine->scratch);
+		if (plan_build_command(facts->plan, saga, facts->input, effect->step, effect->phase, &engine->arena,
+				       &engine->scratch, &err) < 0) {
+			char id[UUID_TEXT_LEN + 1];
+
+			uuid_format(saga->id, id);
+			log_error("command_not_built", "saga=%s step=%s err=%s", id,
+				  facts->plan->definition.steps[effect->step].id, LOG_TEXT(err.msg));
+			continue;
+		}
+		header = (struct record_command){
+			.saga_id = saga->id,
+			.schema = command->schema,
+			.registry = engine->registry,
+			.topic = command->topic,
+			.step_id = facts->plan->definition.steps[effect->step].id,
+			.phase = effect->phase,
+			.attempt = effect->attempt,
+			.deadline_us = effect->deadline_us,
+			.key = facts->key,
+			.record_id = engine->ports.clock.new_id(engine->ports.clock.ctx),
+			.written_us = engine->ports.clock.real_us(engine->ports.clock.ctx),
+			.causation_id = causation_id,
+		};
+		outgoing = arena_zalloc(&engine->arena, sizeof(*outgoing));
+		record_write_command(&header, &engine->arena, &outgoing->record);
+		outgoing->record.value = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
+		**outgoing_end = outgoing;
+		*outgoing_end = &outgoing->next;
+	}
+}
+
+void event_note_end(struct engine *engine, const struct saga *saga)
+{
+	char id[UUID_TEXT_LEN + 1];
+
+	if (saga_state_is_terminal(saga->state))
+		metric_add(engine->metrics.finished[saga->state], 1);
+	if (saga->state != SAGA_STATE_STUCK)
+		return;
+	metric_add(engine->metrics.stuck, 1);
+	uuid_format(saga->id, id);
+	log_error("saga_stuck", "saga=%s reason=%s", id, LOG_TEXT(saga->stuck_reason ? saga->stuck_reason : ""));
+}
+
+/* ---- folding ---- */
+
+static void note_change(struct group *group, const struct saga *before, const struct saga *after,
+			const struct saga_event *event)
+{
+	const struct definition *definition = &group->cached->plan->definition;
+	bool is_new = after->milestone && (!before->milestone || strcmp(before->milestone, after->milestone) != 0);
+	struct store_log_row *row;
+
+	assert(after->version == before->version + 1);
+	assert(group->change.log_count < group->log_max);
+	row = &group->log[group->change.log_count++];
+	row->saga_id = after->id;
+	row->step_id = event->step >= 0 ? definition->steps[event->step].id : "";
+	row->entry.sequence = after->version;
+	row->entry.event = *event;
+	row->entry.state = after->state;
+	row->entry.milestone = event->milestone ? event->milestone : is_new ? after->milestone : NULL;
+	group->resends += event->type == SAGA_EVENT_RESEND;
+}
+
+static void begin_group(struct engine *engine, struct group *group)
+{
+	size_t works = 0;
+
+	for (const struct work *work = group->works.first; work; work = work->next)
+		works++;
+	group->log = arena_zalloc(&engine->arena, works * sizeof(*group->log));
+	group->log_max = works;
+	group->change = (struct store_change){.saga_id = group->node.id};
+	group->outgoing = NULL;
+	group->outgoing_end = &group->outgoing;
+	group->rest = NULL;
+	group->resends = 0;
+}
+
+static void finish_group(struct engine *engine, struct group *group)
+{
+	const struct saga *saga = group->saga;
+	struct store_change *change = &group->change;
+
+	buffer_clear(&engine->scratch);
+	saga_encode(saga, &engine->scratch);
+	change->expected_version = group->cached->version;
+	change->version = saga->version;
+	change->state = saga->state;
+	change->milestone = saga->milestone;
+	change->data = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
+	change->due_us = saga_due_us(saga);
+	change->updated_us = saga->updated_us;
+	change->ended_us = saga->ended_us;
+	change->log = group->log;
+	assert(change->version == change->expected_version + (int64_t)change->log_count);
+}
+
+static enum event_verdict apply_work(struct engine *engine, struct group *group, const struct work *work)
+{
+	const struct cached_saga *cached = group->cached;
+	const struct saga_facts facts = {cached->plan, cached->key, cached->input};
+	struct saga_effects effects = {0};
+	struct saga *before = group->saga;
+	struct saga_event event = {0};
+	const char *why = NULL;
+	enum made made = work->kind == WORK_REPLY ? make_reply_event(engine, cached, work, &event)
+						  : make_due_event(engine, cached, before, work, &event);
+
+	if (made == MADE_NOTHING)
+		return EVENT_UNCHANGED;
+	event.time_us = engine_database_us(engine);
+	if (event.time_us < before->updated_us)
+		event.time_us = before->updated_us; /* another instance's estimate of the clock was a little ahead */
+	if (saga_apply(&cached->plan->definition, before, &event, &engine->arena, &group->saga, &effects, &why) ==
+	    SAGA_VERDICT_IGNORED) {
+		group->saga = before;
+		if (!group->is_fresh)
+			return EVENT_STALE;
+		if (work->kind == WORK_REPLY)
+			note_ignored(engine, work, IGNORED_NO_EFFECT, why);
+		return EVENT_UNCHANGED;
+	}
+	note_change(group, before, group->saga, &event);
+	event_build_commands(engine, &facts, group->saga, &effects, work->reply.ce_id, &group->outgoing_end);
+	return EVENT_CHANGED;
+}
+
+enum event_verdict event_apply_group(struct engine *engine, struct group *group)
+{
+	enum event_verdict result = EVENT_UNCHANGED;
+
+	begin_group(engine, group);
+	group->saga = turn_decode(engine, group->cached);
+	for (struct work *work = group->works.first; work && group->saga; work = work->next) {
+		enum event_verdict verdict;
+
+		if (group->must_be_alone && result == EVENT_CHANGED) {
+			group->rest = work;
+			break;
+		}
+		verdict = apply_work(engine, group, work);
+		if (verdict == EVENT_STALE)
+			return EVENT_STALE;
+		if (verdict == EVENT_CHANGED)
+			result = EVENT_CHANGED;
+	}
+	if (result == EVENT_CHANGED)
+		finish_group(engine, group);
+	return result;
+}

@@ -1,0 +1,154 @@
+/* queue.c - see queue.h. */
+#include "coordinator/engine/queue.h"
+
+#include <assert.h>
+#include <time.h>
+
+void queue_init(struct queue *queue, size_t max)
+{
+	pthread_condattr_t attributes;
+
+	*queue = (struct queue){.max = max};
+	(void)pthread_mutex_init(&queue->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&queue->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	queue->starts_end = &queue->load.starts;
+	queue->gets_end = &queue->load.gets;
+	queue->deliveries_end = &queue->load.deliveries;
+}
+
+void queue_release(struct queue *queue)
+{
+	assert(!queue->load.starts && !queue->load.gets && !queue->load.deliveries);
+	(void)pthread_cond_destroy(&queue->changed);
+	(void)pthread_mutex_destroy(&queue->mu);
+}
+
+/* With `mu` held. */
+static enum queue_answer admit(const struct queue *queue)
+{
+	if (queue->is_closed)
+		return QUEUE_CLOSED;
+	return queue->load.start_count + queue->load.get_count < queue->max ? QUEUE_TAKEN : QUEUE_FULL;
+}
+
+static size_t count_all(const struct queue *queue)
+{
+	return queue->load.start_count + queue->load.get_count + queue->load.delivery_count;
+}
+
+enum queue_answer queue_push_start(struct queue *queue, struct start_item *item)
+{
+	enum queue_answer answer;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	answer = admit(queue);
+	if (answer == QUEUE_TAKEN) {
+		*queue->starts_end = item;
+		queue->starts_end = &item->next;
+		queue->load.start_count++;
+		(void)pthread_cond_signal(&queue->changed);
+	}
+	(void)pthread_mutex_unlock(&queue->mu);
+	return answer;
+}
+
+enum queue_answer queue_push_get(struct queue *queue, struct get_item *item)
+{
+	enum queue_answer answer;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	answer = admit(queue);
+	if (answer == QUEUE_TAKEN) {
+		*queue->gets_end = item;
+		queue->gets_end = &item->next;
+		queue->load.get_count++;
+		(void)pthread_cond_signal(&queue->changed);
+	}
+	(void)pthread_mutex_unlock(&queue->mu);
+	return answer;
+}
+
+void queue_push_delivery(struct queue *queue, struct delivery_item *item)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	*queue->deliveries_end = item;
+	queue->deliveries_end = &item->next;
+	queue->load.delivery_count++;
+	(void)pthread_cond_signal(&queue->changed);
+	(void)pthread_mutex_unlock(&queue->mu);
+}
+
+/* With `mu` held: takes the first starts, leaves the others. */
+static void take_starts(struct queue *queue, size_t starts_max, struct queue_load *load)
+{
+	struct start_item **cut = &queue->load.starts;
+
+	for (load->start_count = 0; *cut && load->start_count < starts_max; load->start_count++)
+		cut = &(*cut)->next;
+	if (load->start_count == 0)
+		return;
+	load->starts = queue->load.starts;
+	queue->load.starts = *cut;
+	queue->load.start_count -= load->start_count;
+	*cut = NULL;
+	if (!queue->load.starts)
+		queue->starts_end = &queue->load.starts;
+}
+
+void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load)
+{
+	struct queue_load load = {0};
+
+	(void)pthread_mutex_lock(&queue->mu);
+	take_starts(queue, starts_max, &load);
+	load.gets = queue->load.gets;
+	load.get_count = queue->load.get_count;
+	load.deliveries = queue->load.deliveries;
+	load.delivery_count = queue->load.delivery_count;
+	queue->load.gets = NULL;
+	queue->load.get_count = 0;
+	queue->gets_end = &queue->load.gets;
+	queue->load.deliveries = NULL;
+	queue->load.delivery_count = 0;
+	queue->deliveries_end = &queue->load.deliveries;
+	(void)pthread_mutex_unlock(&queue->mu);
+	*ret_load = load;
+}
+
+void queue_wait(struct queue *queue, int64_t until_us)
+{
+	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+
+	(void)pthread_mutex_lock(&queue->mu);
+	if (count_all(queue) == 0) /* one wake-up too many does no harm: the caller looks again */
+		(void)pthread_cond_timedwait(&queue->changed, &queue->mu, &until);
+	(void)pthread_mutex_unlock(&queue->mu);
+}
+
+void queue_nudge(struct queue *queue)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	(void)pthread_cond_signal(&queue->changed);
+	(void)pthread_mutex_unlock(&queue->mu);
+}
+
+void queue_close(struct queue *queue)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	queue->is_closed = true;
+	(void)pthread_cond_signal(&queue->changed);
+	(void)pthread_mutex_unlock(&queue->mu);
+}
+
+size_t queue_length(struct queue *queue)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	count = count_all(queue);
+	(void)pthread_mutex_unlock(&queue->mu);
+	return count;
+}

@@ -1,0 +1,82 @@
+/*
+ * queue.h - what waits for the engine's next turn.
+ *
+ * Why:        callers on other threads only copy, enqueue and return; the engine takes all of it at once, so a batch
+ *             gathers by itself while the previous commit runs.
+ * Limits:     starts and gets are bounded together; deliveries are bounded by the bus, which waits for their `done`.
+ * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
+ */
+#ifndef COORDINATOR_ENGINE_QUEUE_H
+#define COORDINATOR_ENGINE_QUEUE_H
+
+#include <pthread.h>
+
+#include "coordinator/engine/id_table.h"
+#include "coordinator/engine/ports.h"
+
+struct start_item {
+	struct start_item *next;
+	struct start_item *twins;     /* equal starts of the same turn, answered with this one */
+	struct id_node by_id;         /* while its round runs */
+	struct id_node by_key;        /* likewise; the id is a digest of definition name and idempotency key */
+	struct start_request request; /* its texts are in this item's own block */
+	bool has_id;                  /* request.saga_id is the client's, or was made by the first try */
+	char id_text[UUID_TEXT_LEN + 1];
+	int tries;
+	start_done_fn *done;
+	void *ctx;
+	int64_t queued_us;     /* monotonic */
+	bool is_conflicting;   /* the last try met a row: look it up */
+	bool may_be_committed; /* an earlier try may have made the row */
+};
+
+struct get_item {
+	struct get_item *next;
+	struct uuid saga_id;
+	int64_t deadline_us; /* monotonic; 0: no wait */
+	get_done_fn *done;
+	void *ctx;
+};
+
+struct delivery_item {
+	struct delivery_item *next;
+	struct bus_batch *batch;
+};
+
+/* Lists in the order of arrival. */
+struct queue_load {
+	struct start_item *starts;
+	struct get_item *gets;
+	struct delivery_item *deliveries;
+	size_t start_count;
+	size_t get_count;
+	size_t delivery_count;
+};
+
+struct queue {
+	pthread_mutex_t mu;
+	pthread_cond_t changed;
+	struct queue_load load; /* all guarded by mu */
+	struct start_item **starts_end;
+	struct get_item **gets_end;
+	struct delivery_item **deliveries_end;
+	size_t max;
+	bool is_closed;
+};
+
+void queue_init(struct queue *queue, size_t max);
+void queue_release(struct queue *queue); /* must be empty */
+
+enum queue_answer { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
+enum queue_answer queue_push_start(struct queue *queue, struct start_item *item); /* taken: the queue owns it */
+enum queue_answer queue_push_get(struct queue *queue, struct get_item *item);
+void queue_push_delivery(struct queue *queue, struct delivery_item *item);
+
+/* At most so many starts, and all else; does not block. */
+void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load);
+void queue_wait(struct queue *queue, int64_t until_us); /* for anything, a nudge, or that monotonic time */
+void queue_nudge(struct queue *queue);
+void queue_close(struct queue *queue); /* refuses starts and gets from now on */
+size_t queue_length(struct queue *queue);
+
+#endif

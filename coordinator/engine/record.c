@@ -1,0 +1,179 @@
+/* record.c - see record.h. */
+#include "coordinator/engine/record.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+
+static const char SAGA_ID[] = "saga-id";
+static const char SAGA_STEP[] = "saga-step";
+static const char SAGA_PHASE[] = "saga-phase";
+static const char SAGA_COMMAND_ID[] = "saga-command-id";
+static const char SAGA_ATTEMPT[] = "saga-attempt";
+static const char SAGA_DEADLINE[] = "saga-deadline";
+static const char SAGA_OUTCOME[] = "saga-outcome";
+static const char SAGA_REASON[] = "saga-reason";
+static const char SAGA_DETAIL[] = "saga-detail";
+static const char SAGA_EFFECT[] = "saga-effect";
+static const char CE_ID[] = "ce_id";
+
+/* ---- commands ---- */
+
+enum { COMMAND_HEADERS_MAX = 17 };
+
+static void add(struct bus_record *record, struct bus_header *headers, const char *name, struct bytes value)
+{
+	assert(record->header_count < COMMAND_HEADERS_MAX);
+	headers[record->header_count++] = (struct bus_header){name, value};
+}
+
+static void add_text(struct bus_record *record, struct bus_header *headers, const char *name, const char *text)
+{
+	add(record, headers, name, bytes_of_text(text));
+}
+
+static const char *time_text(struct arena *arena, int64_t real_us)
+{
+	char *text = arena_alloc(arena, CLOCK_TEXT_LEN + 1);
+
+	clock_format(real_us, text);
+	return text;
+}
+
+static const char *uuid_text(struct arena *arena, struct uuid id)
+{
+	char *text = arena_alloc(arena, UUID_TEXT_LEN + 1);
+
+	uuid_format(id, text);
+	return text;
+}
+
+static void add_cloud_event(const struct record_command *command, const char *saga_id, struct arena *arena,
+			    struct bus_record *record, struct bus_header *headers)
+{
+	const struct plan_schema *schema = command->schema;
+
+	add_text(record, headers, "ce_specversion", "1.0");
+	add_text(record, headers, CE_ID, uuid_text(arena, command->record_id));
+	add_text(record, headers, "ce_source", "saga-coordinator");
+	add_text(record, headers, "ce_type", schema->message_type);
+	add_text(record, headers, "ce_subject", command->key);
+	add_text(record, headers, "ce_time", time_text(arena, command->written_us));
+	add_text(record, headers, "ce_dataschema",
+		 arena_format(arena, "%s/schemas/ids/%d", command->registry, schema->schema_id));
+	add_text(record, headers, "content-type", schema->content_type);
+	add_text(record, headers, "correlationid", saga_id);
+	if (command->causation_id.len > 0)
+		add(record, headers, "causationid", arena_bytes(arena, command->causation_id));
+}
+
+void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record)
+{
+	struct bus_header *headers = arena_alloc(arena, COMMAND_HEADERS_MAX * sizeof(*headers));
+	struct bus_record record = {
+		.topic = command->topic, .partition = -1, .offset = -1, .key = bytes_of_text(command->key)};
+	const char *saga_id = uuid_text(arena, command->saga_id);
+	const char *phase = step_phase_name(command->phase);
+
+	add_text(&record, headers, SAGA_ID, saga_id);
+	add_text(&record, headers, SAGA_STEP, command->step_id);
+	add_text(&record, headers, SAGA_PHASE, phase);
+	add_text(&record, headers, SAGA_COMMAND_ID, arena_format(arena, "%s/%s/%s", saga_id, command->step_id, phase));
+	add_text(&record, headers, SAGA_ATTEMPT, arena_format(arena, "%d", command->attempt));
+	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
+	add_cloud_event(command, saga_id, arena, &record, headers);
+	record.headers = headers;
+	*ret_record = record;
+}
+
+/* ---- replies ---- */
+
+/* The last of that name counts. */
+static struct bytes find(const struct bus_record *record, const char *name)
+{
+	for (size_t i = record->header_count; i-- > 0;)
+		if (strcmp(record->headers[i].name, name) == 0)
+			return record->headers[i].value;
+	return (struct bytes){0};
+}
+
+/* A peer's text as it may be stored and shown: cut between characters, control characters and bytes that are not UTF-8
+ * become '?'. */
+static const char *clean_text(struct bytes value, size_t bytes_max, struct arena *arena)
+{
+	size_t len = value.len < bytes_max ? value.len : bytes_max;
+	bool is_valid;
+	char *text;
+
+	if (value.len == 0)
+		return NULL;
+	while (len > 0 && len < value.len && (value.data[len] & 0xC0) == 0x80)
+		len--;
+	is_valid = utf8_is_valid(value.data, len);
+	text = arena_strndup(arena, (const char *)value.data, len);
+	for (size_t i = 0; i < len; i++) {
+		uint8_t byte = (uint8_t)text[i];
+
+		if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_valid))
+			text[i] = '?';
+	}
+	return text;
+}
+
+static int parse_attempt(struct bytes value, int32_t *ret_attempt)
+{
+	int64_t number = 0;
+
+	if (value.len == 0 || value.len > 9)
+		return -1;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] < '0' || value.data[i] > '9')
+			return -1;
+		number = number * 10 + (value.data[i] - '0');
+	}
+	*ret_attempt = (int32_t)number;
+	return number > 0 ? 0 : -1;
+}
+
+static int parse_phase(struct bytes value, enum step_phase *ret_phase)
+{
+	for (int phase = 0; phase < STEP_PHASE_COUNT; phase++) {
+		if (bytes_equal_text(value, step_phase_name((enum step_phase)phase))) {
+			*ret_phase = (enum step_phase)phase;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int record_read_reply(const struct bus_record *record, struct arena *arena, struct record_reply *ret_reply,
+		      struct error *err)
+{
+	struct bytes id = find(record, SAGA_ID);
+	struct record_reply reply = {
+		.step_id = find(record, SAGA_STEP),
+		.outcome = find(record, SAGA_OUTCOME),
+		.has_no_effect = bytes_equal_text(find(record, SAGA_EFFECT), "none"),
+		.ce_id = find(record, CE_ID),
+	};
+	const char *wrong = NULL;
+
+	if (!uuid_parse((const char *)id.data, id.len, &reply.saga_id))
+		wrong = SAGA_ID;
+	else if (reply.step_id.len == 0 || reply.step_id.len > STEP_ID_BYTES_MAX)
+		wrong = SAGA_STEP;
+	else if (parse_phase(find(record, SAGA_PHASE), &reply.phase) < 0)
+		wrong = SAGA_PHASE;
+	else if (parse_attempt(find(record, SAGA_ATTEMPT), &reply.attempt) < 0)
+		wrong = SAGA_ATTEMPT;
+	if (wrong)
+		return error_set(err, ERR_CORRUPT, "header '%s' is missing or illegal: copy it from the command",
+				 wrong);
+	if (reply.ce_id.len > RECORD_CE_ID_BYTES_MAX || !utf8_is_valid(reply.ce_id.data, reply.ce_id.len))
+		reply.ce_id = (struct bytes){0};
+	reply.reason = clean_text(find(record, SAGA_REASON), RECORD_REASON_BYTES_MAX, arena);
+	reply.detail = clean_text(find(record, SAGA_DETAIL), RECORD_DETAIL_BYTES_MAX, arena);
+	*ret_reply = reply;
+	return 0;
+}

@@ -1,0 +1,52 @@
+/*
+ * record.h - the headers of commands and replies, written and read in one place (docs/wire-contract.md, section 2).
+ *
+ * Ownership:  what is written lives in the arena; what is read borrows from the record, texts are copies in the arena.
+ */
+#ifndef COORDINATOR_ENGINE_RECORD_H
+#define COORDINATOR_ENGINE_RECORD_H
+
+#include "coordinator/engine/ports.h"
+
+enum {
+	RECORD_REASON_BYTES_MAX = 255,
+	RECORD_DETAIL_BYTES_MAX = 1000,
+	RECORD_CE_ID_BYTES_MAX = 255,
+};
+
+/* All that a command's record says beside its value. */
+struct record_command {
+	struct uuid saga_id;
+	const struct plan_schema *schema;
+	const char *registry; /* its address; "": ce_dataschema is relative to it */
+	const char *topic;
+	const char *step_id;
+	enum step_phase phase;
+	int32_t attempt;
+	int64_t deadline_us;
+	const char *key;
+	struct uuid record_id;     /* ce_id */
+	int64_t written_us;        /* ce_time */
+	struct bytes causation_id; /* ce_id of the reply that led to it; empty: none is known */
+};
+
+/* Everything but the value. */
+void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record);
+
+struct record_reply {
+	struct uuid saga_id;
+	struct bytes step_id;
+	enum step_phase phase;
+	int32_t attempt;
+	struct bytes outcome; /* empty: not said */
+	const char *reason;   /* NULL: none; cut, and made legal UTF-8 without control characters, as the next */
+	const char *detail;
+	bool has_no_effect;
+	struct bytes ce_id;
+};
+
+/* ERR_CORRUPT names the header that is missing or wrong. */
+NODISCARD int record_read_reply(const struct bus_record *record, struct arena *arena, struct record_reply *ret_reply,
+				struct error *err);
+
+#endif

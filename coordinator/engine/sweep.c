@@ -1,0 +1,105 @@
+/*
+ * sweep.c - what nobody asked for but the clock: re-sends, retries, time-outs, what an earlier run left behind.
+ *
+ * Why:     commands are sent from memory after the commit, so each loss (a crash in between, a broker that forgot, a
+ *          participant that skipped) is mended here and nowhere else. Sagas that are due are found by walking the
+ *          partial index of open ones: an index on the due time would be changed by every step.
+ * Overlap: other instances sweep the same sagas; the version decides who does it.
+ */
+#include <stdlib.h>
+
+#include "coordinator/engine/engine_state.h"
+
+enum {
+	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
+	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
+};
+
+static void add_due(struct engine *engine, const struct store_page *page, enum work_kind kind)
+{
+	for (size_t i = 0; i < page->count; i++) {
+		struct work *work = arena_zalloc(&engine->arena, sizeof(*work));
+		const struct cached_saga *cached = cache_find(&engine->cache, page->items[i].saga_id);
+
+		if (cached && cached->version < page->items[i].version)
+			cache_drop(&engine->cache, page->items[i].saga_id);
+		work->kind = kind;
+		work->saga_id = page->items[i].saga_id;
+		work_list_add(&engine->due, work);
+	}
+	engine_set_database_us(engine, page->now_us);
+}
+
+/* Where the next page begins; a page that is not full was the last. */
+static bool advance(struct engine *engine, const struct store_page *page)
+{
+	if (page->count < PAGE_SIZE) {
+		engine->sweep_after = (struct uuid){0};
+		return false;
+	}
+	engine->sweep_after = page->items[page->count - 1].saga_id;
+	return true;
+}
+
+static int sweep_due(struct engine *engine, struct error *err)
+{
+	int64_t now_us = engine_now_us(engine);
+	struct store_page page = {0};
+
+	if (engine->ports.store.due(engine->ports.store.ctx, engine->sweep_after, PAGE_SIZE, &engine->arena, &page,
+				    err) < 0)
+		return -1;
+	add_due(engine, &page, WORK_DUE);
+	engine->sweep_at_us = now_us + (advance(engine, &page) ? NEXT_PAGE_US : engine->sweep_us);
+	return 0;
+}
+
+/* Passes over what earlier boots left in flight, until one in which the rate limit held nothing back. */
+static int sweep_boot(struct engine *engine, struct error *err)
+{
+	int64_t now_us = engine_now_us(engine);
+	struct store_page page = {0};
+
+	if (engine->is_boot_pass_over && !engine->was_boot_limited) {
+		engine->is_boot_swept = true;
+		return sweep_due(engine, err);
+	}
+	if (engine->is_boot_pass_over) {
+		engine->is_boot_pass_over = false;
+		engine->was_boot_limited = false;
+		engine->sweep_at_us = now_us + LIMITED_WAIT_US;
+		return 0;
+	}
+	if (engine->ports.store.left_behind(engine->ports.store.ctx, engine->instance, engine->boot,
+					    engine->sweep_after, PAGE_SIZE, &engine->arena, &page, err) < 0)
+		return -1;
+	add_due(engine, &page, WORK_RESEND);
+	engine->is_boot_pass_over = !advance(engine, &page);
+	engine->sweep_at_us = now_us;
+	return 0;
+}
+
+static int count_open(struct engine *engine, struct error *err)
+{
+	int64_t counts[SAGA_STATE_COUNT] = {0};
+
+	engine->count_at_us = engine_now_us(engine) + COUNT_US;
+	if (engine->ports.store.count_open(engine->ports.store.ctx, counts, err) < 0)
+		return -1;
+	for (int i = 0; i < SAGA_STATE_COUNT; i++)
+		if (engine->metrics.open[i])
+			metric_set(engine->metrics.open[i], counts[i]);
+	return 0;
+}
+
+void sweep_run(struct engine *engine)
+{
+	struct error err;
+
+	work_list_init(&engine->due);
+	if (engine_now_us(engine) >= engine->sweep_at_us &&
+	    (engine->is_boot_swept ? sweep_due(engine, &err) : sweep_boot(engine, &err)) < 0)
+		engine_lost_store(engine, &err);
+	if (engine->is_store_up && engine_now_us(engine) >= engine->count_at_us && count_open(engine, &err) < 0)
+		engine_lost_store(engine, &err);
+}

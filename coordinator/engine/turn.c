@@ -1,0 +1,498 @@
+/*
+ * turn.c - one turn: takes what waits, folds it by saga, commits once, then answers, sends, and lets offsets go.
+ *
+ * Why:     a turn may need several rounds: who acted on an old view of a saga changes nothing, reads again, and applies
+ *          again. What is left when the store goes away stays in memory and is applied anew when it is back; due work
+ *          is found again by the sweep.
+ * Order:   commit, then answers, then commands, then offsets. Nothing leaves before the commit of what caused it.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "coordinator/engine/engine_state.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+
+enum {
+	FAILURES_MAX = 3, /* rolled-back commits in one turn, before the store counts as away */
+	DEFINITION_WARN_US = 10 * 1000 * 1000,
+};
+
+/* ---- rows into the cache ---- */
+
+struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row)
+{
+	const struct plan *plan = catalog_by_id(engine->catalog, row->definition_id);
+	int64_t now_us = engine_now_us(engine);
+
+	if (plan)
+		return cache_put(&engine->cache, plan, row, now_us);
+	if (now_us >= engine->definition_warned_us) {
+		engine->definition_warned_us = now_us + DEFINITION_WARN_US;
+		log_warn("definition_away", "definition=%s id=%d, leaving its sagas to a later sweep",
+			 row->definition_name, row->definition_id);
+	}
+	return NULL;
+}
+
+int turn_load(struct engine *engine, const struct uuid *ids, size_t count, struct error *err)
+{
+	struct store_row *rows = NULL;
+	size_t row_count = 0;
+
+	if (count == 0)
+		return 0;
+	if (engine->ports.store.load(engine->ports.store.ctx, ids, count, &engine->arena, &rows, &row_count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < row_count; i++)
+		(void)turn_put_row(engine,
+				   &rows[i]); /* without a definition it is as if it were not there, and logged */
+	return 0;
+}
+
+struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached)
+{
+	char id[UUID_TEXT_LEN + 1];
+	struct saga *saga = NULL;
+	struct error err;
+
+	if (saga_decode(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena, &saga, &err) == 0)
+		return saga;
+	uuid_format(cached->node.id, id);
+	log_error("saga_corrupt", "saga=%s err=%s", id, LOG_TEXT(err.msg));
+	return NULL;
+}
+
+/* ---- groups ---- */
+
+static void add_to_group(struct engine *engine, struct work *work)
+{
+	struct id_node *node = id_table_find(&engine->groups, work->saga_id);
+	struct group *group;
+
+	if (!node) {
+		group = arena_zalloc(&engine->arena, sizeof(*group));
+		group->node.id = work->saga_id;
+		work_list_init(&group->works);
+		id_table_insert(&engine->groups, &group->node);
+		group->next = engine->turn.groups;
+		engine->turn.groups = group;
+	} else {
+		group = ID_TABLE_ENTRY(node, struct group, node);
+	}
+	work_list_add(&group->works, work);
+}
+
+static void make_groups(struct engine *engine)
+{
+	struct work_list lists[] = {engine->works, engine->due};
+
+	work_list_init(&engine->works);
+	work_list_init(&engine->due);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		for (struct work *work = lists[i].first, *next; work; work = next) {
+			next = work->next;
+			add_to_group(engine, work);
+		}
+	}
+}
+
+static void try_again(struct engine *engine, struct group *group)
+{
+	group->next = engine->turn.again;
+	engine->turn.again = group;
+}
+
+/* Nobody needs this group's saga to be left alone any more: a start may have its id. */
+static void end_group(struct engine *engine, struct group *group, const struct work *rest)
+{
+	for (struct work *work = group->works.first, *next; work != rest; work = next) {
+		next = work->next;
+		event_settle(engine, work);
+	}
+	if (!rest)
+		id_table_remove(&engine->groups, &group->node);
+}
+
+static int load_groups(struct engine *engine, struct error *err)
+{
+	struct uuid *ids;
+	size_t count = 0;
+	size_t max = 0;
+
+	for (const struct group *group = engine->turn.groups; group; group = group->next)
+		max++;
+	ids = arena_alloc(&engine->arena, (max + 1) * sizeof(*ids));
+	for (struct group *group = engine->turn.groups; group; group = group->next) {
+		if (cache_find(&engine->cache, group->node.id))
+			continue;
+		group->is_fresh = true;
+		ids[count++] = group->node.id;
+	}
+	return turn_load(engine, ids, count, err);
+}
+
+/* ---- this round's changes ---- */
+
+struct turn_item *turn_add_item(struct engine *engine)
+{
+	struct turn *turn = &engine->turn;
+
+	if (turn->count == turn->max) {
+		turn->max = turn->max ? turn->max * 2 : 64;
+		turn->items = xrealloc_array(turn->items, turn->max, sizeof(*turn->items));
+	}
+	turn->items[turn->count] = (struct turn_item){.result = ITEM_LOST};
+	return &turn->items[turn->count++];
+}
+
+static void drop_unknown(struct engine *engine, struct group *group)
+{
+	for (const struct work *work = group->works.first; work; work = work->next)
+		if (work->kind == WORK_REPLY)
+			metric_add(engine->metrics.ignored[IGNORED_UNKNOWN_SAGA], 1);
+	end_group(engine, group, NULL);
+}
+
+static void apply_group(struct engine *engine, struct group *group)
+{
+	struct turn_item *item;
+
+	group->cached = cache_find(&engine->cache, group->node.id);
+	if (!group->cached) {
+		drop_unknown(engine, group);
+		return;
+	}
+	switch (event_apply_group(engine, group)) {
+	case EVENT_CHANGED:
+		item = turn_add_item(engine);
+		item->group = group;
+		item->change = group->change;
+		break;
+	case EVENT_UNCHANGED:
+		if (!saga_state_is_open(group->cached->state))
+			get_saga_settled(engine, group->node.id);
+		end_group(engine, group, NULL);
+		break;
+	case EVENT_STALE:
+		cache_drop(&engine->cache, group->node.id);
+		try_again(engine, group);
+		break;
+	}
+}
+
+static void apply_groups(struct engine *engine)
+{
+	struct group *groups = engine->turn.groups;
+
+	engine->turn.groups = NULL;
+	for (struct group *group = groups, *next; group; group = next) {
+		next = group->next;
+		apply_group(engine, group);
+	}
+}
+
+/* ---- the commit ---- */
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct turn_item *left = a;
+	const struct turn_item *right = b;
+
+	return uuid_compare(left->change.saga_id, right->change.saga_id);
+}
+
+static enum store_result commit_once(struct engine *engine, struct store_change *changes, size_t count,
+				     struct error *err)
+{
+	struct store_commit commit = {
+		.instance = engine->instance, .boot = engine->boot, .changes = changes, .count = count};
+	int64_t begun_us = engine_now_us(engine);
+	enum store_result result = engine->ports.store.commit(engine->ports.store.ctx, &commit, err);
+
+	metric_observe(engine->metrics.commit_seconds, (double)(engine_now_us(engine) - begun_us) / 1e6);
+	metric_observe(engine->metrics.turn_events, (double)count);
+	return result;
+}
+
+/* A refused batch is halved until the refused change is alone; the others go through. */
+static void commit_range(struct engine *engine, struct store_change *changes, size_t first, size_t count)
+{
+	struct turn *turn = &engine->turn;
+	struct error err = {0};
+
+	if (count == 0 || !engine->is_store_up)
+		return;
+	switch (commit_once(engine, changes + first, count, &err)) {
+	case STORE_COMMITTED:
+		for (size_t i = first; i < first + count; i++)
+			turn->items[i].result = changes[i].outcome == STORE_OUTCOME_DONE ? ITEM_DONE : ITEM_CONFLICT;
+		break;
+	case STORE_REFUSED:
+		if (count == 1) {
+			turn->items[first].result = ITEM_REFUSED;
+			turn->items[first].refusal = arena_copy(&engine->arena, &err, sizeof(err));
+			break;
+		}
+		commit_range(engine, changes, first, count / 2);
+		commit_range(engine, changes, first + count / 2, count - count / 2);
+		break;
+	case STORE_FAILED:
+		if (++turn->failures >= FAILURES_MAX)
+			engine_lost_store(engine, &err);
+		break;
+	case STORE_UNKNOWN:
+		engine_lost_store(engine, &err);
+		break;
+	}
+}
+
+static void commit_items(struct engine *engine)
+{
+	struct turn *turn = &engine->turn;
+	struct store_change *changes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*changes));
+
+	if (turn->count == 0)
+		return;
+	qsort(turn->items, turn->count, sizeof(*turn->items), compare_items);
+	for (size_t i = 0; i < turn->count; i++) {
+		struct turn_item *item = &turn->items[i];
+
+		if (item->start)
+			item->change.start = &item->start_row; /* only now do items stay where they are */
+		changes[i] = item->change;
+	}
+	commit_range(engine, changes, 0, turn->count);
+}
+
+/* ---- outcomes ---- */
+
+void turn_send(struct engine *engine, const struct outgoing *outgoing)
+{
+	struct turn *turn = &engine->turn;
+
+	for (; outgoing; outgoing = outgoing->next) {
+		if (turn->send_count == turn->send_max) {
+			turn->send_max = turn->send_max ? turn->send_max * 2 : 64;
+			turn->sends = xrealloc_array(turn->sends, turn->send_max, sizeof(*turn->sends));
+		}
+		turn->sends[turn->send_count++] = outgoing->record;
+	}
+}
+
+static void settle_done(struct engine *engine, struct group *group)
+{
+	cache_update(&engine->cache, group->cached, &group->change, engine_now_us(engine));
+	metric_add(engine->metrics.resends, group->resends);
+	turn_send(engine, group->outgoing);
+	if (!saga_state_is_open(group->saga->state)) {
+		event_note_end(engine, group->saga);
+		get_saga_settled(engine, group->node.id);
+	}
+	end_group(engine, group, group->rest);
+	if (!group->rest)
+		return;
+	group->works.first = group->rest;
+	try_again(engine, group);
+}
+
+/* The view was old or may be: read again. Due work is not worth it; who changed the saga has done it. */
+static void settle_conflict(struct engine *engine, struct group *group)
+{
+	struct work_list replies;
+
+	cache_drop(&engine->cache, group->node.id);
+	work_list_init(&replies);
+	for (struct work *work = group->works.first, *next; work; work = next) {
+		next = work->next;
+		if (work->kind == WORK_REPLY)
+			work_list_add(&replies, work);
+	}
+	group->works = replies;
+	if (!replies.first)
+		group->works.end = &group->works.first;
+	if (replies.first)
+		try_again(engine, group);
+	else
+		id_table_remove(&engine->groups, &group->node);
+}
+
+static void settle_refused(struct engine *engine, struct group *group, const struct error *err)
+{
+	char id[UUID_TEXT_LEN + 1];
+
+	cache_drop(&engine->cache, group->node.id);
+	if (!group->must_be_alone && group->works.first->next) {
+		group->must_be_alone = true;
+		try_again(engine, group);
+		return;
+	}
+	metric_add(engine->metrics.refused, 1);
+	uuid_format(group->node.id, id);
+	log_error("change_refused", "saga=%s err=%s, dropping the event", id, LOG_TEXT(err->msg));
+	group->rest = group->works.first->next;
+	end_group(engine, group, group->rest);
+	if (!group->rest)
+		return;
+	group->works.first = group->rest;
+	try_again(engine, group);
+}
+
+static void settle_items(struct engine *engine)
+{
+	struct turn *turn = &engine->turn;
+
+	for (size_t i = 0; i < turn->count; i++) {
+		struct turn_item *item = &turn->items[i];
+
+		if (item->result == ITEM_CONFLICT)
+			metric_add(engine->metrics.conflicts, 1);
+		if (item->start)
+			start_settle(engine, item);
+		else if (item->result == ITEM_DONE)
+			settle_done(engine, item->group);
+		else if (item->result == ITEM_REFUSED)
+			settle_refused(engine, item->group, item->refusal);
+		else
+			settle_conflict(engine, item->group);
+	}
+	if (turn->send_count > 0)
+		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
+	turn->send_count = 0;
+}
+
+/* ---- rounds ---- */
+
+static void run_round(struct engine *engine)
+{
+	struct turn *turn = &engine->turn;
+	struct error err;
+
+	turn->count = 0;
+	if (load_groups(engine, &err) < 0 || start_resolve_conflicts(engine, &err) < 0) {
+		engine_lost_store(engine, &err);
+		return;
+	}
+	apply_groups(engine);
+	start_prepare(engine);
+	commit_items(engine);
+	settle_items(engine);
+	while (turn->again) {
+		struct group *group = turn->again;
+
+		turn->again = group->next;
+		group->next = turn->groups;
+		turn->groups = group;
+	}
+}
+
+/* What the rounds left over waits for the next turn. */
+static void put_back(struct engine *engine)
+{
+	for (struct group *group = engine->turn.groups; group; group = group->next) {
+		for (struct work *work = group->works.first, *next; work; work = next) {
+			next = work->next;
+			if (work->kind == WORK_REPLY)
+				work_list_add(&engine->works, work);
+		}
+		cache_drop(&engine->cache, group->node.id);
+	}
+	engine->turn.groups = NULL;
+	id_table_clear(&engine->groups);
+}
+
+static void run_rounds(struct engine *engine)
+{
+	engine->turn.failures = 0;
+	make_groups(engine);
+	for (int round = 0; round < TURN_ROUNDS_MAX && engine->is_store_up; round++) {
+		if (!engine->turn.groups && !engine->starts)
+			break;
+		run_round(engine);
+	}
+	put_back(engine);
+}
+
+/* ---- the turn ---- */
+
+static void take_queue(struct engine *engine)
+{
+	struct queue_load load;
+
+	metric_set(engine->metrics.queue_length, (int64_t)queue_length(&engine->queue));
+	queue_take(&engine->queue, engine->start_count < TURN_STARTS_MAX ? TURN_STARTS_MAX - engine->start_count : 0,
+		   &load);
+	if (load.starts) {
+		*engine->starts_end = load.starts;
+		while (*engine->starts_end)
+			engine->starts_end = &(*engine->starts_end)->next;
+		engine->start_count += load.start_count;
+	}
+	for (struct get_item *get = load.gets, *next; get; get = next) {
+		next = get->next;
+		get->next = engine->gets;
+		engine->gets = get;
+	}
+	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
+		next = item->next;
+		event_take_delivery(engine, item);
+	}
+}
+
+/* While the store is away: asks it now and then. */
+static bool probe_store(struct engine *engine)
+{
+	int64_t database_us = 0;
+	struct error err;
+
+	if (engine->is_store_up)
+		return true;
+	if (engine_now_us(engine) < engine->probe_us)
+		return false;
+	if (engine->ports.store.now(engine->ports.store.ctx, &database_us, &err) < 0) {
+		engine_lost_store(engine, &err);
+		return false;
+	}
+	engine_set_database_us(engine, database_us);
+	engine_found_store(engine);
+	return true;
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t next_turn_us(struct engine *engine)
+{
+	int64_t wanted_us = engine->waiter_deadline_us;
+
+	if (!engine->is_store_up)
+		return earliest(wanted_us, engine->probe_us);
+	if (engine->works.first || engine->starts || engine->gets || queue_length(&engine->queue) > 0)
+		return engine_now_us(engine);
+	wanted_us = earliest(wanted_us, earliest(engine->sweep_at_us, engine->count_at_us));
+	return engine->oldest_waiter ? earliest(wanted_us, engine->waiter_poll_us) : wanted_us;
+}
+
+int64_t engine_turn(struct engine *engine)
+{
+	arena_clear(&engine->arena);
+	take_queue(engine);
+	if (probe_store(engine)) {
+		sweep_run(engine);
+		run_rounds(engine);
+	}
+	if (engine->is_store_up)
+		get_poll(engine);
+	if (engine->is_store_up) {
+		get_expire(engine);
+		get_run(engine);
+	}
+	if (!engine->is_store_up) {
+		start_give_up(engine, false);
+		get_give_up(engine, false);
+	}
+	cache_trim(&engine->cache);
+	return next_turn_us(engine);
+}

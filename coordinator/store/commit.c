@@ -1,0 +1,315 @@
+/*
+ * commit.c - a batch of changes as one statement, hence one transaction and one round trip.
+ *
+ * Why:     group commit is what makes durability cheap. The log is inserted for exactly those sagas whose row changed,
+ *          inside the statement, so that no client-side step lies between.
+ */
+#include <assert.h>
+
+#include "coordinator/store/store_state.h"
+
+/*
+ * `IN (…) IS TRUE` instead of a join: the planner cannot know how long the lists are, and this form is a hash look-up
+ * for each log row whatever it guesses.
+ */
+static const char COMMIT_SQL[] =
+	"WITH started AS ("
+	" INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state,"
+	"  milestone, version, data, due_at, created_at, updated_at, ended_at, is_open, sent_by, sent_boot)"
+	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
+	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
+	"  c.ended_at IS NULL, $38, $39"
+	" FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],"
+	"  $8::smallint[], $9::text[], $10::bigint[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],"
+	"  $14::timestamptz[], $15::timestamptz[])"
+	"  AS c(saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state, milestone,"
+	"   version, data, due_at, created_at, updated_at, ended_at)"
+	" ON CONFLICT DO NOTHING RETURNING saga_id"
+	"), changed AS ("
+	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
+	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
+	"  sent_by = $38, sent_boot = $39"
+	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
+	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])"
+	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at)"
+	" WHERE s.saga_id = c.saga_id AND s.version = c.expected_version RETURNING s.saga_id"
+	"), done AS ("
+	" SELECT saga_id FROM started UNION ALL SELECT saga_id FROM changed"
+	"), logged AS ("
+	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
+	"  has_no_effect, reply, state)"
+	" SELECT l.* FROM unnest($25::uuid[], $26::bigint[], $27::timestamptz[], $28::smallint[], $29::text[],"
+	"  $30::smallint[], $31::int[], $32::text[], $33::text[], $34::text[], $35::boolean[], $36::bytea[],"
+	"  $37::smallint[])"
+	"  AS l(saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail, has_no_effect, reply,"
+	"   state)"
+	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
+	") SELECT saga_id FROM done";
+
+/* The arrays in the order of the parameters, from $1. */
+enum column {
+	START_SAGA_ID,
+	START_DEFINITION_ID,
+	START_DEFINITION_NAME,
+	START_KEY,
+	START_IDEMPOTENCY_KEY,
+	START_INPUT,
+	START_LABELS,
+	START_STATE,
+	START_MILESTONE,
+	START_VERSION,
+	START_DATA,
+	START_DUE_AT,
+	START_CREATED_AT,
+	START_UPDATED_AT,
+	START_ENDED_AT,
+	CHANGE_SAGA_ID,
+	CHANGE_EXPECTED_VERSION,
+	CHANGE_VERSION,
+	CHANGE_STATE,
+	CHANGE_MILESTONE,
+	CHANGE_DATA,
+	CHANGE_DUE_AT,
+	CHANGE_UPDATED_AT,
+	CHANGE_ENDED_AT,
+	LOG_SAGA_ID,
+	LOG_SEQUENCE,
+	LOG_AT,
+	LOG_EVENT,
+	LOG_STEP,
+	LOG_PHASE,
+	LOG_ATTEMPT,
+	LOG_MILESTONE,
+	LOG_REASON,
+	LOG_DETAIL,
+	LOG_HAS_NO_EFFECT,
+	LOG_REPLY,
+	LOG_STATE,
+	COLUMN_COUNT
+};
+static_assert((int)COLUMN_COUNT == (int)COMMIT_ARRAY_COUNT, "store_state.h makes room for them");
+
+static const enum pg_array_type column_types[COLUMN_COUNT] = {
+	[START_SAGA_ID] = PG_ARRAY_UUID,
+	[START_DEFINITION_ID] = PG_ARRAY_INT4,
+	[START_DEFINITION_NAME] = PG_ARRAY_TEXT,
+	[START_KEY] = PG_ARRAY_TEXT,
+	[START_IDEMPOTENCY_KEY] = PG_ARRAY_TEXT,
+	[START_INPUT] = PG_ARRAY_BYTEA,
+	[START_LABELS] = PG_ARRAY_TEXT,
+	[START_STATE] = PG_ARRAY_INT2,
+	[START_MILESTONE] = PG_ARRAY_TEXT,
+	[START_VERSION] = PG_ARRAY_INT8,
+	[START_DATA] = PG_ARRAY_BYTEA,
+	[START_DUE_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[START_CREATED_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[START_UPDATED_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[START_ENDED_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[CHANGE_SAGA_ID] = PG_ARRAY_UUID,
+	[CHANGE_EXPECTED_VERSION] = PG_ARRAY_INT8,
+	[CHANGE_VERSION] = PG_ARRAY_INT8,
+	[CHANGE_STATE] = PG_ARRAY_INT2,
+	[CHANGE_MILESTONE] = PG_ARRAY_TEXT,
+	[CHANGE_DATA] = PG_ARRAY_BYTEA,
+	[CHANGE_DUE_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[CHANGE_UPDATED_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[CHANGE_ENDED_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[LOG_SAGA_ID] = PG_ARRAY_UUID,
+	[LOG_SEQUENCE] = PG_ARRAY_INT8,
+	[LOG_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[LOG_EVENT] = PG_ARRAY_INT2,
+	[LOG_STEP] = PG_ARRAY_TEXT,
+	[LOG_PHASE] = PG_ARRAY_INT2,
+	[LOG_ATTEMPT] = PG_ARRAY_INT4,
+	[LOG_MILESTONE] = PG_ARRAY_TEXT,
+	[LOG_REASON] = PG_ARRAY_TEXT,
+	[LOG_DETAIL] = PG_ARRAY_TEXT,
+	[LOG_HAS_NO_EFFECT] = PG_ARRAY_BOOL,
+	[LOG_REPLY] = PG_ARRAY_BYTEA,
+	[LOG_STATE] = PG_ARRAY_INT2,
+};
+
+void commit_init(struct store *store)
+{
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		pg_array_init(&store->arrays[i], column_types[i]);
+}
+
+void commit_release(struct store *store)
+{
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		pg_array_release(&store->arrays[i]);
+	buffer_release(&store->labels);
+}
+
+static void add_text(struct pg_array *array, const char *text)
+{
+	if (text)
+		pg_array_add_bytes(array, bytes_of_text(text));
+	else
+		pg_array_add_null(array);
+}
+
+/* 0 is "never". */
+static void add_time(struct pg_array *array, int64_t unix_us)
+{
+	if (unix_us != 0)
+		pg_array_add_int(array, unix_us);
+	else
+		pg_array_add_null(array);
+}
+
+static void add_labels(struct store *store, const struct store_start *start)
+{
+	struct buffer *json = &store->labels;
+
+	if (start->label_count == 0) {
+		pg_array_add_null(&store->arrays[START_LABELS]);
+		return;
+	}
+	buffer_clear(json);
+	for (size_t i = 0; i < start->label_count; i++) {
+		buffer_append_byte(json, i > 0 ? ',' : '{');
+		buffer_append_json_string(json, start->labels[i].name, strlen(start->labels[i].name));
+		buffer_append_byte(json, ':');
+		buffer_append_json_string(json, start->labels[i].value, strlen(start->labels[i].value));
+	}
+	buffer_append_byte(json, '}');
+	pg_array_add_bytes(&store->arrays[START_LABELS], buffer_bytes(json));
+}
+
+static void add_start(struct store *store, const struct store_change *change)
+{
+	struct pg_array *arrays = store->arrays;
+	const struct store_start *start = change->start;
+
+	pg_array_add_uuid(&arrays[START_SAGA_ID], &change->saga_id);
+	pg_array_add_int(&arrays[START_DEFINITION_ID], start->definition_id);
+	add_text(&arrays[START_DEFINITION_NAME], start->definition_name);
+	add_text(&arrays[START_KEY], start->key);
+	add_text(&arrays[START_IDEMPOTENCY_KEY], start->idempotency_key);
+	pg_array_add_bytes(&arrays[START_INPUT], start->input);
+	add_labels(store, start);
+	pg_array_add_int(&arrays[START_STATE], change->state);
+	add_text(&arrays[START_MILESTONE], change->milestone);
+	pg_array_add_int(&arrays[START_VERSION], change->version);
+	pg_array_add_bytes(&arrays[START_DATA], change->data);
+	add_time(&arrays[START_DUE_AT], change->due_us);
+	add_time(&arrays[START_CREATED_AT], start->created_us);
+	add_time(&arrays[START_UPDATED_AT], change->updated_us);
+	add_time(&arrays[START_ENDED_AT], change->ended_us);
+}
+
+static void add_change(struct store *store, const struct store_change *change)
+{
+	struct pg_array *arrays = store->arrays;
+
+	pg_array_add_uuid(&arrays[CHANGE_SAGA_ID], &change->saga_id);
+	pg_array_add_int(&arrays[CHANGE_EXPECTED_VERSION], change->expected_version);
+	pg_array_add_int(&arrays[CHANGE_VERSION], change->version);
+	pg_array_add_int(&arrays[CHANGE_STATE], change->state);
+	add_text(&arrays[CHANGE_MILESTONE], change->milestone);
+	pg_array_add_bytes(&arrays[CHANGE_DATA], change->data);
+	add_time(&arrays[CHANGE_DUE_AT], change->due_us);
+	add_time(&arrays[CHANGE_UPDATED_AT], change->updated_us);
+	add_time(&arrays[CHANGE_ENDED_AT], change->ended_us);
+}
+
+static void add_log(struct store *store, const struct store_log_row *row)
+{
+	struct pg_array *arrays = store->arrays;
+	const struct saga_event *event = &row->entry.event;
+
+	pg_array_add_uuid(&arrays[LOG_SAGA_ID], &row->saga_id);
+	pg_array_add_int(&arrays[LOG_SEQUENCE], row->entry.sequence);
+	pg_array_add_int(&arrays[LOG_AT], event->time_us);
+	pg_array_add_int(&arrays[LOG_EVENT], event->type);
+	add_text(&arrays[LOG_STEP], row->step_id[0] ? row->step_id : NULL);
+	pg_array_add_int(&arrays[LOG_PHASE], event->phase);
+	pg_array_add_int(&arrays[LOG_ATTEMPT], event->attempt);
+	add_text(&arrays[LOG_MILESTONE], row->entry.milestone);
+	add_text(&arrays[LOG_REASON], event->reason);
+	add_text(&arrays[LOG_DETAIL], event->detail);
+	pg_array_add_int(&arrays[LOG_HAS_NO_EFFECT], event->has_no_effect);
+	if (event->reply.len > 0)
+		pg_array_add_bytes(&arrays[LOG_REPLY], event->reply);
+	else
+		pg_array_add_null(&arrays[LOG_REPLY]);
+	pg_array_add_int(&arrays[LOG_STATE], row->entry.state);
+}
+
+static void fill_arrays(struct store *store, const struct store_commit *commit)
+{
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		pg_array_clear(&store->arrays[i]);
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct store_change *change = &commit->changes[i];
+
+		if (change->start)
+			add_start(store, change);
+		else
+			add_change(store, change);
+		for (size_t j = 0; j < change->log_count; j++)
+			add_log(store, &change->log[j]);
+	}
+}
+
+static struct store_change *find_change(const struct store_commit *commit, struct uuid id)
+{
+	size_t low = 0;
+	size_t high = commit->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = uuid_compare(commit->changes[middle].saga_id, id);
+
+		if (order == 0)
+			return &commit->changes[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void note_outcomes(struct store_commit *commit, const struct pg_result *result)
+{
+	for (size_t i = 0; i < commit->count; i++)
+		commit->changes[i].outcome = STORE_OUTCOME_CONFLICT;
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		struct store_change *change = find_change(commit, pg_get_uuid(result, row, 0));
+
+		assert(change);
+		change->outcome = STORE_OUTCOME_DONE;
+	}
+}
+
+/* Classes 22 (data), 23 (constraint) and 54 (a value is too large for the server): the content, not the moment. */
+static bool is_refusal(const char *sqlstate)
+{
+	return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "54", 2) == 0;
+}
+
+enum store_result commit_run(void *ctx, struct store_commit *commit, struct error *err)
+{
+	struct store *store = ctx;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct pg_param params[COLUMN_COUNT + 2];
+
+	if (pg_connect(store->pg, err) < 0)
+		return STORE_UNKNOWN;
+	fill_arrays(store, commit);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		params[i] = pg_array_param(&store->arrays[i]);
+	params[COLUMN_COUNT] = pg_text(commit->instance);
+	params[COLUMN_COUNT + 1] = pg_int8(commit->boot);
+	if (pg_exec(store->pg, COMMIT_SQL, params, ARRAY_LEN(params), &result, err) == 0) {
+		note_outcomes(commit, result);
+		return STORE_COMMITTED;
+	}
+	if (!pg_is_connected(store->pg))
+		return STORE_UNKNOWN;
+	return is_refusal(pg_sqlstate(store->pg)) ? STORE_REFUSED : STORE_FAILED;
+}

@@ -1,0 +1,273 @@
+/* saga_reader.c - the reading half of the store port. Every statement is one round trip for any number of sagas. */
+#include <assert.h>
+#include <jansson.h>
+
+#include "coordinator/store/store_state.h"
+
+static char *text_at(const struct pg_result *result, size_t row, int column, struct arena *arena)
+{
+	struct bytes text;
+
+	if (pg_is_null(result, row, column))
+		return NULL;
+	text = pg_get_bytes(result, row, column);
+	return arena_strndup(arena, (const char *)text.data, text.len);
+}
+
+int reader_now(void *ctx, int64_t *ret_now_us, struct error *err)
+{
+	struct store *store = ctx;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg, "SELECT clock_timestamp()", NULL, 0, &result, err) < 0)
+		return -1;
+	*ret_now_us = pg_get_int(result, 0, 0);
+	return 0;
+}
+
+/* ---- rows ---- */
+
+#define ROW_COLUMNS                                                                                                    \
+	" s.saga_id, s.definition_id, s.version, s.state, s.data, s.definition_name, s.key, s.idempotency_key, "       \
+	"s.input,"                                                                                                     \
+	" s.labels "
+
+static void read_labels(struct bytes text, struct arena *arena, struct store_row *row)
+{
+	json_t *json = json_loadb((const char *)text.data, text.len, 0, NULL);
+	struct engine_label *labels;
+	const char *name;
+	json_t *value;
+
+	labels = arena_alloc(arena, (json_object_size(json) + 1) * sizeof(*labels));
+	row->labels = labels;
+	json_object_foreach(json, name, value)
+	{
+		const char *content = json_string_value(value);
+
+		labels[row->label_count].name = arena_strdup(arena, name);
+		labels[row->label_count++].value = arena_strdup(arena, content ? content : "");
+	}
+	json_decref(json);
+}
+
+static void read_row(const struct pg_result *result, size_t at, struct arena *arena, struct store_row *row)
+{
+	*row = (struct store_row){
+		.saga_id = pg_get_uuid(result, at, 0),
+		.definition_id = (int32_t)pg_get_int(result, at, 1),
+		.version = pg_get_int(result, at, 2),
+		.state = (enum saga_state)pg_get_int(result, at, 3),
+		.data = arena_bytes(arena, pg_get_bytes(result, at, 4)),
+		.definition_name = text_at(result, at, 5, arena),
+		.key = text_at(result, at, 6, arena),
+		.idempotency_key = text_at(result, at, 7, arena),
+		.input = arena_bytes(arena, pg_get_bytes(result, at, 8)),
+	};
+	assert(row->state < SAGA_STATE_COUNT);
+	if (!pg_is_null(result, at, 9))
+		read_labels(pg_get_bytes(result, at, 9), arena, row);
+}
+
+static int read_rows(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
+		     struct arena *arena, struct store_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct store_row *rows;
+
+	if (pg_exec(store->pg, sql, params, param_count, &result, err) < 0)
+		return -1;
+	rows = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*rows));
+	for (size_t i = 0; i < pg_rows(result); i++)
+		read_row(result, i, arena, &rows[i]);
+	*ret_rows = rows;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+static void fill_ids(struct pg_array *array, const struct uuid *ids, size_t count)
+{
+	pg_array_init(array, PG_ARRAY_UUID);
+	for (size_t i = 0; i < count; i++)
+		pg_array_add_uuid(array, &ids[i]);
+}
+
+int reader_load(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_row **ret_rows,
+		size_t *ret_count, struct error *err)
+{
+	_cleanup_(pg_array_release)
+	struct pg_array array;
+	struct pg_param param;
+
+	fill_ids(&array, ids, count);
+	param = pg_array_param(&array);
+	return read_rows(
+		ctx, "SELECT" ROW_COLUMNS "FROM unnest($1::uuid[]) AS w(saga_id) JOIN saga s ON s.saga_id = w.saga_id",
+		&param, 1, arena, ret_rows, ret_count, err);
+}
+
+int reader_find(void *ctx, const struct store_key *keys, size_t count, struct arena *arena, struct store_row **ret_rows,
+		size_t *ret_count, struct error *err)
+{
+	_cleanup_(pg_array_release)
+	struct pg_array names;
+	_cleanup_(pg_array_release)
+	struct pg_array idempotency_keys;
+	struct pg_param params[2];
+
+	pg_array_init(&names, PG_ARRAY_TEXT);
+	pg_array_init(&idempotency_keys, PG_ARRAY_TEXT);
+	for (size_t i = 0; i < count; i++) {
+		pg_array_add_bytes(&names, bytes_of_text(keys[i].definition_name));
+		pg_array_add_bytes(&idempotency_keys, bytes_of_text(keys[i].idempotency_key));
+	}
+	params[0] = pg_array_param(&names);
+	params[1] = pg_array_param(&idempotency_keys);
+	return read_rows(ctx,
+			 "SELECT" ROW_COLUMNS "FROM unnest($1::text[], $2::text[]) AS w(name, key) JOIN saga s"
+			 " ON s.definition_name = w.name AND s.idempotency_key = w.key",
+			 params, 2, arena, ret_rows, ret_count, err);
+}
+
+/* ---- pages ---- */
+
+/* Columns: now, saga id (NULL: no row), version, state. */
+static int read_page(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
+		     struct arena *arena, struct store_page *ret_page, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct store_page page = {0};
+
+	if (pg_exec(store->pg, sql, params, param_count, &result, err) < 0)
+		return -1;
+	page.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*page.items));
+	for (size_t i = 0; i < pg_rows(result); i++) {
+		page.now_us = pg_get_int(result, i, 0);
+		if (pg_is_null(result, i, 1))
+			continue;
+		page.items[page.count++] = (struct store_glance){
+			.saga_id = pg_get_uuid(result, i, 1),
+			.version = pg_get_int(result, i, 2),
+			.state = (enum saga_state)pg_get_int(result, i, 3),
+		};
+	}
+	*ret_page = page;
+	return 0;
+}
+
+/* The outer join makes one row of an empty page, which still has the time. */
+int reader_due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+	       struct error *err)
+{
+	const struct pg_param params[] = {pg_uuid(&after), pg_int8((int64_t)limit)};
+
+	return read_page(ctx,
+			 "SELECT now(), s.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
+			 " SELECT saga_id, version, state FROM saga"
+			 " WHERE is_open AND saga_id > $1 AND due_at <= now() ORDER BY saga_id LIMIT $2) s ON true",
+			 params, ARRAY_LEN(params), arena, ret_page, err);
+}
+
+int reader_left_behind(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
+		       struct arena *arena, struct store_page *ret_page, struct error *err)
+{
+	const struct pg_param params[] = {pg_uuid(&after), pg_int8((int64_t)limit), pg_text(instance), pg_int8(boot)};
+
+	return read_page(ctx,
+			 "SELECT now(), s.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
+			 " SELECT saga_id, version, state FROM saga"
+			 " WHERE is_open AND saga_id > $1 AND sent_by = $3 AND sent_boot <> $4"
+			 " ORDER BY saga_id LIMIT $2) s ON true",
+			 params, ARRAY_LEN(params), arena, ret_page, err);
+}
+
+int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
+		  struct error *err)
+{
+	_cleanup_(pg_array_release)
+	struct pg_array array;
+	struct pg_param param;
+
+	fill_ids(&array, ids, count);
+	param = pg_array_param(&array);
+	return read_page(ctx,
+			 "SELECT now(), s.saga_id, s.version, s.state FROM unnest($1::uuid[]) AS w(saga_id)"
+			 " JOIN saga s ON s.saga_id = w.saga_id",
+			 &param, 1, arena, ret_page, err);
+}
+
+/* ---- the log ---- */
+
+static void read_log_row(const struct pg_result *result, size_t at, struct arena *arena, struct store_log_row *row)
+{
+	const char *step_id = text_at(result, at, 4, arena);
+
+	*row = (struct store_log_row){
+		.saga_id = pg_get_uuid(result, at, 0),
+		.step_id = step_id ? step_id : "",
+		.entry =
+			{
+				.sequence = pg_get_int(result, at, 1),
+				.event =
+					{
+						.time_us = pg_get_int(result, at, 2),
+						.type = (enum saga_event_type)pg_get_int(result, at, 3),
+						.step = -1,
+						.phase = (enum step_phase)pg_get_int(result, at, 5),
+						.attempt = (int32_t)pg_get_int(result, at, 6),
+						.milestone = text_at(result, at, 7, arena),
+						.reason = text_at(result, at, 8, arena),
+						.detail = text_at(result, at, 9, arena),
+						.has_no_effect = pg_get_bool(result, at, 10),
+					},
+				.state = (enum saga_state)pg_get_int(result, at, 11),
+			},
+	};
+	row->entry.milestone = row->entry.event.milestone;
+}
+
+int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
+		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	struct store *store = ctx;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	_cleanup_(pg_array_release)
+	struct pg_array array;
+	struct store_log_row *rows;
+	struct pg_param param;
+
+	fill_ids(&array, ids, count);
+	param = pg_array_param(&array);
+	if (pg_exec(store->pg,
+		    "SELECT l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason,"
+		    " l.detail, l.has_no_effect, l.state FROM unnest($1::uuid[]) AS w(saga_id)"
+		    " JOIN saga_log l ON l.saga_id = w.saga_id ORDER BY l.saga_id, l.sequence",
+		    &param, 1, &result, err) < 0)
+		return -1;
+	rows = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*rows));
+	for (size_t i = 0; i < pg_rows(result); i++)
+		read_log_row(result, i, arena, &rows[i]);
+	*ret_rows = rows;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err)
+{
+	struct store *store = ctx;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg, "SELECT state, count(*) FROM saga WHERE is_open GROUP BY state", NULL, 0, &result, err) <
+	    0)
+		return -1;
+	for (int i = 0; i < SAGA_STATE_COUNT; i++)
+		ret_counts[i] = 0;
+	for (size_t i = 0; i < pg_rows(result); i++)
+		ret_counts[pg_get_int(result, i, 0)] = pg_get_int(result, i, 1);
+	return 0;
+}
