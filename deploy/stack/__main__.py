@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from . import services
@@ -25,19 +26,23 @@ def main() -> int:
         elif arguments.command == "is-running":
             return 0 if is_running(folders) else 1
         elif arguments.command == "plan":
-            plan(options).release()
+            plan(folders, options)
         elif arguments.command == "down":
             return down(folders, only, arguments.fresh)
         else:
             if arguments.fresh:
                 down(folders, (), is_fresh=True)
-            return up(folders, options, not arguments.no_demo)
+            return up(folders, options, not arguments.no_demo, arguments.planned)
         return 0
     except StackError as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port-base", type=int)
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--no-demo", action="store_true")
+    parser.add_argument("--planned", action="store_true", help="`plan` has just been run")
     return parser
 
 

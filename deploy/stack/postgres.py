@@ -37,9 +37,11 @@ class Login:
 
 
 class Passwords:
-    """Made once for each role, kept in the data folder, readable by its owner alone."""
+    """Made once for each role, kept in the data folder, readable by its owner alone. Roles carry our mark as a comment, so
+    that a clone whose data folder was deleted may set new ones, on an existing server as well."""
 
     def __init__(self, folders: Folders):
+        self.mark = f"made by Amends in {folders.state}"
         self.file = folders.data / "passwords.json"
 
     def of(self, role: str) -> str:
@@ -145,8 +147,7 @@ class ExistingPostgres:
         admin = Login(self.conninfo, self.conninfo, os.environ.get("PGPASSWORD", ""))
         make_databases(admin, self.passwords, self.databases)
         for database in self.databases:
-            self._ask(self.login(database), f"database {database} of --postgres as our role '{database}' (when that role was "
-                      f"there before with another password: put it into {self.passwords.file}, or drop the role)")
+            self._ask(self.login(database), f"database {database} of --postgres as its role '{database}'")
 
     @staticmethod
     def _ask(login: Login, what: str) -> None:
@@ -170,11 +171,20 @@ def redirect(conninfo: str, database: str, role: str, password: str | None) -> s
 
 
 def make_databases(admin: Login, passwords: Passwords, databases: Iterable[str]) -> None:
-    """Creates what is missing; a role may use its own database and no other."""
+    """Creates what is missing; a role may use its own database and no other. Raises StackError for a role that is not ours."""
     for name in databases:
-        if psql(admin, f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'") != "1":
-            psql(admin, f"CREATE ROLE {name} LOGIN PASSWORD '{passwords.of(name)}'")
+        password, mark = passwords.of(name), passwords.mark.replace("'", "''")
+        found = psql(admin, f"SELECT coalesce(shobj_description(oid, 'pg_authid'), '-') FROM pg_roles WHERE rolname = '{name}'")
+        if not found:
+            psql(admin, f"BEGIN; CREATE ROLE {name} LOGIN PASSWORD '{password}'; COMMENT ON ROLE {name} IS '{mark}'; COMMIT")
+        elif found == passwords.mark:
+            psql(admin, f"ALTER ROLE {name} PASSWORD '{password}'")
+        else:
+            raise StackError(f"the role '{name}' exists on that Postgres and is not ours (its comment: {found}): use another server, "
+                             f"or drop role and database '{name}'")
         if psql(admin, f"SELECT 1 FROM pg_database WHERE datname = '{name}'") != "1":
+            # An administrator that is no superuser must be a member to give the database away.
+            psql(admin, f"GRANT {name} TO CURRENT_USER")
             psql(admin, f"CREATE DATABASE {name} OWNER {name}")
             psql(admin, f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
 

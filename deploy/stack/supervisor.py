@@ -22,6 +22,7 @@ from .stack import Options, Stack, port_names
 from .unit import State
 
 PID_FILE = "supervisor.pid"
+PORTS_FILE = "ports.json"
 TICK_S = 0.1
 
 
@@ -51,7 +52,7 @@ class Supervisor:
         self.folders = folders
         self.is_stopping = False
         self.is_ticking = False
-        preferred = ports_of_last_plan(folders)
+        preferred = ports_of_plan(folders)
         chosen = ports.choose(port_names(options), options.port_base, preferred)
         for line in chosen.moved:
             log(line)
@@ -139,9 +140,9 @@ class Supervisor:
         }
 
 
-def ports_of_last_plan(folders: Folders) -> dict[str, int]:
+def ports_of_plan(folders: Folders) -> dict[str, int]:
     try:
-        return json.loads((folders.run / "ports.json").read_text())
+        return json.loads((folders.run / PORTS_FILE).read_text())
     except (OSError, ValueError):
         return {}
 

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from . import control, demo, endpoints, ports, services, supervisor
 from .console import Waiting, bold, green, say
 from .errors import StackError
 from .folders import Folders
 from .stack import Options, port_names
+from .supervisor import PORTS_FILE, ports_of_plan
 
 START_S = 400  # for all; each unit has its own limit too
 FAILURES_MAX = 5
@@ -27,16 +28,23 @@ def check_names(options: Options) -> None:
             raise StackError(f"--only: unknown part '{name}': one of {','.join(services.ALL)}")
 
 
-def plan(options: Options) -> ports.Ports:
-    """Chooses the ports and says which could not be the default ones."""
+def plan(folders: Folders, options: Options) -> None:
+    """Chooses the ports, says which could not be the default ones, and notes them for up()."""
     check_names(options)
-    chosen = ports.choose(port_names(options), options.port_base)
+    _choose_ports(folders, options, {})
+
+
+def _choose_ports(folders: Folders, options: Options, preferred: Mapping[str, int]) -> None:
+    """For the supervisor, which claims them for good: another stack may have been faster, then they move once more."""
+    chosen = ports.choose(port_names(options), options.port_base, preferred)
     for line in chosen.moved:
         say(f"  {line}")
-    return chosen
+    folders.run.mkdir(parents=True, exist_ok=True)
+    (folders.run / PORTS_FILE).write_text(json.dumps(chosen.numbers))
+    chosen.release()
 
 
-def up(folders: Folders, options: Options, has_demo: bool) -> int:
+def up(folders: Folders, options: Options, has_demo: bool, is_planned: bool) -> int:
     check_names(options)
     if supervisor.is_running(folders):
         return _join(folders, options)
@@ -46,7 +54,7 @@ def up(folders: Folders, options: Options, has_demo: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        process = _launch(folders, options)
+        process = _launch(folders, options, is_planned)
         _follow(folders, process, options.names())
         found = endpoints.read(folders.endpoints)
         is_right = True
@@ -88,10 +96,8 @@ def _join(folders: Folders, options: Options) -> int:
     return 0
 
 
-def _launch(folders: Folders, options: Options) -> subprocess.Popen:
-    chosen = ports.choose(port_names(options), options.port_base)
-    (folders.run / "ports.json").write_text(json.dumps(chosen.numbers))
-    chosen.release()
+def _launch(folders: Folders, options: Options, is_planned: bool) -> subprocess.Popen:
+    _choose_ports(folders, options, ports_of_plan(folders) if is_planned else {})
     (folders.run / "error").unlink(missing_ok=True)
     folders.endpoints.unlink(missing_ok=True)
     with (folders.logs / "supervisor.log").open("ab") as log:
