@@ -19,6 +19,7 @@ enum {
 	HANDLERS = 8, /* and connections, so that no handler waits for one */
 	BODY_BYTES_MAX = 16 * 1024 * 1024,
 	DATABASE_WAIT_MS = 60 * 1000,
+	DATABASE_STEP_MS = 500, /* after which a signal is noticed */
 };
 
 static struct {
@@ -94,6 +95,8 @@ static int serve(struct rest *rest)
 	struct http_server *server = NULL;
 	struct error err;
 
+	if (shutdown_requested())
+		return EXIT_SUCCESS;
 	if (http_server_start(&server_options, &server, &err) < 0)
 		return fail("listen_failed", &err);
 	rest->port = http_server_port(server);
@@ -102,6 +105,20 @@ static int serve(struct rest *rest)
 	shutdown_wait();
 	log_info("stopping", "reason=signal");
 	return EXIT_SUCCESS;
+}
+
+/* Asked to stop meanwhile: 0, and shutdown_requested(). */
+static int wait_for_database(struct sessions *sessions, struct error *err)
+{
+	for (int waited_ms = 0;; waited_ms += DATABASE_STEP_MS) {
+		if (sessions_migrate(sessions, DATABASE_STEP_MS, err) == 0 || shutdown_requested())
+			return 0;
+		if (!err->is_retriable || waited_ms >= DATABASE_WAIT_MS)
+			return -1;
+		if (waited_ms == 0)
+			log_warn("database_away", "err=%s instead=\"waiting up to %d s\"", LOG_TEXT(err->msg),
+				 DATABASE_WAIT_MS / 1000);
+	}
 }
 
 static int run(void)
@@ -113,7 +130,7 @@ static int run(void)
 	int status;
 
 	rest_init(&rest, sessions, metrics, settings.environment);
-	if (sessions_migrate(sessions, DATABASE_WAIT_MS, &err) < 0)
+	if (wait_for_database(sessions, &err) < 0)
 		status = fail("database_failed", &err);
 	else
 		status = serve(&rest);

@@ -41,32 +41,26 @@ int prepare_load(struct session *session, const char *context, int32_t id, const
 {
 	struct schema_entry *entry = cached(session, context, id, identity);
 	struct stored_schema *stored = NULL;
-	struct arena arena;
 	struct error err;
 
 	if (entry) {
 		*ret_entry = keep_entry(session, entry);
 		return 0;
 	}
-	arena_init(&arena, 0);
-	if (store_load_schema(session->pg, context, id, &arena, &stored, &err) < 0) {
-		arena_release(&arena);
+	if (store_load_schema(session->pg, context, id, &session->arena, &stored, &err) < 0) {
 		/* What an id meant a while ago is a better answer than none while the database is away. */
-		entry = identity ? NULL : schema_cache_get(session->cache, context, id, true);
-		if (!entry || !err.is_retriable) {
-			schema_entry_unref(entry);
+		entry = identity || !err.is_retriable ? NULL : schema_cache_get(session->cache, context, id, true);
+		if (!entry)
 			return session_failed(session, &err);
-		}
 		*ret_entry = keep_entry(session, entry);
 		return 0;
 	}
 	if (!stored) {
-		arena_release(&arena);
 		schema_cache_drop(session->cache, context, id);
 		*ret_entry = NULL;
 		return 0;
 	}
-	*ret_entry = keep_entry(session, schema_cache_put(session->cache, context, stored, &arena));
+	*ret_entry = keep_entry(session, schema_cache_put(session->cache, context, stored));
 	return 0;
 }
 

@@ -12,9 +12,9 @@ enum { BUCKET_COUNT = 4096 };
 
 struct schema_entry {
 	atomic_int references;
-	struct arena arena; /* holds `context` and `stored` */
-	const char *context;
-	const struct stored_schema *stored;
+	char *context;
+	struct stored_schema stored; /* owns its texts */
+	size_t bytes;
 	struct schema *parsed;     /* guarded by the cache's mu */
 	int64_t read_us;           /* guarded by the cache's mu */
 	struct schema_entry *next; /* guarded by the cache's mu */
@@ -25,6 +25,65 @@ struct schema_cache {
 	struct schema_entry *buckets[BUCKET_COUNT]; /* guarded by mu */
 	size_t bytes;                               /* guarded by mu: of all arenas */
 };
+
+/* ---- entries: on the heap one by one, since an arena would take a whole block for each ---- */
+
+static char *copy_text(struct schema_entry *entry, const char *text)
+{
+	if (!text)
+		return NULL;
+	entry->bytes += strlen(text) + 1;
+	return xstrdup(text);
+}
+
+static struct schema_entry *make_entry(const char *context, const struct stored_schema *schema)
+{
+	struct schema_entry *entry = xcalloc(1, sizeof(*entry));
+	struct stored_schema *stored = &entry->stored;
+
+	entry->references = 1;
+	entry->bytes = sizeof(*entry) + schema->reference_count * sizeof(*stored->references);
+	entry->context = copy_text(entry, context);
+	*stored = *schema;
+	stored->text = copy_text(entry, schema->text);
+	stored->metadata = copy_text(entry, schema->metadata);
+	stored->rule_set = copy_text(entry, schema->rule_set);
+	stored->references = xcalloc(schema->reference_count + 1, sizeof(*stored->references));
+	for (size_t i = 0; i < schema->reference_count; i++) {
+		const struct stored_reference *reference = &schema->references[i];
+
+		stored->references[i].name = copy_text(entry, reference->name);
+		stored->references[i].subject.context = copy_text(entry, reference->subject.context);
+		stored->references[i].subject.name = copy_text(entry, reference->subject.name);
+		stored->references[i].version = reference->version;
+	}
+	return entry;
+}
+
+void schema_entry_unref(struct schema_entry *entry)
+{
+	if (!entry || --entry->references > 0)
+		return;
+	for (size_t i = 0; i < entry->stored.reference_count; i++) {
+		free((char *)entry->stored.references[i].name);
+		free((char *)entry->stored.references[i].subject.context);
+		free((char *)entry->stored.references[i].subject.name);
+	}
+	free(entry->stored.references);
+	free((char *)entry->stored.rule_set);
+	free((char *)entry->stored.metadata);
+	free((char *)entry->stored.text);
+	free(entry->context);
+	schema_unref(entry->parsed);
+	free(entry);
+}
+
+const struct stored_schema *schema_entry_stored(const struct schema_entry *entry)
+{
+	return &entry->stored;
+}
+
+/* ---- the cache ---- */
 
 struct schema_cache *schema_cache_new(void)
 {
@@ -60,7 +119,7 @@ static struct schema_entry **find(struct schema_cache *cache, const char *contex
 {
 	struct schema_entry **place = &cache->buckets[(uint32_t)id % BUCKET_COUNT];
 
-	while (*place && ((*place)->stored->id != id || strcmp((*place)->context, context) != 0))
+	while (*place && ((*place)->stored.id != id || strcmp((*place)->context, context) != 0))
 		place = &(*place)->next;
 	return place;
 }
@@ -85,41 +144,37 @@ static void unlink_entry(struct schema_cache *cache, struct schema_entry **place
 	struct schema_entry *entry = *place;
 
 	*place = entry->next;
-	cache->bytes -= entry->arena.used_bytes;
+	cache->bytes -= entry->bytes;
 	schema_entry_unref(entry);
 }
 
 struct schema_entry *schema_cache_put(struct schema_cache *cache, const char *context,
-				      const struct stored_schema *schema, struct arena *arena)
+				      const struct stored_schema *schema)
 {
-	struct schema_entry *entry;
+	struct schema_entry *made = make_entry(context, schema);
 	struct schema_entry **place;
+	struct schema_entry *entry;
 
 	pthread_mutex_lock(&cache->mu);
 	place = find(cache, context, schema->id);
 	entry = *place;
-	if (entry && memcmp(entry->stored->identity, schema->identity, SCHEMA_IDENTITY_LEN) == 0) {
-		entry->read_us = clock_monotonic_us(); /* keeps what was parsed */
-		arena_release(arena);
+	if (entry && memcmp(entry->stored.identity, schema->identity, SCHEMA_IDENTITY_LEN) == 0) {
+		entry->read_us = clock_monotonic_us(); /* and keeps what was parsed */
 	} else {
 		if (entry)
 			unlink_entry(cache, place);
-		if (cache->bytes > SCHEMA_CACHE_BYTES_MAX)
+		if (cache->bytes + made->bytes > SCHEMA_CACHE_BYTES_MAX)
 			clear(cache);
+		entry = take_ptr(made);
 		place = &cache->buckets[(uint32_t)schema->id % BUCKET_COUNT];
-		entry = xcalloc(1, sizeof(*entry));
-		entry->references = 1;
-		entry->context = arena_strdup(arena, context);
-		entry->arena = *arena;
-		entry->stored = schema;
 		entry->read_us = clock_monotonic_us();
 		entry->next = *place;
 		*place = entry;
-		cache->bytes += entry->arena.used_bytes;
+		cache->bytes += entry->bytes;
 	}
 	entry->references++;
 	pthread_mutex_unlock(&cache->mu);
-	*arena = (struct arena){0};
+	schema_entry_unref(made);
 	return entry;
 }
 
@@ -132,11 +187,6 @@ void schema_cache_drop(struct schema_cache *cache, const char *context, int32_t 
 	if (*place)
 		unlink_entry(cache, place);
 	pthread_mutex_unlock(&cache->mu);
-}
-
-const struct stored_schema *schema_entry_stored(const struct schema_entry *entry)
-{
-	return entry->stored;
 }
 
 struct schema *schema_entry_parsed(struct schema_cache *cache, struct schema_entry *entry)
@@ -155,13 +205,4 @@ void schema_entry_set_parsed(struct schema_cache *cache, struct schema_entry *en
 	if (!entry->parsed)
 		entry->parsed = schema_ref(schema);
 	pthread_mutex_unlock(&cache->mu);
-}
-
-void schema_entry_unref(struct schema_entry *entry)
-{
-	if (!entry || --entry->references > 0)
-		return;
-	schema_unref(entry->parsed);
-	arena_release(&entry->arena);
-	free(entry);
 }

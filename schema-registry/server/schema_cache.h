@@ -28,9 +28,9 @@ void schema_cache_free(struct schema_cache *cache);
 /* NULL: not there, or not fresh. */
 struct schema_entry *schema_cache_get(struct schema_cache *cache, const char *context, int32_t id, bool accept_stale);
 
-/* Keeps a schema that was just read, and gives its entry; `arena` holds it, and is taken over. */
+/* Keeps a copy of a schema that was just read, and gives its entry. */
 struct schema_entry *schema_cache_put(struct schema_cache *cache, const char *context,
-				      const struct stored_schema *schema, struct arena *arena);
+				      const struct stored_schema *schema);
 void schema_cache_drop(struct schema_cache *cache, const char *context, int32_t id);
 
 const struct stored_schema *schema_entry_stored(const struct schema_entry *entry);

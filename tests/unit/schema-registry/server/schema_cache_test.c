@@ -10,15 +10,11 @@
 
 static struct schema_entry *put(struct schema_cache *cache, const char *context, int32_t id, uint8_t identity)
 {
-	struct stored_schema *schema;
-	struct arena arena;
+	struct stored_reference reference = {"Money", {".", "money"}, 1};
+	struct stored_schema schema = {.id = id, .text = "\"long\"", .references = &reference, .reference_count = 1};
 
-	arena_init(&arena, 0);
-	schema = arena_zalloc(&arena, sizeof(*schema));
-	schema->id = id;
-	memset(schema->identity, identity, sizeof(schema->identity));
-	schema->text = arena_strdup(&arena, "\"long\"");
-	return schema_cache_put(cache, context, schema, &arena);
+	memset(schema.identity, identity, sizeof(schema.identity));
+	return schema_cache_put(cache, context, &schema);
 }
 
 static void keeps_ids_of_contexts_apart(void **state)
@@ -48,6 +44,7 @@ static void entries_outlive_their_removal(void **state)
 	schema_cache_drop(cache, ".", 1);
 	assert_null(schema_cache_get(cache, ".", 1, true));
 	assert_string_equal(schema_entry_stored(entry)->text, "\"long\"");
+	assert_string_equal(schema_entry_stored(entry)->references[0].subject.name, "money");
 	schema_entry_unref(entry);
 	schema_cache_free(cache);
 }
