@@ -116,6 +116,15 @@ static void print_reasons(const struct dependency dependencies[DEPENDENCIES], co
 	buffer_append_text(out, "]");
 }
 
+static void print_kafka(const struct admin *admin, struct buffer *out)
+{
+	int controller = admin->options.controller(admin->options.kafka_ctx);
+
+	buffer_append_format(out, ",\"brokers\":%d", admin->options.brokers(admin->options.kafka_ctx));
+	if (controller >= 0)
+		buffer_append_format(out, ",\"controller\":%d", controller);
+}
+
 static void print_dependencies(const struct admin *admin, const struct dependency dependencies[DEPENDENCIES],
 			       struct buffer *out)
 {
@@ -125,10 +134,8 @@ static void print_dependencies(const struct admin *admin, const struct dependenc
 
 		buffer_append_format(out, "%s\"%s\":{\"status\":\"%s\"", i ? "," : "", dependencies[i].name,
 				     *problem ? "unavailable" : "healthy");
-		if (strcmp(dependencies[i].name, "kafka") == 0) {
-			buffer_append_text(out, ",");
-			print_text(out, "brokers", admin->options.brokers);
-		}
+		if (strcmp(dependencies[i].name, "kafka") == 0)
+			print_kafka(admin, out);
 		if (*problem) {
 			buffer_append_text(out, ",");
 			print_text(out, "error", problem);

@@ -20,7 +20,9 @@ struct admin_options {
 	const char *address;
 	uint16_t port; /* 0: any free one */
 	const char *environment;
-	const char *brokers; /* as configured, for /health */
+	int (*brokers)(void *ctx);    /* Kafka's that answered last */
+	int (*controller)(void *ctx); /* Kafka's; -1: unknown */
+	void *kafka_ctx;
 	struct engine *engine;
 	struct catalog *catalog;
 	struct registry_client *registry; /* for pings alone: its time-out bounds how long /health may take */

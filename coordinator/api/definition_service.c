@@ -193,11 +193,11 @@ struct definition_service *definition_service_new(struct rpc_server *server, str
 	struct definition_service *service = xcalloc(1, sizeof(*service));
 	const struct rpc_method methods[] = {
 		{"/saga.v1.SagaService/PutDefinition", RPC_KIND_BLOCKING, OUTSTANDING,
-		 &saga__v1__put_definition_request__descriptor, put_definition, NULL, service},
+		 &saga__v1__put_definition_request__descriptor, put_definition, NULL, service, true},
 		{"/saga.v1.SagaService/GetDefinition", RPC_KIND_BLOCKING, OUTSTANDING,
-		 &saga__v1__get_definition_request__descriptor, get_definition, NULL, service},
+		 &saga__v1__get_definition_request__descriptor, get_definition, NULL, service, true},
 		{"/saga.v1.SagaService/ListDefinitions", RPC_KIND_BLOCKING, OUTSTANDING,
-		 &saga__v1__list_definitions_request__descriptor, list_definitions, NULL, service},
+		 &saga__v1__list_definitions_request__descriptor, list_definitions, NULL, service, true},
 	};
 
 	service->catalog = catalog;

@@ -228,6 +228,10 @@ static void dispatch(struct rpc_call *call)
 						     .message = "the call's metadata exceeds 8192 bytes",
 						     .reason = "METADATA_TOO_LARGE",
 						     .retry_after_ms = -1});
+	} else if (call->method->method.is_gated && !atomic_load(&server->is_open)) {
+		rpc_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
+						     .message = "the server is starting and waits for its database",
+						     .reason = "STARTING"});
 	} else if (call->method->method.kind == RPC_KIND_UNARY) {
 		arena_clear(&server->arena);
 		handle(call, &server->arena);

@@ -49,6 +49,7 @@ struct rpc_server {
 	int64_t next_tick_us;       /* the queue's thread only */
 	bool was_stop_seen;         /* the queue's thread only */
 	struct rpc_tag shut_tag;
+	atomic_bool is_open;
 	atomic_bool is_stopping;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;

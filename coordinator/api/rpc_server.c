@@ -4,20 +4,33 @@
 #include <assert.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
+#include <grpc/support/log.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/api/rpc_address.h"
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/memory.h"
 
 enum { TICK_MS = 250, UNKNOWN_OUTSTANDING = 8, CANCEL_MS = 5000 };
+
+/* gRPC's own lines in our form; without this they go to standard error as they are. */
+static void log_grpc_line(gpr_log_func_args *args)
+{
+	const char *file = strrchr(args->file, '/');
+
+	log_warn("grpc", "place=%s:%d detail=%s", file ? file + 1 : args->file, args->line, LOG_TEXT(args->message));
+}
 
 struct rpc_server *rpc_server_new(struct metrics *metrics)
 {
 	struct rpc_server *server = xcalloc(1, sizeof(*server));
 	pthread_condattr_t attr;
 
+	(void)setenv("GRPC_VERBOSITY", "ERROR", 0); /* what the user has set counts; failing costs only log lines */
+	gpr_set_log_function(log_grpc_line);
 	grpc_init();
 	server->metrics = metrics;
 	server->unknown.server = server;
@@ -53,8 +66,7 @@ static void add_metrics(struct rpc_server *server, struct rpc_registered *regist
 	memcpy(labels + 8 + strlen(path) - 1, "\"", 2);
 	registered->seconds = metrics_histogram(server->metrics, "saga_rpc_seconds", labels, SECONDS_HELP,
 						METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
-	registered->failures =
-		metrics_counter(server->metrics, "saga_rpc_failures_total", labels, FAILURES_HELP);
+	registered->failures = metrics_counter(server->metrics, "saga_rpc_failures_total", labels, FAILURES_HELP);
 }
 
 static grpc_arg int_arg(char *name, int value)
@@ -207,6 +219,11 @@ void rpc_server_stop_intake(struct rpc_server *server)
 bool rpc_server_is_stopping(const struct rpc_server *server)
 {
 	return atomic_load(&server->is_stopping);
+}
+
+void rpc_server_open(struct rpc_server *server)
+{
+	atomic_store(&server->is_open, true);
 }
 
 static bool wait_until_shut(struct rpc_server *server, int64_t timeout_ms)

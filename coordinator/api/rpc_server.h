@@ -47,6 +47,7 @@ struct rpc_method {
 	rpc_unary_fn *handle;
 	const struct rpc_stream_handler *stream;
 	void *ctx;
+	bool is_gated; /* UNAVAILABLE until rpc_server_open(); unary calls only */
 };
 
 struct rpc_server *rpc_server_new(struct metrics *metrics); /* NULL: none are kept */
@@ -58,6 +59,7 @@ void rpc_server_add(struct rpc_server *server,
 NODISCARD int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed,
 			       struct error *err);
 int rpc_server_port(const struct rpc_server *server); /* 0 for unix: */
+void rpc_server_open(struct rpc_server *server);      /* lets gated methods through; any thread */
 
 void rpc_server_stop_intake(struct rpc_server *server);
 bool rpc_server_is_stopping(const struct rpc_server *server);

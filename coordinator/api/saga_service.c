@@ -374,7 +374,8 @@ struct saga_service *saga_service_new(struct rpc_server *server, struct catalog 
 				    .outstanding = OUTSTANDING,
 				    .request_type = &saga__v1__start_saga_request__descriptor,
 				    .handle = start_saga,
-				    .ctx = service};
+				    .ctx = service,
+				    .is_gated = true};
 
 	service->catalog = catalog;
 	service->engine = engine;

@@ -50,6 +50,7 @@ static int set_up(void **state)
 	fixture->health = health_service_new(fixture->server, is_serving, NULL);
 	if (rpc_server_start(fixture->server, fixture->address, false, &fixture->err))
 		return -1;
+	rpc_server_open(fixture->server);
 	fixture->client = rpc_client_new(fixture->address);
 	*state = fixture;
 	return 0;
@@ -376,6 +377,27 @@ static void is_not_serving_once_it_stops(void **state)
 	}
 }
 
+static void is_unavailable_until_it_is_opened(void **state)
+{
+	struct error err;
+	struct rpc_server *server = rpc_server_new(NULL);
+	struct saga_service *sagas = saga_service_new(server, NULL, NULL);
+	char address[64];
+	struct fixture closed = {0};
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+
+	(void)state;
+	assert_int_equal(rpc_server_start(server, "127.0.0.1:0", false, &err), 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%d", rpc_server_port(server));
+	closed.client = rpc_client_new(address);
+	assert_null(start_saga(&closed, &request));
+	assert_int_equal(closed.err.code, ERR_UNAVAILABLE);
+	rpc_client_free(closed.client);
+	rpc_server_drain(server, CALL_MS);
+	rpc_server_free(server);
+	saga_service_free(sagas);
+}
+
 static void refuses_an_address_that_is_in_use(void **state)
 {
 	struct error err;
@@ -413,6 +435,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(lists_definitions_without_their_sources, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_not_serving_once_it_stops, set_up, tear_down),
+		cmocka_unit_test(is_unavailable_until_it_is_opened),
 		cmocka_unit_test(refuses_an_address_that_is_in_use),
 	};
 

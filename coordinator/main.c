@@ -1,0 +1,275 @@
+/*
+ * main.c - the coordinator: makes every part, wires them, and ends them in order. It alone sees everything.
+ *
+ * Start:  everything that listens comes first, so that a probe gets an answer while Postgres, Kafka or the registry are
+ *         away; then the tables, the engine, the bus; then calls are let through. Nothing that is away ends the process.
+ * End:    health says NOT_SERVING -> no new calls, no new replies -> the engine finishes what waits and answers it ->
+ *         calls end -> the bus flushes and leaves its group -> all is freed.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "coordinator/admin/admin.h"
+#include "coordinator/api/definition_service.h"
+#include "coordinator/api/health_service.h"
+#include "coordinator/api/reflection_service.h"
+#include "coordinator/api/rpc_server.h"
+#include "coordinator/api/saga_service.h"
+#include "coordinator/bus/bus.h"
+#include "coordinator/definition_folder.h"
+#include "coordinator/settings.h"
+#include "coordinator/store/store.h"
+#include "lib/base/log.h"
+#include "lib/base/shutdown.h"
+
+enum {
+	FILES_MIN = 4096,
+	RETRY_MS = 1000,
+	REGISTRY_PING_MS = 1000,
+	ENGINE_DRAIN_MS = 10000,
+	CALLS_DRAIN_MS = 5000,
+	EXIT_FAILED = 1,
+	EXIT_CONFIG = 78,
+};
+
+struct coordinator {
+	struct settings settings;
+	struct metrics *metrics;
+	struct registry_client *registry;
+	struct registry_client *registry_probe; /* a short time-out, for /health alone */
+	struct store *store;
+	struct definition_port definition_port;
+	struct catalog *catalog;
+	struct bus *bus;
+	struct engine_ports ports;
+	struct engine *engine;
+	struct rpc_server *server;
+	struct saga_service *sagas;
+	struct definition_service *definitions;
+	struct reflection_service *reflection;
+	struct health_service *health;
+	struct admin *admin;
+};
+
+/* Every call and connection is a descriptor, and this gRPC stops accepting for ever once they ran out. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < FILES_MIN)
+		log_warn("few_files", "limit=%llu wanted=%d, raise LimitNOFILE or ulimit -n",
+			 (unsigned long long)limit.rlim_cur, FILES_MIN);
+}
+
+/* ---- making ---- */
+static void make_registry_clients(struct coordinator *self)
+{
+	struct registry_client_options options = {.url = self->settings.registry_url,
+						  .cache_path = self->settings.registry_cache};
+
+	self->registry = registry_client_new(&options);
+	options.cache_path = NULL;
+	options.timeout_ms = REGISTRY_PING_MS;
+	self->registry_probe = registry_client_new(&options);
+}
+
+static int make_engine(struct coordinator *self, struct error *err)
+{
+	const struct settings *settings = &self->settings;
+
+	self->store = store_new(settings->postgres);
+	self->definition_port = store_definition_port(self->store);
+	self->catalog = catalog_new(&self->definition_port, self->registry);
+	if (bus_new(&(struct bus_options){.kafka = settings_kafka(settings),
+					  .instance = settings->instance,
+					  .catalog = self->catalog,
+					  .metrics = self->metrics},
+		    &self->bus, err))
+		return -1;
+	self->ports = (struct engine_ports){
+		.store = store_saga_port(self->store), .bus = bus_engine_port(self->bus), .clock = CLOCK_PORT_SYSTEM};
+	self->engine = engine_new(&(struct engine_options){.instance = settings->instance,
+							   .catalog = self->catalog,
+							   .ports = &self->ports,
+							   .metrics = self->metrics,
+							   .sweep_ms = settings->sweep_ms,
+							   .registry = settings->registry_url});
+	return 0;
+}
+
+static bool is_serving(void *ctx)
+{
+	struct coordinator *self = ctx;
+	struct engine_health health;
+
+	engine_health(self->engine, &health);
+	return health.is_store_up;
+}
+
+static int count_brokers(void *ctx)
+{
+	return bus_brokers(ctx);
+}
+
+static int find_controller(void *ctx)
+{
+	return bus_controller(ctx);
+}
+
+static int start_edges(struct coordinator *self, struct error *err)
+{
+	const struct settings *settings = &self->settings;
+
+	self->server = rpc_server_new(self->metrics);
+	self->sagas = saga_service_new(self->server, self->catalog, self->engine);
+	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
+	self->health = health_service_new(self->server, is_serving, self);
+	self->reflection = reflection_service_new(self->server);
+	if (rpc_server_start(self->server, settings->grpc_listen, settings->is_insecure_allowed, err))
+		return -1;
+	return admin_start(&(struct admin_options){.address = settings->listen_address,
+						   .port = (uint16_t)settings->http_port,
+						   .environment = settings->environment,
+						   .brokers = count_brokers,
+						   .controller = find_controller,
+						   .kafka_ctx = self->bus,
+						   .engine = self->engine,
+						   .catalog = self->catalog,
+						   .registry = self->registry_probe,
+						   .metrics = self->metrics},
+			   &self->admin, err);
+}
+
+/* ---- starting ---- */
+static void wait_or_stop(int64_t ms)
+{
+	struct pollfd stop = {.fd = shutdown_fd(), .events = POLLIN};
+
+	(void)poll(&stop, 1, (int)ms); /* whatever woke it, the caller looks */
+}
+
+/* Until the tables are up to date; false: asked to stop before that. */
+static bool migrate(struct coordinator *self)
+{
+	bool was_told = false;
+	struct error err;
+
+	while (!shutdown_requested()) {
+		if (store_migrate(self->store, RETRY_MS, &err) == 0)
+			return true;
+		if (!was_told)
+			log_warn("database_unavailable", "err=%s, trying every second", LOG_TEXT(err.msg));
+		was_told = true;
+		wait_or_stop(RETRY_MS);
+	}
+	return false;
+}
+
+/* The first time here, so that a definition that exists is not called unknown; afterwards the engine goes on with it. */
+static void load_definitions(struct coordinator *self)
+{
+	struct error err;
+
+	if (catalog_refresh(self->catalog, &err))
+		log_warn("definitions_not_loaded", "err=%s, trying every second", LOG_TEXT(err.msg));
+}
+
+static int start_turning(struct coordinator *self, struct error *err)
+{
+	if (!migrate(self))
+		return 0;
+	load_definitions(self);
+	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err))
+		return -1;
+	rpc_server_open(self->server);
+	if (self->settings.definitions)
+		definition_folder_register(self->settings.definitions, self->catalog);
+	return 0;
+}
+
+static void log_started(const struct coordinator *self)
+{
+	log_info("listening", "grpc=%s grpc_port=%d http_port=%u instance=%s", LOG_TEXT(self->settings.grpc_listen),
+		 rpc_server_port(self->server), admin_port(self->admin), LOG_TEXT(self->settings.instance));
+}
+
+/* ---- ending; every part accepts never having been started ---- */
+static void stop(struct coordinator *self)
+{
+	log_info("stopping", "instance=%s", LOG_TEXT(self->settings.instance));
+	if (self->health)
+		health_service_stop(self->health);
+	if (self->server)
+		rpc_server_stop_intake(self->server);
+	if (self->bus)
+		bus_stop_intake(self->bus);
+	if (self->engine)
+		engine_drain(self->engine, ENGINE_DRAIN_MS);
+	if (self->server)
+		rpc_server_drain(self->server, CALLS_DRAIN_MS);
+	admin_free(self->admin);
+	bus_free(self->bus);
+	engine_free(self->engine);
+}
+
+static void release(struct coordinator *self)
+{
+	rpc_server_free(self->server);
+	saga_service_free(self->sagas);
+	definition_service_free(self->definitions);
+	reflection_service_free(self->reflection);
+	health_service_free(self->health);
+	catalog_free(self->catalog);
+	store_free(self->store);
+	registry_client_free(self->registry);
+	registry_client_free(self->registry_probe);
+	metrics_free(self->metrics);
+}
+
+static int run(struct coordinator *self)
+{
+	struct error err;
+	int status = 0;
+
+	self->metrics = metrics_new();
+	make_registry_clients(self);
+	if (make_engine(self, &err)) {
+		log_error("bad_settings", "err=%s", LOG_TEXT(err.msg));
+		status = EXIT_CONFIG;
+	} else if (start_edges(self, &err)) {
+		log_error("cannot_listen", "err=%s", LOG_TEXT(err.msg));
+		status = err.code == ERR_INVALID ? EXIT_CONFIG : EXIT_FAILED;
+	} else {
+		log_started(self);
+		if (start_turning(self, &err)) {
+			log_error("cannot_start", "err=%s", LOG_TEXT(err.msg));
+			status = EXIT_FAILED;
+		} else {
+			shutdown_wait();
+		}
+	}
+	stop(self);
+	release(self);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct coordinator self = {0};
+	enum log_level level = LOG_LEVEL_INFO;
+	int status;
+
+	if (!settings_read(&self.settings, argc, argv, &status))
+		return status;
+	(void)log_level_parse(self.settings.log_level, &level); /* the options let only levels through */
+	log_init("saga-coordinator", level);
+	shutdown_init();
+	raise_file_limit();
+	status = run(&self);
+	log_info("stopped", "status=%d", status);
+	return status;
+}

@@ -1,0 +1,177 @@
+/* settings.c - see settings.h. */
+#include "coordinator/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/memory.h"
+
+enum { HOST_BYTES_MAX = 200, OPTIONS_MAX = 16 };
+
+static size_t list_options(struct settings *settings, struct option ret_options[OPTIONS_MAX])
+{
+	const struct option options[] = {
+		{.flag = "grpc-listen",
+		 .environment = "SAGA_GRPC_LISTEN",
+		 .default_text = "127.0.0.1:7233",
+		 .value_name = "ADDRESS",
+		 .help = "where to serve gRPC: HOST:PORT, port 0 takes any free one, or unix:PATH",
+		 .place = &settings->grpc_listen},
+		{.flag = "insecure-listen",
+		 .type = OPTION_BOOL,
+		 .help = "serve gRPC without encryption to other machines, too",
+		 .place = &settings->is_insecure_allowed},
+		{.flag = "http-port",
+		 .environment = "SAGA_HTTP_PORT",
+		 .type = OPTION_INT,
+		 .default_text = "7280",
+		 .value_name = "PORT",
+		 .help = "port of /health, /livez, /readyz, /metrics; 0 takes any free one",
+		 .place = &settings->http_port,
+		 .max = 65535},
+		{.flag = "listen-address",
+		 .environment = "SAGA_LISTEN_ADDRESS",
+		 .default_text = "127.0.0.1",
+		 .value_name = "ADDRESS",
+		 .help = "address that HTTP listens on",
+		 .place = &settings->listen_address},
+		{.flag = "postgres",
+		 .environment = "SAGA_POSTGRES",
+		 .default_text = "",
+		 .value_name = "CONNINFO",
+		 .help = "database, as libpq takes it; what it leaves out comes from PGHOST, PGPORT, PGUSER, "
+			 "PGPASSWORD, "
+			 "PGDATABASE",
+		 .place = &settings->postgres},
+		{.flag = "kafka-brokers",
+		 .environment = "KAFKA_BROKERS",
+		 .default_text = "127.0.0.1:9092",
+		 .value_name = "HOST:PORT,…",
+		 .help = "brokers to begin with",
+		 .place = &settings->kafka_brokers},
+		{.flag = "kafka-property",
+		 .type = OPTION_LIST,
+		 .value_name = "NAME=VALUE",
+		 .help = "a property of librdkafka, such as security.protocol=SSL; may be repeated",
+		 .place = &settings->kafka_property_texts},
+		{.flag = "registry-url",
+		 .environment = "REGISTRY_URL",
+		 .default_text = "http://127.0.0.1:8081",
+		 .value_name = "URL",
+		 .help = "schema registry",
+		 .place = &settings->registry_url},
+		{.flag = "registry-cache",
+		 .environment = "REGISTRY_CACHE",
+		 .value_name = "FOLDER",
+		 .help = "keep schemas here, so that a restart works while the registry is away",
+		 .place = &settings->registry_cache},
+		{.flag = "instance",
+		 .environment = "SAGA_INSTANCE",
+		 .value_name = "NAME",
+		 .help = "name of this coordinator, the same after each restart and unlike any other's; "
+			 "coordinator-HOST "
+			 "without one",
+		 .place = &settings->instance},
+		{.flag = "definitions",
+		 .environment = "SAGA_DEFINITIONS",
+		 .value_name = "FOLDER",
+		 .help = "register every *.yaml in it at start",
+		 .place = &settings->definitions},
+		{.flag = "environment",
+		 .environment = "ENVIRONMENT",
+		 .default_text = "development",
+		 .value_name = "NAME",
+		 .help = "shown by /health",
+		 .place = &settings->environment},
+		{.flag = "sweep-ms",
+		 .environment = "SAGA_SWEEP_MS",
+		 .type = OPTION_INT,
+		 .default_text = "1000",
+		 .value_name = "MS",
+		 .help = "how often to look for commands that are due to be sent again",
+		 .place = &settings->sweep_ms,
+		 .min = 10,
+		 .max = 60000},
+		{.flag = "log-level",
+		 .environment = "LOG_LEVEL",
+		 .default_text = "info",
+		 .value_name = "LEVEL",
+		 .help = "what is logged",
+		 .place = &settings->log_level,
+		 .choices = "error warn info debug"},
+	};
+
+	_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+	memcpy(ret_options, options, sizeof(options));
+	return sizeof(options) / sizeof(options[0]);
+}
+
+static bool split_properties(struct settings *settings)
+{
+	if (settings->kafka_property_texts.count > KAFKA_PROPERTIES_MAX) {
+		(void)fprintf(stderr, "--kafka-property: at most %d are taken\n", KAFKA_PROPERTIES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < settings->kafka_property_texts.count; i++) {
+		char *copy = xstrdup(settings->kafka_property_texts.items[i]); /* for the life of the process */
+		char *equals = strchr(copy, '=');
+
+		if (!equals || equals == copy) {
+			(void)fprintf(stderr, "--kafka-property %s: NAME=VALUE is expected\n", copy);
+			free(copy);
+			return false;
+		}
+		*equals = 0;
+		settings->kafka_properties[i] = (struct kafka_property){copy, equals + 1};
+	}
+	return true;
+}
+
+static void name_instance(struct settings *settings)
+{
+	char host[HOST_BYTES_MAX + 1] = "unknown";
+	char *name;
+
+	if (settings->instance && *settings->instance)
+		return;
+	(void)gethostname(host, HOST_BYTES_MAX); /* a long name is cut, which serves as well */
+	host[HOST_BYTES_MAX] = 0;
+	name = xmalloc(sizeof(host) + 16); /* for the life of the process */
+	(void)snprintf(name, sizeof(host) + 16, "coordinator-%s", host);
+	settings->instance = name;
+}
+
+bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status)
+{
+	struct option options[OPTIONS_MAX];
+	const struct program program = {
+		.name = "saga-coordinator",
+		.summary = "Runs sagas: sends their commands, follows their replies, undoes what has to be undone.",
+		.options = options,
+		.option_count = list_options(settings, options),
+	};
+
+	*ret_status = 2;
+	switch (options_parse(&program, argc, argv, NULL)) {
+	case OPTIONS_RUN:
+		name_instance(settings);
+		return split_properties(settings);
+	case OPTIONS_EXIT:
+		*ret_status = 0;
+		return false;
+	case OPTIONS_CONFIG:
+		*ret_status = 78;
+		return false;
+	default:
+		return false;
+	}
+}
+
+struct kafka_options settings_kafka(const struct settings *settings)
+{
+	return (struct kafka_options){.brokers = settings->kafka_brokers,
+				      .client_id = "saga-coordinator",
+				      .properties = settings->kafka_properties,
+				      .property_count = settings->kafka_property_texts.count};
+}

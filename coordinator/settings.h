@@ -1,0 +1,36 @@
+/*
+ * settings.h - the coordinator's options: one table for flags, environment, defaults and --help.
+ *
+ * Ownership:  texts live as long as the process.
+ */
+#ifndef COORDINATOR_SETTINGS_H
+#define COORDINATOR_SETTINGS_H
+
+#include "lib/kafka/kafka.h"
+#include "lib/options/options.h"
+
+enum { KAFKA_PROPERTIES_MAX = 64 };
+
+struct settings {
+	const char *grpc_listen;
+	bool is_insecure_allowed;
+	const char *listen_address;
+	int64_t http_port;
+	const char *postgres;
+	const char *kafka_brokers;
+	struct option_list kafka_property_texts;
+	struct kafka_property kafka_properties[KAFKA_PROPERTIES_MAX];
+	const char *registry_url;
+	const char *registry_cache; /* NULL: memory only */
+	const char *instance;
+	const char *definitions; /* NULL: none are registered at start */
+	const char *environment;
+	int64_t sweep_ms;
+	const char *log_level;
+};
+
+/* True: run. Otherwise *ret_status is the exit status, and all that is wrong was said on standard error. */
+bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status);
+struct kafka_options settings_kafka(const struct settings *settings);
+
+#endif
