@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/table.h"
 #include "lib/base/bytes.h"
 #include "lib/base/memory.h"
 
@@ -31,14 +32,18 @@ static const char NOTES[] = "Exit codes:\n"
 
 static void append_command_list(struct buffer *out)
 {
+	struct table table;
+
+	table_init(&table, 2, false);
 	buffer_append_text(out, "Commands (each has its own --help):\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		char usage[80];
+		const char *arguments = commands[i]->arguments ? commands[i]->arguments : "";
 
-		(void)snprintf(usage, sizeof(usage), "%s%s%s", commands[i]->name, commands[i]->arguments ? " " : "",
-			       commands[i]->arguments ? commands[i]->arguments : "");
-		buffer_append_format(out, "  %-28s%s\n", usage, commands[i]->summary);
+		table_add(&table, TABLE_PLAIN, "%s%s%s", commands[i]->name, arguments[0] ? " " : "", arguments);
+		table_add(&table, TABLE_PLAIN, "%s", commands[i]->summary);
 	}
+	table_print(&table, out);
+	table_release(&table);
 	buffer_append_text(out, "\n");
 	buffer_append_text(out, NOTES);
 }
