@@ -1,0 +1,207 @@
+/* protobuf_parser_test.c - what is accepted as a .proto, refused, and how it is printed. */
+#include "tests/unit/schema-registry/model/schema_fixture.h"
+
+static const char charge_text[] =
+	"syntax = \"proto3\"; /* gone */ package saga.pay;\n"
+	"import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/any.proto\";\n"
+	"option java_package = \"x.\\\"y\"; option java_multiple_files = true;\n"
+	"message Charge { // gone, too\n"
+	"  string id = 2 [deprecated = true, json_name = \"ID\"];\n"
+	"  repeated int32 nums = 1 [packed = false]; optional int64 o = 3; map<string, Inner> m = 4;\n"
+	"  oneof by { string card = 5; Inner iban = 6; }\n"
+	"  message Inner { enum E { A = 0; } E e = 1; }\n"
+	"  google.protobuf.Timestamp at = 7; reserved 9, 20 to 30, 100 to max; reserved \"zz\", \"aa\"; }\n"
+	"enum Top { option allow_alias = true; Z = 0; Y = 0; reserved 5 to max; }\n"
+	"service S { rpc Do(Charge) returns (stream Charge) { option deprecated = true; } }\n";
+
+static const char charge_rendered[] = "syntax = \"proto3\";\n"
+				      "package saga.pay;\n"
+				      "\n"
+				      "import \"google/protobuf/timestamp.proto\";\n"
+				      "import \"google/protobuf/any.proto\";\n"
+				      "\n"
+				      "option java_package = \"x.\\\"y\";\n"
+				      "option java_multiple_files = true;\n"
+				      "\n"
+				      "message Charge {\n"
+				      "  reserved 9, 20 to 30, 100 to max;\n"
+				      "  reserved \"zz\", \"aa\";\n"
+				      "\n"
+				      "  string id = 2 [json_name = \"ID\", deprecated = true];\n"
+				      "  repeated int32 nums = 1 [packed = false];\n"
+				      "  optional int64 o = 3;\n"
+				      "  map<string, Inner> m = 4;\n"
+				      "  google.protobuf.Timestamp at = 7;\n"
+				      "\n"
+				      "  oneof by {\n"
+				      "    string card = 5;\n"
+				      "    Inner iban = 6;\n"
+				      "  }\n"
+				      "\n"
+				      "  message Inner {\n"
+				      "    E e = 1;\n"
+				      "\n"
+				      "    enum E {\n"
+				      "      A = 0;\n"
+				      "    }\n"
+				      "  }\n"
+				      "}\n"
+				      "\n"
+				      "enum Top {\n"
+				      "  reserved 5 to max;\n"
+				      "\n"
+				      "  option allow_alias = true;\n"
+				      "\n"
+				      "  Z = 0;\n"
+				      "  Y = 0;\n"
+				      "}\n"
+				      "\n"
+				      "service S {\n"
+				      "  rpc Do (Charge) returns (stream Charge) {\n"
+				      "    option deprecated = true;\n"
+				      "  }\n"
+				      "}\n";
+
+static void text_is_rendered_in_a_fixed_layout(void **state)
+{
+	struct schema *schema = parse_protobuf(charge_text);
+	struct schema *again = parse_protobuf(charge_rendered);
+
+	(void)state;
+	assert_string_equal(schema_text(schema), charge_rendered);
+	assert_string_equal(schema_text(again), charge_rendered);
+	assert_true(schema_equal(schema, again));
+	schema_unref(schema);
+	schema_unref(again);
+}
+
+static void normalized_text_puts_in_order_what_has_no_meaning(void **state)
+{
+	struct schema *schema = parse_protobuf(charge_text);
+	const char *text = schema_normalized_text(schema);
+	struct schema *again = parse_protobuf(text);
+
+	(void)state;
+	assert_true(strstr(text, "any.proto") < strstr(text, "timestamp.proto"));
+	assert_true(strstr(text, "nums = 1") < strstr(text, "id = 2"));
+	assert_non_null(
+		strstr(text, "  reserved 9;\n  reserved 20 to 30;\n  reserved 100 to max;\n  reserved \"aa\";\n"));
+	assert_non_null(strstr(text, "map<string, .saga.pay.Charge.Inner> m = 4;"));
+	assert_non_null(strstr(text, "[deprecated = true, json_name = \"ID\"]"));
+	assert_string_equal(schema_normalized_text(again), text);
+	schema_unref(schema);
+	schema_unref(again);
+}
+
+static void proto2_survives_printing(void **state)
+{
+	static const char text[] =
+		"syntax = \"proto2\";\npackage a.b;\n\nmessage M {\n  extensions 100 to 199, 500 to max;\n\n"
+		"  required string a = 1 [default = \"x\\n\\\"\xc3\xa9\"];\n  optional bytes b = 2 [default = "
+		"\"\\001\\377z\"];\n"
+		"  optional double d = 4 [default = -inf];\n  optional group G = 5 {\n    optional int32 x = 1;\n"
+		"    repeated group H = 2 {\n      optional int32 y = 1;\n    }\n  }\n\n"
+		"  oneof z {\n    int32 k = 7;\n  }\n\n  extend M {\n    optional int32 q = 120;\n  }\n}\n\n"
+		"extend M {\n  optional string ext = 101;\n  optional group EG = 102 {\n    optional int32 f = 1;\n  "
+		"}\n}\n";
+	struct schema *schema = parse_protobuf(text);
+
+	(void)state;
+	assert_string_equal(schema_text(schema), text);
+	schema_unref(schema);
+}
+
+static void every_problem_is_told_with_line_and_column(void **state)
+{
+	struct buffer problems = {0};
+
+	(void)state;
+	refuse(SCHEMA_FORMAT_PROTOBUF, "syntax = \"proto3\";\nmessage A {\n  string id = 1\n}\n", &problems);
+	assert_string_equal(buffer_text(&problems), "4:1: Expected \";\"\n");
+	refuse(SCHEMA_FORMAT_PROTOBUF,
+	       "syntax = \"proto3\";\nimport \"none.proto\";\nmessage A {\n  Foo id = 1;\n  int32 a = 2;\n  int32 b = "
+	       "2;\n}\n",
+	       &problems);
+	assert_non_null(strstr(buffer_text(&problems), "2:1: Import \"none.proto\" "));
+	assert_non_null(strstr(buffer_text(&problems), "4:3: A.id: \"Foo\" is not defined"));
+	assert_non_null(strstr(buffer_text(&problems), "6:13: A.b: Field number 2 has already been used"));
+	buffer_release(&problems);
+}
+
+static void other_texts_are_refused(void **state)
+{
+	struct buffer text = {0};
+	struct buffer problems = {0};
+
+	(void)state;
+	refuse(SCHEMA_FORMAT_PROTOBUF, " \n", &problems);
+	assert_string_equal(buffer_text(&problems), "1:1: the schema is empty\n");
+	refuse(SCHEMA_FORMAT_PROTOBUF, "{\"type\":\"string\"}", &problems);
+	assert_non_null(strstr(buffer_text(&problems), "1:1: "));
+	refuse(SCHEMA_FORMAT_PROTOBUF, "AAAA", &problems);
+	assert_string_equal(buffer_text(&problems), ": not a serialized FileDescriptorProto\n");
+	buffer_append_text(&text, "syntax = \"proto3\";");
+	for (int i = 0; i < 5000; i++)
+		buffer_append_text(&text, "message M {");
+	for (int i = 0; i < 5000; i++)
+		buffer_append_byte(&text, '}');
+	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&text), &problems);
+	assert_non_null(strstr(buffer_text(&problems), "maximum recursion limit"));
+	buffer_release(&text);
+	buffer_release(&problems);
+}
+
+static void serialized_descriptor_is_the_same_schema_once_normalized(void **state)
+{
+	struct schema *schema = parse_protobuf(charge_text);
+	struct schema *again;
+	struct buffer serialized = {0};
+
+	(void)state;
+	schema_append_serialized(schema, &serialized);
+	again = parse_protobuf(buffer_text(&serialized));
+	assert_string_equal(schema_normalized_text(again), schema_normalized_text(schema));
+	buffer_release(&serialized);
+	schema_unref(schema);
+	schema_unref(again);
+}
+
+static void imports_come_from_references(void **state)
+{
+	struct schema *money = parse_protobuf("syntax = \"proto3\"; package r; message Money { int64 cents = 1; }");
+	struct schema_reference to_money = {"r/money.proto", money};
+	struct schema *bill = parse_with(
+		SCHEMA_FORMAT_PROTOBUF,
+		"syntax = \"proto3\"; package r; import \"r/money.proto\"; message Bill { Money total = 1; }",
+		&to_money, 1);
+	struct schema_reference both[] = {{"r/bill.proto", bill}, {"r/money.proto", money}};
+	struct schema *run = parse_with(SCHEMA_FORMAT_PROTOBUF,
+					"syntax = \"proto3\"; import \"r/bill.proto\"; import \"r/money.proto\"; "
+					"message Run { r.Bill b = 1; r.Money m = 2; }",
+					both, 2);
+	struct schema_field field;
+
+	(void)state;
+	schema_unref(money);
+	schema_unref(bill);
+	assert_non_null(strstr(schema_text(run), "import \"r/bill.proto\";\nimport \"r/money.proto\";"));
+	assert_true(schema_type_find(schema_root(run), "b", &field));
+	assert_true(schema_type_find(field.record, "total", &field));
+	assert_string_equal(schema_type_name(field.record), "r.Money");
+	schema_unref(run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_is_rendered_in_a_fixed_layout),
+		cmocka_unit_test(normalized_text_puts_in_order_what_has_no_meaning),
+		cmocka_unit_test(proto2_survives_printing),
+		cmocka_unit_test(every_problem_is_told_with_line_and_column),
+		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(serialized_descriptor_is_the_same_schema_once_normalized),
+		cmocka_unit_test(imports_come_from_references),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
