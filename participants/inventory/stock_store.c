@@ -177,8 +177,6 @@ int stock_store_move(struct pg *pg, const struct reservation *reservations, size
 	struct pg_array states;
 	struct pg_param params[2];
 
-	if (count == 0)
-		return 0;
 	pg_array_init(&orders, PG_ARRAY_TEXT);
 	pg_array_init(&states, PG_ARRAY_TEXT);
 	for (size_t i = 0; i < count; i++) {
@@ -187,11 +185,11 @@ int stock_store_move(struct pg *pg, const struct reservation *reservations, size
 	}
 	params[0] = pg_array_param(&orders);
 	params[1] = pg_array_param(&states);
-	if (pg_exec(pg,
-		    "UPDATE reservations AS r SET status = m.status, updated_at = now()"
-		    " FROM unnest($1::text[], $2::text[]) AS m(order_id, status)"
-		    " WHERE r.order_id = m.order_id AND r.status <> m.status",
-		    params, 2, NULL, err) < 0)
+	if (count > 0 && pg_exec(pg,
+				 "UPDATE reservations AS r SET status = m.status, updated_at = now()"
+				 " FROM unnest($1::text[], $2::text[]) AS m(order_id, status)"
+				 " WHERE r.order_id = m.order_id AND r.status <> m.status",
+				 params, 2, NULL, err) < 0)
 		return error_prefix(err, "update reservations");
 	return 0;
 }

@@ -138,8 +138,6 @@ int order_store_move(struct pg *pg, const struct order *orders, size_t count, st
 	struct pg_array states;
 	struct pg_param params[2];
 
-	if (count == 0)
-		return 0;
 	pg_array_init(&ids, PG_ARRAY_TEXT);
 	pg_array_init(&states, PG_ARRAY_TEXT);
 	for (size_t i = 0; i < count; i++) {
@@ -148,11 +146,11 @@ int order_store_move(struct pg *pg, const struct order *orders, size_t count, st
 	}
 	params[0] = pg_array_param(&ids);
 	params[1] = pg_array_param(&states);
-	if (pg_exec(pg,
-		    "UPDATE orders AS o SET status = m.status, updated_at = now()"
-		    " FROM unnest($1::text[], $2::text[]) AS m(order_id, status)"
-		    " WHERE o.order_id = m.order_id AND o.status <> m.status",
-		    params, 2, NULL, err) < 0)
+	if (count > 0 && pg_exec(pg,
+				 "UPDATE orders AS o SET status = m.status, updated_at = now()"
+				 " FROM unnest($1::text[], $2::text[]) AS m(order_id, status)"
+				 " WHERE o.order_id = m.order_id AND o.status <> m.status",
+				 params, 2, NULL, err) < 0)
 		return error_prefix(err, "update orders");
 	return 0;
 }
