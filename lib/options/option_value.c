@@ -118,6 +118,6 @@ int option_value_set(const struct option *option, enum option_source source, con
 		set_list(option, source, text);
 		return 0;
 	}
-	assert(!"an option type without a reader");
+	assert(false && "an option type without a reader");
 	return -1;
 }

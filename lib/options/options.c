@@ -239,7 +239,7 @@ static void set_unless_given(struct parse *parse, const struct option *option)
 		}
 	} else if (option->default_text) {
 		if (option_value_set(option, OPTION_SOURCE_DEFAULT, option->default_text, &err) < 0)
-			assert(!"the default of an option does not fit its type");
+			assert(false && "the default of an option does not fit its type");
 	} else if (option->is_required) {
 		complain_missing(parse, option);
 	}

@@ -189,7 +189,7 @@ static int check(struct pg *pg, PGresult *result, PGresult **ret_result, struct 
 	case PGRES_COPY_IN:
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_BOTH:
-		assert(!"COPY is not spoken here");
+		assert(false && "COPY is not spoken here");
 		break;
 	default:
 		break;

@@ -264,7 +264,7 @@ int64_t pg_get_int(const struct pg_result *result, size_t row, int column)
 		memcpy(&eight, at, sizeof(eight));
 		return (int64_t)be64toh(eight) + EPOCH_2000_US;
 	default:
-		assert(!"the column is no integer and no timestamptz; cast it in the statement");
+		assert(false && "the column is no integer and no timestamptz; cast it in the statement");
 		return 0;
 	}
 }
@@ -289,7 +289,7 @@ struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column
 	case PG_OID_JSON:
 		return value;
 	default:
-		assert(!"the column is no text, bytea or json; cast it in the statement");
+		assert(false && "the column is no text, bytea or json; cast it in the statement");
 		return value;
 	}
 }
