@@ -81,7 +81,7 @@ static const char *find_unready(const struct admin *admin, struct arena *arena)
 	for (size_t i = 0; i < count; i++) {
 		if (!engine_is_ready(admin->options.engine, plans[i]))
 			return arena_format(arena,
-					    "definition '%s' version %d is not ready: not all of its reply topics are "
+					    "'%s' version %d is not ready: not all of its reply topics are "
 					    "received yet",
 					    plans[i]->definition.name, plans[i]->definition.version);
 	}
@@ -95,24 +95,29 @@ static void print_text(struct buffer *out, const char *name, const char *text)
 	buffer_append_json_string(out, text, strlen(text));
 }
 
+static void print_reason(struct buffer *out, const char *comma, const char *about, const char *text)
+{
+	struct buffer line = {0};
+
+	buffer_append_format(&line, "%s: %s", about, text);
+	buffer_append_text(out, comma);
+	buffer_append_json_string(out, buffer_text(&line), line.len);
+	buffer_release(&line);
+}
+
 static void print_reasons(const struct dependency dependencies[DEPENDENCIES], const char *unready, struct buffer *out)
 {
 	const char *comma = "";
 
 	buffer_append_text(out, "\"reasons\":[");
 	for (size_t i = 0; i < DEPENDENCIES; i++) {
-		const char *problem = dependencies[i].problem;
-
-		if (!*problem)
+		if (!*dependencies[i].problem)
 			continue;
-		buffer_append_text(out, comma);
-		buffer_append_json_string(out, problem, strlen(problem));
+		print_reason(out, comma, dependencies[i].name, dependencies[i].problem);
 		comma = ",";
 	}
-	if (unready) {
-		buffer_append_text(out, comma);
-		buffer_append_json_string(out, unready, strlen(unready));
-	}
+	if (unready)
+		print_reason(out, comma, "definitions", unready);
 	buffer_append_text(out, "]");
 }
 
