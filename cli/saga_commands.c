@@ -95,7 +95,7 @@ static enum exit_code run_start(struct session *session_, char **arguments, int 
 {
 	_cleanup_(arena_release)
 	struct arena arena = {0};
-	Google__Protobuf__Struct *input;
+	Google__Protobuf__Struct *input = NULL;
 	struct error err;
 
 	(void)count;

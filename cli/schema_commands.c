@@ -78,7 +78,7 @@ static enum exit_code register_all(struct session *session_, const struct subjec
 
 	table_init(&table, 3, table_colours_wanted());
 	for (size_t i = 0; i < map->count && first_failure != EXIT_UNAVAILABLE; i++) {
-		struct registered registered;
+		struct registered registered = {0};
 		struct error err;
 
 		if (register_entry(client, &map->entries[i], &registered, &err) < 0) {

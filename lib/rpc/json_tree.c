@@ -113,8 +113,8 @@ static void append_utf8(struct buffer *text, uint32_t point)
 /* After "\u". */
 static int read_unicode_escape(struct cursor *cursor, struct buffer *text)
 {
-	uint32_t point;
-	uint32_t low;
+	uint32_t point = 0;
+	uint32_t low = 0;
 
 	if (read_hex4(cursor, &point) < 0)
 		return -1;
