@@ -7,6 +7,9 @@ target_compile_options(amends_flags INTERFACE
 	-Wall -Wextra -Wshadow -Werror -fno-omit-frame-pointer -g
 	$<$<COMPILE_LANGUAGE:C>:-Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wno-sign-conversion>)
 
+# Texts for people are cut on purpose where they are too long (struct error), which gcc takes for a slip.
+target_compile_options(amends_flags INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+
 set(AMENDS_SANITIZE "" CACHE STRING "address,undefined or thread: instrument everything of ours")
 if(AMENDS_SANITIZE)
 	target_compile_options(amends_flags INTERFACE -fsanitize=${AMENDS_SANITIZE})
@@ -53,7 +56,7 @@ function(amends_proto name)
 		add_custom_command(OUTPUT ${base}.c ${base}.h
 			COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/proto
 			COMMAND ${PROTOC_C} -I ${ARG_ROOT} -I /usr/include --c_out=${CMAKE_BINARY_DIR}/proto ${file}
-			DEPENDS $<$<BOOL:1>:${ARG_ROOT}/${file}> VERBATIM)
+			DEPENDS ${ARG_ROOT}/${file} VERBATIM)
 		list(APPEND sources ${base}.c)
 	endforeach()
 	add_library(${name} STATIC ${sources})
