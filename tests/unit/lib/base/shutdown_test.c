@@ -1,0 +1,69 @@
+/* shutdown_test.c - being asked to stop is one lasting event for every thread. The state is the process's, so the order
+ * of the tests counts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "lib/base/shutdown.h"
+
+static bool is_fd_readable(void)
+{
+	struct pollfd wait = {.fd = shutdown_fd(), .events = POLLIN};
+
+	return poll(&wait, 1, 0) == 1;
+}
+
+static void nothing_is_asked_at_first_and_a_broken_pipe_is_survived(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_false(shutdown_requested());
+	assert_false(is_fd_readable());
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(close(ends[0]), 0);
+	assert_int_equal(write(ends[1], "x", 1), -1);
+	assert_int_equal(close(ends[1]), 0);
+}
+
+static void *wait_for_it(void *ctx)
+{
+	(void)ctx;
+	shutdown_wait();
+	return NULL;
+}
+
+static void a_signal_wakes_every_waiting_thread_and_stays(void **state)
+{
+	pthread_t threads[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_it, NULL), 0);
+	assert_int_equal(kill(getpid(), SIGINT), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_true(shutdown_requested());
+	assert_true(shutdown_requested());
+	assert_true(is_fd_readable());
+	shutdown_request(); /* once more changes nothing, nor does it end the process */
+	shutdown_wait();
+	assert_true(is_fd_readable());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_asked_at_first_and_a_broken_pipe_is_survived),
+		cmocka_unit_test(a_signal_wakes_every_waiting_thread_and_stays),
+	};
+
+	shutdown_init();
+	return cmocka_run_group_tests_name("shutdown", tests, NULL, NULL);
+}
