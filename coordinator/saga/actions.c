@@ -374,15 +374,19 @@ enum saga_verdict on_rejected_unknown(struct turn *turn)
 	return SAGA_VERDICT_APPLIED;
 }
 
-/* Every attempt was rolled back, by contract. Before the pivot that is a refusal. The pivot itself is not trusted so far:
- * a copy of its command that is still on its way would confirm what is being undone. */
+/*
+ * Every attempt was rolled back, by contract. Before the pivot that is a refusal; but of a step that was re-sent a copy may
+ * still be on its way and succeed later, so its outcome is unknown and it is compensated, too (which leaves a tombstone for
+ * the copy). At the pivot the same copy would confirm what is being undone: a person decides.
+ */
 static void exhaust(struct turn *turn, int32_t attempts)
 {
 	const int32_t index = turn->event->step;
 	struct step *step = event_step(turn);
 	const char *why = exhausted_text(turn, attempts);
+	const bool is_copy_possible = step->resends_total > 0;
 
-	step_move(turn, index, STEP_STATE_REJECTED);
+	step_move(turn, index, is_copy_possible ? STEP_STATE_UNKNOWN : STEP_STATE_REJECTED);
 	end_pursuit(step);
 	set_reason(turn, step, REASON_ATTEMPTS_EXHAUSTED, why);
 	if (can_only_go_forward(turn, index))

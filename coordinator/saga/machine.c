@@ -95,8 +95,8 @@ bool step_move_is_legal(enum step_state from, enum step_state to)
 		enum step_state from;
 		unsigned to;
 	} rows[] = {
-#define TRANSITION(state, phase, event, its_to, or_to, action)                                                         \
-	{STEP_STATE_##state, BIT(STEP_STATE_##its_to) | BIT(STEP_STATE_##or_to)},
+#define TO(state) | BIT(STEP_STATE_##state)
+#define TRANSITION(state, phase, event, its_to, action) {STEP_STATE_##state, 0 its_to},
 #define CONSEQUENCE(its_from, its_to, when) {STEP_STATE_##its_from, BIT(STEP_STATE_##its_to)},
 #include "coordinator/saga/saga_states.def"
 	};
@@ -133,7 +133,7 @@ bool machine_needs_attempt_in_flight(enum saga_event_type event)
 /* Two rows for one triple are two initializers of one element, which is a warning and therefore an error. */
 static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_EVENT_COUNT] = {
 #define AT(state, phase, event) [STEP_STATE_##state][STEP_PHASE_##phase][SAGA_EVENT_##event]
-#define TRANSITION(state, phase, event, to, or_to, its_action) AT(state, phase, event) = {.action = its_action},
+#define TRANSITION(state, phase, event, to, its_action) AT(state, phase, event) = {.action = its_action},
 #define IGNORE(state, phase, event, its_why) AT(state, phase, event) = {.why = its_why},
 #define IGNORE_PHASE(state, phase, its_why)                                                                            \
 	AT(state, phase, SUCCEEDED) = {.why = its_why}, AT(state, phase, REJECTED) = {.why = its_why},                 \
@@ -146,7 +146,7 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 enum {
 	STEP_EVENTS = SAGA_EVENT_COUNT - 1, /* all but STARTED */
 	DECIDED = 0
-#define TRANSITION(state, phase, event, to, or_to, action) +1
+#define TRANSITION(state, phase, event, to, action) +1
 #define IGNORE(state, phase, event, why) +1
 #define IGNORE_PHASE(state, phase, why) +STEP_EVENTS
 #include "coordinator/saga/saga_states.def"

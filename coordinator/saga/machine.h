@@ -45,7 +45,7 @@ void saga_move(struct turn *turn, enum saga_state to);
 void step_move(struct turn *turn, int32_t index, enum step_state to);
 
 /* The actions; one for each transition. */
-#define TRANSITION(state, phase, event, to, or_to, action) action_fn action;
+#define TRANSITION(state, phase, event, to, action) action_fn action;
 #include "coordinator/saga/saga_states.def"
 action_fn on_started;
 

@@ -1,0 +1,255 @@
+/* encoding_test.c - what is stored is what was, and nothing else is taken for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/base/memory.h"
+#include "tests/unit/coordinator/saga/saga_fixture.h"
+
+/* A saga with all there is to store: a kept reply, reasons, re-sends, attempts, a failure on the way back. */
+static struct world rich_world(void)
+{
+	struct world world;
+	struct saga_event event = {.type = SAGA_EVENT_SUCCEEDED, .attempt = 1, .reply = bytes_of_text("\x01\x02reply")};
+
+	world_init(&world, "cccp");
+	world_start(&world);
+	(void)world_tick(&world); /* a re-send */
+	event.time_us = world.now_us;
+	assert_int_equal(world_apply(&world, &event), SAGA_VERDICT_APPLIED);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_SUCCEEDED, 1, FORWARD), SAGA_VERDICT_APPLIED);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_RETRIABLE, 2, FORWARD), SAGA_VERDICT_APPLIED);
+	(void)world_tick(&world);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_REJECTED, 2, FORWARD), SAGA_VERDICT_APPLIED);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_RETRIABLE, 1, COMPENSATION), SAGA_VERDICT_APPLIED);
+	return world;
+}
+
+static struct bytes encode(struct world *world, const struct saga *saga)
+{
+	struct buffer out = {0};
+	struct bytes bytes;
+
+	saga_encode(saga, &out);
+	bytes = arena_bytes(&world->arena, buffer_bytes(&out));
+	buffer_release(&out);
+	return bytes;
+}
+
+static void assert_text_equal(const char *a, const char *b)
+{
+	assert_int_equal(a == NULL, b == NULL);
+	if (a)
+		assert_string_equal(a, b);
+}
+
+static void assert_same_step(const struct step *a, const struct step *b)
+{
+	assert_int_equal(a->state, b->state);
+	for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+		assert_int_equal(a->attempts[phase], b->attempts[phase]);
+	assert_int_equal(a->resends, b->resends);
+	assert_int_equal(a->resends_total, b->resends_total);
+	assert_int_equal(a->started_us, b->started_us);
+	assert_int_equal(a->updated_us, b->updated_us);
+	assert_int_equal(a->deadline_us, b->deadline_us);
+	assert_int_equal(a->due_us, b->due_us);
+	assert_int_equal(a->has_no_effect, b->has_no_effect);
+	assert_text_equal(a->reason, b->reason);
+	assert_text_equal(a->detail, b->detail);
+	assert_true(bytes_equal(a->reply, b->reply));
+}
+
+static void reads_back_what_was_stored(void **state)
+{
+	struct world world = rich_world();
+	const struct bytes bytes = encode(&world, world.saga);
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(saga_decode(&world.definition, bytes, &world.arena, &again, &err), 0);
+	assert_true(uuid_equal(again->id, world.saga->id));
+	assert_int_equal(again->version, world.saga->version);
+	assert_int_equal(again->state, world.saga->state);
+	assert_int_equal(again->created_us, world.saga->created_us);
+	assert_int_equal(again->updated_us, world.saga->updated_us);
+	assert_int_equal(again->ended_us, world.saga->ended_us);
+	assert_int_equal(again->current_step, world.saga->current_step);
+	assert_text_equal(again->milestone, world.saga->milestone);
+	assert_text_equal(again->failure_milestone, world.saga->failure_milestone);
+	assert_text_equal(again->stuck_reason, world.saga->stuck_reason);
+	for (size_t i = 0; i < again->step_count; i++)
+		assert_same_step(&again->steps[i], &world.saga->steps[i]);
+	assert_true(bytes_equal(encode(&world, again), bytes));
+	world_release(&world);
+}
+
+static void reads_back_stuck_and_ended_sagas(void **state)
+{
+	struct world world;
+	struct bytes bytes;
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	world_init(&world, "p");
+	world_start(&world);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_RETRIABLE, 0, FORWARD), SAGA_VERDICT_APPLIED);
+	for (int i = 0; i < 2; i++) {
+		(void)world_tick(&world);
+		assert_int_equal(world_reply(&world, SAGA_EVENT_RETRIABLE, 0, FORWARD), SAGA_VERDICT_APPLIED);
+	}
+	assert_int_equal(world.saga->state, SAGA_STATE_STUCK);
+	bytes = encode(&world, world.saga);
+	assert_int_equal(saga_decode(&world.definition, bytes, &world.arena, &again, &err), 0);
+	assert_string_equal(again->stuck_reason, world.saga->stuck_reason);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_SUCCEEDED, 0, FORWARD), SAGA_VERDICT_APPLIED);
+	bytes = encode(&world, world.saga);
+	assert_int_equal(saga_decode(&world.definition, bytes, &world.arena, &again, &err), 0);
+	assert_int_equal(again->state, SAGA_STATE_COMPLETED);
+	assert_int_equal(again->ended_us, world.saga->ended_us);
+	world_release(&world);
+}
+
+static void refuses_bytes_cut_at_any_length(void **state)
+{
+	struct world world = rich_world();
+	const struct bytes bytes = encode(&world, world.saga);
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	for (size_t len = 0; len < bytes.len; len++) {
+		uint8_t *cut = xmalloc(len + 1); /* on the heap, so that a sanitizer sees a read beyond it */
+
+		memcpy(cut, bytes.data, len);
+		err = (struct error){0};
+		assert_int_equal(saga_decode(&world.definition, (struct bytes){cut, len}, &world.arena, &again, &err),
+				 -1);
+		assert_int_equal(err.code, ERR_CORRUPT);
+		free(cut);
+	}
+	world_release(&world);
+}
+
+static void refuses_bytes_after_the_end(void **state)
+{
+	struct world world = rich_world();
+	struct buffer out = {0};
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	saga_encode(world.saga, &out);
+	buffer_append_byte(&out, 0);
+	assert_int_equal(saga_decode(&world.definition, buffer_bytes(&out), &world.arena, &again, &err), -1);
+	buffer_release(&out);
+	world_release(&world);
+}
+
+/* Whatever is taken must be usable: every event can be applied to it without an assertion. */
+static void survives_every_changed_byte(void **state)
+{
+	struct world world = rich_world();
+	const struct bytes bytes = encode(&world, world.saga);
+	struct error err;
+
+	(void)state;
+	for (size_t at = 0; at < bytes.len; at++) {
+		for (int bit = 0; bit < 8; bit++) {
+			uint8_t *changed = arena_copy(&world.arena, bytes.data, bytes.len);
+			struct saga_effects effects;
+			struct saga_event event;
+			struct saga *saga;
+			struct saga *next;
+			const char *why;
+
+			changed[at] ^= (uint8_t)(1 << bit);
+			if (saga_decode(&world.definition, (struct bytes){changed, bytes.len}, &world.arena, &saga,
+					&err) < 0)
+				continue;
+			(void)saga_due_us(saga);
+			if (saga_due_event(saga, world.now_us + 1000000000, &event))
+				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
+			for (int32_t step = 0; step < 4; step++) {
+				event = (struct saga_event){.type = SAGA_EVENT_SUCCEEDED,
+							    .time_us = world.now_us,
+							    .step = step,
+							    .phase = STEP_PHASE_COMPENSATION,
+							    .attempt = 1};
+				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
+			}
+		}
+	}
+	world_release(&world);
+}
+
+static void refuses_a_saga_of_another_definition(void **state)
+{
+	struct world world = rich_world();
+	struct world other;
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	world_init(&other, "ccp");
+	assert_int_equal(saga_decode(&other.definition, encode(&world, world.saga), &other.arena, &again, &err), -1);
+	assert_int_equal(err.code, ERR_CORRUPT);
+	world_release(&other);
+	world_init(&other, "ccpr"); /* as many steps, but the third, refused, is the pivot */
+	assert_int_equal(saga_decode(&other.definition, encode(&world, world.saga), &other.arena, &again, &err), 0);
+	world_release(&other);
+	world_init(&other, "cprr"); /* the second, being compensated, is the pivot */
+	assert_int_equal(saga_decode(&other.definition, encode(&world, world.saga), &other.arena, &again, &err), -1);
+	world_release(&other);
+	world_release(&world);
+}
+
+static void names_the_form_it_cannot_read(void **state)
+{
+	struct world world = rich_world();
+	uint8_t *bytes;
+	struct bytes good = encode(&world, world.saga);
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	bytes = arena_copy(&world.arena, good.data, good.len);
+	bytes[0] = 2;
+	assert_int_equal(saga_decode(&world.definition, (struct bytes){bytes, good.len}, &world.arena, &again, &err),
+			 -1);
+	assert_string_equal(err.msg,
+			    "stored saga has form 2, this program reads form 1: was it written by a later one?");
+	world_release(&world);
+}
+
+static void stores_a_fresh_saga_in_few_bytes(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world, "cccpr");
+	world_start(&world);
+	assert_in_range(encode(&world, world.saga).len, 1, 80);
+	world_release(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_back_what_was_stored),
+		cmocka_unit_test(reads_back_stuck_and_ended_sagas),
+		cmocka_unit_test(refuses_bytes_cut_at_any_length),
+		cmocka_unit_test(refuses_bytes_after_the_end),
+		cmocka_unit_test(survives_every_changed_byte),
+		cmocka_unit_test(refuses_a_saga_of_another_definition),
+		cmocka_unit_test(names_the_form_it_cannot_read),
+		cmocka_unit_test(stores_a_fresh_saga_in_few_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

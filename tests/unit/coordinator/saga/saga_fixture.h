@@ -1,0 +1,41 @@
+/*
+ * saga_fixture.h - small definitions and a saga that is driven event by event, for the core's tests.
+ */
+#ifndef TESTS_UNIT_COORDINATOR_SAGA_SAGA_FIXTURE_H
+#define TESTS_UNIT_COORDINATOR_SAGA_SAGA_FIXTURE_H
+
+#include "coordinator/saga/saga.h"
+
+/* A letter a step: c compensatable, n compensatable without compensation, p pivot, r retriable. Ids: a, b, … */
+struct world {
+	struct step_definition *steps; /* in the arena, so that a world can be moved */
+	struct definition definition;
+	struct arena arena;
+	struct saga *saga;
+	struct saga_effects effects; /* of the last event */
+	const char *why;             /* of the last event, when it was ignored */
+	int64_t now_us;
+};
+
+/* Timeout 10 s forward, 60 s compensation; re-send 1 s to 4 s; backoff 100 ms to 400 ms; 3 attempts. */
+void world_init(struct world *world, const char *kinds);
+void world_release(struct world *world);
+
+void world_start(struct world *world);
+enum saga_verdict world_apply(struct world *world, const struct saga_event *event);
+
+/* Replies to the attempt in flight, with milestone, reason and detail made of the step's id. */
+enum saga_verdict world_reply(struct world *world, enum saga_event_type type, int32_t step, enum step_phase phase);
+#define FORWARD STEP_PHASE_FORWARD
+#define COMPENSATION STEP_PHASE_COMPENSATION
+
+/* Goes on to when something is due, and applies it. False: nothing will ever be due. */
+bool world_tick(struct world *world);
+/* Ticks until something else than a re-send happens. */
+void world_tick_past_resends(struct world *world);
+
+/* Does the last event send exactly this? */
+bool world_sends(const struct world *world, int32_t step, enum step_phase phase, int32_t attempt);
+bool world_has_effect(const struct world *world, enum saga_effect_type type);
+
+#endif
