@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/memory.h"
 #include "schema-registry/model/base64.h"
+#include "schema-registry/model/json_text.h"
 
 enum { NUMBER_TEXT_MAX = 40 };
 
@@ -193,6 +195,8 @@ void scalar_describe(const struct value *value, char ret_words[SCALAR_WORDS_LEN]
 {
 	static const char *const words[VALUE_KIND_COUNT] = {
 		[VALUE_NULL] = "null", [VALUE_BYTES] = "bytes", [VALUE_LIST] = "a list", [VALUE_RECORD] = "an object"};
+	_cleanup_(buffer_release)
+	struct buffer number = {0};
 
 	switch (value->kind) {
 	case VALUE_BOOL:
@@ -205,7 +209,8 @@ void scalar_describe(const struct value *value, char ret_words[SCALAR_WORDS_LEN]
 		(void)snprintf(ret_words, SCALAR_WORDS_LEN, "number %" PRIu64, value->unsigned_integer); /* fits */
 		break;
 	case VALUE_DOUBLE:
-		(void)snprintf(ret_words, SCALAR_WORDS_LEN, "number %.17g", value->number); /* fits */
+		json_append_double(&number, value->number);
+		(void)snprintf(ret_words, SCALAR_WORDS_LEN, "number %s", buffer_text(&number)); /* fits */
 		break;
 	case VALUE_TEXT:
 		describe_text(value->text, ret_words);
