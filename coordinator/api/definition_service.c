@@ -66,18 +66,18 @@ static void check_put(const Saga__V1__PutDefinitionRequest *request, struct prob
 		problems_add(problems, "file_name", "has more than %d bytes", NAME_BYTES_MAX);
 }
 
-static void fail_violations(struct rpc_call *call, const struct problems *problems)
+static void fail_violations(struct server_call *call, const struct problems *problems)
 {
 	struct error err;
 
 	(void)problems_to_error(problems, ERR_INVALID, &err); /* always -1: it makes the text */
-	rpc_call_fail(call, &(struct status){.code = ERR_INVALID,
-					     .message = err.msg,
-					     .reason = "FIELD_VIOLATIONS",
-					     .violations = problems});
+	server_call_fail(call, &(struct status){.code = ERR_INVALID,
+						.message = err.msg,
+						.reason = "FIELD_VIOLATIONS",
+						.violations = problems});
 }
 
-static void put_definition(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void put_definition(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	struct definition_service *service = ctx;
 	const Saga__V1__PutDefinitionRequest *request = (const Saga__V1__PutDefinitionRequest *)message;
@@ -94,21 +94,21 @@ static void put_definition(void *ctx, struct rpc_call *call, const ProtobufCMess
 		fail_violations(call, &problems);
 	} else if (catalog_put(service->catalog, file_name, bytes_of_text(request->source), request->validate_only != 0,
 			       &plan, &is_created, &problems, &err)) {
-		rpc_call_fail(call, &(struct status){.code = err.code,
-						     .message = err.msg,
-						     .reason = problems.count ? "DEFINITION_INVALID" : NULL,
-						     .violations = &problems,
-						     .violations_field = "source"});
+		server_call_fail(call, &(struct status){.code = err.code,
+							.message = err.msg,
+							.reason = problems.count ? "DEFINITION_INVALID" : NULL,
+							.violations = &problems,
+							.violations_field = "source"});
 	} else {
 		response.definition = make_definition(service, plan, true, arena);
 		response.created = is_created;
-		rpc_call_answer(call, &response.base);
+		server_call_answer(call, &response.base);
 	}
 	problems_release(&problems);
 }
 
 /* ---- GetDefinition ---- */
-void definition_fail_unknown(struct rpc_call *call, struct catalog *catalog, const char *name, int32_t version,
+void definition_fail_unknown(struct server_call *call, struct catalog *catalog, const char *name, int32_t version,
 			     struct arena *arena)
 {
 	const struct plan *newest = catalog_by_name(catalog, name, 0);
@@ -124,10 +124,10 @@ void definition_fail_unknown(struct rpc_call *call, struct catalog *catalog, con
 	else
 		status.message = arena_format(
 			arena, "unknown definition '%.255s'; ListDefinitions shows those that are registered", name);
-	rpc_call_fail(call, &status);
+	server_call_fail(call, &status);
 }
 
-static void get_definition(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void get_definition(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	struct definition_service *service = ctx;
 	const Saga__V1__GetDefinitionRequest *request = (const Saga__V1__GetDefinitionRequest *)message;
@@ -151,7 +151,7 @@ static void get_definition(void *ctx, struct rpc_call *call, const ProtobufCMess
 	plan = catalog_by_name(service->catalog, request->name, request->version);
 	/* Another instance may have registered it a moment ago; while the store is away, what is known here must do. */
 	if (!plan && catalog_refresh(service->catalog, &err)) {
-		rpc_call_fail_with(call, &err);
+		server_call_fail_with(call, &err);
 		return;
 	}
 	plan = plan ? plan : catalog_by_name(service->catalog, request->name, request->version);
@@ -160,11 +160,11 @@ static void get_definition(void *ctx, struct rpc_call *call, const ProtobufCMess
 		return;
 	}
 	response.definition = make_definition(service, plan, true, arena);
-	rpc_call_answer(call, &response.base);
+	server_call_answer(call, &response.base);
 }
 
 /* ---- ListDefinitions: the page token is the last name of the page before ---- */
-static void list_definitions(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void list_definitions(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	struct definition_service *service = ctx;
 	const Saga__V1__ListDefinitionsRequest *request = (const Saga__V1__ListDefinitionsRequest *)message;
@@ -184,7 +184,7 @@ static void list_definitions(void *ctx, struct rpc_call *call, const ProtobufCMe
 	response.n_definitions = size;
 	if (at + size < count)
 		response.next_page_token = response.definitions[size - 1]->name;
-	rpc_call_answer(call, &response.base);
+	server_call_answer(call, &response.base);
 }
 
 struct definition_service *definition_service_new(struct rpc_server *server, struct catalog *catalog,

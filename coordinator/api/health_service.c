@@ -36,36 +36,36 @@ static ServingStatus status_of(const struct health_service *service, const char 
 	return GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 }
 
-static void check(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void check(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	const Grpc__Health__V1__HealthCheckRequest *request = (const Grpc__Health__V1__HealthCheckRequest *)message;
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 
 	response.status = status_of(ctx, request->service);
 	if (response.status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN)
-		rpc_call_fail(call, &(struct status){.code = ERR_NOT_FOUND,
-						     .message = arena_format(arena, "unknown service '%.200s'",
-									     request->service),
-						     .reason = "SERVICE_NOT_FOUND"});
+		server_call_fail(call, &(struct status){.code = ERR_NOT_FOUND,
+							.message = arena_format(arena, "unknown service '%.200s'",
+										request->service),
+							.reason = "SERVICE_NOT_FOUND"});
 	else
-		rpc_call_answer(call, &response.base);
+		server_call_answer(call, &response.base);
 }
 
-static void tell_change(void *ctx, struct rpc_stream *stream)
+static void tell_change(void *ctx, struct server_stream *stream)
 {
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-	struct watch *watch = rpc_stream_state(stream);
+	struct watch *watch = server_stream_state(stream);
 
-	if (!watch || rpc_stream_is_sending(stream))
+	if (!watch || server_stream_is_sending(stream))
 		return;
 	response.status = status_of(ctx, watch->name);
 	if (response.status == watch->told)
 		return;
 	watch->told = response.status;
-	rpc_stream_send(stream, &response.base);
+	server_stream_send(stream, &response.base);
 }
 
-static void on_message(void *ctx, struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena)
+static void on_message(void *ctx, struct server_stream *stream, const ProtobufCMessage *message, struct arena *arena)
 {
 	const Grpc__Health__V1__HealthCheckRequest *request = (const Grpc__Health__V1__HealthCheckRequest *)message;
 	size_t len = strlen(request->service) + 1;
@@ -73,18 +73,19 @@ static void on_message(void *ctx, struct rpc_stream *stream, const ProtobufCMess
 
 	(void)arena;
 	memcpy(watch->name, request->service, len);
-	rpc_stream_set_state(stream, watch);
+	server_stream_set_state(stream, watch);
 	tell_change(ctx, stream);
 }
 
 /* Only reached when the client closes without a question: what follows the question is not read. */
-static void on_half_closed(void *ctx, struct rpc_stream *stream)
+static void on_half_closed(void *ctx, struct server_stream *stream)
 {
 	(void)ctx;
-	rpc_stream_finish(stream, &(struct status){.code = ERR_INVALID, .message = "the call has no request message"});
+	server_stream_finish(stream,
+			     &(struct status){.code = ERR_INVALID, .message = "the call has no request message"});
 }
 
-static const struct rpc_stream_handler WATCH = {
+static const struct server_stream_handler WATCH = {
 	.on_message = on_message, .on_sent = tell_change, .on_half_closed = on_half_closed, .on_tick = tell_change};
 
 struct health_service *health_service_new(struct rpc_server *server, bool (*is_serving)(void *ctx), void *ctx)

@@ -17,7 +17,7 @@ struct reflection_service {
 	struct descriptor_index *index;
 };
 
-static void answer_error(struct rpc_stream *stream, ReflectionResponse *response, grpc_status_code code, char *text)
+static void answer_error(struct server_stream *stream, ReflectionResponse *response, grpc_status_code code, char *text)
 {
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
 
@@ -26,10 +26,10 @@ static void answer_error(struct rpc_stream *stream, ReflectionResponse *response
 	response->message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
 	response->error_response = &error;
-	rpc_stream_send(stream, &response->base);
+	server_stream_send(stream, &response->base);
 }
 
-static void answer_file(struct rpc_stream *stream, ReflectionResponse *response, const struct descriptor_file *file,
+static void answer_file(struct server_stream *stream, ReflectionResponse *response, const struct descriptor_file *file,
 			const char *asked, struct arena *arena)
 {
 	Grpc__Reflection__V1__FileDescriptorResponse answer = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
@@ -50,10 +50,10 @@ static void answer_file(struct rpc_stream *stream, ReflectionResponse *response,
 	response->message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
 	response->file_descriptor_response = &answer;
-	rpc_stream_send(stream, &response->base);
+	server_stream_send(stream, &response->base);
 }
 
-static void answer_services(struct rpc_stream *stream, ReflectionResponse *response,
+static void answer_services(struct server_stream *stream, ReflectionResponse *response,
 			    const struct descriptor_index *index, struct arena *arena)
 {
 	Grpc__Reflection__V1__ListServiceResponse list = GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
@@ -68,11 +68,11 @@ static void answer_services(struct rpc_stream *stream, ReflectionResponse *respo
 	response->message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
 	response->list_services_response = &list;
-	rpc_stream_send(stream, &response->base);
+	server_stream_send(stream, &response->base);
 }
 
 /* Nothing of ours has extensions: proto3 has none. */
-static void answer_extension_numbers(struct rpc_stream *stream, ReflectionResponse *response,
+static void answer_extension_numbers(struct server_stream *stream, ReflectionResponse *response,
 				     const struct descriptor_index *index, char *type, struct arena *arena)
 {
 	Grpc__Reflection__V1__ExtensionNumberResponse numbers = GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT;
@@ -86,10 +86,10 @@ static void answer_extension_numbers(struct rpc_stream *stream, ReflectionRespon
 	response->message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
 	response->all_extension_numbers_response = &numbers;
-	rpc_stream_send(stream, &response->base);
+	server_stream_send(stream, &response->base);
 }
 
-static void on_message(void *ctx, struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena)
+static void on_message(void *ctx, struct server_stream *stream, const ProtobufCMessage *message, struct arena *arena)
 {
 	const struct reflection_service *service = ctx;
 	const struct descriptor_index *index = service->index;
@@ -125,19 +125,19 @@ static void on_message(void *ctx, struct rpc_stream *stream, const ProtobufCMess
 	}
 }
 
-static void on_sent(void *ctx, struct rpc_stream *stream)
+static void on_sent(void *ctx, struct server_stream *stream)
 {
 	(void)ctx;
-	rpc_stream_receive(stream);
+	server_stream_receive(stream);
 }
 
-static void on_half_closed(void *ctx, struct rpc_stream *stream)
+static void on_half_closed(void *ctx, struct server_stream *stream)
 {
 	(void)ctx;
-	rpc_stream_finish(stream, NULL);
+	server_stream_finish(stream, NULL);
 }
 
-static const struct rpc_stream_handler HANDLER = {
+static const struct server_stream_handler HANDLER = {
 	.on_message = on_message, .on_sent = on_sent, .on_half_closed = on_half_closed};
 
 struct reflection_service *reflection_service_new(struct rpc_server *server)

@@ -44,10 +44,10 @@ struct rpc_server {
 	size_t method_count;
 	struct rpc_registered unknown;
 	struct rpc_worker *worker;
-	struct arena arena;         /* of the handler that runs; the queue's thread only */
-	struct rpc_stream *streams; /* open ones; the queue's thread only */
-	int64_t next_tick_us;       /* the queue's thread only */
-	bool was_stop_seen;         /* the queue's thread only */
+	struct arena arena;            /* of the handler that runs; the queue's thread only */
+	struct server_stream *streams; /* open ones; the queue's thread only */
+	int64_t next_tick_us;          /* the queue's thread only */
+	bool was_stop_seen;            /* the queue's thread only */
 	struct rpc_tag shut_tag;
 	atomic_bool is_open;
 	atomic_bool is_stopping;
@@ -70,14 +70,14 @@ void rpc_arrival_release(struct rpc_arrival *arrival);
 size_t rpc_arrival_metadata_bytes(const struct rpc_arrival *arrival);
 
 /* Asks gRPC for the next call of that method. */
-void rpc_call_request(struct rpc_registered *method);
-void rpc_stream_request(struct rpc_registered *method);
+void server_call_request(struct rpc_registered *method);
+void server_stream_request(struct rpc_registered *method);
 
 void rpc_server_request(struct rpc_registered *method, struct rpc_arrival *arrival, struct rpc_tag *tag);
 void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag);
 
 /* Every open stream's on_tick; when the server stops, then the end of every stream. */
-void rpc_streams_tick(struct rpc_server *server);
+void server_streams_tick(struct rpc_server *server);
 
 /* A byte buffer's bytes in the arena; -1 with ERR_LIMIT beyond RPC_MESSAGE_BYTES_MAX. */
 NODISCARD int rpc_read_payload(grpc_byte_buffer *payload, struct arena *arena, struct bytes *ret_bytes,

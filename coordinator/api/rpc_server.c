@@ -105,13 +105,13 @@ static void request_all(struct rpc_server *server)
 
 		for (int n = 0; n < registered->method.outstanding; n++) {
 			if (registered->method.kind == RPC_KIND_STREAM)
-				rpc_stream_request(registered);
+				server_stream_request(registered);
 			else
-				rpc_call_request(registered);
+				server_call_request(registered);
 		}
 	}
 	for (int n = 0; n < UNKNOWN_OUTSTANDING; n++)
-		rpc_call_request(&server->unknown);
+		server_call_request(&server->unknown);
 }
 
 static void tick_when_due(struct rpc_server *server)
@@ -123,7 +123,7 @@ static void tick_when_due(struct rpc_server *server)
 		return;
 	server->was_stop_seen |= is_stop_new;
 	server->next_tick_us = now_us + TICK_MS * 1000;
-	rpc_streams_tick(server);
+	server_streams_tick(server);
 }
 
 static void *run_queue(void *ctx)

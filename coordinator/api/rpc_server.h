@@ -5,7 +5,7 @@
  * Guarantees: every call is answered exactly once, or its client is gone; an unknown method is UNIMPLEMENTED. Requests
  *             reach a handler only when they are decodable and their strings are legal text (message_reader.h).
  * Threads:    one thread owns the queue and everything of gRPC; unary handlers run on it and must not block, unless the
- *             method is marked as blocking: those run on one worker thread. rpc_call_answer() and _fail() from any thread.
+ *             method is marked as blocking: those run on one worker thread. server_call_answer() and _fail() from any thread.
  * Shutdown:   rpc_server_stop_intake(), then whoever holds calls answers them, then rpc_server_drain(), _free().
  * Limits:     messages 4 MB, metadata 8 KB, RPC_BLOCKING_MAX blocking calls that wait; beyond: RESOURCE_EXHAUSTED.
  */
@@ -20,21 +20,22 @@
 #include "lib/metrics/metrics.h"
 
 struct rpc_server;
-struct rpc_call;
-struct rpc_stream;
+struct server_call;
+struct server_stream;
 
 enum { RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024, RPC_METADATA_BYTES_MAX = 8 * 1024, RPC_BLOCKING_MAX = 64 };
 
 /* `request` lives until the handler returns; the call until it is answered, which may be later and elsewhere. */
-typedef void rpc_unary_fn(void *ctx, struct rpc_call *call, const ProtobufCMessage *request, struct arena *arena);
+typedef void rpc_unary_fn(void *ctx, struct server_call *call, const ProtobufCMessage *request, struct arena *arena);
 
 /* All of a stream happens on the queue's thread. */
-struct rpc_stream_handler {
-	/* Of a bidirectional stream each message, of a server stream the one; then rpc_stream_send(), _receive() or _finish(). */
-	void (*on_message)(void *ctx, struct rpc_stream *stream, const ProtobufCMessage *message, struct arena *arena);
-	void (*on_sent)(void *ctx, struct rpc_stream *stream);        /* the next may be sent */
-	void (*on_half_closed)(void *ctx, struct rpc_stream *stream); /* the client sends no more */
-	void (*on_tick)(void *ctx, struct rpc_stream *stream); /* NULL: none; four times a second and at shutdown */
+struct server_stream_handler {
+	/* Of a bidirectional stream each message, of a server stream the one; then server_stream_send(), _receive() or _finish(). */
+	void (*on_message)(void *ctx, struct server_stream *stream, const ProtobufCMessage *message,
+			   struct arena *arena);
+	void (*on_sent)(void *ctx, struct server_stream *stream);        /* the next may be sent */
+	void (*on_half_closed)(void *ctx, struct server_stream *stream); /* the client sends no more */
+	void (*on_tick)(void *ctx, struct server_stream *stream); /* NULL: none; four times a second and at shutdown */
 };
 
 enum rpc_kind { RPC_KIND_UNARY, RPC_KIND_BLOCKING, RPC_KIND_STREAM };
@@ -45,7 +46,7 @@ struct rpc_method {
 	int outstanding; /* how many arrivals gRPC may hand over without waiting for us */
 	const ProtobufCMessageDescriptor *request_type;
 	rpc_unary_fn *handle;
-	const struct rpc_stream_handler *stream;
+	const struct server_stream_handler *stream;
 	void *ctx;
 	bool is_gated; /* UNAVAILABLE until rpc_server_open(); unary calls only */
 };
@@ -67,19 +68,20 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms); /* beyond 
 void rpc_server_free(struct rpc_server *server);                      /* drained, or never started */
 
 /* ---- unary calls ---- */
-void rpc_call_answer(struct rpc_call *call, const ProtobufCMessage *answer);
-void rpc_call_fail(struct rpc_call *call, const struct status *status);
-void rpc_call_fail_with(struct rpc_call *call, const struct error *err); /* only code and message */
-int64_t rpc_call_remaining_ms(const struct rpc_call *call);              /* until its deadline; INT64_MAX: none */
+void server_call_answer(struct server_call *call, const ProtobufCMessage *answer);
+void server_call_fail(struct server_call *call, const struct status *status);
+void server_call_fail_with(struct server_call *call, const struct error *err); /* only code and message */
+int64_t server_call_remaining_ms(const struct server_call *call);              /* until its deadline; INT64_MAX: none */
 /* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
-void rpc_call_watch(struct rpc_call *call);
+void server_call_watch(struct server_call *call);
 
 /* ---- streams ---- */
-void rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message); /* one at a time, see on_sent */
-bool rpc_stream_is_sending(const struct rpc_stream *stream);
-void rpc_stream_receive(struct rpc_stream *stream);
-void rpc_stream_finish(struct rpc_stream *stream, const struct status *status); /* NULL: OK; after what is being sent */
-void rpc_stream_set_state(struct rpc_stream *stream, void *state);              /* heap, freed with the stream */
-void *rpc_stream_state(const struct rpc_stream *stream);
+void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message); /* one at a time, see on_sent */
+bool server_stream_is_sending(const struct server_stream *stream);
+void server_stream_receive(struct server_stream *stream);
+void server_stream_finish(struct server_stream *stream,
+			  const struct status *status);                  /* NULL: OK; after what is being sent */
+void server_stream_set_state(struct server_stream *stream, void *state); /* heap, freed with the stream */
+void *server_stream_state(const struct server_stream *stream);
 
 #endif

@@ -20,13 +20,14 @@ struct saga_service {
 	atomic_int waits; /* GetSaga calls that the engine holds, those whose client is gone included */
 };
 
-static void fail_violations(struct rpc_call *call, const struct problems *problems, const char *reason)
+static void fail_violations(struct server_call *call, const struct problems *problems, const char *reason)
 {
 	struct error err;
 
 	(void)problems_to_error(problems, ERR_INVALID, &err); /* always -1: it makes the text */
-	rpc_call_fail(call, &(struct status){
-				    .code = ERR_INVALID, .message = err.msg, .reason = reason, .violations = problems});
+	server_call_fail(
+		call,
+		&(struct status){.code = ERR_INVALID, .message = err.msg, .reason = reason, .violations = problems});
 }
 
 /* ---- StartSaga ---- */
@@ -147,35 +148,35 @@ static void check_input(const Saga__V1__StartSagaRequest *request, struct start_
 
 static void on_started(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err)
 {
-	struct rpc_call *call = ctx;
+	struct server_call *call = ctx;
 	Saga__V1__StartSagaResponse response = SAGA__V1__START_SAGA_RESPONSE__INIT;
 	struct error failure;
 	struct arena arena;
 
 	if (err) {
-		rpc_call_fail(call,
-			      &(struct status){.code = err->code,
-					       .message = err->msg,
-					       .reason = err->code == ERR_CONFLICT ? "SAGA_ALREADY_EXISTS" : NULL});
+		server_call_fail(call,
+				 &(struct status){.code = err->code,
+						  .message = err->msg,
+						  .reason = err->code == ERR_CONFLICT ? "SAGA_ALREADY_EXISTS" : NULL});
 		return;
 	}
 	arena_init(&arena, 0);
 	response.already_existed = already_existed;
 	if (saga_message_make(view, false, &arena, &response.saga, &failure))
-		rpc_call_fail_with(call, &failure);
+		server_call_fail_with(call, &failure);
 	else
-		rpc_call_answer(call, &response.base);
+		server_call_answer(call, &response.base);
 	arena_release(&arena);
 }
 
-static void fail_not_ready(struct rpc_call *call, const struct plan *plan, struct arena *arena)
+static void fail_not_ready(struct server_call *call, const struct plan *plan, struct arena *arena)
 {
 	struct buffer topics = {0};
 
 	for (size_t i = 0; i < plan->reply_topic_count && topics.len < 300; i++)
 		buffer_append_format(&topics, "%s%s", i ? ", " : "", plan->reply_topics[i]);
-	rpc_call_fail(call,
-		      &(struct status){.code = ERR_UNAVAILABLE,
+	server_call_fail(
+		call, &(struct status){.code = ERR_UNAVAILABLE,
 				       .message = arena_format(
 					       arena,
 					       "definition '%s' version %d is not ready: this coordinator "
@@ -187,8 +188,8 @@ static void fail_not_ready(struct rpc_call *call, const struct plan *plan, struc
 }
 
 /* True when the limit of a saga's input is kept. */
-static bool check_input_size(struct rpc_call *call, const Saga__V1__StartSagaRequest *request, size_t canonical_bytes,
-			     struct arena *arena)
+static bool check_input_size(struct server_call *call, const Saga__V1__StartSagaRequest *request,
+			     size_t canonical_bytes, struct arena *arena)
 {
 	size_t len = request->encoded.len;
 
@@ -197,8 +198,8 @@ static bool check_input_size(struct rpc_call *call, const Saga__V1__StartSagaReq
 	if (len <= SAGA_INPUT_BYTES_MAX)
 		return true;
 	/* The same input would fail again, so no RetryInfo. */
-	rpc_call_fail(call,
-		      &(struct status){.code = ERR_LIMIT,
+	server_call_fail(
+		call, &(struct status){.code = ERR_LIMIT,
 				       .message = arena_format(arena, "the input has %zu bytes, at most %d are allowed",
 							       len, SAGA_INPUT_BYTES_MAX),
 				       .reason = "INPUT_TOO_LARGE",
@@ -206,23 +207,23 @@ static bool check_input_size(struct rpc_call *call, const Saga__V1__StartSagaReq
 	return false;
 }
 
-static void fail_input(struct rpc_call *call, const struct plan *plan, const struct problems *problems,
+static void fail_input(struct server_call *call, const struct plan *plan, const struct problems *problems,
 		       struct arena *arena)
 {
 	struct error err;
 
 	(void)problems_to_error(problems, ERR_INVALID, &err); /* always -1: it makes the text */
 	(void)error_prefix(&err, "%s version %d", plan->input->subject, plan->input->version);
-	rpc_call_fail(call,
-		      &(struct status){.code = ERR_INVALID,
-				       .message = err.msg,
-				       .reason = "INPUT_MISFIT",
-				       .violations = problems,
-				       .metadata = {{"subject", plan->input->subject},
-						    {"version", arena_format(arena, "%d", plan->input->version)}}});
+	server_call_fail(call,
+			 &(struct status){.code = ERR_INVALID,
+					  .message = err.msg,
+					  .reason = "INPUT_MISFIT",
+					  .violations = problems,
+					  .metadata = {{"subject", plan->input->subject},
+						       {"version", arena_format(arena, "%d", plan->input->version)}}});
 }
 
-static void start(struct saga_service *service, struct rpc_call *call, const Saga__V1__StartSagaRequest *request,
+static void start(struct saga_service *service, struct server_call *call, const Saga__V1__StartSagaRequest *request,
 		  struct arena *arena, struct buffer *input, struct problems *problems)
 {
 	struct start_request start = {0};
@@ -251,7 +252,7 @@ static void start(struct saga_service *service, struct rpc_call *call, const Sag
 		engine_start_saga(service->engine, &start, on_started, call);
 }
 
-static void start_saga(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	struct buffer input = {0};
 	struct problems problems;
@@ -265,7 +266,7 @@ static void start_saga(void *ctx, struct rpc_call *call, const ProtobufCMessage 
 /* ---- GetSaga ---- */
 struct get_call {
 	struct saga_service *service;
-	struct rpc_call *call;
+	struct server_call *call;
 	bool is_waiting;
 };
 
@@ -280,17 +281,17 @@ static void on_got(void *ctx, const struct saga_view *view, const struct error *
 	if (get->is_waiting)
 		atomic_fetch_sub(&get->service->waits, 1);
 	if (err) {
-		rpc_call_fail(get->call,
-			      &(struct status){.code = err->code,
-					       .message = err->msg,
-					       .reason = err->code == ERR_NOT_FOUND ? "SAGA_NOT_FOUND" : NULL});
+		server_call_fail(get->call,
+				 &(struct status){.code = err->code,
+						  .message = err->msg,
+						  .reason = err->code == ERR_NOT_FOUND ? "SAGA_NOT_FOUND" : NULL});
 		return;
 	}
 	arena_init(&arena, 0);
 	if (saga_message_make(view, true, &arena, &response.saga, &failure))
-		rpc_call_fail_with(get->call, &failure);
+		server_call_fail_with(get->call, &failure);
 	else
-		rpc_call_answer(get->call, &response.base);
+		server_call_answer(get->call, &response.base);
 	arena_release(&arena);
 }
 
@@ -327,26 +328,26 @@ static int64_t bound_by_deadline(int64_t wait_ms, int64_t remaining_ms)
 	return wait_ms < remaining_ms ? wait_ms : remaining_ms;
 }
 
-static void get(struct saga_service *service, struct rpc_call *call, struct uuid id, int64_t wait_ms)
+static void get(struct saga_service *service, struct server_call *call, struct uuid id, int64_t wait_ms)
 {
 	struct get_call *get;
 
-	wait_ms = bound_by_deadline(wait_ms, rpc_call_remaining_ms(call));
+	wait_ms = bound_by_deadline(wait_ms, server_call_remaining_ms(call));
 	if (wait_ms > 0 && atomic_fetch_add(&service->waits, 1) >= SAGA_WAITS_MAX) {
 		atomic_fetch_sub(&service->waits, 1);
-		rpc_call_fail(call, &(struct status){.code = ERR_LIMIT,
-						     .message = "too many calls wait for sagas already",
-						     .reason = "WAITS_FULL"});
+		server_call_fail(call, &(struct status){.code = ERR_LIMIT,
+							.message = "too many calls wait for sagas already",
+							.reason = "WAITS_FULL"});
 		return;
 	}
 	get = xmalloc(sizeof(*get));
 	*get = (struct get_call){.service = service, .call = call, .is_waiting = wait_ms > 0};
 	if (wait_ms > 0)
-		rpc_call_watch(call);
+		server_call_watch(call);
 	engine_get_saga(service->engine, id, wait_ms, on_got, get);
 }
 
-static void get_saga(void *ctx, struct rpc_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void get_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	const Saga__V1__GetSagaRequest *request = (const Saga__V1__GetSagaRequest *)message;
 	struct problems problems;

@@ -1,5 +1,5 @@
 /*
- * rpc_stream.c - streaming calls. See rpc_server.h for what handlers see.
+ * server_stream.c - streaming calls. See rpc_server.h for what handlers see.
  *
  * Life:  requested -> arrived -> open -> finishing (a status is decided) -> freed when no batch is under way. A stream
  *        whose client is gone counts as finished. Everything runs on the queue's thread, so there are no locks.
@@ -10,7 +10,7 @@
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/memory.h"
 
-struct rpc_stream {
+struct server_stream {
 	struct rpc_tag arrived;
 	struct rpc_tag closed;
 	struct rpc_tag received;
@@ -18,8 +18,8 @@ struct rpc_stream {
 	struct rpc_tag finished;
 	struct rpc_registered *method;
 	struct rpc_arrival arrival;
-	struct rpc_stream *next; /* in server->streams */
-	struct rpc_stream *previous;
+	struct server_stream *next; /* in server->streams */
+	struct server_stream *previous;
 	void *state;
 	int pending; /* batches under way */
 	bool is_sending;
@@ -33,7 +33,7 @@ struct rpc_stream {
 	grpc_byte_buffer *outgoing;
 };
 
-static void unlink_stream(struct rpc_stream *stream)
+static void unlink_stream(struct server_stream *stream)
 {
 	struct rpc_server *server = stream->method->server;
 
@@ -45,7 +45,7 @@ static void unlink_stream(struct rpc_stream *stream)
 		stream->next->previous = stream->previous;
 }
 
-static void stream_free(struct rpc_stream *stream)
+static void stream_free(struct server_stream *stream)
 {
 	unlink_stream(stream);
 	rpc_arrival_release(&stream->arrival);
@@ -59,7 +59,7 @@ static void stream_free(struct rpc_stream *stream)
 }
 
 /* Every handler may have finished the stream, so nothing touches it after this. */
-static void batch_done(struct rpc_stream *stream)
+static void batch_done(struct server_stream *stream)
 {
 	assert(stream->pending > 0);
 	if (--stream->pending == 0) {
@@ -68,7 +68,7 @@ static void batch_done(struct rpc_stream *stream)
 	}
 }
 
-static void start(struct rpc_stream *stream, const grpc_op *ops, size_t count, struct rpc_tag *tag,
+static void start(struct server_stream *stream, const grpc_op *ops, size_t count, struct rpc_tag *tag,
 		  void (*fn)(struct rpc_tag *, bool))
 {
 	tag->fn = fn;
@@ -79,10 +79,10 @@ static void start(struct rpc_stream *stream, const grpc_op *ops, size_t count, s
 static void on_finished(struct rpc_tag *tag, bool is_ok)
 {
 	(void)is_ok; /* false: the client went away first */
-	batch_done(container_of(tag, struct rpc_stream, finished));
+	batch_done(container_of(tag, struct server_stream, finished));
 }
 
-static void send_status(struct rpc_stream *stream)
+static void send_status(struct server_stream *stream)
 {
 	grpc_op op = rpc_end_op(&stream->end);
 
@@ -92,7 +92,7 @@ static void send_status(struct rpc_stream *stream)
 	start(stream, &op, 1, &stream->finished, on_finished);
 }
 
-void rpc_stream_finish(struct rpc_stream *stream, const struct status *status)
+void server_stream_finish(struct server_stream *stream, const struct status *status)
 {
 	if (stream->is_finishing)
 		return;
@@ -104,7 +104,7 @@ void rpc_stream_finish(struct rpc_stream *stream, const struct status *status)
 
 static void on_sent(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_stream *stream = container_of(tag, struct rpc_stream, sent);
+	struct server_stream *stream = container_of(tag, struct server_stream, sent);
 	const struct rpc_method *method = &stream->method->method;
 
 	stream->is_sending = false;
@@ -117,7 +117,7 @@ static void on_sent(struct rpc_tag *tag, bool is_ok)
 	batch_done(stream);
 }
 
-void rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
+void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message)
 {
 	grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
 
@@ -130,12 +130,12 @@ void rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 	start(stream, &op, 1, &stream->sent, on_sent);
 }
 
-bool rpc_stream_is_sending(const struct rpc_stream *stream)
+bool server_stream_is_sending(const struct server_stream *stream)
 {
 	return stream->is_sending;
 }
 
-static void take_message(struct rpc_stream *stream)
+static void take_message(struct server_stream *stream)
 {
 	const struct rpc_method *method = &stream->method->method;
 	struct arena *arena = &stream->method->server->arena;
@@ -148,11 +148,11 @@ static void take_message(struct rpc_stream *stream)
 	problems_init(&problems);
 	if (rpc_read_payload(stream->incoming, arena, &bytes, &err) ||
 	    message_read(method->request_type, bytes, arena, &message, &problems, &err))
-		rpc_stream_finish(stream, &(struct status){.code = err.code,
-							   .message = err.msg,
-							   .reason = "UNDECODABLE",
-							   .retry_after_ms = -1,
-							   .violations = &problems});
+		server_stream_finish(stream, &(struct status){.code = err.code,
+							      .message = err.msg,
+							      .reason = "UNDECODABLE",
+							      .retry_after_ms = -1,
+							      .violations = &problems});
 	else
 		method->stream->on_message(method->ctx, stream, message, arena);
 	problems_release(&problems);
@@ -160,7 +160,7 @@ static void take_message(struct rpc_stream *stream)
 
 static void on_received(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_stream *stream = container_of(tag, struct rpc_stream, received);
+	struct server_stream *stream = container_of(tag, struct server_stream, received);
 	const struct rpc_method *method = &stream->method->method;
 
 	stream->is_receiving = false;
@@ -176,7 +176,7 @@ static void on_received(struct rpc_tag *tag, bool is_ok)
 	batch_done(stream);
 }
 
-void rpc_stream_receive(struct rpc_stream *stream)
+void server_stream_receive(struct server_stream *stream)
 {
 	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
 
@@ -190,7 +190,7 @@ void rpc_stream_receive(struct rpc_stream *stream)
 
 static void on_closed(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_stream *stream = container_of(tag, struct rpc_stream, closed);
+	struct server_stream *stream = container_of(tag, struct server_stream, closed);
 
 	(void)is_ok; /* this op always succeeds */
 	stream->is_closed = true;
@@ -198,7 +198,7 @@ static void on_closed(struct rpc_tag *tag, bool is_ok)
 	batch_done(stream);
 }
 
-static void open_stream(struct rpc_stream *stream)
+static void open_stream(struct server_stream *stream)
 {
 	grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 	grpc_op first[2] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_RECV_MESSAGE}};
@@ -217,25 +217,25 @@ static void open_stream(struct rpc_stream *stream)
 
 static void on_arrived(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_stream *stream = container_of(tag, struct rpc_stream, arrived);
+	struct server_stream *stream = container_of(tag, struct server_stream, arrived);
 
 	if (!is_ok) { /* the server stops; it is in no list yet */
 		stream_free(stream);
 		return;
 	}
 	if (!rpc_server_is_stopping(stream->method->server))
-		rpc_stream_request(stream->method);
+		server_stream_request(stream->method);
 	open_stream(stream);
 	if (rpc_arrival_metadata_bytes(&stream->arrival) > RPC_METADATA_BYTES_MAX)
-		rpc_stream_finish(stream, &(struct status){.code = ERR_LIMIT,
-							   .message = "the call's metadata exceeds 8192 bytes",
-							   .reason = "METADATA_TOO_LARGE",
-							   .retry_after_ms = -1});
+		server_stream_finish(stream, &(struct status){.code = ERR_LIMIT,
+							      .message = "the call's metadata exceeds 8192 bytes",
+							      .reason = "METADATA_TOO_LARGE",
+							      .retry_after_ms = -1});
 }
 
-void rpc_stream_request(struct rpc_registered *method)
+void server_stream_request(struct rpc_registered *method)
 {
-	struct rpc_stream *stream = xcalloc(1, sizeof(*stream));
+	struct server_stream *stream = xcalloc(1, sizeof(*stream));
 
 	stream->method = method;
 	rpc_arrival_init(&stream->arrival);
@@ -244,29 +244,29 @@ void rpc_stream_request(struct rpc_registered *method)
 	rpc_server_request(method, &stream->arrival, &stream->arrived);
 }
 
-void rpc_streams_tick(struct rpc_server *server)
+void server_streams_tick(struct rpc_server *server)
 {
-	struct rpc_stream *next;
+	struct server_stream *next;
 
-	for (struct rpc_stream *stream = server->streams; stream; stream = next) {
+	for (struct server_stream *stream = server->streams; stream; stream = next) {
 		const struct rpc_method *method = &stream->method->method;
 
 		next = stream->next; /* batches end later, so no stream of the list is freed meanwhile */
 		if (method->stream->on_tick && !stream->is_finishing)
 			method->stream->on_tick(method->ctx, stream);
 		if (rpc_server_is_stopping(server))
-			rpc_stream_finish(stream, &(struct status){.code = ERR_UNAVAILABLE,
-								   .message = "the server is shutting down"});
+			server_stream_finish(stream, &(struct status){.code = ERR_UNAVAILABLE,
+								      .message = "the server is shutting down"});
 	}
 }
 
-void rpc_stream_set_state(struct rpc_stream *stream, void *state)
+void server_stream_set_state(struct server_stream *stream, void *state)
 {
 	assert(!stream->state);
 	stream->state = state;
 }
 
-void *rpc_stream_state(const struct rpc_stream *stream)
+void *server_stream_state(const struct server_stream *stream)
 {
 	return stream->state;
 }

@@ -1,5 +1,5 @@
 /*
- * rpc_call.c - unary calls. See rpc_server.h for what handlers see.
+ * server_call.c - unary calls. See rpc_server.h for what handlers see.
  *
  * Life:  requested -> arrived -> OPEN -> ANSWERED -> sent, freed. Only a watched call can be ABANDONED instead: its
  *        client is gone, gRPC's part is released at once, and the shell is freed by whoever answers. One compare-and-
@@ -14,7 +14,7 @@
 
 enum call_state { CALL_STATE_OPEN, CALL_STATE_ANSWERED, CALL_STATE_ABANDONED };
 
-struct rpc_call {
+struct server_call {
 	struct rpc_tag arrived;
 	struct rpc_tag closed;   /* watched: the client is gone, or all is sent */
 	struct rpc_tag answered; /* an empty batch: brings an answer to the queue's thread */
@@ -31,12 +31,12 @@ struct rpc_call {
 	struct rpc_end end;
 };
 
-static bool is_on_queue_thread(const struct rpc_call *call)
+static bool is_on_queue_thread(const struct server_call *call)
 {
 	return pthread_equal(pthread_self(), call->method->server->thread) != 0;
 }
 
-static void call_free(struct rpc_call *call)
+static void call_free(struct server_call *call)
 {
 	if (atomic_load(&call->state) != CALL_STATE_ABANDONED)
 		rpc_arrival_release(&call->arrival);
@@ -46,14 +46,14 @@ static void call_free(struct rpc_call *call)
 	free(call);
 }
 
-static void call_done_with(struct rpc_call *call)
+static void call_done_with(struct server_call *call)
 {
 	assert(call->pending > 0);
 	if (--call->pending == 0 && atomic_load(&call->state) == CALL_STATE_ANSWERED)
 		call_free(call);
 }
 
-static void count_end(const struct rpc_call *call)
+static void count_end(const struct server_call *call)
 {
 	if (call->method->seconds)
 		metric_observe(call->method->seconds, (double)(clock_monotonic_us() - call->started_us) / 1e6);
@@ -64,10 +64,10 @@ static void count_end(const struct rpc_call *call)
 static void on_sent(struct rpc_tag *tag, bool is_ok)
 {
 	(void)is_ok; /* false: the client went away; nothing is left to do either way */
-	call_done_with(container_of(tag, struct rpc_call, sent));
+	call_done_with(container_of(tag, struct server_call, sent));
 }
 
-static void send_answer(struct rpc_call *call)
+static void send_answer(struct server_call *call)
 {
 	grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
 	size_t count = 1;
@@ -90,7 +90,7 @@ static void send_answer(struct rpc_call *call)
 
 static void on_answered(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_call *call = container_of(tag, struct rpc_call, answered);
+	struct server_call *call = container_of(tag, struct server_call, answered);
 
 	(void)is_ok; /* an empty batch cannot fail */
 	assert(atomic_load(&call->state) == CALL_STATE_ANSWERED);
@@ -98,7 +98,7 @@ static void on_answered(struct rpc_tag *tag, bool is_ok)
 }
 
 /* Takes over `answer` and `end`. */
-static void finish(struct rpc_call *call, grpc_byte_buffer *answer, struct rpc_end end)
+static void finish(struct server_call *call, grpc_byte_buffer *answer, struct rpc_end end)
 {
 	enum call_state open = CALL_STATE_OPEN;
 
@@ -117,7 +117,7 @@ static void finish(struct rpc_call *call, grpc_byte_buffer *answer, struct rpc_e
 	rpc_start_batch(call->arrival.call, NULL, 0, &call->answered);
 }
 
-void rpc_call_answer(struct rpc_call *call, const ProtobufCMessage *answer)
+void server_call_answer(struct server_call *call, const ProtobufCMessage *answer)
 {
 	struct rpc_end end;
 
@@ -125,7 +125,7 @@ void rpc_call_answer(struct rpc_call *call, const ProtobufCMessage *answer)
 	finish(call, rpc_pack_message(answer), end);
 }
 
-void rpc_call_fail(struct rpc_call *call, const struct status *status)
+void server_call_fail(struct server_call *call, const struct status *status)
 {
 	struct rpc_end end;
 
@@ -133,12 +133,12 @@ void rpc_call_fail(struct rpc_call *call, const struct status *status)
 	finish(call, NULL, end);
 }
 
-void rpc_call_fail_with(struct rpc_call *call, const struct error *err)
+void server_call_fail_with(struct server_call *call, const struct error *err)
 {
-	rpc_call_fail(call, &(struct status){.code = err->code, .message = err->msg});
+	server_call_fail(call, &(struct status){.code = err->code, .message = err->msg});
 }
 
-int64_t rpc_call_remaining_ms(const struct rpc_call *call)
+int64_t server_call_remaining_ms(const struct server_call *call)
 {
 	gpr_timespec deadline = call->arrival.deadline;
 	gpr_timespec left;
@@ -151,7 +151,7 @@ int64_t rpc_call_remaining_ms(const struct rpc_call *call)
 
 static void on_closed(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_call *call = container_of(tag, struct rpc_call, closed);
+	struct server_call *call = container_of(tag, struct server_call, closed);
 	/* Once the call is abandoned, whoever answers it may free it at any moment: gRPC's part is taken out before. */
 	struct rpc_arrival arrival = call->arrival;
 	enum call_state open = CALL_STATE_OPEN;
@@ -163,7 +163,7 @@ static void on_closed(struct rpc_tag *tag, bool is_ok)
 		call_done_with(call);
 }
 
-void rpc_call_watch(struct rpc_call *call)
+void server_call_watch(struct server_call *call)
 {
 	grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
@@ -176,7 +176,7 @@ void rpc_call_watch(struct rpc_call *call)
 }
 
 /* ---- arrival ---- */
-static void handle(struct rpc_call *call, struct arena *arena)
+static void handle(struct server_call *call, struct arena *arena)
 {
 	const struct rpc_method *method = &call->method->method;
 	ProtobufCMessage *request = NULL;
@@ -187,11 +187,11 @@ static void handle(struct rpc_call *call, struct arena *arena)
 	problems_init(&problems);
 	if (rpc_read_payload(call->arrival.payload, arena, &bytes, &err) ||
 	    message_read(method->request_type, bytes, arena, &request, &problems, &err))
-		rpc_call_fail(call, &(struct status){.code = err.code,
-						     .message = err.msg,
-						     .reason = "UNDECODABLE",
-						     .retry_after_ms = -1,
-						     .violations = &problems});
+		server_call_fail(call, &(struct status){.code = err.code,
+							.message = err.msg,
+							.reason = "UNDECODABLE",
+							.retry_after_ms = -1,
+							.violations = &problems});
 	else
 		method->handle(method->ctx, call, request, arena);
 	problems_release(&problems);
@@ -199,7 +199,7 @@ static void handle(struct rpc_call *call, struct arena *arena)
 
 static void run_job(struct rpc_job *job)
 {
-	struct rpc_call *call = container_of(job, struct rpc_call, job);
+	struct server_call *call = container_of(job, struct server_call, job);
 	struct arena arena;
 
 	arena_init(&arena, REQUEST_ARENA_BYTES_MAX);
@@ -207,7 +207,7 @@ static void run_job(struct rpc_job *job)
 	arena_release(&arena);
 }
 
-static void refuse_unknown(struct rpc_call *call)
+static void refuse_unknown(struct server_call *call)
 {
 	struct rpc_end end;
 
@@ -217,50 +217,50 @@ static void refuse_unknown(struct rpc_call *call)
 	finish(call, NULL, end);
 }
 
-static void dispatch(struct rpc_call *call)
+static void dispatch(struct server_call *call)
 {
 	struct rpc_server *server = call->method->server;
 
 	if (!call->method->handle) {
 		refuse_unknown(call);
 	} else if (rpc_arrival_metadata_bytes(&call->arrival) > RPC_METADATA_BYTES_MAX) {
-		rpc_call_fail(call, &(struct status){.code = ERR_LIMIT,
-						     .message = "the call's metadata exceeds 8192 bytes",
-						     .reason = "METADATA_TOO_LARGE",
-						     .retry_after_ms = -1});
+		server_call_fail(call, &(struct status){.code = ERR_LIMIT,
+							.message = "the call's metadata exceeds 8192 bytes",
+							.reason = "METADATA_TOO_LARGE",
+							.retry_after_ms = -1});
 	} else if (call->method->method.is_gated && !atomic_load(&server->is_open)) {
-		rpc_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
-						     .message = "the server is starting and waits for its database",
-						     .reason = "STARTING"});
+		server_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
+							.message = "the server is starting and waits for its database",
+							.reason = "STARTING"});
 	} else if (call->method->method.kind == RPC_KIND_UNARY) {
 		arena_clear(&server->arena);
 		handle(call, &server->arena);
 	} else {
 		call->job.run = run_job;
 		if (!rpc_worker_add(server->worker, &call->job))
-			rpc_call_fail(call, &(struct status){.code = ERR_LIMIT,
-							     .message = "too many calls of this kind wait already",
-							     .reason = "QUEUE_FULL"});
+			server_call_fail(call, &(struct status){.code = ERR_LIMIT,
+								.message = "too many calls of this kind wait already",
+								.reason = "QUEUE_FULL"});
 	}
 }
 
 static void on_arrived(struct rpc_tag *tag, bool is_ok)
 {
-	struct rpc_call *call = container_of(tag, struct rpc_call, arrived);
+	struct server_call *call = container_of(tag, struct server_call, arrived);
 
 	if (!is_ok) { /* the server stops */
 		call_free(call);
 		return;
 	}
 	if (!rpc_server_is_stopping(call->method->server))
-		rpc_call_request(call->method);
+		server_call_request(call->method);
 	call->started_us = clock_monotonic_us();
 	dispatch(call);
 }
 
-void rpc_call_request(struct rpc_registered *method)
+void server_call_request(struct rpc_registered *method)
 {
-	struct rpc_call *call = xcalloc(1, sizeof(*call));
+	struct server_call *call = xcalloc(1, sizeof(*call));
 
 	call->method = method;
 	atomic_init(&call->state, CALL_STATE_OPEN);
