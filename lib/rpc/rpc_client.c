@@ -157,9 +157,10 @@ static void call_free(struct call *call)
 /* The call leaves the list only after its `done` ran, so that rpc_client_free() waits for that, too. */
 static void complete(struct call *call)
 {
-	struct rpc_client *client = call->client;
+	struct rpc_client *client;
 
 	(void)__atomic_load_n(&call->is_handed_over, __ATOMIC_ACQUIRE);
+	client = call->client;
 	report(call);
 	(void)pthread_mutex_lock(&client->mu);
 	if (call->next)
@@ -294,10 +295,11 @@ static void start_batch(struct call *call)
 						.status = &call->status,
 						.status_details = &call->status_text}},
 	};
+	grpc_call *grpc = call->grpc; /* once handed over, `call` is the other thread's and may be gone */
 	grpc_call_error result;
 
 	__atomic_store_n(&call->is_handed_over, 1, __ATOMIC_RELEASE);
-	result = grpc_call_start_batch(call->grpc, ops, ARRAY_LEN(ops), call, NULL);
+	result = grpc_call_start_batch(grpc, ops, ARRAY_LEN(ops), call, NULL);
 	assert(result == GRPC_CALL_OK); /* else the operations are wrong in themselves */
 }
 
