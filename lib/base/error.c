@@ -7,20 +7,13 @@
 #include <string.h>
 
 static const char *const names[ERR_CODE_COUNT] = {
-	[ERR_NONE] = "none",
-	[ERR_INVALID] = "invalid",
-	[ERR_NOT_FOUND] = "not_found",
-	[ERR_CONFLICT] = "conflict",
-	[ERR_PRECONDITION] = "precondition",
-	[ERR_UNAVAILABLE] = "unavailable",
-	[ERR_TIMEOUT] = "timeout",
-	[ERR_INCOMPATIBLE] = "incompatible",
-	[ERR_LIMIT] = "limit",
-	[ERR_CORRUPT] = "corrupt",
-	[ERR_INTERNAL] = "internal",
+	[ERR_NONE] = "none",         [ERR_INVALID] = "invalid",           [ERR_NOT_FOUND] = "not_found",
+	[ERR_CONFLICT] = "conflict", [ERR_PRECONDITION] = "precondition", [ERR_UNAVAILABLE] = "unavailable",
+	[ERR_TIMEOUT] = "timeout",   [ERR_INCOMPATIBLE] = "incompatible", [ERR_LIMIT] = "limit",
+	[ERR_CORRUPT] = "corrupt",   [ERR_INTERNAL] = "internal",
 };
 
-int error_set(struct error *err, enum err_code code, const char *format, ...)
+void error_write(struct error *err, enum err_code code, const char *format, ...)
 {
 	va_list args;
 
@@ -31,10 +24,9 @@ int error_set(struct error *err, enum err_code code, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(err->msg, sizeof(err->msg), format, args); /* a cut message is still a message */
 	va_end(args);
-	return -1;
 }
 
-int error_prefix(struct error *err, const char *format, ...)
+void error_write_prefix(struct error *err, const char *format, ...)
 {
 	char rest[sizeof(err->msg)];
 	va_list args;
@@ -48,7 +40,6 @@ int error_prefix(struct error *err, const char *format, ...)
 	if (len >= 0 && (size_t)len < sizeof(err->msg))
 		len = snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", rest);
 	assert(len >= 0); /* a cut message is still a message */
-	return -1;
 }
 
 const char *err_code_name(enum err_code code)

@@ -35,11 +35,22 @@ struct error {
 	char msg[480];
 };
 
-/* The only function that creates an error. ERR_UNAVAILABLE and ERR_TIMEOUT are retriable. Returns -1. */
-int error_set(struct error *err, enum err_code code, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The only thing that creates an error. ERR_UNAVAILABLE and ERR_TIMEOUT are retriable. It is -1, in sight of the compiler,
+ * which then knows that what is set on success alone is not read after a failure. */
+#define error_set(err, code, ...)                                                                                      \
+	({                                                                                                             \
+		error_write(err, code, __VA_ARGS__);                                                                   \
+		-1;                                                                                                    \
+	})
+void error_write(struct error *err, enum err_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "prefix: " before the message of an error that is already set. Returns -1. */
-int error_prefix(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Puts "prefix: " before the message of an error that is already set. It is -1. */
+#define error_prefix(err, ...)                                                                                         \
+	({                                                                                                             \
+		error_write_prefix(err, __VA_ARGS__);                                                                  \
+		-1;                                                                                                    \
+	})
+void error_write_prefix(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The name of a code in lower case, as logs and JSON show it. */
 const char *err_code_name(enum err_code code);

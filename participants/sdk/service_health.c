@@ -1,6 +1,8 @@
 /* service_health.c - see service_health.h. */
 #include "participants/sdk/service_health.h"
 
+#include <stdio.h>
+
 #include "lib/base/clock.h"
 
 enum { PROBLEM_LEN = 240 };
@@ -13,8 +15,7 @@ static void ask_database(struct pg *pg, char problem[PROBLEM_LEN])
 	problem[0] = 0;
 	if (pg_exec(pg, "SELECT 1", NULL, 0, NULL, &err) == 0)
 		return;
-	strncpy(problem, err.msg, PROBLEM_LEN - 1);
-	problem[PROBLEM_LEN - 1] = 0;
+	(void)snprintf(problem, PROBLEM_LEN, "%s", err.msg); /* cut where it is too long */
 }
 
 static void print_text(struct buffer *out, const char *name, const char *text)
