@@ -50,9 +50,9 @@ static const struct option options[] = {
 	{.flag = "threads",
 	 .environment = "CHECKOUT_THREADS",
 	 .type = OPTION_INT,
-	 .default_text = "64",
+	 .default_text = "256",
 	 .min = 1,
-	 .max = 1024,
+	 .max = 4096,
 	 .value_name = "N",
 	 .help = "Requests handled at the same time. All but four of them may be checkouts that wait; a further one is "
 		 "started all the same and answered 202 at once.",
