@@ -109,8 +109,10 @@ static bool number_bits(const struct protobuf_field *field, const struct value *
 		memcpy(ret_bits, &small, sizeof(small)); /* little-endian: the low half */
 		return true;
 	case PROTOBUF_BOOL:
+		if (value->kind != VALUE_BOOL)
+			return false;
 		*ret_bits = value->boolean;
-		return value->kind == VALUE_BOOL;
+		return true;
 	case PROTOBUF_ENUM:
 		return enum_bits(field->enumeration, value, ret_bits);
 	default:

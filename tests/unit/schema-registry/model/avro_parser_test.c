@@ -103,8 +103,8 @@ static void what_libraries_tolerate_is_accepted(void **state)
 		"[]",
 		"{\"type\":\"string\",\"logicalType\":\"nonsense\"}",
 		"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\",\"default\":\"x\"}]}",
-		"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":[\"int\",\"null\"],"
-		"\"default\":null}]}",
+		("{\"type\":\"record\",\"name\":\"R\",\"fields\":"
+		 "[{\"name\":\"a\",\"type\":[\"int\",\"null\"],\"default\":null}]}"),
 		"{\"type\":\"error\",\"name\":\"R\",\"namespace\":\"my-space\",\"fields\":[]}",
 	};
 
