@@ -1,0 +1,144 @@
+"""The inbox barrier of every service, driven by a bare Kafka client: duplicates, overtaking, poison."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from kafka_tools import command_headers, headers_of, read_until, send
+from shop_client import Shop, wait_until
+from shop_messages import PROTOBUF_TOPICS
+
+
+class Participant:
+    """Sends commands as a coordinator would and reads the replies to one order."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.bootstrap = shop.endpoints["KAFKA_BOOTSTRAP"]
+        self.registry = SchemaRegistryClient({"url": shop.endpoints["REGISTRY_URL"]})
+        self.order = str(uuid.uuid4())
+        self.saga = str(uuid.uuid4())
+
+    def encode(self, topic: str, fields: dict) -> bytes:
+        context = SerializationContext(topic, MessageField.VALUE)
+        if topic in PROTOBUF_TOPICS:
+            message_class = PROTOBUF_TOPICS[topic]
+            serialize = ProtobufSerializer(
+                message_class, self.registry, {"use.latest.version": True, "auto.register.schemas": False}
+            )
+            return serialize(message_class(**fields), context)
+        schema = self.registry.get_latest_version(f"{topic}-value").schema
+        return AvroSerializer(self.registry, schema, conf={"auto.register.schemas": False, "use.latest.version": True})(
+            fields, context
+        )
+
+    def command(self, topic: str, step: str, phase: str = "forward", attempt: int = 1, **fields) -> None:
+        value = self.encode(topic, {"order_id": self.order} | fields)
+        send(self.bootstrap, topic, self.order, value, command_headers(self.saga, step, phase, attempt))
+
+    def replies(self, topic: str, count: int) -> list:
+        return read_until(self.bootstrap, [topic], lambda record: record.key() == self.order.encode(), count)
+
+
+@pytest.fixture
+def participant(shop: Shop) -> Participant:
+    return Participant(shop)
+
+
+def charge(participant: Participant, attempt: int = 1) -> None:
+    participant.command(
+        "payment.charge.command", "charge-payment", attempt=attempt, user_id="u", amount_minor=700, currency="USD"
+    )
+
+
+def test_duplicate_command_gets_the_stored_reply_and_no_second_effect(participant: Participant) -> None:
+    charge(participant)
+    [first] = participant.replies("payment.charged", 1)
+    charge(participant, attempt=2)
+    charge(participant, attempt=3)
+    replies = participant.replies("payment.charged", 3)
+    assert {reply.value() for reply in replies} == {first.value()}  # I6
+    assert [headers_of(reply)["saga-attempt"] for reply in replies] == ["1", "2", "3"]
+    assert len({headers_of(reply)["ce_id"] for reply in replies}) == 3
+    rows = participant.shop.query(
+        "payment", "select amount_minor, status from payments where order_id::text = %s", participant.order
+    )
+    assert rows == [(700, "CHARGED")]  # I4
+
+
+def test_compensation_that_overtakes_leaves_a_tombstone(participant: Participant) -> None:
+    participant.command(
+        "payment.refund.command", "charge-payment", "compensation", amount_minor=700, currency="USD"
+    )
+    [refund] = participant.replies("payment.refunded", 1)
+    assert headers_of(refund)["saga-outcome"] == "succeeded"
+    assert headers_of(refund)["saga-effect"] == "none"
+    charge(participant)
+    [late] = participant.replies("payment.failed", 1)
+    assert headers_of(late)["saga-outcome"] == "rejected"
+    assert headers_of(late)["saga-reason"] == "cancelled-before"
+    assert participant.shop.payment_status(participant.order) != "CHARGED"
+
+
+def test_refund_after_charge_is_an_effect(participant: Participant) -> None:
+    charge(participant)
+    participant.replies("payment.charged", 1)
+    participant.command(
+        "payment.refund.command", "charge-payment", "compensation", amount_minor=700, currency="USD"
+    )
+    [refund] = participant.replies("payment.refunded", 1)
+    assert "saga-effect" not in headers_of(refund)
+    assert participant.shop.payment_status(participant.order) == "REFUNDED"
+
+
+def test_avro_command_is_served_as_well(participant: Participant) -> None:
+    product = f"bare-{participant.order}"
+    participant.shop.restock(product, 5)
+    items = [{"product_id": product, "quantity": 2}]
+    participant.command("inventory.reserve.command", "reserve-inventory", items=items, force_fail=None)
+    participant.replies("inventory.reserved", 1)
+    assert participant.shop.stock(product) == (3, 2)
+    participant.command("inventory.reserve.command", "reserve-inventory", items=items, force_fail=None, attempt=2)
+    participant.replies("inventory.reserved", 2)
+    assert participant.shop.stock(product) == (3, 2)
+    participant.command("inventory.release.command", "reserve-inventory", "compensation")
+    participant.replies("inventory.released", 1)
+    assert participant.shop.stock(product) == (5, 0)
+
+
+@pytest.mark.parametrize("service", ["order.create.command", "payment.charge.command", "inventory.reserve.command"])
+def test_poison_does_not_stop_the_others(participant: Participant, shop: Shop, service: str) -> None:
+    headers = command_headers(participant.saga, "any", "forward")
+    for value in (None, b"", b"\x00\x00", b"\x01\x00\x00\x00\x01x", b"\x00\x7f\xff\xff\xff\x00\x08", b"plain text"):
+        for number in range(6):
+            send(participant.bootstrap, service, f"poison-{number}", value, headers)
+    send(participant.bootstrap, service, "no-headers", b"\x00\x00\x00\x00\x01\x00\x0a\x01x", {})
+    status, answer = shop.checkout()
+    assert status in (200, 202), answer
+    assert shop.finished(answer["sagaId"]).step == "COMPLETED"
+
+
+def test_replies_of_no_saga_and_garbage_change_nothing(participant: Participant, shop: Shop) -> None:
+    """The coordinator's side: unknown saga, unknown step, no headers, undecodable values."""
+    started = shop.start(shop.input(force_payment_fail=True)).saga
+    ended = shop.finished(started.saga_id)
+    for headers in (
+        command_headers(str(uuid.uuid4()), "charge-payment", "forward") | {"saga-outcome": "succeeded"},
+        command_headers(started.saga_id, "no-such-step", "forward") | {"saga-outcome": "succeeded"},
+        command_headers(started.saga_id, "charge-payment", "sideways") | {"saga-outcome": "succeeded"},
+        command_headers("not-a-uuid", "charge-payment", "forward") | {"saga-outcome": "succeeded"},
+        command_headers(started.saga_id, "charge-payment", "forward") | {"saga-outcome": "succeeded"},
+        {},
+    ):
+        for value in (None, b"", b"junk", b"\x00\x7f\xff\xff\xff\x00\x08"):
+            send(participant.bootstrap, "payment.charged", participant.order, value, headers)
+    again = shop.start(shop.input(force_payment_fail=True)).saga
+    shop.finished(again.saga_id)  # the partition's later records are served
+    after = shop.get(started.saga_id)
+    assert (after.version, after.state) == (ended.version, ended.state)
+    wait_until(lambda: shop.checkout()[0] == 200, "checkouts go on")
