@@ -300,7 +300,7 @@ enum saga_verdict on_succeeded_retry_wait(struct turn *turn)
 	return succeed_and_go_on(turn);
 }
 
-/* It had been given up without effect, and yet it has one. A step that is not compensatable was then the end of the way
+/* It was refused, and yet it has an effect: a participant that breaks the contract. A step that is not compensatable was then the end of the way
  * forward (STUCK, which it opens again) or the reason to go back, which it forbids. */
 enum saga_verdict on_succeeded_rejected(struct turn *turn)
 {
@@ -375,18 +375,17 @@ enum saga_verdict on_rejected_unknown(struct turn *turn)
 }
 
 /*
- * Every attempt was rolled back, by contract. Before the pivot that is a refusal; but of a step that was re-sent a copy may
- * still be on its way and succeed later, so its outcome is unknown and it is compensated, too (which leaves a tombstone for
- * the copy). At the pivot the same copy would confirm what is being undone: a person decides.
+ * Every attempt was rolled back, by contract; but a copy of the command (re-sent, or delivered again to a participant that
+ * died before it stored its offset) may be on its way and succeed later, since a retriable outcome is not stored. So the
+ * outcome is unknown: before the pivot it is compensated, which leaves a tombstone for the copy; else a person decides.
  */
 static void exhaust(struct turn *turn, int32_t attempts)
 {
 	const int32_t index = turn->event->step;
 	struct step *step = event_step(turn);
 	const char *why = exhausted_text(turn, attempts);
-	const bool is_copy_possible = step->resends_total > 0;
 
-	step_move(turn, index, is_copy_possible ? STEP_STATE_UNKNOWN : STEP_STATE_REJECTED);
+	step_move(turn, index, STEP_STATE_UNKNOWN);
 	end_pursuit(step);
 	set_reason(turn, step, REASON_ATTEMPTS_EXHAUSTED, why);
 	if (can_only_go_forward(turn, index))
