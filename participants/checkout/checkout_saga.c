@@ -14,12 +14,20 @@
 
 enum {
 	START_TIMEOUT_MS = 10000,
+	START_AGAIN_FOR_MS = 1000,
 	/* One wait is short, so that the process can be stopped meanwhile. */
 	WAIT_SLICE_MS = 1000,
 	ANSWER_MARGIN_MS = 2000,
 	PAUSE_MS = 100, /* after a failure */
 	BREATH_MS = 5,  /* after an answer, should one come without having waited */
 };
+
+static void pause_unless_stopped(int pause_ms)
+{
+	struct pollfd stop = {.fd = shutdown_fd(), .events = POLLIN};
+
+	(void)poll(&stop, 1, pause_ms); /* either way the caller looks at what there is */
+}
 
 /* ---- starting ---- */
 
@@ -120,6 +128,21 @@ static int call_start(struct rpc_client *coordinator, const Saga__V1__StartSagaR
 	return result;
 }
 
+/* A start whose answer was lost may have happened; the same key makes it harmless to ask again, and finds the saga that
+ * would otherwise run unknown to the customer. A coordinator that restarts is back within about this time. */
+static int start_patiently(struct rpc_client *coordinator, const Saga__V1__StartSagaRequest *request,
+			   struct checkout_saga *saga, struct problems *problems, struct error *err)
+{
+	int64_t deadline_us = clock_monotonic_us() + START_AGAIN_FOR_MS * 1000;
+
+	while (call_start(coordinator, request, saga, problems, err) < 0) {
+		if (err->code != ERR_UNAVAILABLE || clock_monotonic_us() >= deadline_us || shutdown_requested())
+			return -1;
+		pause_unless_stopped(PAUSE_MS);
+	}
+	return 0;
+}
+
 int checkout_saga_start(struct rpc_client *coordinator, const struct checkout_request *request,
 			const char *idempotency_key, struct checkout_saga *ret_saga, struct problems *problems,
 			struct error *err)
@@ -135,7 +158,7 @@ int checkout_saga_start(struct rpc_client *coordinator, const struct checkout_re
 	start.idempotency_key = (char *)(idempotency_key ? idempotency_key : saga.order_id);
 	start.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_JSON;
 	start.json = input_of(&arena, request, saga.order_id);
-	result = call_start(coordinator, &start, &saga, problems, err);
+	result = start_patiently(coordinator, &start, &saga, problems, err);
 	arena_release(&arena);
 	if (result == 0)
 		*ret_saga = saga;
@@ -168,13 +191,6 @@ static bool look(struct rpc_client *coordinator, int64_t wait_ms, struct checkou
 	}
 	protobuf_c_message_free_unpacked(answer, NULL);
 	return true;
-}
-
-static void pause_unless_stopped(int pause_ms)
-{
-	struct pollfd stop = {.fd = shutdown_fd(), .events = POLLIN};
-
-	(void)poll(&stop, 1, pause_ms); /* either way the caller looks at what there is */
 }
 
 void checkout_saga_wait(struct rpc_client *coordinator, int64_t wait_ms, struct checkout_saga *saga)

@@ -22,7 +22,8 @@ static const char SAGA_ID[] = "01900000-0000-7000-8000-000000000001";
 /* What the coordinator shall do, and what it was asked. */
 struct coordinator {
 	int start_status;
-	int get_failures; /* GetSaga is unavailable that often first */
+	int start_failures; /* StartSaga is unavailable that often first */
+	int get_failures;   /* GetSaga is unavailable that often first */
 	Saga__V1__SagaState state;
 	const char *step;
 	char key[300]; /* of the last StartSaga */
@@ -73,7 +74,7 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 	(void)ctx;
 	if (strcmp(method, "/saga.v1.SagaService/StartSaga") == 0) {
 		note_start(request);
-		answer->status = coordinator.start_status;
+		answer->status = coordinator.starts <= coordinator.start_failures ? 14 : coordinator.start_status;
 		saga_state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
 	} else if (strcmp(method, "/saga.v1.SagaService/GetSaga") == 0) {
 		answer->status = coordinator.gets++ < coordinator.get_failures ? 14 : 0;
@@ -209,6 +210,20 @@ static void an_absence_of_the_coordinator_while_waiting_is_ridden_out(void **sta
 	assert_int_equal(coordinator.starts, 1);
 }
 
+static void a_start_whose_answer_was_lost_is_asked_again_with_the_same_key(void **state)
+{
+	const char *answer;
+	char order_id[64];
+
+	(void)state;
+	coordinator.start_failures = 2;
+	answer = ask("POST", "/checkout", "", BODY);
+	assert_has(answer, "\"status\":\"COMPLETED\"");
+	assert_int_equal(coordinator.starts, 3);
+	(void)snprintf(order_id, sizeof(order_id), "\"orderId\":\"%s\"", coordinator.key);
+	assert_has(answer, order_id);
+}
+
 static void the_same_idempotency_key_is_the_same_order(void **state)
 {
 	char inputs[2][1024];
@@ -338,6 +353,7 @@ int main(void)
 		FRONT_TEST(a_compensated_checkout_is_200_failed_with_its_step),
 		FRONT_TEST(a_checkout_that_cannot_end_now_is_202),
 		FRONT_TEST(an_absence_of_the_coordinator_while_waiting_is_ridden_out),
+		FRONT_TEST(a_start_whose_answer_was_lost_is_asked_again_with_the_same_key),
 		FRONT_TEST(the_same_idempotency_key_is_the_same_order),
 		FRONT_TEST(wrong_fields_are_400_and_start_nothing),
 		FRONT_TEST(the_coordinators_refusals_are_mapped),
