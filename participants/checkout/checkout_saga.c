@@ -14,7 +14,7 @@
 
 enum {
 	START_TIMEOUT_MS = 10000,
-	START_AGAIN_FOR_MS = 1000,
+	START_AGAIN_FOR_MS = 2000,
 	/* One wait is short, so that the process can be stopped meanwhile. */
 	WAIT_SLICE_MS = 1000,
 	ANSWER_MARGIN_MS = 2000,
