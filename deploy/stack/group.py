@@ -146,6 +146,7 @@ class Group:
         unit = running.unit
         try:
             if not running.is_prepared:
+                self.report(f"{unit.name}: preparing")  # which may block for long the first time
                 unit.prepare()
             running.child = Child(unit.command(), self.log(unit.name))
         except (StackError, OSError) as error:

@@ -13,6 +13,7 @@ from . import control, demo, endpoints, ports, services, supervisor
 from .console import Waiting, bold, green, say
 from .errors import StackError
 from .folders import Folders
+from .process import tail
 from .stack import Options, port_names
 from .supervisor import PORTS_FILE, ports_of_plan
 
@@ -128,7 +129,7 @@ def _follow(folders: Folders, process: subprocess.Popen | None, names: Iterable[
         late = [name for name in wanted if name not in said]
         if waiting.elapsed_s > START_S:
             raise StackError(f"not ready after {START_S} s: {', '.join(late)} (logs in {folders.logs})")
-        waiting.show(f"waiting for {', '.join(late) or 'the supervisor'} (logs in {folders.logs})")
+        waiting.show(f"waiting for {', '.join(late) or _last_line(folders)} (logs in {folders.logs})")
         time.sleep(POLL_S)
 
 
@@ -145,6 +146,12 @@ def _status(folders: Folders, process: subprocess.Popen | None) -> dict:
         if process:
             return {}  # between bind and listen
         raise
+
+
+def _last_line(folders: Folders) -> str:
+    """What the supervisor does while it is too busy to answer, as its log says ("kafka: preparing")."""
+    lines = tail(folders.logs / "supervisor.log", 1).split(maxsplit=1)
+    return lines[1] if len(lines) == 2 else "the supervisor"
 
 
 def _end(process: subprocess.Popen) -> None:
