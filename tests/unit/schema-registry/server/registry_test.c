@@ -1,6 +1,6 @@
 /*
- * registry_test.c - the registry's rules against a real database: AMENDS_TEST_POSTGRES is the conninfo (key=value) of one
- * that may be written to; everything happens in a schema of its own there. Without it every test is skipped, and says so.
+ * registry_test.c - the registry's rules against a real database: AMENDS_TEST_POSTGRES is the conninfo or URI of one that
+ * may be written to; everything happens in a schema of its own there. Without it every test is skipped, and says so.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -398,8 +398,12 @@ static int set_up(void **state)
 	conninfo = getenv("AMENDS_TEST_POSTGRES");
 	if (!conninfo)
 		return 0;
-	(void)snprintf(own_conninfo, sizeof(own_conninfo), "%s options='-csearch_path=registry_test_%d'", conninfo,
-		       (int)getpid());
+	if (strstr(conninfo, "://"))
+		(void)snprintf(own_conninfo, sizeof(own_conninfo), "%s%soptions=-csearch_path%%3Dregistry_test_%d",
+			       conninfo, strchr(conninfo, '?') ? "&" : "?", (int)getpid());
+	else
+		(void)snprintf(own_conninfo, sizeof(own_conninfo), "%s options='-csearch_path=registry_test_%d'",
+			       conninfo, (int)getpid());
 	if (run_script("CREATE SCHEMA registry_test_%d") < 0)
 		return -1;
 	instance = sessions_new(own_conninfo, CONNECTIONS);
