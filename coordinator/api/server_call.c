@@ -24,7 +24,7 @@ struct server_call {
 	struct rpc_arrival arrival;
 	_Atomic enum call_state state;
 	bool is_watched;
-	int pending; /* batches under way; the queue's thread only */
+	int pending; /* batches under way, and one for the answer until it is sent; the queue's thread only */
 	int is_cancelled;
 	int64_t started_us;
 	grpc_byte_buffer *answer; /* NULL: the end says why */
@@ -49,7 +49,7 @@ static void call_free(struct server_call *call)
 static void call_done_with(struct server_call *call)
 {
 	assert(call->pending > 0);
-	if (--call->pending == 0 && atomic_load(&call->state) == CALL_STATE_ANSWERED)
+	if (--call->pending == 0)
 		call_free(call);
 }
 
@@ -83,7 +83,6 @@ static void send_answer(struct server_call *call)
 		ops[count++].data.recv_close_on_server.cancelled = &call->is_cancelled;
 	}
 	call->sent.fn = on_sent;
-	call->pending++;
 	count_end(call);
 	rpc_start_batch(call->arrival.call, ops, count, &call->sent);
 }
@@ -263,6 +262,7 @@ void server_call_request(struct rpc_registered *method)
 	struct server_call *call = xcalloc(1, sizeof(*call));
 
 	call->method = method;
+	call->pending = 1; /* so that a call whose client goes away is still there while its answer is on the way */
 	atomic_init(&call->state, CALL_STATE_OPEN);
 	rpc_arrival_init(&call->arrival);
 	rpc_end_init(&call->end, NULL);

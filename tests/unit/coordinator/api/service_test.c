@@ -312,6 +312,20 @@ static void lets_go_of_waits_whose_client_is_gone(void **state)
 	starts_a_saga_from_json(state);
 }
 
+static void survives_answers_that_meet_the_end_of_their_calls(void **state)
+{
+	enum { WAITS = 3000 };
+	atomic_int counts[2] = {0};
+	int64_t until_us = clock_monotonic_us() + UNTIL_MS * 1000;
+
+	for (int i = 0; i < WAITS; i++)
+		start_wait(*state, 50, 1 + i % 60, counts);
+	while (atomic_load(&counts[0]) + atomic_load(&counts[1]) < WAITS && clock_monotonic_us() < until_us)
+		fake_backend_release();
+	assert_int_equal(atomic_load(&counts[0]) + atomic_load(&counts[1]), WAITS);
+	starts_a_saga_from_json(state);
+}
+
 static void tells_unknown_methods_apart(void **state)
 {
 	struct fixture *fixture = *state;
@@ -430,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(holds_ten_thousand_waits_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bounds_a_wait_by_the_calls_deadline, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lets_go_of_waits_whose_client_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(survives_answers_that_meet_the_end_of_their_calls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_unknown_methods_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(puts_definitions_and_reports_problems_with_their_places, set_up,
 						tear_down),
