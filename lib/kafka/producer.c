@@ -70,9 +70,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 	(void)rk; /* the instance has it */
 	if (message->_private && producer->delivered) {
-		if (message->err)
-			(void)kafka_error_set(&err, message->err, rd_kafka_topic_name(message->rkt),
-					      rd_kafka_message_errstr(message));
+		if (message->err) /* not rd_kafka_message_errstr(): for a produced record that is its value */
+			(void)kafka_error_set(&err, message->err, rd_kafka_topic_name(message->rkt), NULL);
 		producer->delivered(producer->ctx, message->_private, message->err ? &err : NULL);
 	}
 	(void)pthread_mutex_lock(&producer->mu);
