@@ -42,8 +42,7 @@ struct participant {
 	struct arena arena;
 	struct metric *batches;
 	struct metric *batch_seconds;
-	int64_t away_ms;    /* the last wait; 0: nothing is away */
-	char away_text[64]; /* the beginning of what was logged about it */
+	int64_t away_ms; /* the last wait; 0: nothing is away */
 
 	atomic_bool is_stopping;
 	atomic_bool is_ready;
@@ -51,6 +50,7 @@ struct participant {
 	atomic_int controller;
 	pthread_mutex_t mu;
 	pthread_cond_t stopped;
+	char away_text[200];        /* guarded by mu; the beginning of what was logged about it */
 	char database_problem[200]; /* guarded by mu */
 };
 
@@ -229,21 +229,26 @@ static int open_producer(struct participant *participant, struct error *err)
 	return 0;
 }
 
+static void keep_problem(struct participant *participant, const char *away, const char *database)
+{
+	(void)pthread_mutex_lock(&participant->mu);
+	(void)snprintf(participant->away_text, sizeof(participant->away_text), "%.199s", away); /* cut on purpose */
+	(void)snprintf(participant->database_problem, sizeof(participant->database_problem), "%.199s", database);
+	(void)pthread_mutex_unlock(&participant->mu);
+}
+
 /* Logs when something goes away or another thing does, and once when all is back; waits in between. */
 static void note_away(struct participant *participant, const struct error *err)
 {
 	bool is_database = participant->pg && !pg_is_connected(participant->pg);
 
+	/* This thread alone writes the text, so it may read it without the lock. */
 	if (strncmp(participant->away_text, err->msg, sizeof(participant->away_text) - 1) != 0)
 		log_warn("participant_waiting", "err=%s, trying again until it is back", LOG_TEXT(err->msg));
-	(void)snprintf(participant->away_text, sizeof(participant->away_text), "%.63s", err->msg); /* cut on purpose */
 	participant->away_ms = participant->away_ms == 0 ? AWAY_FIRST_MS : participant->away_ms * 2;
 	if (participant->away_ms > AWAY_MAX_MS)
 		participant->away_ms = AWAY_MAX_MS;
-	(void)pthread_mutex_lock(&participant->mu);
-	(void)snprintf(participant->database_problem, sizeof(participant->database_problem), "%.199s",
-		       is_database ? err->msg : ""); /* a cut text is still a text */
-	(void)pthread_mutex_unlock(&participant->mu);
+	keep_problem(participant, err->msg, is_database ? err->msg : "");
 	(void)wait_or_stop(participant, participant->away_ms); /* the loops look at is_stopping themselves */
 }
 
@@ -252,11 +257,8 @@ static void note_back(struct participant *participant)
 	if (participant->away_ms == 0)
 		return;
 	participant->away_ms = 0;
-	participant->away_text[0] = 0;
+	keep_problem(participant, "", "");
 	log_info("participant_resumed", "service=%s", participant->options.service);
-	(void)pthread_mutex_lock(&participant->mu);
-	participant->database_problem[0] = 0;
-	(void)pthread_mutex_unlock(&participant->mu);
 }
 
 /* Waits for database, schemas and their subjects; only wrong Kafka settings are beyond waiting. */
@@ -393,6 +395,13 @@ void participant_health(struct participant *participant, bool *ret_is_ready, cha
 	ask_kafka(participant, ret_kafka, kafka_len);
 	put_text(ret_registry, registry_len,
 		 registry_client_ping(participant->options.registry, &err) < 0 ? err.msg : "");
+}
+
+void participant_waiting_for(struct participant *participant, char *ret_text, size_t len)
+{
+	(void)pthread_mutex_lock(&participant->mu);
+	put_text(ret_text, len, participant->away_text);
+	(void)pthread_mutex_unlock(&participant->mu);
 }
 
 bool participant_is_ready(const struct participant *participant)

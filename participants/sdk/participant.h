@@ -104,6 +104,8 @@ DEFINE_CLEANUP(struct participant *, participant_free)
  * each. Ready: everything was there once since the start and the commands are being read. */
 void participant_health(struct participant *participant, bool *ret_is_ready, char *ret_database, size_t database_len,
 			char *ret_kafka, size_t kafka_len, char *ret_registry, size_t registry_len);
+/* What it waits for before it can read commands; "" when nothing. */
+void participant_waiting_for(struct participant *participant, char *ret_text, size_t len);
 bool participant_is_ready(const struct participant *participant); /* the same without asking anybody */
 /* What the last participant_health() saw: brokers that answer, and the controller's id (-1: unknown). */
 void participant_brokers(const struct participant *participant, int *ret_count, int *ret_controller);

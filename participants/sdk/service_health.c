@@ -47,6 +47,17 @@ static void print_kafka(const struct service_health *health, const char *problem
 	buffer_append_text(out, "}");
 }
 
+static void print_waiting(struct participant *participant, struct buffer *out)
+{
+	char waiting_for[PROBLEM_LEN];
+
+	participant_waiting_for(participant, waiting_for, sizeof(waiting_for));
+	if (!*waiting_for)
+		return;
+	buffer_append_text(out, ",");
+	print_text(out, "waitingFor", waiting_for);
+}
+
 void service_health_print(const struct service_health *health, struct buffer *out)
 {
 	char database[PROBLEM_LEN];
@@ -66,6 +77,7 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	print_text(out, "service", health->service);
 	buffer_append_format(out, ",\"version\":\"%s\",\"port\":%d,", AMENDS_VERSION, health->port);
 	print_text(out, "environment", health->environment);
+	print_waiting(health->participant, out);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",\"dependencies\":{", now);
 	print_dependency(out, "database", *database ? database : seen);
 	buffer_append_text(out, "},");

@@ -216,13 +216,14 @@ static int64_t jittered(int64_t ms)
 	return ms / 2 + clock_monotonic_us() % (ms / 2 + 1);
 }
 
+/* Neither log nor reply shall show rows: what Postgres adds after the semicolon stays here. */
 static int give_up(struct turn *turn, struct incoming *item, struct arena *arena, const struct error *why,
 		   struct error *err)
 {
-	const char *detail = arena_strdup(arena, why->msg);
+	const char *detail = arena_strndup(arena, why->msg, strcspn(why->msg, ";"));
 
 	log_warn("command_failed", "topic=%s command=%s attempt=%d err=%s, answered retriable", item->record->topic,
-		 item->command_id, (int)item->command.attempt, LOG_TEXT(why->msg));
+		 item->command_id, (int)item->command.attempt, LOG_TEXT(detail));
 	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", detail, arena, err);
 }
 
