@@ -12,6 +12,7 @@
 
 enum {
 	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
+	SWEEP_SHARE = 10,             /* with very many open sagas the walk takes long: at most this part of the time */
 	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
 };
 
@@ -41,16 +42,26 @@ static bool advance(struct engine *engine, const struct store_page *page)
 	return true;
 }
 
+static int64_t longer(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int sweep_due(struct engine *engine, struct error *err)
 {
 	int64_t now_us = engine_now_us(engine);
+	int64_t took_us;
 	struct store_page page = {0};
 
 	if (engine->ports.store.due(engine->ports.store.ctx, engine->sweep_after, PAGE_SIZE, &engine->arena, &page,
 				    err) < 0)
 		return -1;
 	add_due(engine, &page, WORK_DUE);
-	engine->sweep_at_us = now_us + (advance(engine, &page) ? NEXT_PAGE_US : engine->sweep_us);
+	took_us = engine_now_us(engine) - now_us;
+	if (advance(engine, &page))
+		engine->sweep_at_us = now_us + NEXT_PAGE_US;
+	else
+		engine->sweep_at_us = now_us + longer(engine->sweep_us, SWEEP_SHARE * took_us);
 	return 0;
 }
 

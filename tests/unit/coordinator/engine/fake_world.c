@@ -19,12 +19,12 @@
 		 .retry_backoff_ms = 300,                                                                              \
 		 .retry_backoff_max_ms = 30000,                                                                        \
 		 .attempts_max = 10},                                                                                  \
-		{.timeout_ms = 3600000,                                                                                \
-		 .resend_ms = 3000,                                                                                    \
-		 .resend_max_ms = 60000,                                                                               \
-		 .retry_backoff_ms = 300,                                                                              \
-		 .retry_backoff_max_ms = 30000,                                                                        \
-		 .attempts_max = 3},                                                                                   \
+			{.timeout_ms = 3600000,                                                                        \
+			 .resend_ms = 3000,                                                                            \
+			 .resend_max_ms = 60000,                                                                       \
+			 .retry_backoff_ms = 300,                                                                      \
+			 .retry_backoff_max_ms = 30000,                                                                \
+			 .attempts_max = 3},                                                                           \
 	}
 
 static const struct step_definition step_definitions[] = {
@@ -41,7 +41,8 @@ static const struct plan_schema schema = {.subject = "x-value",
 					  .content_type = "application/protobuf"};
 
 static const struct plan_step plan_steps[] = {
-	{.commands = {{.topic = "create.command", .schema = &schema}, {.topic = "uncreate.command", .schema = &schema}}},
+	{.commands = {{.topic = "create.command", .schema = &schema},
+		      {.topic = "uncreate.command", .schema = &schema}}},
 	{.commands = {{.topic = "charge.command", .schema = &schema}, {.topic = "refund.command", .schema = &schema}},
 	 .is_reply_kept = true},
 	{.commands = {{.topic = "confirm.command", .schema = &schema}, {.topic = NULL}}},
@@ -221,9 +222,8 @@ static enum store_result store_commit(void *ctx, struct store_commit *commit, st
 		}
 	}
 	for (size_t i = 0; i < commit->count; i++)
-		commit->changes[i].outcome = apply_change(world, commit, &commit->changes[i])
-						     ? STORE_OUTCOME_DONE
-						     : STORE_OUTCOME_CONFLICT;
+		commit->changes[i].outcome = apply_change(world, commit, &commit->changes[i]) ? STORE_OUTCOME_DONE
+											      : STORE_OUTCOME_CONFLICT;
 	return fault == FAULT_LOST_APPLIED ? STORE_UNKNOWN : STORE_COMMITTED;
 }
 
@@ -301,8 +301,7 @@ static void fill_page(struct fake_world *world, const struct page_filter *filter
 			continue;
 		if (filter->instance && (strcmp(row->instance, filter->instance) != 0 || row->boot == filter->boot))
 			continue;
-		page.items[page.count++] =
-			(struct store_glance){row->row.saga_id, row->row.version, row->row.state};
+		page.items[page.count++] = (struct store_glance){row->row.saga_id, row->row.version, row->row.state};
 	}
 	qsort(page.items, page.count, sizeof(*page.items), compare_glances);
 	if (page.count > limit)
@@ -400,8 +399,7 @@ static void bus_send(void *ctx, const struct bus_record *records, size_t count)
 		sent->step = header_text(world, &sent->record, "saga-step");
 		sent->saga_id = header_text(world, &sent->record, "saga-id");
 		sent->attempt = header_text(world, &sent->record, "saga-attempt");
-		sent->is_compensation =
-			strcmp(header_text(world, &sent->record, "saga-phase"), "compensation") == 0;
+		sent->is_compensation = strcmp(header_text(world, &sent->record, "saga-phase"), "compensation") == 0;
 	}
 }
 
@@ -571,8 +569,8 @@ void fake_reply(struct fake_world *world, struct engine *engine, const struct fa
 		.topic = "replies", .key = sent->record.key, .value = {value, sizeof(value)}, .headers = headers};
 
 	for (size_t i = 0; i < ARRAY_LEN(copied); i++)
-		headers[record.header_count++] = (struct bus_header){
-			copied[i], bytes_of_text(header_text(world, &sent->record, copied[i]))};
+		headers[record.header_count++] =
+			(struct bus_header){copied[i], bytes_of_text(header_text(world, &sent->record, copied[i]))};
 	headers[record.header_count++] = (struct bus_header){"ce_id", bytes_of_text("reply-1")};
 	headers[record.header_count++] = (struct bus_header){"saga-outcome", bytes_of_text(outcome)};
 	if (detail)
@@ -623,7 +621,8 @@ void fake_start(struct engine *engine, const char *key, const char *input, struc
 
 static uint64_t metric_of(const struct metrics *metrics, const char *line_start)
 {
-	_cleanup_(buffer_release) struct buffer text = {0};
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
 
 	metrics_print(metrics, &text);
 	for (const char *line = buffer_text(&text); line; line = strchr(line, '\n')) {

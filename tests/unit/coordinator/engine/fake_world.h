@@ -60,7 +60,7 @@ struct fake_world *fake_world_new(void);
 void fake_world_free(struct fake_world *world);
 struct engine *fake_engine_new(struct fake_world *world, const char *instance);
 
-void fake_turns(struct engine *engine); /* until nothing is queued, at most 20 */
+void fake_turns(struct engine *engine);                                      /* until nothing is queued, at most 20 */
 void fake_pass(struct fake_world *world, struct engine *engine, int64_t ms); /* in steps of 50 ms, with turns */
 
 /* The database's row; NULL: none. */

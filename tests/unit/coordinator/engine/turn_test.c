@@ -304,8 +304,8 @@ static void replies_that_cannot_be_understood_are_counted_and_let_go(void **unus
 	const struct bus_record bare = {.topic = "replies"};
 
 	(void)unused;
-	fake_deliver(f.world, f.engine, &bare, 1);  /* no headers */
-	reply(&f, "sideways");                      /* no outcome */
+	fake_deliver(f.world, f.engine, &bare, 1); /* no headers */
+	reply(&f, "sideways");                     /* no outcome */
 	reply(&f, "succeeded");
 	fake_turns(f.engine);
 	assert_int_equal(fake_metric(f.world, "saga_replies_bad_total"), 2);

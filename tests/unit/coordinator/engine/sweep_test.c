@@ -1,0 +1,221 @@
+/* sweep_test.c - what the clock brings: re-sends, retries, time-outs, and what an earlier run left in flight. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/coordinator/engine/fake_world.h"
+
+struct fixture {
+	struct fake_world *world;
+	struct engine *engine;
+	struct fake_answer started;
+	struct uuid id;
+};
+
+static struct fixture begin(void)
+{
+	struct fixture f = {.world = fake_world_new()};
+
+	f.engine = fake_engine_new(f.world, "one");
+	fake_start(f.engine, "k", "input", &f.started);
+	fake_turns(f.engine);
+	f.id = f.started.saga_id;
+	return f;
+}
+
+static void end(struct fixture *f)
+{
+	assert_int_equal(fake_log_gaps(f->world), 0);
+	engine_free(f->engine);
+	fake_world_free(f->world);
+}
+
+static void a_command_without_a_reply_is_sent_again(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	fake_pass(f.world, f.engine, 2000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
+	fake_pass(f.world, f.engine, 4000); /* 3 s, jitter, sweep */
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	assert_string_equal(fake_last_sent(f.world, f.id)->attempt, "1");
+	assert_int_equal(fake_metric(f.world, "saga_resends_total"), 1);
+	end(&f);
+}
+
+static void a_step_without_a_reply_times_out_and_is_compensated(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	fake_pass(f.world, f.engine, 32000);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATING);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", true), 1);
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "succeeded", NULL);
+	fake_turns(f.engine);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATED);
+	end(&f);
+}
+
+static void a_retriable_failure_is_tried_again_after_its_backoff(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", "database away");
+	fake_turns(f.engine);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
+	fake_pass(f.world, f.engine, 2000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	assert_string_equal(fake_last_sent(f.world, f.id)->attempt, "2");
+	end(&f);
+}
+
+static void exhausted_compensations_are_stuck_and_waiters_are_told(void **unused)
+{
+	struct fixture f = begin();
+	struct fake_answer got = {0};
+
+	(void)unused;
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "succeeded", NULL);
+	fake_turns(f.engine);
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "rejected", NULL);
+	fake_turns(f.engine);
+	engine_get_saga(f.engine, f.id, 600000, fake_get_done, &got);
+	for (int attempt = 1; attempt <= 3; attempt++) {
+		assert_true(fake_last_sent(f.world, f.id)->is_compensation);
+		fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", NULL);
+		fake_pass(f.world, f.engine, 3000);
+	}
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_STUCK);
+	assert_int_equal(got.calls, 1);
+	assert_int_equal(got.state, SAGA_STATE_STUCK);
+	assert_int_equal(fake_metric(f.world, "saga_stuck_total"), 1);
+	end(&f);
+}
+
+static void a_restarted_instance_sends_again_at_once_what_it_had_in_flight(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *again;
+
+	(void)unused;
+	engine_free(f.engine);
+	again = fake_engine_new(f.world, "one");
+	fake_pass(f.world, again, 200);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	fake_pass(f.world, again, 1000); /* and once only */
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	f.engine = again;
+	end(&f);
+}
+
+static void another_instance_leaves_them_to_their_time(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *other = fake_engine_new(f.world, "two");
+
+	(void)unused;
+	fake_pass(f.world, other, 1000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
+	engine_free(other);
+	end(&f);
+}
+
+static void two_instances_that_sweep_the_same_saga_send_once(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *other = fake_engine_new(f.world, "two");
+
+	(void)unused;
+	for (int i = 0; i < 120; i++) {
+		f.world->now_us += 50 * 1000;
+		(void)engine_turn(f.engine); /* the test decides when */
+		(void)engine_turn(other);
+	}
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	engine_free(other);
+	end(&f);
+}
+
+static void resends_of_one_topic_are_limited_and_none_is_forgotten(void **unused)
+{
+	struct fake_world *world = fake_world_new();
+	struct fake_answer answers[40];
+	struct metrics *metrics = metrics_new();
+	struct engine *engine = fake_engine_new(world, "one");
+	struct engine *again;
+
+	(void)unused;
+	for (int i = 0; i < 40; i++) {
+		char key[8] = {'k', (char)('a' + i / 10), (char)('0' + i % 10)};
+
+		fake_start(engine, key, "input", &answers[i]);
+	}
+	fake_turns(engine);
+	assert_int_equal(world->sent_count, 40);
+	engine_free(engine);
+	world->now_us++;
+	again = engine_new(&(struct engine_options){
+		.instance = "one", .ports = &world->ports, .metrics = metrics, .resends_per_s = 10});
+	fake_pass(world, again, 500);
+	assert_in_range(world->sent_count, 50, 56); /* a second's worth at first, then ten a second */
+	fake_pass(world, again, 1000);
+	assert_in_range(world->sent_count, 58, 68);
+	fake_pass(world, again, 8000);
+	for (int i = 0; i < 40; i++)
+		assert_true(fake_sent_of(world, answers[i].saga_id, "create", false) >= 2);
+	engine_free(again);
+	metrics_free(metrics);
+	fake_world_free(world);
+}
+
+static void sagas_of_a_definition_that_is_away_wait(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *again;
+
+	(void)unused;
+	engine_free(f.engine);
+	again = fake_engine_new(f.world, "one");
+	f.world->is_definition_away = true;
+	fake_pass(f.world, again, 6000);
+	assert_int_equal(f.world->sent_count, 1);
+	f.world->is_definition_away = false;
+	fake_pass(f.world, again, 1500);
+	assert_int_equal(f.world->sent_count, 2);
+	f.engine = again;
+	end(&f);
+}
+
+static void open_sagas_are_counted(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	fake_pass(f.world, f.engine, 10500);
+	assert_int_equal(fake_metric(f.world, "saga_open{state=\"running\"}"), 1);
+	end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_command_without_a_reply_is_sent_again),
+		cmocka_unit_test(a_step_without_a_reply_times_out_and_is_compensated),
+		cmocka_unit_test(a_retriable_failure_is_tried_again_after_its_backoff),
+		cmocka_unit_test(exhausted_compensations_are_stuck_and_waiters_are_told),
+		cmocka_unit_test(a_restarted_instance_sends_again_at_once_what_it_had_in_flight),
+		cmocka_unit_test(another_instance_leaves_them_to_their_time),
+		cmocka_unit_test(two_instances_that_sweep_the_same_saga_send_once),
+		cmocka_unit_test(resends_of_one_topic_are_limited_and_none_is_forgotten),
+		cmocka_unit_test(sagas_of_a_definition_that_is_away_wait),
+		cmocka_unit_test(open_sagas_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
