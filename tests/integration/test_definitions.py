@@ -69,7 +69,7 @@ def test_validate_only_stores_nothing(shop: Shop) -> None:
         (("command: order.create.command", "command: order.creat.command"), "order.creat.command", "order.creat.command"),
         (("key: order_id", "key: order_nr"), "key: order_nr", "order_nr"),
         (("key: order_id", "keys: order_id"), "keys: order_id", "key"),
-        (("      command: order.cancel.command\n", ""), "compensation:", "command"),
+        (("      command: order.cancel.command\n", ""), "succeeded: order.cancelled", "command"),
     ],
 )
 def test_mistakes_are_named_with_file_line_and_column(shop: Shop, change, line_of, word) -> None:

@@ -66,7 +66,13 @@ def test_kill_under_load_loses_and_doubles_nothing(shop: Shop, stack, victim: st
         one["order_id"]: "FAILED" if one.get("force_payment_fail") or one.get("force_inventory_fail") else "COMPLETED"
         for one in inputs
     }
-    assert outcome == expected
+    unexpected = shop.query(
+        "saga",
+        "select s.saga_id, s.order_id, s.status, e.sequence, e.event, e.step_id, e.attempt, e.reason, e.at::text"
+        " from sagas s join saga_events e using (saga_id) where s.order_id = any(%s) order by 1, 4",
+        [order for order, status in outcome.items() if status != expected[order]],
+    )
+    assert not unexpected, "\n".join(map(str, unexpected))
     completed = [one for one in inputs if outcome[one["order_id"]] == "COMPLETED"]
 
     charged = shop.query(
