@@ -32,11 +32,18 @@ size_t spelling_distance(const char *a, const char *b)
 	return row[b_len];
 }
 
+/* A few slips, or a part of it: who writes `amount` may mean `amount_minor`. */
 bool spelling_is_near(const char *a, const char *b)
 {
-	const size_t len = strlen(a) > strlen(b) ? strlen(a) : strlen(b);
+	enum { SLIPS_MAX = 3, PART_BYTES_MIN = 4 };
+	const size_t a_len = strlen(a);
+	const size_t b_len = strlen(b);
 
-	return spelling_distance(a, b) <= min_of(3, (len + 1) / 3);
+	if (a_len > SPELLING_BYTES_MAX || b_len > SPELLING_BYTES_MAX)
+		return false;
+	if (min_of(a_len, b_len) >= PART_BYTES_MIN && (strstr(a, b) || strstr(b, a)))
+		return true;
+	return spelling_distance(a, b) <= min_of(SLIPS_MAX, ((a_len > b_len ? a_len : b_len) + 1) / 3);
 }
 
 const char *spelling_nearest(const char *name, const char *const *names, size_t count)

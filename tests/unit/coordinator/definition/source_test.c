@@ -319,7 +319,9 @@ static void finds_the_nearest_name(void **state)
 	(void)state;
 	assert_string_equal(spelling_nearest("tiemout", names, 3), "timeout");
 	assert_string_equal(spelling_nearest("field", names, 3), "fields");
+	assert_string_equal(spelling_nearest("resend_max", names, 3), "resend");
 	assert_null(spelling_nearest("kind", names, 3));
+	assert_null(spelling_nearest("re", names, 3));
 	assert_int_equal(spelling_distance("kitten", "sitting"), 3);
 }
 
