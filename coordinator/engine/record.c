@@ -58,7 +58,7 @@ static void add_cloud_event(const struct record_command *command, const char *sa
 	add_text(record, headers, CE_ID, uuid_text(arena, command->record_id));
 	add_text(record, headers, "ce_source", "saga-coordinator");
 	add_text(record, headers, "ce_type", schema->message_type);
-	add_text(record, headers, "ce_subject", command->key);
+	add(record, headers, "ce_subject", record->key);
 	add_text(record, headers, "ce_time", time_text(arena, command->written_us));
 	add_text(record, headers, "ce_dataschema",
 		 arena_format(arena, "%s/schemas/ids/%d", command->registry, schema->schema_id));
@@ -71,8 +71,8 @@ static void add_cloud_event(const struct record_command *command, const char *sa
 void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record)
 {
 	struct bus_header *headers = arena_alloc(arena, COMMAND_HEADERS_MAX * sizeof(*headers));
-	struct bus_record record = {
-		.topic = command->topic, .partition = -1, .offset = -1, .key = bytes_of_text(command->key)};
+	const char *key = arena_strdup(arena, command->key);
+	struct bus_record record = {.topic = command->topic, .partition = -1, .offset = -1, .key = bytes_of_text(key)};
 	const char *saga_id = uuid_text(arena, command->saga_id);
 	const char *phase = step_phase_name(command->phase);
 

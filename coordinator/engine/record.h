@@ -30,7 +30,7 @@ struct record_command {
 	struct bytes causation_id; /* ce_id of the reply that led to it; empty: none is known */
 };
 
-/* Everything but the value. */
+/* Everything but the value; the key is copied, since the saga's cache entry or start may go before the record is sent. */
 void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record);
 
 struct record_reply {
