@@ -28,6 +28,8 @@ struct checker {
 	const char *writer_name;
 	int muted; /* > 0: a branch is only tried, its reasons are not told */
 	int depth;
+	size_t steps; /* up to COMPAT_STEPS_MAX: large unions cost the product of their branches */
+	bool is_exhausted;
 	struct record_pair *pairs;
 	size_t pair_count;
 	size_t pair_capacity;
@@ -139,17 +141,24 @@ static void forget_fitting(struct checker *checker, size_t mark)
 /* ---- rules ---- */
 
 /* Namespaces do not count between the names; an alias counts with its own. */
-static bool check_name(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
-		       const struct compat_place *place)
+static bool has_name_of(const struct avro_type *reader, const struct avro_type *writer)
 {
-	struct compat_place at = {.up = place, .name = "name"};
-
 	if (strcmp(reader->name, writer->name) == 0)
 		return true;
 	for (size_t i = 0; i < reader->alias_count; i++) {
 		if (strcmp(reader->aliases[i], writer->base.full_name) == 0)
 			return true;
 	}
+	return false;
+}
+
+static bool check_name(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
+		       const struct compat_place *place)
+{
+	struct compat_place at = {.up = place, .name = "name"};
+
+	if (has_name_of(reader, writer))
+		return true;
 	REPORT(checker, &at, "NAME_MISMATCH", "keep the name, or list the older one among the aliases",
 	       "the name '%s' of the %s schema is '%s' in the %s schema,", reader->base.full_name, checker->reader_name,
 	       writer->base.full_name, checker->writer_name);
@@ -235,10 +244,12 @@ static bool check_fields(struct checker *checker, const struct avro_type *reader
 static bool check_records(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 			  const struct compat_place *place)
 {
-	size_t at = find_pair(checker, reader, writer);
-	const struct record_pair *pair = &checker->pairs[at];
+	const struct record_pair *pair;
+	size_t at;
 	bool fits;
 
+	at = find_pair(checker, reader, writer);
+	pair = &checker->pairs[at];
 	if (pair->verdict == VERDICT_UNDER_WAY || pair->verdict == VERDICT_FITS)
 		return true;
 	if (pair->verdict == VERDICT_MISFIT && (pair->is_reported || checker->muted > 0))
@@ -253,7 +264,33 @@ static bool check_records(struct checker *checker, const struct avro_type *reade
 	return fits;
 }
 
+static bool is_promotion(enum avro_kind reader, enum avro_kind writer)
+{
+	switch (reader) {
+	case AVRO_LONG:
+		return writer == AVRO_INT;
+	case AVRO_FLOAT:
+		return writer == AVRO_INT || writer == AVRO_LONG;
+	case AVRO_DOUBLE:
+		return writer == AVRO_INT || writer == AVRO_LONG || writer == AVRO_FLOAT;
+	case AVRO_BYTES:
+		return writer == AVRO_STRING;
+	case AVRO_STRING:
+		return writer == AVRO_BYTES;
+	default:
+		return false;
+	}
+}
+
 /* ---- unions ---- */
+
+/* What can be told of a branch without looking inside. */
+static bool may_fit(const struct avro_type *branch, const struct avro_type *writer)
+{
+	if (branch->kind != writer->kind)
+		return is_promotion(branch->kind, writer->kind);
+	return branch->kind < AVRO_FIXED || has_name_of(branch, writer);
+}
 
 static bool try_branch(struct checker *checker, const struct avro_type *branch, const struct avro_type *writer)
 {
@@ -278,8 +315,9 @@ static bool is_meant(const struct avro_type *branch, const struct avro_type *wri
 static bool check_reader_union(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 			       const struct compat_place *place)
 {
+	checker->steps += reader->branch_count;
 	for (size_t i = 0; i < reader->branch_count; i++) {
-		if (try_branch(checker, reader->branches[i], writer))
+		if (may_fit(reader->branches[i], writer) && try_branch(checker, reader->branches[i], writer))
 			return true;
 	}
 	for (size_t i = 0; i < reader->branch_count; i++) {
@@ -312,24 +350,6 @@ static bool check_writer_union(struct checker *checker, const struct avro_type *
 }
 
 /* ---- types ---- */
-
-static bool is_promotion(enum avro_kind reader, enum avro_kind writer)
-{
-	switch (reader) {
-	case AVRO_LONG:
-		return writer == AVRO_INT;
-	case AVRO_FLOAT:
-		return writer == AVRO_INT || writer == AVRO_LONG;
-	case AVRO_DOUBLE:
-		return writer == AVRO_INT || writer == AVRO_LONG || writer == AVRO_FLOAT;
-	case AVRO_BYTES:
-		return writer == AVRO_STRING;
-	case AVRO_STRING:
-		return writer == AVRO_BYTES;
-	default:
-		return false;
-	}
-}
 
 static bool check_same_kind(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 			    const struct compat_place *place)
@@ -376,6 +396,13 @@ static bool check(struct checker *checker, const struct avro_type *reader, const
 	if (checker->depth == COMPAT_DEPTH_MAX) {
 		REPORT(checker, place, "NESTED_TOO_DEEP", "make the schema flatter", "more than %d types are nested",
 		       COMPAT_DEPTH_MAX);
+		return false;
+	}
+	if (++checker->steps > COMPAT_STEPS_MAX) {
+		if (!checker->is_exhausted) /* told even when muted: it decides the verdict */
+			compat_reporter_add(checker->reporter, "TOO_COMPLEX", "make the unions smaller", "/",
+					    "the comparison takes more than %d steps, at path '/'", COMPAT_STEPS_MAX);
+		checker->is_exhausted = true;
 		return false;
 	}
 	checker->depth++;

@@ -52,7 +52,10 @@ static bool parse_kind(const char *name, enum avro_kind *ret_kind)
 	return false;
 }
 
-#define REPORT(parser, place, ...) problems_add((parser)->problems, place_text(parser, place).text, __VA_ARGS__)
+/* Finding the place reads the text again, so it is not done for problems that are only counted. */
+#define REPORT(parser, place, ...)                                                                                     \
+	problems_add((parser)->problems,                                                                               \
+		     (parser)->problems->count < PROBLEMS_MAX ? place_text(parser, place).text : "", __VA_ARGS__)
 
 struct place_text {
 	char text[48];

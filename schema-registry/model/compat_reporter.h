@@ -6,7 +6,7 @@
 
 #include "schema-registry/model/compat.h"
 
-enum { COMPAT_FINDINGS_MAX = 200, COMPAT_DEPTH_MAX = 500 };
+enum { COMPAT_FINDINGS_MAX = 200, COMPAT_DEPTH_MAX = 500, COMPAT_STEPS_MAX = 50 * 1000 * 1000 };
 
 struct compat_reporter {
 	struct compat_report *report;
