@@ -333,7 +333,7 @@ static void check_oneofs(struct encoder *encoder, const struct protobuf_message 
 			continue;
 		if (set[field->oneof])
 			encoder_problem(encoder, &at, "is given beside '%s', but oneof '%s' holds one of them",
-					set[field->oneof]->name, message->oneofs[field->oneof]);
+					set[field->oneof]->name, message->oneofs[field->oneof].name);
 		set[field->oneof] = field;
 	}
 }

@@ -66,6 +66,14 @@ struct protobuf_field {
 	uint8_t tag_len;
 };
 
+struct protobuf_oneof {
+	const char *name;
+	size_t position;     /* in the descriptor, which also has those of proto3's `optional` */
+	uint32_t *members;   /* positions of its fields, in the order of the text */
+	uint32_t *by_number; /* the same, sorted */
+	size_t member_count;
+};
+
 struct protobuf_message {
 	struct schema_type base;
 	const char *local_name; /* without the package: Outer.Inner */
@@ -79,8 +87,9 @@ struct protobuf_message {
 	const uint32_t *by_number;     /* positions, sorted */
 	const uint32_t *small_numbers; /* position + 1 by number; 0: none */
 	uint32_t small_number_count;
-	const char **oneofs; /* the real ones */
+	struct protobuf_oneof *oneofs; /* the real ones */
 	size_t oneof_count;
+	struct name_index oneof_index;
 	struct protobuf_message *nested; /* map entries, too */
 	size_t nested_count;
 };

@@ -232,33 +232,23 @@ static bool compare_plain_fields(struct checker *checker, const struct protobuf_
 
 /* ---- oneofs ---- */
 
-static int32_t find_oneof(const struct protobuf_message *message, const char *name)
-{
-	for (size_t i = 0; i < message->oneof_count; i++) {
-		if (strcmp(message->oneofs[i], name) == 0)
-			return (int32_t)i;
-	}
-	return -1;
-}
-
 static bool compare_old_members(struct checker *checker, const struct protobuf_message *original, int32_t original_at,
 				const struct protobuf_message *update, int32_t update_at)
 {
+	const struct protobuf_oneof *oneof = &original->oneofs[original_at];
 	bool fits = true;
 
-	for (size_t i = 0; i < original->field_count; i++) {
-		const struct protobuf_field *before = &original->fields[i];
+	for (size_t i = 0; i < oneof->member_count; i++) {
+		const struct protobuf_field *before = &original->fields[oneof->members[i]];
 		const struct protobuf_field *after = protobuf_find_number(update, before->number);
 
-		if (before->oneof != original_at)
-			continue;
 		if (after && after->oneof == update_at) {
 			fits &= compare_types(checker, update, before, after);
 			continue;
 		}
 		REPORT(checker, original, before, "ONEOF_FIELD_REMOVED", "keep the field in its oneof",
 		       "field '%s' of oneof '%s' in the %s schema is not in it in the %s schema,", before->name,
-		       original->oneofs[original_at], checker->original_name, checker->update_name);
+		       oneof->name, checker->original_name, checker->update_name);
 		fits = false;
 	}
 	return fits;
@@ -267,25 +257,28 @@ static bool compare_old_members(struct checker *checker, const struct protobuf_m
 static bool compare_new_members(struct checker *checker, const struct protobuf_message *original, bool is_new_oneof,
 				const struct protobuf_message *update, int32_t update_at)
 {
+	const struct protobuf_oneof *oneof = &update->oneofs[update_at];
 	const struct protobuf_field *last = NULL;
 	size_t moved = 0;
 
-	for (size_t i = 0; i < update->field_count; i++) {
-		if (update->fields[i].oneof == update_at && find_plain(original, update->fields[i].number)) {
-			last = &update->fields[i];
+	for (size_t i = 0; i < oneof->member_count; i++) {
+		const struct protobuf_field *after = &update->fields[oneof->members[i]];
+
+		if (find_plain(original, after->number)) {
+			last = after;
 			moved++;
 		}
 	}
 	if (!is_new_oneof && moved > 0) {
 		REPORT(checker, update, last, "FIELD_MOVED_TO_EXISTING_ONEOF", "leave the field outside of the oneof",
 		       "field '%s' of the %s schema is in the existing oneof '%s' in the %s schema,", last->name,
-		       checker->original_name, update->oneofs[update_at], checker->update_name);
+		       checker->original_name, oneof->name, checker->update_name);
 		return false;
 	}
 	if (is_new_oneof && moved > 1) {
 		REPORT(checker, update, last, "MULTIPLE_FIELDS_MOVED_TO_ONEOF", "move one field at most",
 		       "%zu fields of the %s schema are in the new oneof '%s' in the %s schema,", moved,
-		       checker->original_name, update->oneofs[update_at], checker->update_name);
+		       checker->original_name, oneof->name, checker->update_name);
 		return false;
 	}
 	return true;
@@ -297,7 +290,8 @@ static bool compare_oneofs(struct checker *checker, const struct protobuf_messag
 	bool fits = true;
 
 	for (size_t i = 0; i < update->oneof_count; i++) {
-		int32_t original_at = find_oneof(original, update->oneofs[i]);
+		int32_t original_at =
+			(int32_t)name_index_find(&original->oneof_index, bytes_of_text(update->oneofs[i].name));
 
 		if (original_at >= 0)
 			fits &= compare_old_members(checker, original, original_at, update, (int32_t)i);

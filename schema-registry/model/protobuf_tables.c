@@ -245,8 +245,12 @@ static const int32_t *add_oneofs(struct compiler *compiler, struct protobuf_mess
 	}
 	for (size_t i = 0; i < source->n_oneof_decl; i++) {
 		if (positions[i] == 0) {
+			const char *name = source->oneof_decl[i]->name;
+
+			(void)name_index_add(&message->oneof_index, compiler->arena, name,
+					     message->oneof_count); /* unique */
 			positions[i] = (int32_t)message->oneof_count;
-			message->oneofs[message->oneof_count++] = source->oneof_decl[i]->name;
+			message->oneofs[message->oneof_count++] = (struct protobuf_oneof){.name = name, .position = i};
 		}
 	}
 	return positions;
@@ -273,6 +277,40 @@ static void index_numbers(struct compiler *compiler, struct protobuf_message *me
 	message->small_numbers = small;
 }
 
+/* Positions of all oneofs' fields in one walk: a message may have thousands of oneofs. */
+static void collect_members(struct compiler *compiler, struct protobuf_message *message)
+{
+	for (size_t i = 0; i < message->field_count; i++) {
+		if (message->fields[i].oneof >= 0)
+			message->oneofs[message->fields[i].oneof].member_count++;
+	}
+	for (size_t i = 0; i < message->oneof_count; i++) {
+		struct protobuf_oneof *oneof = &message->oneofs[i];
+
+		oneof->members = arena_alloc(compiler->arena, oneof->member_count * sizeof(*oneof->members) + 1);
+		oneof->by_number = arena_alloc(compiler->arena, oneof->member_count * sizeof(*oneof->by_number) + 1);
+		oneof->member_count = 0;
+	}
+	for (size_t i = 0; i < message->field_count; i++) {
+		if (message->fields[i].oneof >= 0) {
+			struct protobuf_oneof *oneof = &message->oneofs[message->fields[i].oneof];
+
+			oneof->members[oneof->member_count++] = (uint32_t)i;
+		}
+	}
+	for (size_t i = 0; i < message->oneof_count; i++)
+		message->oneofs[i].member_count = 0;
+	for (size_t i = 0; i < message->field_count; i++) {
+		uint32_t at = message->by_number[i];
+
+		if (message->fields[at].oneof >= 0) {
+			struct protobuf_oneof *oneof = &message->oneofs[message->fields[at].oneof];
+
+			oneof->by_number[oneof->member_count++] = at;
+		}
+	}
+}
+
 static void fill_message(struct compiler *compiler, size_t at)
 {
 	struct protobuf_message *message = compiler->messages[at];
@@ -288,6 +326,7 @@ static void fill_message(struct compiler *compiler, size_t at)
 	for (size_t i = 0; i < source->n_field; i++) /* false where it is a field's name already */
 		(void)name_index_add(&message->field_index, compiler->arena, message->fields[i].json_name, i);
 	index_numbers(compiler, message);
+	collect_members(compiler, message);
 }
 
 void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescriptorSet *set)

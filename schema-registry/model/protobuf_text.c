@@ -297,42 +297,34 @@ static void print_field(struct proto_printer *printer, const struct message_view
 	print_plain_field(printer, written, view->resolved->field[index]);
 }
 
-/* Those of one oneof, or (-1) those of none; `order` are positions. */
-static size_t print_fields_of(struct proto_printer *printer, const struct message_view *view, int32_t oneof)
+static void print_plain_fields(struct proto_printer *printer, const struct message_view *view)
 {
-	size_t count = 0;
+	bool is_first = true;
 
 	for (size_t i = 0; i < view->table->field_count; i++) {
 		size_t at = printer->is_normalized ? view->table->by_number[i] : i;
 
-		if (view->table->fields[at].oneof != oneof)
+		if (view->table->fields[at].oneof >= 0)
 			continue;
-		if (count++ == 0)
+		if (is_first)
 			begin_part(printer);
+		is_first = false;
 		print_field(printer, view, at);
 	}
-	return count;
-}
-
-/* The real oneof `index`, counted without those of proto3's `optional`. */
-static const Google__Protobuf__OneofDescriptorProto *oneof_at(const struct message_view *view, size_t index)
-{
-	for (size_t i = 0; i < view->written->n_oneof_decl; i++) {
-		if (strcmp(view->written->oneof_decl[i]->name, view->table->oneofs[index]) == 0)
-			return view->written->oneof_decl[i];
-	}
-	return NULL;
 }
 
 static void print_oneofs(struct proto_printer *printer, const struct message_view *view)
 {
 	for (size_t i = 0; i < view->table->oneof_count; i++) {
-		const Google__Protobuf__OneofDescriptorProto *oneof = oneof_at(view, i);
+		const struct protobuf_oneof *oneof = &view->table->oneofs[i];
+		const Google__Protobuf__OneofDescriptorProto *written = view->written->oneof_decl[oneof->position];
 
 		begin_part(printer);
-		open_block(printer, "oneof", view->table->oneofs[i]);
-		print_option_lines(printer, oneof && oneof->options ? &oneof->options->base : NULL);
-		(void)print_fields_of(printer, view, (int32_t)i); /* a oneof has a field */
+		open_block(printer, "oneof", oneof->name);
+		print_option_lines(printer, written->options ? &written->options->base : NULL);
+		begin_part(printer); /* a oneof has a field */
+		for (size_t k = 0; k < oneof->member_count; k++)
+			print_field(printer, view, printer->is_normalized ? oneof->by_number[k] : oneof->members[k]);
 		close_block(printer);
 	}
 }
@@ -465,7 +457,7 @@ static void print_message_body(struct proto_printer *printer, const struct messa
 
 	print_message_ranges(printer, written);
 	print_option_lines(printer, written->options ? &written->options->base : NULL);
-	(void)print_fields_of(printer, view, -1); /* a message may have none */
+	print_plain_fields(printer, view);
 	print_oneofs(printer, view);
 	print_nested(printer, view);
 	for (size_t i = 0; i < written->n_enum_type; i++)
