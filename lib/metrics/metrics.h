@@ -25,10 +25,10 @@ struct metric *metrics_gauge(struct metrics *metrics, const char *name, const ch
 struct metric *metrics_histogram(struct metrics *metrics, const char *name, const char *labels, const char *help,
 				 const double *bounds, int bound_count); /* at most 20, rising */
 
-void metric_add(struct metric *metric, uint64_t by);         /* counter */
-void metric_set(struct metric *metric, int64_t value);       /* gauge */
-void metric_observe(struct metric *metric, double value);    /* histogram */
-uint64_t metric_value(const struct metric *metric);          /* counter or gauge, for tests and health */
+void metric_add(struct metric *metric, uint64_t by);      /* counter */
+void metric_set(struct metric *metric, int64_t value);    /* gauge */
+void metric_observe(struct metric *metric, double value); /* histogram */
+uint64_t metric_value(const struct metric *metric);       /* counter or gauge, for tests and health */
 
 extern const double METRIC_SECONDS_BOUNDS[]; /* 0.5 ms to 60 s */
 enum { METRIC_SECONDS_BOUND_COUNT = 14 };

@@ -101,7 +101,7 @@ bool pg_is_null(const struct pg_result *result, size_t row, int column);
 bool pg_get_bool(const struct pg_result *result, size_t row, int column);
 int64_t pg_get_int(const struct pg_result *result, size_t row, int column); /* int2, int4, int8; timestamptz: unix µs */
 struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column); /* text, bytea, json(b) text */
-char *pg_get_text(const struct pg_result *result, size_t row, int column);       /* heap copy; NULL for SQL NULL */
+char *pg_get_text(const struct pg_result *result, size_t row, int column);         /* heap copy; NULL for SQL NULL */
 struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column);
 
 /*

@@ -65,8 +65,10 @@ static void append_hex(struct buffer *out, const char *hex)
 static bool parse_case(const char *line, const char *line_end, struct golden_case *ret_case)
 {
 	const char *at = line;
-	_cleanup_(freep) char *id = NULL;
-	_cleanup_(freep) char *hex = NULL;
+	_cleanup_(freep)
+	char *id = NULL;
+	_cleanup_(freep)
+	char *hex = NULL;
 
 	if (strncmp(line, "| `shop/", 8) != 0)
 		return false;
@@ -83,7 +85,8 @@ static bool parse_case(const char *line, const char *line_end, struct golden_cas
 static struct schema *load_schema(const char *path)
 {
 	char full[256];
-	_cleanup_(freep) char *text = NULL;
+	_cleanup_(freep)
+	char *text = NULL;
 	struct problems problems;
 	struct schema *schema = NULL;
 	enum schema_format format = strstr(path, ".avsc") ? SCHEMA_FORMAT_AVRO : SCHEMA_FORMAT_PROTOBUF;
@@ -98,7 +101,8 @@ static struct schema *load_schema(const char *path)
 
 static void check_case(const struct golden_case *golden)
 {
-	_cleanup_(schema_unrefp) struct schema *schema = load_schema(golden->schema);
+	_cleanup_(schema_unrefp)
+	struct schema *schema = load_schema(golden->schema);
 	struct buffer encoded = {0};
 	struct buffer again = {0};
 	struct problems problems;
@@ -138,7 +142,8 @@ static void check_case(const struct golden_case *golden)
 
 static void golden_bytes_of_the_contract_are_ours(void **state)
 {
-	_cleanup_(freep) char *document = read_file("docs/wire-contract.md");
+	_cleanup_(freep)
+	char *document = read_file("docs/wire-contract.md");
 	size_t count = 0;
 
 	(void)state;

@@ -630,7 +630,7 @@ static uint64_t metric_of(const struct metrics *metrics, const char *line_start)
 		if (strncmp(line, line_start, strlen(line_start)) == 0 && line[strlen(line_start)] == ' ')
 			return strtoull(line + strlen(line_start) + 1, NULL, 10);
 	}
-	assert(!"no such metric");
+	assert(line_start == NULL); /* no such metric */
 	return 0;
 }
 
