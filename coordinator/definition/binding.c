@@ -240,6 +240,8 @@ static struct plan_fill mapped_fill(struct binder *binder, const struct source_f
 		check_literal(binder, field, schema, fill.literal);
 		return fill;
 	}
+	if (field->path_len == 0)
+		return fill; /* reported */
 	fill.path = arena_copy(binder->arena, field->path, field->path_len * sizeof(*field->path));
 	fill.path_len = field->path_len;
 	if (field->step >= 0)
@@ -334,10 +336,10 @@ static void bind_replies(struct binder *binder, const struct source_command *sou
 
 static void bind_command(struct binder *binder, const struct source_command *source, struct plan_command *command)
 {
+	bind_replies(binder, source, command);
 	if (!source->topic)
 		return;
 	command->topic = source->topic;
-	bind_replies(binder, source, command);
 	command->schema = bind_topic(binder, source->mark, source->topic);
 	if (command->schema)
 		bind_fields(binder, source, command);
@@ -349,8 +351,10 @@ static void bind_input(struct binder *binder)
 	const struct source *source = binder->source;
 	struct schema_field key;
 
+	if (!source->input)
+		return;
 	binder->plan->input = bind_subject(binder, source->input_mark, source->input);
-	if (!binder->plan->input)
+	if (!binder->plan->input || !source->key)
 		return;
 	if (!schema_type_find(binder->plan->input->type, source->key, &key))
 		PROBLEM(binder, source->key_mark, "key '%s' is no field of the input %s%s", source->key,
@@ -453,10 +457,10 @@ int plan_bind(const char *file_name, struct bytes source, const struct plan_pin 
 		return problems_to_error(problems, ERR_INVALID, err);
 	plan->source = arena_strndup(&memory->arena, (const char *)source.data, source.len);
 	bind_all(&binder);
-	if (binder.is_away)
-		return error_prefix(err, "bind saga '%s' to its schemas", binder.source->name);
 	if (problems->count > problems_before)
 		return problems_to_error(problems, ERR_INVALID, err);
+	if (binder.is_away)
+		return error_prefix(err, "bind saga '%s' to its schemas", binder.source->name);
 	*ret_plan = take_ptr(plan);
 	return 0;
 }

@@ -122,7 +122,7 @@ static int32_t find_step(const struct source *source, const char *id, size_t len
 	return -1;
 }
 
-static bool split_path(struct source_reader *reader, const struct yaml_node *node, const char *path,
+static void split_path(struct source_reader *reader, const struct yaml_node *node, const char *path,
 		       struct source_field *field)
 {
 	for (const char *at = path;; at++) { /* each time past a dot */
@@ -131,17 +131,18 @@ static bool split_path(struct source_reader *reader, const struct yaml_node *nod
 		if (!reader_is_field_name(at, len) || field->path_len == SOURCE_PATH_MAX) {
 			PROBLEM(reader, node->mark, "'%.80s' must name fields, at most %d: input.customer.email",
 				node->text, SOURCE_PATH_MAX);
-			return false;
+			field->path_len = 0;
+			return;
 		}
 		field->path[field->path_len++] = arena_strndup(reader->arena, at, len);
 		at += len;
 		if (!*at)
-			return true;
+			return;
 	}
 }
 
 /* `input.a.b` or `<step>.a.b`. `own`: the step that it is for; its forward reply is there when it is compensated. */
-static bool read_path(struct source_context *context, const struct yaml_node *node, int32_t own, enum step_phase phase,
+static void read_path(struct source_context *context, const struct yaml_node *node, int32_t own, enum step_phase phase,
 		      struct source_field *field)
 {
 	struct source_reader *reader = &context->reader;
@@ -155,37 +156,38 @@ static bool read_path(struct source_context *context, const struct yaml_node *no
 		PROBLEM(reader, node->mark,
 			"source '%.80s' is neither input.<field> nor <step>.<field>; a fixed value is {value: %.80s}",
 			node->text, node->text);
-		return false;
+		return;
 	}
-	if (len == strlen("input") && memcmp(node->text, "input", len) == 0)
-		return split_path(reader, node, dot + 1, field);
+	if (len == strlen("input") && memcmp(node->text, "input", len) == 0) {
+		split_path(reader, node, dot + 1, field);
+		return;
+	}
 	field->step = find_step(context->source, node->text, len);
 	if (field->step < 0) {
 		PROBLEM(reader, node->mark, "source '%.80s': there is no step '%.*s' before this one", node->text,
 			(int)(len < 80 ? len : 80), node->text);
-		return false;
+		return;
 	}
 	if (field->step > last) {
 		PROBLEM(reader, node->mark, "source '%.80s': the reply of step '%.*s' is not there yet", node->text,
 			(int)len, node->text);
-		return false;
+		return;
 	}
-	return split_path(reader, node, dot + 1, field);
+	split_path(reader, node, dot + 1, field);
 }
 
-static bool read_literal(struct source_reader *reader, const struct yaml_node *node, struct source_field *field)
+static void read_literal(struct source_reader *reader, const struct yaml_node *node, struct source_field *field)
 {
 	static const char *const keys[] = {"value"};
 
 	if (!reader_is_kind(reader, node, YAML_MAP, "the source of a field"))
-		return false;
+		return;
 	reader_check_keys(reader, node, keys, ARRAY_LEN(keys), "a fixed value");
 	field->literal = reader_get(node, "value");
 	field->source_text = "";
 	field->step = -1;
 	if (!field->literal)
 		PROBLEM(reader, node->mark, "a fixed value is written {value: …}");
-	return field->literal != NULL;
 }
 
 static void read_fields(struct source_context *context, const struct yaml_node *map, int32_t own, enum step_phase phase,
@@ -201,11 +203,15 @@ static void read_fields(struct source_context *context, const struct yaml_node *
 
 		*field = (struct source_field){
 			.mark = entry->mark, .source_mark = entry->value->mark, .target = entry->text};
-		if (!reader_is_field_name(entry->text, strlen(entry->text)))
+		if (!reader_is_field_name(entry->text, strlen(entry->text))) {
 			PROBLEM(reader, entry->mark, "'%.80s' is no name of a field", entry->text);
-		else if (entry->value->kind == YAML_SCALAR ? read_path(context, entry->value, own, phase, field)
-							   : read_literal(reader, entry->value, field))
-			command->field_count++;
+			continue;
+		}
+		if (entry->value->kind == YAML_SCALAR)
+			read_path(context, entry->value, own, phase, field);
+		else
+			read_literal(reader, entry->value, field);
+		command->field_count++;
 	}
 }
 
@@ -432,7 +438,6 @@ static void read_head(struct source_context *context, const struct yaml_node *ro
 struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems)
 {
 	static const char *const keys[] = {"saga", "description", "input", "key", "defaults", "steps"};
-	const size_t problems_before = problems->count;
 	struct source_context context = {.reader = {file_name, arena, problems},
 					 .source = arena_zalloc(arena, sizeof(struct source))};
 	const struct yaml_node *root = yaml_parse(file_name, text, arena, problems);
@@ -444,5 +449,5 @@ struct source *source_parse(const char *file_name, struct bytes text, struct are
 	read_head(&context, root);
 	read_defaults(&context, root);
 	read_steps(&context, root);
-	return problems->count == problems_before ? context.source : NULL;
+	return context.source;
 }

@@ -3,6 +3,7 @@
  *
  * Why:        what can be wrong with the text alone is found without the registry; plan.h binds the rest to schemas.
  * Guarantees: after source_parse() without problems the order of kinds, the ids and the references between steps hold.
+ *             After problems, what was wrong is NULL or left out, so that the rest can be checked against schemas, too.
  * Reference:  docs/definitions.md.
  * Ownership:  everything lives in the arena.
  */
@@ -31,7 +32,7 @@ struct source_field {
 	const struct yaml_node *literal; /* {value: literal}; NULL: a path */
 	int32_t step;                    /* whose reply; -1: the input */
 	const char *path[SOURCE_PATH_MAX];
-	size_t path_len;
+	size_t path_len; /* 0 without a literal: what was written is a problem */
 };
 
 struct source_command {
@@ -61,7 +62,7 @@ struct source {
 	size_t step_count;
 };
 
-/* NULL when there was a problem. */
+/* NULL when the text is no map at all. */
 struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems);
 
 /* `500ms` `3s` `5m` `24h` `7d`, more than zero, at most ten years. */

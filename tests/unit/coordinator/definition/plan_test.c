@@ -524,6 +524,27 @@ static void suggests_the_field_that_was_meant(void **state)
 	assert_problem(f, "t.yaml:8:34: source 'input.biig': In has no field 'biig'; did you mean 'big'?");
 }
 
+static void reports_problems_of_text_and_schemas_together(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)fake_schemas_add(&f->schemas, "s-input", SCHEMA_FORMAT_PROTOBUF, INPUT_PROTO);
+	(void)fake_schemas_add(&f->schemas, "c-value", SCHEMA_FORMAT_PROTOBUF,
+			       "syntax = \"proto3\"; message Cmd { string id = 1; int64 big = 2; int64 small = 3; }");
+	assert_int_equal(bind_text(f, "saga: s\nkey: idd\nsteps:\n- id: one\n  kind: pivto\n  command: c\n"
+				      "  replies: {succeeded: r}\n  compensation: none\n"
+				      "  fields: {big: nowhere, small: input.smal}\n"),
+			 -1);
+	assert_problem(f, "t.yaml:2:6: key 'idd' is no field of the input In; did you mean 'id'?");
+	assert_problem(f, "t.yaml:5:9: kind 'pivto' must be compensatable, pivot or retriable");
+	assert_problem(f, "t.yaml:9:17: source 'nowhere' is neither input.<field> nor <step>.<field>; a fixed value is "
+			  "{value: nowhere}");
+	assert_problem(f, "t.yaml:7:24: subject 'r-value' has no schema (subject 'r-value' not found): register one "
+			  "first, or mend the name");
+	assert_problem(f, "t.yaml:9:33: source 'input.smal': In has no field 'smal'");
+	assert_int_equal(f->problems.count, 5);
+}
+
 static void takes_fixed_values_and_checks_them(void **state)
 {
 	struct fixture *f = *state;
@@ -609,6 +630,7 @@ int main(void)
 		TEST(compares_records_by_name_down_to_the_leaves),
 		TEST(copies_recursive_records_and_maps),
 		TEST(suggests_the_field_that_was_meant),
+		TEST(reports_problems_of_text_and_schemas_together),
 		TEST(takes_fixed_values_and_checks_them),
 		TEST(refuses_fixed_values_that_do_not_fit),
 		TEST(makes_milestones_of_message_names),
