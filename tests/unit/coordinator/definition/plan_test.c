@@ -541,7 +541,8 @@ static void reports_problems_of_text_and_schemas_together(void **state)
 			  "{value: nowhere}");
 	assert_problem(f, "t.yaml:7:24: subject 'r-value' has no schema (subject 'r-value' not found): register one "
 			  "first, or mend the name");
-	assert_problem(f, "t.yaml:9:33: source 'input.smal': In has no field 'smal'");
+	assert_problem(f, "t.yaml:9:33: source 'input.smal': In has no field 'smal'; did you mean "
+			  "'small'?");
 	assert_int_equal(f->problems.count, 5);
 }
 
