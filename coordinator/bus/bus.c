@@ -303,7 +303,7 @@ static int subscribe(struct bus *bus, const char *const *topics, size_t count, s
 	return 0;
 }
 
-/* Follows the catalog. */
+/* Follows the catalog: reads what its replies come on, and learns what its commands go to. */
 static int keep_subscribed(struct bus *bus, struct error *err)
 {
 	uint64_t generation = catalog_generation(bus->catalog);
@@ -319,6 +319,8 @@ static int keep_subscribed(struct bus *bus, struct error *err)
 	if (count > 0 && subscribe(bus, topics, count, err) < 0)
 		return -1;
 	log_info("bus_subscribed", "topics=%zu", count);
+	count = catalog_command_topics(bus->catalog, &arena, &topics);
+	kafka_producer_prepare(bus->producer, topics, count);
 	bus->generation = generation;
 	return 0;
 }

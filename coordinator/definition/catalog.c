@@ -331,29 +331,57 @@ uint64_t catalog_generation(struct catalog *catalog)
 	return generation;
 }
 
-static bool is_listed(const char *const *topics, size_t count, const char *topic)
+/* Distinct topics, gathered in an arena. */
+struct topic_list {
+	const char **topics;
+	size_t count;
+};
+
+static void topic_list_add(struct topic_list *list, const char *topic)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(topics[i], topic) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->topics[i], topic) == 0)
+			return;
+	list->topics[list->count++] = topic;
 }
 
 size_t catalog_reply_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics)
 {
-	const char **topics;
-	size_t count = 0;
+	struct topic_list list = {0};
 	size_t max = 1;
 
 	pthread_mutex_lock(&catalog->mu);
 	for (size_t i = 0; i < catalog->count; i++)
 		max += catalog->plans[i]->reply_topic_count;
-	topics = arena_alloc(arena, max * sizeof(*topics));
+	list.topics = arena_alloc(arena, max * sizeof(*list.topics));
 	for (size_t i = 0; i < catalog->count; i++)
 		for (size_t j = 0; j < catalog->plans[i]->reply_topic_count; j++)
-			if (!is_listed(topics, count, catalog->plans[i]->reply_topics[j]))
-				topics[count++] = catalog->plans[i]->reply_topics[j];
+			topic_list_add(&list, catalog->plans[i]->reply_topics[j]);
 	pthread_mutex_unlock(&catalog->mu);
-	*ret_topics = topics;
-	return count;
+	*ret_topics = list.topics;
+	return list.count;
+}
+
+static void add_command_topics(const struct plan *plan, struct topic_list *list)
+{
+	for (size_t i = 0; i < plan->definition.step_count; i++)
+		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+			if (plan->steps[i].commands[phase].topic)
+				topic_list_add(list, plan->steps[i].commands[phase].topic);
+}
+
+size_t catalog_command_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics)
+{
+	struct topic_list list = {0};
+	size_t max = 1;
+
+	pthread_mutex_lock(&catalog->mu);
+	for (size_t i = 0; i < catalog->count; i++)
+		max += catalog->plans[i]->definition.step_count * STEP_PHASE_COUNT;
+	list.topics = arena_alloc(arena, max * sizeof(*list.topics));
+	for (size_t i = 0; i < catalog->count; i++)
+		add_command_topics(catalog->plans[i], &list);
+	pthread_mutex_unlock(&catalog->mu);
+	*ret_topics = list.topics;
+	return list.count;
 }

@@ -59,5 +59,7 @@ const char *catalog_nearest(struct catalog *catalog, const char *name, struct ar
 uint64_t catalog_generation(struct catalog *catalog);
 /* Every reply topic of every definition, distinct. */
 size_t catalog_reply_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics);
+/* Every command topic, compensations included, likewise. */
+size_t catalog_command_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics);
 
 #endif

@@ -67,6 +67,10 @@ DEFINE_CLEANUP(struct kafka_producer *, kafka_producer_free)
 NODISCARD int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token,
 			    struct error *err);
 NODISCARD int kafka_flush(struct kafka_producer *producer, int64_t timeout_ms, struct error *err);
+/* Has the producer find out where the partitions of these topics are, so that the first record to each is not held up for
+ * that (about a second). Only asks: never waits, and a broker that is away is asked when it is back. Naming a topic again
+ * costs next to nothing. Any thread. */
+void kafka_producer_prepare(struct kafka_producer *producer, const char *const *topics, size_t count);
 
 /* ---- consumer: group, static member, earliest, no auto store; eager rebalancing ---- */
 struct kafka_consumer;

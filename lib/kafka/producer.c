@@ -337,6 +337,22 @@ int kafka_flush(struct kafka_producer *producer, int64_t timeout_ms, struct erro
 			 (long long)timeout_ms);
 }
 
+void kafka_producer_prepare(struct kafka_producer *producer, const char *const *topics, size_t count)
+{
+	struct instance *instance = instance_ref(producer);
+
+	for (size_t i = 0; i < count; i++) {
+		/* A topic that is new to librdkafka is asked for at once, and kept after our handle is gone. It refuses
+		 * names that no topic can have; kafka_produce() says so. An instance made after a fatal error learns its
+		 * topics from the records. */
+		rd_kafka_topic_t *topic = rd_kafka_topic_new(instance->rk, topics[i], NULL);
+
+		if (topic)
+			rd_kafka_topic_destroy(topic);
+	}
+	instance_unref(instance);
+}
+
 int kafka_producer_ping(struct kafka_producer *producer, int64_t timeout_ms, int *ret_brokers, struct error *err)
 {
 	struct instance *instance = instance_ref(producer);

@@ -190,6 +190,12 @@ static int load_schemas(struct participant *participant, struct error *err)
 	return 0;
 }
 
+static void prepare_reply_topics(struct participant *participant)
+{
+	for (size_t i = 0; i < participant->reply_schema_count; i++)
+		kafka_producer_prepare(participant->producer, &participant->reply_schemas[i].topic, 1);
+}
+
 static void on_delivered(void *ctx, void *token, const struct error *err)
 {
 	(void)ctx;
@@ -274,6 +280,7 @@ static int start(struct participant *participant, struct error *err)
 		note_away(participant, &away);
 	}
 	note_back(participant);
+	prepare_reply_topics(participant);
 	return open_kafka(participant, err);
 }
 

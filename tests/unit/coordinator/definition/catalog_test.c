@@ -91,6 +91,7 @@ static int set_up(void **state)
 	(void)fake_schemas_add(&f->schemas, "c-value", SCHEMA_FORMAT_PROTOBUF, message);
 	(void)fake_schemas_add(&f->schemas, "r1-value", SCHEMA_FORMAT_PROTOBUF, message);
 	(void)fake_schemas_add(&f->schemas, "r2-value", SCHEMA_FORMAT_PROTOBUF, message);
+	(void)fake_schemas_add(&f->schemas, "undo-value", SCHEMA_FORMAT_PROTOBUF, message);
 	*state = f;
 	return 0;
 }
@@ -277,6 +278,26 @@ static void lists_reply_topics_of_all_versions_once(void **state)
 	assert_string_equal(topics[1], "r2");
 }
 
+static void lists_command_topics_of_steps_and_compensations_once(void **state)
+{
+	struct fixture *f = *state;
+	const char source[] = "saga: one\ninput: in\nkey: id\nsteps:\n"
+			      "- {id: a, command: c, replies: {succeeded: r1},\n"
+			      "   compensation: {command: undo, replies: {succeeded: r2}}}\n"
+			      "- {id: b, kind: pivot, command: c, replies: {succeeded: r1}}\n";
+	const struct plan *plan;
+	const char **topics;
+	bool is_created;
+
+	assert_int_equal(catalog_command_topics(f->catalog, &f->arena, &topics), 0);
+	assert_int_equal(catalog_put(f->catalog, "t.yaml", bytes_of_text(source), false, &plan, &is_created,
+				     &f->problems, &f->err),
+			 0);
+	assert_int_equal(catalog_command_topics(f->catalog, &f->arena, &topics), 2);
+	assert_string_equal(topics[0], "c");
+	assert_string_equal(topics[1], "undo");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -290,6 +311,7 @@ int main(void)
 		TEST(lists_the_newest_of_each_by_name),
 		TEST(names_what_was_probably_meant),
 		TEST(lists_reply_topics_of_all_versions_once),
+		TEST(lists_command_topics_of_steps_and_compensations_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,6 +324,25 @@ static void counts_the_brokers_that_answer(void **state)
 	kafka_producer_free(producer);
 }
 
+static void prepares_without_waiting_while_no_broker_answers(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *topics[] = {"orders", "no topic: has blanks", ""};
+	struct kafka_producer *producer = NULL;
+	struct error err;
+	int64_t begin_us;
+
+	rd_kafka_mock_broker_set_down(fixture->cluster, 1);
+	assert_int_equal(kafka_producer_new(&fixture->options, count_delivery, fixture, &producer, &err), 0);
+	begin_us = clock_monotonic_us();
+	kafka_producer_prepare(producer, topics, ARRAY_LEN(topics));
+	assert_true(clock_monotonic_us() - begin_us < 500000);
+	rd_kafka_mock_broker_set_up(fixture->cluster, 1);
+	produce_numbers(fixture, producer, 0, 3);
+	assert_int_equal(atomic_load(&fixture->confirmed), 3);
+	kafka_producer_free(producer);
+}
+
 #define KAFKA_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -339,6 +358,7 @@ int main(void)
 		KAFKA_TEST(goes_on_after_the_stored_offsets),
 		KAFKA_TEST(finds_a_topic_that_is_created_later),
 		KAFKA_TEST(counts_the_brokers_that_answer),
+		KAFKA_TEST(prepares_without_waiting_while_no_broker_answers),
 	};
 
 	log_init("kafka_test", LOG_LEVEL_ERROR);
