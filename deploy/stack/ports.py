@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, int] = {
     "order": 4001,
     "payment": 4002,
     "inventory": 4003,
+    "shipping": 4004,
     "registry": 8081,
     "grpc": 7233,
     "coordinator": 7280,

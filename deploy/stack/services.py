@@ -61,6 +61,7 @@ TABLE: tuple[Service | Task, ...] = (
     _participant("order"),
     _participant("payment"),
     _participant("inventory"),
+    _participant("shipping"),
     Service(
         "checkout", "checkout-service", ("--http-port", "{port:checkout}", "--saga-target", "{saga}"),
         needs=("coordinator", "definitions"), ports=("checkout",)),

@@ -60,7 +60,7 @@ def up(folders: Folders, options: Options, has_demo: bool, is_planned: bool) -> 
         found = endpoints.read(folders.endpoints)
         is_right = True
         if has_demo and "checkout" in options.names():
-            parts = [name for name in services.ALL if name in ("order", "payment", "inventory")]
+            parts = [name for name in services.ALL if name in ("order", "payment", "inventory", "shipping")]
             if all(name in options.names() for name in parts):
                 is_right = demo.run(folders, found)
         _say_what_to_try(folders, found, options)

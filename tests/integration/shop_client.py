@@ -103,7 +103,7 @@ class Shop:
     # ---- databases -----------------------------------------------------------------------------------------------
 
     def query(self, database: str, sql: str, *args: Any) -> list[tuple[Any, ...]]:
-        """Rows from one of the databases: saga, registry, order, payment or inventory."""
+        """Rows from one of the databases: saga, registry, order, payment, inventory or shipping."""
         with psycopg.connect(self.endpoints[f"PG_{database.upper()}_DSN"]) as connection:
             return connection.execute(sql, args).fetchall()
 
@@ -123,6 +123,10 @@ class Shop:
 
     def reservation_status(self, order_id: str) -> str | None:
         rows = self.query("inventory", "select status from reservations where order_id::text = %s", order_id)
+        return rows[0][0] if rows else None
+
+    def shipment_status(self, order_id: str) -> str | None:
+        rows = self.query("shipping", "select status from shipments where order_id = %s", order_id)
         return rows[0][0] if rows else None
 
     def stock(self, product: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ DAM = {
     "order": "payment",
     "payment": "inventory",
     "inventory": "payment",
+    "shipping": "payment",
     "registry": "payment",
 }
 
@@ -87,6 +88,10 @@ def test_kill_under_load_loses_and_doubles_nothing(shop: Shop, stack, victim: st
         "order", "select count(*) from orders where status = 'CONFIRMED' and order_id::text = any(%s)", ids
     )[0][0]
     assert confirmed == len(completed)
+    shipped = shop.query(
+        "shipping", "select order_id from shipments where status = 'SHIPPED' and order_id = any(%s) order by 1", ids
+    )
+    assert [order for (order,) in shipped] == sorted(one["order_id"] for one in completed)
 
     # I5: every log is gapless, and begins and ends as it must.
     rows = shop.query(

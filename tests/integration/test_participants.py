@@ -10,7 +10,7 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from kafka_tools import command_headers, headers_of, read_until, send
-from shop_client import Shop, wait_until
+from shop_client import Shop, http, wait_until
 from shop_messages import PROTOBUF_TOPICS
 
 
@@ -142,3 +142,29 @@ def test_replies_of_no_saga_and_garbage_change_nothing(participant: Participant,
     after = shop.get(started.saga_id)
     assert (after.version, after.state) == (ended.version, ended.state)
     wait_until(lambda: shop.checkout()[0] == 200, "checkouts go on")
+
+
+def test_ship_once_and_call_back(participant: Participant, shop: Shop) -> None:
+    items = [{"product_id": "prod-1", "quantity": 1}]
+    participant.command("shipping.ship.command", "ship", user_id="u", items=items)
+    [first] = participant.replies("shipping.shipped", 1)
+    participant.command("shipping.ship.command", "ship", user_id="u", items=items, attempt=2)
+    assert {reply.value() for reply in participant.replies("shipping.shipped", 2)} == {first.value()}
+    status, shipment = http("GET", f"{shop.endpoints['SHIPPING_URL']}/shipments/{participant.order}")
+    assert (status, shipment["status"], shipment["sagaId"]) == (200, "SHIPPED", participant.saga)
+    assert shipment["trackingNo"] in first.value().decode(errors="replace")
+    participant.command("shipping.cancel.command", "ship", "compensation")
+    [called_back] = participant.replies("shipping.cancelled", 1)
+    assert "saga-effect" not in headers_of(called_back)
+    assert shop.shipment_status(participant.order) == "CANCELLED"
+
+
+def test_second_shipment_and_shipments_of_nothing_are_refused(participant: Participant, shop: Shop) -> None:
+    items = [{"product_id": "prod-1", "quantity": 1}]
+    participant.command("shipping.ship.command", "ship", items=[])
+    participant.command("shipping.ship.command", "ship-2", items=items)
+    participant.command("shipping.ship.command", "ship-3", items=items)
+    reasons = [headers_of(reply)["saga-reason"] for reply in participant.replies("shipping.failed", 2)]
+    assert sorted(reasons) == ["invalid_command", "shipment_exists"]
+    assert shop.shipment_status(participant.order) == "SHIPPED"
+    assert http("GET", f"{shop.endpoints['SHIPPING_URL']}/shipments/none")[0] == 404

@@ -33,6 +33,7 @@ def test_c_success_takes_money_and_stock_once(shop: Shop) -> None:
     assert shop.order_status(order) == "CONFIRMED"
     assert shop.payment_status(order) == "CHARGED"
     assert shop.reservation_status(order) == "DEDUCTED"
+    assert shop.shipment_status(order) == "SHIPPED"
     assert shop.stock("prod-2") == (before[0] - 2, before[1])
     [(amount, currency)] = shop.query(
         "payment", "select amount_minor, currency from payments where order_id::text = %s", order

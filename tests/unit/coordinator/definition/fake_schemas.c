@@ -116,6 +116,9 @@ void fake_schemas_add_shop(struct fake_schemas *schemas)
 		{"inventory.released-value", "inventory/v1/inventory_released.avsc"},
 		{"inventory.deduct.command-value", "inventory/v1/deduct_inventory.avsc"},
 		{"inventory.deducted-value", "inventory/v1/inventory_deducted.avsc"},
+		{"shipping.ship.command-value", "shipping/v1/ship_order.proto"},
+		{"shipping.shipped-value", "shipping/v1/shipping_shipped.proto"},
+		{"shipping.failed-value", "shipping/v1/shipping_failed.proto"},
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -147,15 +147,15 @@ static void binds_the_shops_checkout_to_both_formats(void **state)
 
 	bind_checkout(f);
 	assert_string_equal(f->plan->definition.name, "checkout");
-	assert_int_equal(f->plan->definition.step_count, 5);
-	assert_int_equal(f->plan->schema_count, 20);
+	assert_int_equal(f->plan->definition.step_count, 6);
+	assert_int_equal(f->plan->schema_count, 23);
 	assert_string_equal(f->plan->key_field, "order_id");
 	assert_string_equal(f->plan->input->message, "shop.checkout.v1.CheckoutInput");
 	reserve = &f->plan->steps[plan_find_step(f->plan, "reserve-inventory")];
 	assert_string_equal(reserve->commands[STEP_PHASE_FORWARD].schema->content_type, "application/avro");
 	assert_string_equal(reserve->commands[STEP_PHASE_FORWARD].schema->message_type, "ReserveInventory");
 	assert_string_equal(f->plan->steps[0].commands[0].schema->content_type, "application/protobuf");
-	assert_int_equal(f->plan->reply_topic_count, 11);
+	assert_int_equal(f->plan->reply_topic_count, 13);
 	assert_true(f->plan->steps[1].is_reply_kept);
 	assert_false(f->plan->steps[0].is_reply_kept);
 	assert_int_equal(definition_check(&f->plan->definition, &f->err), 0);
@@ -264,7 +264,7 @@ static void understands_replies_by_header_then_by_topic(void **state)
 static void binds_again_to_pinned_schemas(void **state)
 {
 	struct fixture *f = *state;
-	struct plan_pin pins[20];
+	struct plan_pin pins[23];
 	char *text;
 	struct plan *again;
 
@@ -277,7 +277,7 @@ static void binds_again_to_pinned_schemas(void **state)
 			       "syntax = \"proto3\"; message ChargePayment { string card = 1; }");
 	text = fake_schemas_read_file("deploy/shop/checkout.yaml");
 	assert_int_equal(
-		plan_bind("t.yaml", bytes_of_text(text), pins, 20, &f->schemas.source, &again, &f->problems, &f->err),
+		plan_bind("t.yaml", bytes_of_text(text), pins, 23, &f->schemas.source, &again, &f->problems, &f->err),
 		0);
 	assert_int_equal(again->steps[1].commands[0].schema->schema_id,
 			 f->plan->steps[1].commands[0].schema->schema_id);
