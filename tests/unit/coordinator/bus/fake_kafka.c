@@ -1,0 +1,322 @@
+/* fake_kafka.c - see fake_kafka.h. */
+#include "fake_kafka.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+
+enum { LOG_MAX = 64, TOPICS_MAX = 4 };
+
+struct kafka_producer {
+	kafka_delivered_fn *delivered;
+	void *ctx;
+};
+
+struct kafka_consumer {
+	size_t position;
+	const char *topics[TOPICS_MAX];
+	size_t topic_count;
+	size_t batches; /* not freed yet */
+};
+
+struct kafka_batch {
+	struct kafka_consumer *consumer;
+	struct kafka_record *records;
+	size_t count;
+};
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t appended = PTHREAD_COND_INITIALIZER;
+static struct { /* guarded by mu */
+	struct kafka_record log[LOG_MAX];
+	size_t log_count;
+	size_t committed;
+	bool is_down;
+	enum err_code poll_failure;
+	const char *failing_topic;
+	enum err_code produce_failure;
+	size_t produce_calls;
+	struct kafka_record produced;
+	const char *prepared[TOPICS_MAX];
+	size_t prepared_count;
+} fake;
+
+static void lock(void)
+{
+	(void)pthread_mutex_lock(&mu);
+}
+
+static void unlock(void)
+{
+	(void)pthread_mutex_unlock(&mu);
+}
+
+/* ---- the test's side ---- */
+
+void fake_kafka_reset(void)
+{
+	lock();
+	memset(&fake, 0, sizeof(fake));
+	unlock();
+}
+
+void fake_kafka_append(const char *topic, const char *value)
+{
+	struct kafka_record record = {.topic = topic, .value = bytes_of_text(value), .has_value = true};
+
+	record.headers[record.header_count++] = (struct kafka_header){"saga-step", bytes_of_text("charge")};
+	lock();
+	assert(fake.log_count < LOG_MAX);
+	record.offset = (int64_t)fake.log_count;
+	fake.log[fake.log_count++] = record;
+	(void)pthread_cond_broadcast(&appended);
+	unlock();
+}
+
+size_t fake_kafka_committed(void)
+{
+	size_t committed;
+
+	lock();
+	committed = fake.committed;
+	unlock();
+	return committed;
+}
+
+void fake_kafka_set_down(bool is_down)
+{
+	lock();
+	fake.is_down = is_down;
+	unlock();
+}
+
+void fake_kafka_fail_poll(enum err_code code)
+{
+	lock();
+	fake.poll_failure = code;
+	unlock();
+}
+
+void fake_kafka_fail_produce(const char *topic, enum err_code code)
+{
+	lock();
+	fake.failing_topic = topic;
+	fake.produce_failure = code;
+	unlock();
+}
+
+size_t fake_kafka_produce_calls(void)
+{
+	size_t calls;
+
+	lock();
+	calls = fake.produce_calls;
+	unlock();
+	return calls;
+}
+
+const struct kafka_record *fake_kafka_produced(void)
+{
+	return fake.produced.topic ? &fake.produced : NULL; /* written on the test's thread, by the bus's port */
+}
+
+bool fake_kafka_is_prepared(const char *topic)
+{
+	bool is_found = false;
+
+	lock();
+	for (size_t i = 0; i < fake.prepared_count; i++)
+		is_found |= strcmp(fake.prepared[i], topic) == 0;
+	unlock();
+	return is_found;
+}
+
+/* ---- producer ---- */
+
+int kafka_producer_new(const struct kafka_options *options, kafka_delivered_fn *delivered, void *ctx,
+		       struct kafka_producer **ret_producer, struct error *err)
+{
+	struct kafka_producer *producer = xcalloc(1, sizeof(*producer));
+
+	(void)options;
+	(void)err;
+	*producer = (struct kafka_producer){.delivered = delivered, .ctx = ctx};
+	*ret_producer = producer;
+	return 0;
+}
+
+void kafka_producer_free(struct kafka_producer *producer)
+{
+	free(producer);
+}
+
+int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
+{
+	enum err_code code = 0;
+
+	lock();
+	fake.produce_calls++;
+	if (fake.failing_topic && strcmp(fake.failing_topic, record->topic) == 0)
+		code = fake.produce_failure;
+	else
+		fake.produced = *record;
+	unlock();
+	if (code)
+		return error_set(err, code, "%s: not today", record->topic);
+	producer->delivered(producer->ctx, token, NULL);
+	return 0;
+}
+
+void kafka_producer_prepare(struct kafka_producer *producer, const char *const *topics, size_t count)
+{
+	(void)producer;
+	assert(count <= TOPICS_MAX);
+	lock();
+	memcpy(fake.prepared, topics, count * sizeof(*topics));
+	fake.prepared_count = count;
+	unlock();
+}
+
+int kafka_producer_ping(struct kafka_producer *producer, int64_t timeout_ms, int *ret_brokers, struct error *err)
+{
+	bool is_down;
+
+	(void)producer;
+	(void)timeout_ms;
+	lock();
+	is_down = fake.is_down;
+	unlock();
+	if (is_down)
+		return error_set(err, ERR_UNAVAILABLE, "no broker answers");
+	*ret_brokers = 3;
+	return 0;
+}
+
+int kafka_producer_controller(const struct kafka_producer *producer)
+{
+	(void)producer;
+	return 1;
+}
+
+/* ---- consumer ---- */
+
+int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,
+			     struct error *err)
+{
+	(void)err;
+	assert(count <= TOPICS_MAX);
+	lock();
+	memcpy(consumer->topics, topics, count * sizeof(*topics));
+	consumer->topic_count = count;
+	consumer->position = fake.committed;
+	unlock();
+	return 0;
+}
+
+int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *wanted,
+		       struct kafka_consumer **ret_consumer, struct error *err)
+{
+	struct kafka_consumer *consumer = xcalloc(1, sizeof(*consumer));
+
+	(void)options;
+	assert(wanted->group && wanted->member);
+	*ret_consumer = consumer;
+	return kafka_consumer_subscribe(consumer, wanted->topics, wanted->topic_count, err);
+}
+
+void kafka_consumer_free(struct kafka_consumer *consumer)
+{
+	if (!consumer)
+		return;
+	assert(consumer->batches == 0);
+	free(consumer);
+}
+
+static bool has_topic(const struct kafka_consumer *consumer, const char *topic)
+{
+	for (size_t i = 0; i < consumer->topic_count; i++)
+		if (strcmp(consumer->topics[i], topic) == 0)
+			return true;
+	return false;
+}
+
+bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer, const char *topic)
+{
+	bool is_found;
+
+	lock();
+	is_found = has_topic(consumer, topic);
+	unlock();
+	return is_found;
+}
+
+/* Under the lock: until there is something to read, at most so long. */
+static void await_record(const struct kafka_consumer *consumer, int64_t wait_ms)
+{
+	struct timespec until;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += wait_ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (consumer->position == fake.log_count && rc == 0)
+		rc = pthread_cond_timedwait(&appended, &mu, &until);
+}
+
+int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms, struct kafka_batch **ret_batch,
+			struct error *err)
+{
+	struct kafka_batch *batch;
+	enum err_code failure;
+
+	lock();
+	failure = fake.poll_failure;
+	fake.poll_failure = 0;
+	if (failure) {
+		unlock();
+		return error_set(err, failure, "cannot poll");
+	}
+	await_record(consumer, wait_ms);
+	batch = xcalloc(1, sizeof(*batch));
+	batch->consumer = consumer;
+	batch->records = xcalloc(LOG_MAX, sizeof(*batch->records));
+	for (; consumer->position < fake.log_count && batch->count < max; consumer->position++)
+		if (has_topic(consumer, fake.log[consumer->position].topic))
+			batch->records[batch->count++] = fake.log[consumer->position];
+	consumer->batches++;
+	unlock();
+	*ret_batch = batch;
+	return 0;
+}
+
+size_t kafka_batch_count(const struct kafka_batch *batch)
+{
+	return batch->count;
+}
+
+const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index)
+{
+	assert(index < batch->count);
+	return &batch->records[index];
+}
+
+void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch)
+{
+	assert(batch->consumer == consumer && batch->count > 0);
+	lock();
+	assert((size_t)batch->records[0].offset <= fake.committed); /* else records would be passed over */
+	fake.committed = (size_t)batch->records[batch->count - 1].offset + 1;
+	unlock();
+}
+
+void kafka_batch_free(struct kafka_batch *batch)
+{
+	if (!batch)
+		return;
+	batch->consumer->batches--;
+	free(batch->records);
+	free(batch);
+}
