@@ -1,0 +1,542 @@
+/*
+ * store_test.c - the store's statements against a real database: AMENDS_TEST_POSTGRES is the conninfo or URI of one that
+ * may be written to; everything happens in a schema of its own there. Without it every test is skipped, and says so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "coordinator/store/store.h"
+#include "lib/pg/pg.h"
+
+enum { BOOT = 7, SECOND_US = 1000000 };
+#define TIME_US INT64_C(1767322984000001)
+
+static const char *conninfo;    /* as given; NULL: skip */
+static char own_conninfo[1000]; /* the same, in the schema of this run */
+static struct store *store;
+static struct store_port port;
+
+static void ok(int status, const struct error *err)
+{
+	if (status < 0)
+		fail_msg("%s", err->msg);
+}
+
+static int64_t query_int(const char *sql)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(own_conninfo, "store_test");
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+
+	ok(pg_exec(pg, sql, NULL, 0, &result, &err), &err);
+	return pg_get_int(result, 0, 0);
+}
+
+static void run(const char *sql)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(own_conninfo, "store_test");
+	struct error err;
+
+	ok(pg_exec_script(pg, sql, &err), &err);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	if (conninfo)
+		run("TRUNCATE saga, saga_log, definition;"
+		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
+	return 0;
+}
+
+static struct uuid id_of(uint8_t number)
+{
+	return (struct uuid){{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, number}};
+}
+
+/* ---- changes ---- */
+
+struct change {
+	struct store_start start;
+	struct store_log_row log;
+	char key[32];
+};
+
+static struct store_change make_start(struct change *c, uint8_t number, const char *idempotency_key)
+{
+	(void)snprintf(c->key, sizeof(c->key), "order-%d", number);
+	c->start = (struct store_start){
+		.definition_id = 1,
+		.definition_name = "checkout",
+		.key = c->key,
+		.idempotency_key = idempotency_key,
+		.input = bytes_of_text("input"),
+		.created_us = TIME_US,
+	};
+	c->log = (struct store_log_row){
+		.saga_id = id_of(number),
+		.step_id = "",
+		.entry = {.sequence = 1,
+			  .event = {.type = SAGA_EVENT_STARTED, .time_us = TIME_US, .step = -1},
+			  .state = SAGA_STATE_RUNNING,
+			  .milestone = "STARTED"},
+	};
+	return (struct store_change){
+		.saga_id = id_of(number),
+		.start = &c->start,
+		.version = 1,
+		.state = SAGA_STATE_RUNNING,
+		.milestone = "STARTED",
+		.data = bytes_of_text("first"),
+		.due_us = TIME_US + 3 * (int64_t)SECOND_US,
+		.updated_us = TIME_US,
+		.log = &c->log,
+		.log_count = 1,
+	};
+}
+
+static struct store_change make_end(struct change *c, uint8_t number, int64_t expected_version)
+{
+	c->log = (struct store_log_row){
+		.saga_id = id_of(number),
+		.step_id = "charge-payment",
+		.entry = {.sequence = expected_version + 1,
+			  .event = {.type = SAGA_EVENT_REJECTED,
+				    .time_us = TIME_US + SECOND_US,
+				    .phase = STEP_PHASE_FORWARD,
+				    .attempt = 2,
+				    .reason = "declined",
+				    .detail = "the card is \"old\"",
+				    .has_no_effect = true,
+				    .reply = bytes_of_text("reply")},
+			  .state = SAGA_STATE_COMPENSATED,
+			  .milestone = "PAYMENT_FAILED"},
+	};
+	return (struct store_change){
+		.saga_id = id_of(number),
+		.expected_version = expected_version,
+		.version = expected_version + 1,
+		.state = SAGA_STATE_COMPENSATED,
+		.milestone = "PAYMENT_FAILED",
+		.data = bytes_of_text("second"),
+		.updated_us = TIME_US + SECOND_US,
+		.ended_us = TIME_US + SECOND_US,
+		.log = &c->log,
+		.log_count = 1,
+	};
+}
+
+static enum store_result commit(struct store_change *changes, size_t count, struct error *err)
+{
+	struct store_commit batch = {.instance = "one", .boot = BOOT, .changes = changes, .count = count};
+
+	return port.commit(port.ctx, &batch, err);
+}
+
+static void commit_ok(struct store_change *changes, size_t count)
+{
+	struct error err = {0};
+
+	if (commit(changes, count, &err) != STORE_COMMITTED)
+		fail_msg("%s", err.msg);
+}
+
+static void start_ok(uint8_t number, const char *idempotency_key)
+{
+	struct change c;
+	struct store_change change = make_start(&c, number, idempotency_key);
+
+	commit_ok(&change, 1);
+	assert_int_equal(change.outcome, STORE_OUTCOME_DONE);
+}
+
+#define SKIP_WITHOUT_DATABASE                                                                                          \
+	do {                                                                                                           \
+		(void)state;                                                                                           \
+		if (!conninfo)                                                                                         \
+			skip();                                                                                        \
+	} while (0)
+
+static void a_saga_comes_back_as_it_was_stored(void **state)
+{
+	const struct engine_label labels[] = {{"shop", "a\"b"}, {"empty", ""}};
+	struct change c;
+	struct store_change change;
+	struct store_row *rows;
+	struct arena arena;
+	struct uuid ids[] = {id_of(9), id_of(1)};
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	change = make_start(&c, 1, "k");
+	c.start.labels = labels;
+	c.start.label_count = 2;
+	commit_ok(&change, 1);
+	arena_init(&arena, 0);
+	ok(port.load(port.ctx, ids, 2, &arena, &rows, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_true(uuid_equal(rows[0].saga_id, id_of(1)));
+	assert_int_equal(rows[0].definition_id, 1);
+	assert_int_equal(rows[0].version, 1);
+	assert_int_equal(rows[0].state, SAGA_STATE_RUNNING);
+	assert_true(bytes_equal_text(rows[0].data, "first"));
+	assert_true(bytes_equal_text(rows[0].input, "input"));
+	assert_string_equal(rows[0].definition_name, "checkout");
+	assert_string_equal(rows[0].key, "order-1");
+	assert_string_equal(rows[0].idempotency_key, "k");
+	assert_int_equal(rows[0].label_count, 2);
+	for (size_t i = 0; i < 2; i++) /* jsonb orders them its own way */
+		assert_string_equal(rows[0].labels[i].value, strcmp(rows[0].labels[i].name, "shop") == 0 ? "a\"b" : "");
+	ok(port.find(port.ctx, (struct store_key[]){{"checkout", "k"}, {"checkout", "l"}}, 2, &arena, &rows, &count,
+		     &err),
+	   &err);
+	assert_int_equal(count, 1);
+	assert_true(uuid_equal(rows[0].saga_id, id_of(1)));
+	arena_release(&arena);
+}
+
+static void a_start_that_meets_a_row_changes_nothing_and_logs_nothing(void **state)
+{
+	struct change c[3];
+	struct store_change changes[3];
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	changes[0] = make_start(&c[0], 1, "other key"); /* the id */
+	changes[1] = make_start(&c[1], 2, "k");         /* the key */
+	changes[2] = make_start(&c[2], 3, "l");
+	commit_ok(changes, 3);
+	assert_int_equal(changes[0].outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(changes[1].outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(changes[2].outcome, STORE_OUTCOME_DONE);
+	assert_int_equal(query_int("SELECT count(*) FROM saga"), 2);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 2);
+}
+
+static void a_change_of_another_version_changes_nothing_and_logs_nothing(void **state)
+{
+	struct change c[3];
+	struct store_change changes[3];
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	start_ok(2, "l");
+	changes[0] = make_end(&c[0], 1, 1);
+	changes[1] = make_end(&c[1], 2, 4);
+	changes[2] = make_end(&c[2], 3, 1); /* no such row */
+	commit_ok(changes, 3);
+	assert_int_equal(changes[0].outcome, STORE_OUTCOME_DONE);
+	assert_int_equal(changes[1].outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(changes[2].outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE version = 2 AND NOT is_open AND ended_at IS NOT "
+				   "NULL AND due_at IS NULL"),
+			 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log WHERE sequence > 1"), 1);
+}
+
+static void content_that_postgres_refuses_is_told_from_other_failures(void **state)
+{
+	struct change c[2];
+	struct store_change changes[2];
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	changes[0] = make_start(&c[0], 1, "k");
+	changes[1] = make_start(&c[1], 2, "not utf-8: \xff");
+	assert_int_equal(commit(changes, 2, &err), STORE_REFUSED);
+	assert_int_equal(query_int("SELECT count(*) FROM saga"), 0);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 0);
+	changes[1] = make_start(&c[1], 2, "l");
+	c[1].start.definition_id = 99; /* a foreign key */
+	assert_int_equal(commit(changes, 2, &err), STORE_REFUSED);
+	commit_ok(changes, 1);
+}
+
+static void the_log_comes_back_in_order(void **state)
+{
+	struct uuid ids[] = {id_of(2), id_of(1), id_of(3)};
+	struct store_log_row *rows;
+	struct store_change change;
+	struct change c;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	start_ok(2, "l");
+	change = make_end(&c, 1, 1);
+	commit_ok(&change, 1);
+	arena_init(&arena, 0);
+	ok(port.load_log(port.ctx, ids, 3, &arena, &rows, &count, &err), &err);
+	assert_int_equal(count, 3);
+	assert_true(uuid_equal(rows[0].saga_id, id_of(1)) && uuid_equal(rows[1].saga_id, id_of(1)));
+	assert_int_equal(rows[0].entry.event.type, SAGA_EVENT_STARTED);
+	assert_string_equal(rows[0].step_id, "");
+	assert_int_equal(rows[1].entry.sequence, 2);
+	assert_int_equal(rows[1].entry.event.type, SAGA_EVENT_REJECTED);
+	assert_int_equal(rows[1].entry.event.time_us, TIME_US + SECOND_US);
+	assert_int_equal(rows[1].entry.event.attempt, 2);
+	assert_int_equal(rows[1].entry.state, SAGA_STATE_COMPENSATED);
+	assert_string_equal(rows[1].step_id, "charge-payment");
+	assert_string_equal(rows[1].entry.milestone, "PAYMENT_FAILED");
+	assert_string_equal(rows[1].entry.event.reason, "declined");
+	assert_string_equal(rows[1].entry.event.detail, "the card is \"old\"");
+	assert_true(rows[1].entry.event.has_no_effect);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log WHERE reply = 'reply'"), 1);
+	arena_release(&arena);
+}
+
+static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
+{
+	struct store_page page;
+	struct store_change change;
+	struct change c;
+	struct arena arena;
+	struct error err;
+	int64_t now_us;
+
+	SKIP_WITHOUT_DATABASE;
+	for (uint8_t i = 1; i <= 4; i++) {
+		char key[8] = {'k', (char)('0' + i)};
+
+		start_ok(i, key);
+	}
+	change = make_end(&c, 4, 1); /* ended: never due */
+	commit_ok(&change, 1);
+	run("UPDATE saga SET due_at = now() + interval '1 hour' WHERE key = 'order-2'");
+	arena_init(&arena, 0);
+	ok(port.now(port.ctx, &now_us, &err), &err);
+	ok(port.due(port.ctx, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 2);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)) && uuid_equal(page.items[1].saga_id, id_of(3)));
+	assert_true(page.now_us >= now_us);
+	ok(port.due(port.ctx, id_of(1), 1, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)));
+	ok(port.due(port.ctx, id_of(3), 10, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	assert_true(page.now_us >= now_us); /* also without a row */
+	ok(port.left_behind(port.ctx, "one", BOOT, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	ok(port.left_behind(port.ctx, "one", BOOT + 1, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 3);
+	ok(port.left_behind(port.ctx, "two", BOOT + 1, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	ok(port.glance(port.ctx, (struct uuid[]){id_of(4), id_of(8)}, 2, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_int_equal(page.items[0].version, 2);
+	assert_int_equal(page.items[0].state, SAGA_STATE_COMPENSATED);
+	arena_release(&arena);
+}
+
+static void stuck_sagas_are_counted_with_the_open_ones(void **state)
+{
+	int64_t counts[SAGA_STATE_COUNT];
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	start_ok(2, "l");
+	start_ok(3, "m");
+	run("UPDATE saga SET state = 6 WHERE key = 'order-2'");
+	assert_int_equal(SAGA_STATE_STUCK, 6);
+	ok(port.count_open(port.ctx, counts, &err), &err);
+	assert_int_equal(counts[SAGA_STATE_RUNNING], 2);
+	assert_int_equal(counts[SAGA_STATE_STUCK], 1);
+	assert_int_equal(counts[SAGA_STATE_COMPLETED], 0);
+}
+
+static void the_views_speak_in_words(void **state)
+{
+	static const char *const statuses[SAGA_STATE_COUNT] = {
+		[SAGA_STATE_SCHEDULED] = "RUNNING",    [SAGA_STATE_RUNNING] = "RUNNING",
+		[SAGA_STATE_COMPLETING] = "RUNNING",   [SAGA_STATE_COMPLETED] = "COMPLETED",
+		[SAGA_STATE_COMPENSATING] = "RUNNING", [SAGA_STATE_COMPENSATED] = "FAILED",
+		[SAGA_STATE_STUCK] = "RUNNING",        [SAGA_STATE_FAILED] = "FAILED",
+	};
+	struct store_change change;
+	struct change c;
+	char sql[400];
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	for (int i = 0; i < SAGA_STATE_COUNT; i++) {
+		(void)snprintf(sql, sizeof(sql), "UPDATE saga SET state = %d", i);
+		run(sql);
+		(void)snprintf(sql, sizeof(sql),
+			       "SELECT count(*) FROM sagas WHERE order_id = 'order-1' AND status = '%s' AND step = "
+			       "'STARTED' AND state = '%s' AND definition_version = 1",
+			       statuses[i], saga_state_name((enum saga_state)i));
+		assert_int_equal(query_int(sql), 1);
+	}
+	for (int i = 0; i < SAGA_EVENT_COUNT; i++) {
+		(void)snprintf(sql, sizeof(sql), "UPDATE saga_log SET event = %d, step = 'x', phase = %d", i, i % 2);
+		run(sql);
+		(void)snprintf(sql, sizeof(sql),
+			       "SELECT count(*) FROM saga_events WHERE event = '%s' AND step_id = 'x' AND phase = '%s'"
+			       " AND state = 'RUNNING'",
+			       saga_event_name((enum saga_event_type)i), step_phase_name((enum step_phase)(i % 2)));
+		assert_int_equal(query_int(sql), 1);
+	}
+	change = make_end(&c, 1, 1);
+	commit_ok(&change, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM sagas WHERE status = 'FAILED' AND step = 'PAYMENT_FAILED'"),
+			 1);
+}
+
+static void updates_of_steps_are_hot(void **state)
+{
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	/* No index may contain a column that steps change, neither as a key nor in its predicate. */
+	assert_int_equal(query_int("SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+				   " AND a.attnum = ANY(i.indkey) WHERE i.indrelid = 'saga'::regclass AND a.attname IN"
+				   " ('version', 'updated_at', 'due_at', 'state', 'milestone', 'data', 'sent_boot')"),
+			 0);
+	assert_int_equal(query_int("SELECT count(*) FROM pg_indexes WHERE tablename = 'saga' AND schemaname ="
+				   " current_schema() AND indexdef ~ 'WHERE.*(version|updated_at|due_at|state)'"),
+			 0);
+}
+
+static void a_connection_that_the_server_ended_costs_no_commit(void **state)
+{
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'saga-coordinator'");
+	start_ok(2, "l");
+}
+
+static void a_server_that_is_away_is_unknown_and_unavailable(void **state)
+{
+	struct store *away = store_new("host=127.0.0.1 port=1 user=nobody");
+	struct store_port away_port = store_saga_port(away);
+	struct change c;
+	struct store_change change = make_start(&c, 1, "k");
+	struct store_commit batch = {.instance = "one", .changes = &change, .count = 1};
+	struct error err;
+	int64_t now_us;
+
+	(void)state;
+	assert_int_equal(away_port.commit(away_port.ctx, &batch, &err), STORE_UNKNOWN);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	assert_int_equal(away_port.now(away_port.ctx, &now_us, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	store_free(away);
+}
+
+static void definitions_get_gapless_versions_and_ids(void **state)
+{
+	struct plan_pin pins[] = {{"a-value", 2, 17}, {"b\"-value", 1, 18}};
+	struct stored_definition definition = {.name = "other", .source = "one", .pins = pins, .pin_count = 2};
+	struct definition_port definitions;
+	struct stored_definition *loaded;
+	struct arena arena;
+	struct error err;
+	int64_t created_us;
+	int32_t id, version;
+	size_t count;
+	bool is_new;
+
+	SKIP_WITHOUT_DATABASE;
+	definitions = store_definition_port(store);
+	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
+	assert_true(is_new && id == 2 && version == 1);
+	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
+	assert_true(!is_new && id == 2 && version == 1);
+	definition.source = "two";
+	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
+	assert_true(is_new && id == 3 && version == 2);
+	definition.source = "one"; /* not the newest any more */
+	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
+	assert_true(is_new && id == 4 && version == 3);
+	arena_init(&arena, 0);
+	ok(definitions.load(definitions.ctx, 2, &arena, &loaded, &count, &err), &err);
+	assert_int_equal(count, 2);
+	assert_int_equal(loaded[0].id, 3);
+	assert_string_equal(loaded[0].source, "two");
+	assert_int_equal(loaded[1].version, 3);
+	assert_int_equal(loaded[1].pin_count, 2);
+	assert_string_equal(loaded[1].pins[1].subject, "b\"-value");
+	assert_int_equal(loaded[1].pins[0].version, 2);
+	assert_int_equal(loaded[1].pins[0].schema_id, 17);
+	assert_int_equal(loaded[1].created_us, created_us);
+	arena_release(&arena);
+}
+
+/* ---- the schema of this run ---- */
+
+static int run_script(const char *format)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(conninfo, "store_test");
+	struct error err;
+	char script[200];
+
+	(void)snprintf(script, sizeof(script), format, (int)getpid());
+	if (pg_exec_script(pg, script, &err) == 0)
+		return 0;
+	print_error("%s\n", err.msg);
+	return -1;
+}
+
+static int set_up(void **state)
+{
+	struct error err;
+
+	(void)state;
+	conninfo = getenv("AMENDS_TEST_POSTGRES");
+	if (!conninfo)
+		return 0;
+	if (strstr(conninfo, "://"))
+		(void)snprintf(own_conninfo, sizeof(own_conninfo), "%s%soptions=-csearch_path%%3Dstore_test_%d",
+			       conninfo, strchr(conninfo, '?') ? "&" : "?", (int)getpid());
+	else
+		(void)snprintf(own_conninfo, sizeof(own_conninfo), "%s options='-csearch_path=store_test_%d'", conninfo,
+			       (int)getpid());
+	if (run_script("CREATE SCHEMA store_test_%d") < 0)
+		return -1;
+	store = store_new(own_conninfo);
+	port = store_saga_port(store);
+	if (store_migrate(store, 5000, &err) == 0)
+		return 0;
+	print_error("%s\n", err.msg);
+	return -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	store_free(store);
+	return conninfo ? run_script("SET client_min_messages = warning; DROP SCHEMA store_test_%d CASCADE") : 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_saga_comes_back_as_it_was_stored, begin),
+		cmocka_unit_test_setup(a_start_that_meets_a_row_changes_nothing_and_logs_nothing, begin),
+		cmocka_unit_test_setup(a_change_of_another_version_changes_nothing_and_logs_nothing, begin),
+		cmocka_unit_test_setup(content_that_postgres_refuses_is_told_from_other_failures, begin),
+		cmocka_unit_test_setup(the_log_comes_back_in_order, begin),
+		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
+		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
+		cmocka_unit_test_setup(the_views_speak_in_words, begin),
+		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
+		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
+		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
+		cmocka_unit_test_setup(definitions_get_gapless_versions_and_ids, begin),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
