@@ -30,6 +30,7 @@ struct pg {
 	PGconn *connection; /* NULL: not connected */
 	char sqlstate[6];
 	bool is_in_transaction;
+	bool is_dismissed;                  /* the server has said that it ends this connection */
 	struct statement *buckets[BUCKETS]; /* prepared on this connection, by the hash of their text */
 	unsigned statement_count;
 	struct buffer scratch; /* jsonb parameters with their version byte */
@@ -88,10 +89,14 @@ static int first_line(const char *text)
 	return (int)strcspn(text, "\n");
 }
 
-static void ignore_notice(void *ctx, const PGresult *result)
+/* "already exists, skipping" and the like are not printed by a library. What comes unasked and is fatal is the server's
+ * farewell. */
+static void on_notice(void *ctx, const PGresult *result)
 {
-	(void)ctx;
-	(void)result; /* "already exists, skipping": a library does not print */
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	struct pg *pg = ctx;
+
+	pg->is_dismissed |= severity && strcmp(severity, "FATAL") == 0;
 }
 
 int pg_connect(struct pg *pg, struct error *err)
@@ -117,7 +122,8 @@ int pg_connect(struct pg *pg, struct error *err)
 	if (!pg->connection)
 		abort(); /* out of memory */
 	if (PQstatus(pg->connection) == CONNECTION_OK) {
-		(void)PQsetNoticeReceiver(pg->connection, ignore_notice, NULL);
+		(void)PQsetNoticeReceiver(pg->connection, on_notice, pg);
+		pg->is_dismissed = false;
 		return 0;
 	}
 	pg->sqlstate[0] = 0;
@@ -197,8 +203,8 @@ static int check(struct pg *pg, PGresult *result, PGresult **ret_result, struct 
 	return fail(pg, result, err);
 }
 
-/* An idle connection that the server closed is noticed before a statement is entrusted to it, so that a restart of the
- * server costs nobody a failed call. */
+/* An idle connection that the server closed, or is about to close, is noticed before a statement is entrusted to it, so
+ * that a restart of the server costs nobody a failed call. */
 static void notice_closed(struct pg *pg)
 {
 	while (pg_is_connected(pg)) {
@@ -206,7 +212,12 @@ static void notice_closed(struct pg *pg)
 
 		if (poll(&wait, 1, 0) <= 0)
 			return;
-		if (PQconsumeInput(pg->connection) == 0)
+		if (PQconsumeInput(pg->connection) == 0) {
+			disconnect(pg);
+			return;
+		}
+		PQfreemem(PQnotifies(pg->connection)); /* nobody listens; it has libpq look at what came */
+		if (pg->is_dismissed)
 			disconnect(pg);
 	}
 }
