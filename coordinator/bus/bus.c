@@ -399,7 +399,7 @@ static void *run(void *arg)
 
 static struct kafka_options copy_options(const struct kafka_options *options)
 {
-	struct kafka_property *properties = xcalloc(options->property_count + 1, sizeof(*properties));
+	struct text_pair *properties = xcalloc(options->property_count + 1, sizeof(*properties));
 
 	for (size_t i = 0; i < options->property_count; i++) {
 		properties[i].name = xstrdup(options->properties[i].name);
@@ -419,7 +419,7 @@ static void release_options(struct kafka_options *options)
 		free((char *)options->properties[i].name);
 		free((char *)options->properties[i].value);
 	}
-	free((struct kafka_property *)options->properties);
+	free((struct text_pair *)options->properties);
 	free((char *)options->brokers);
 	free((char *)options->client_id);
 }

@@ -17,7 +17,7 @@
 
 enum { SEEK_MS = 3000 };
 
-static const struct kafka_property consumer_settings[] = {
+static const struct text_pair consumer_settings[] = {
 	{"session.timeout.ms", "6000"},
 	{"heartbeat.interval.ms", "1500"},
 	{"max.poll.interval.ms", "300000"},
@@ -128,14 +128,14 @@ static int subscribe(struct kafka_consumer *consumer, struct error *err)
 
 static int open_client(struct kafka_consumer *consumer, struct error *err)
 {
-	struct kafka_property settings[ARRAY_LEN(consumer_settings) + 2];
+	struct text_pair settings[ARRAY_LEN(consumer_settings) + 2];
 	size_t count = ARRAY_LEN(consumer_settings);
 	rd_kafka_conf_t *conf = NULL;
 
 	memcpy(settings, consumer_settings, sizeof(consumer_settings));
-	settings[count++] = (struct kafka_property){"group.id", consumer->group};
+	settings[count++] = (struct text_pair){"group.id", consumer->group};
 	if (consumer->member)
-		settings[count++] = (struct kafka_property){"group.instance.id", consumer->member};
+		settings[count++] = (struct text_pair){"group.instance.id", consumer->member};
 	if (kafka_config_new(&consumer->options, settings, count, &conf, err) < 0)
 		return -1;
 	rd_kafka_conf_set_opaque(conf, consumer);

@@ -16,18 +16,18 @@
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
-
-struct kafka_property { /* any property of librdkafka, such as security.protocol; overrides ours */
-	const char *name;
-	const char *value;
-};
+#include "lib/base/problems.h"
+#include "lib/base/text_pair.h"
 
 struct kafka_options {
 	const char *brokers; /* host:port,host:port */
 	const char *client_id;
-	const struct kafka_property *properties;
+	const struct text_pair *properties; /* any of librdkafka, such as security.protocol; they override ours */
 	size_t property_count;
 };
+
+/* Adds every property that librdkafka does not know or whose value it refuses; its place is its name behind `prefix`. */
+void kafka_options_check(const struct kafka_options *options, const char *prefix, struct problems *problems);
 
 struct kafka_header {
 	const char *name;

@@ -25,7 +25,7 @@ static int set_property(rd_kafka_conf_t *conf, const char *name, const char *val
 	return error_set(err, ERR_INVALID, "cannot set kafka property '%s': %s", name, why);
 }
 
-int kafka_config_new(const struct kafka_options *options, const struct kafka_property *settings, size_t setting_count,
+int kafka_config_new(const struct kafka_options *options, const struct text_pair *settings, size_t setting_count,
 		     rd_kafka_conf_t **ret_conf, struct error *err)
 {
 	_cleanup_(rd_kafka_conf_destroyp)
@@ -47,6 +47,24 @@ int kafka_config_new(const struct kafka_options *options, const struct kafka_pro
 	return 0;
 }
 
+void kafka_options_check(const struct kafka_options *options, const char *prefix, struct problems *problems)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	struct error err;
+
+	for (size_t i = 0; i < options->property_count; i++) {
+		const struct text_pair *property = &options->properties[i];
+
+		_cleanup_(buffer_release)
+		struct buffer place = {0};
+
+		buffer_append_format(&place, "%s%s", prefix, property->name);
+		if (set_property(conf, property->name, property->value, &err) < 0)
+			problems_add(problems, buffer_text(&place), "%s", err.msg);
+	}
+	rd_kafka_conf_destroy(conf);
+}
+
 int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err)
 {
 	char why[256] = "";
@@ -62,7 +80,7 @@ int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **r
 
 struct kafka_options kafka_options_copy(const struct kafka_options *options)
 {
-	struct kafka_property *properties = xcalloc(options->property_count + 1, sizeof(*properties));
+	struct text_pair *properties = xcalloc(options->property_count + 1, sizeof(*properties));
 
 	for (size_t i = 0; i < options->property_count; i++) {
 		properties[i].name = xstrdup(options->properties[i].name);

@@ -12,7 +12,7 @@
 #include "lib/kafka/kafka.h"
 
 /* Our settings in the order given, then the user's own properties, which win. */
-NODISCARD int kafka_config_new(const struct kafka_options *options, const struct kafka_property *settings,
+NODISCARD int kafka_config_new(const struct kafka_options *options, const struct text_pair *settings,
 			       size_t setting_count, rd_kafka_conf_t **ret_conf, struct error *err);
 DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy)
 

@@ -25,7 +25,7 @@ enum {
 
 /* How we produce. A lone saga waits for every record, so batches may gather for a fifth of a millisecond only; under load
  * they gather by themselves while five requests are under way. */
-static const struct kafka_property producer_settings[] = {
+static const struct text_pair producer_settings[] = {
 	{"acks", "all"},
 	{"enable.idempotence", "true"},
 	{"partitioner", "murmur2_random"},

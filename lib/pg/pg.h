@@ -25,6 +25,8 @@
 struct pg;
 struct pg_result;
 
+/* ERR_INVALID: libpq cannot read it. */
+NODISCARD int pg_conninfo_check(const char *conninfo, struct error *err);
 /* Connects at the first use, and again after a loss. `application` shows in pg_stat_activity. */
 struct pg *pg_new(const char *conninfo, const char *application);
 void pg_free(struct pg *pg);

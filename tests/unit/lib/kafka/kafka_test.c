@@ -27,7 +27,7 @@ struct fixture {
 };
 
 /* The mock waits for the session of a member that has left, so sessions are short here. */
-static const struct kafka_property properties[] = {
+static const struct text_pair properties[] = {
 	{"session.timeout.ms", "4000"},
 	{"heartbeat.interval.ms", "300"},
 	{"topic.metadata.refresh.interval.ms", "300"},
@@ -156,7 +156,7 @@ static void takes_the_last_header_of_a_name(void **state)
 static void names_a_property_that_does_not_exist(void **state)
 {
 	struct fixture *fixture = *state;
-	struct kafka_property property = {"linger.year", "1"};
+	struct text_pair property = {"linger.year", "1"};
 	struct kafka_options options = {fixture->options.brokers, NULL, &property, 1};
 	struct kafka_producer *producer = NULL;
 	struct error err;
@@ -164,6 +164,22 @@ static void names_a_property_that_does_not_exist(void **state)
 	assert_int_equal(kafka_producer_new(&options, count_delivery, fixture, &producer, &err), -1);
 	assert_int_equal(err.code, ERR_INVALID);
 	assert_non_null(strstr(err.msg, "linger.year"));
+}
+
+static void names_every_property_that_is_wrong_before_a_client_is_made(void **state)
+{
+	static const struct text_pair pairs[] = {
+		{"linger.year", "1"}, {"security.protocol", "SASL_SSL"}, {"acks", "many"}};
+	struct kafka_options options = {"x", NULL, pairs, ARRAY_LEN(pairs)};
+	struct problems problems;
+
+	(void)state;
+	problems_init(&problems);
+	kafka_options_check(&options, "kafka.", &problems);
+	assert_int_equal(problems.count, 2);
+	assert_string_equal(problems.items[0].place, "kafka.linger.year");
+	assert_string_equal(problems.items[1].place, "kafka.acks");
+	problems_release(&problems);
 }
 
 static void reads_what_was_produced_with_key_value_and_headers(void **state)
@@ -349,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_last_header_of_a_name),
+		cmocka_unit_test(names_every_property_that_is_wrong_before_a_client_is_made),
 		KAFKA_TEST(names_a_property_that_does_not_exist),
 		KAFKA_TEST(reads_what_was_produced_with_key_value_and_headers),
 		KAFKA_TEST(confirms_every_record_that_had_a_token),

@@ -96,6 +96,19 @@ static void values_of_every_type_come_back_as_they_went(void **state)
 	assert_true(bytes_equal_text(pg_get_bytes(result, 0, 11), "[2]"));
 }
 
+static void a_conninfo_that_libpq_cannot_read_is_told_without_connecting(void **state)
+{
+	struct error err;
+
+	(void)state;
+	assert_int_equal(pg_conninfo_check("", &err), 0);
+	assert_int_equal(pg_conninfo_check("host=a,b sslmode=verify-full sslrootcert=/x", &err), 0);
+	assert_int_equal(pg_conninfo_check("postgresql://me@host/db?sslmode=require", &err), 0);
+	assert_int_equal(pg_conninfo_check("hst=a", &err), -1);
+	assert_int_equal(err.code, ERR_INVALID);
+	assert_string_equal(err.msg, "invalid connection option \"hst\"");
+}
+
 static void arrays_unnest_row_by_row(void **state)
 {
 	_cleanup_(pg_freep)
@@ -382,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_of_every_type_come_back_as_they_went),
+		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
 		cmocka_unit_test(arrays_unnest_row_by_row),
 		cmocka_unit_test(an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again),
 		cmocka_unit_test(a_statement_is_prepared_once_for_its_text_and_types),
