@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/memory.h"
+#include "lib/pg/pg.h"
 
 enum { HOST_BYTES_MAX = 200, OPTIONS_MAX = 16 };
 
@@ -51,10 +52,12 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .help = "brokers to begin with",
 		 .place = &settings->kafka_brokers},
 		{.flag = "kafka-property",
-		 .type = OPTION_LIST,
+		 .environment = "KAFKA_PROPERTY_",
+		 .type = OPTION_PROPERTIES,
+		 .prefix = "kafka.",
 		 .value_name = "NAME=VALUE",
-		 .help = "a property of librdkafka, such as security.protocol=SSL; may be repeated",
-		 .place = &settings->kafka_property_texts},
+		 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",
+		 .place = &settings->kafka_properties},
 		{.flag = "registry-url",
 		 .environment = "REGISTRY_URL",
 		 .default_text = "http://127.0.0.1:8081",
@@ -99,7 +102,8 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .value_name = "LEVEL",
 		 .help = "what is logged",
 		 .place = &settings->log_level,
-		 .choices = "error warn info debug"},
+		 .choices = "error warn info debug",
+		 .is_reloaded = true},
 	};
 
 	_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
@@ -107,25 +111,16 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 	return sizeof(options) / sizeof(options[0]);
 }
 
-static bool split_properties(struct settings *settings)
+/* What librdkafka and libpq would refuse, before anything is opened. */
+static void check(void *ctx, struct problems *problems)
 {
-	if (settings->kafka_property_texts.count > KAFKA_PROPERTIES_MAX) {
-		(void)fprintf(stderr, "--kafka-property: at most %d are taken\n", KAFKA_PROPERTIES_MAX);
-		return false;
-	}
-	for (size_t i = 0; i < settings->kafka_property_texts.count; i++) {
-		char *copy = xstrdup(settings->kafka_property_texts.items[i]); /* for the life of the process */
-		char *equals = strchr(copy, '=');
+	const struct settings *settings = ctx;
+	struct kafka_options kafka = settings_kafka(settings);
+	struct error err;
 
-		if (!equals || equals == copy) {
-			(void)fprintf(stderr, "--kafka-property %s: NAME=VALUE is expected\n", copy);
-			free(copy);
-			return false;
-		}
-		*equals = 0;
-		settings->kafka_properties[i] = (struct kafka_property){copy, equals + 1};
-	}
-	return true;
+	kafka_options_check(&kafka, "kafka.", problems);
+	if (pg_conninfo_check(settings->postgres, &err) < 0)
+		problems_add(problems, "postgres", "%s", err.msg);
 }
 
 static void name_instance(struct settings *settings)
@@ -150,13 +145,15 @@ bool settings_read(struct settings *settings, int argc, char **argv, int *ret_st
 		.summary = "Runs sagas: sends their commands, follows their replies, undoes what has to be undone.",
 		.options = options,
 		.option_count = list_options(settings, options),
+		.check = check,
+		.check_ctx = settings,
 	};
 
 	*ret_status = 2;
 	switch (options_parse(&program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
 		name_instance(settings);
-		return split_properties(settings);
+		return true;
 	case OPTIONS_EXIT:
 		*ret_status = 0;
 		return false;
@@ -172,6 +169,6 @@ struct kafka_options settings_kafka(const struct settings *settings)
 {
 	return (struct kafka_options){.brokers = settings->kafka_brokers,
 				      .client_id = "saga-coordinator",
-				      .properties = settings->kafka_properties,
-				      .property_count = settings->kafka_property_texts.count};
+				      .properties = settings->kafka_properties.items,
+				      .property_count = settings->kafka_properties.count};
 }

@@ -9,8 +9,6 @@
 #include "lib/kafka/kafka.h"
 #include "lib/options/options.h"
 
-enum { KAFKA_PROPERTIES_MAX = 64 };
-
 struct settings {
 	const char *grpc_listen;
 	bool is_insecure_allowed;
@@ -18,8 +16,7 @@ struct settings {
 	int64_t http_port;
 	const char *postgres;
 	const char *kafka_brokers;
-	struct option_list kafka_property_texts;
-	struct kafka_property kafka_properties[KAFKA_PROPERTIES_MAX];
+	struct option_properties kafka_properties;
 	const char *registry_url;
 	const char *registry_cache; /* NULL: memory only */
 	const char *instance;

@@ -85,8 +85,7 @@ static void append_item(struct option_list *list, const char *item)
 	list->items[list->count++] = item;
 }
 
-/* The items are the process's until it ends, as its arguments and environment are. */
-static void set_list(const struct option *option, enum option_source source, const char *text)
+static void set_list(const struct option *option, enum option_source source, const char *text, struct arena *texts)
 {
 	struct option_list *list = option->place;
 
@@ -98,12 +97,13 @@ static void set_list(const struct option *option, enum option_source source, con
 		size_t len = strcspn(at, ", ");
 
 		if (len > 0)
-			append_item(list, xstrndup(at, len));
+			append_item(list, arena_strndup(texts, at, len));
 		at += len;
 	}
 }
 
-int option_value_set(const struct option *option, enum option_source source, const char *text, struct error *err)
+int option_value_set(const struct option *option, enum option_source source, const char *text, struct arena *texts,
+		     struct error *err)
 {
 	switch (option->type) {
 	case OPTION_TEXT:
@@ -115,8 +115,10 @@ int option_value_set(const struct option *option, enum option_source source, con
 	case OPTION_DURATION_MS:
 		return set_duration(option, text, err);
 	case OPTION_LIST:
-		set_list(option, source, text);
+		set_list(option, source, text, texts);
 		return 0;
+	case OPTION_PROPERTIES:
+		break; /* options.c merges them by name */
 	}
 	assert(false && "an option type without a reader");
 	return -1;

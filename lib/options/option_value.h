@@ -7,10 +7,11 @@
 #include "lib/base/error.h"
 #include "lib/options/options.h"
 
-enum option_source { OPTION_SOURCE_DEFAULT, OPTION_SOURCE_ENVIRONMENT, OPTION_SOURCE_FLAG };
+enum option_source { OPTION_SOURCE_DEFAULT, OPTION_SOURCE_FILE, OPTION_SOURCE_ENVIRONMENT, OPTION_SOURCE_FLAG };
 
-/* On failure the message says what would be accepted; nothing is changed. */
+/* On failure the message says what would be accepted; nothing is changed. Not for OPTION_PROPERTIES.
+ * The items of a list are made in `texts`; other values point to `text`. */
 NODISCARD int option_value_set(const struct option *option, enum option_source source, const char *text,
-			       struct error *err);
+			       struct arena *texts, struct error *err);
 
 #endif

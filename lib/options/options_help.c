@@ -6,6 +6,10 @@
 #include "lib/base/memory.h"
 #include "lib/options/options.h"
 
+static const char CONFIG_HELP[] = "Read options from this file, too. What is in force, and from where: `config print "
+				  "--show-origin`; what is wrong: `config check`; a file to begin with: `config "
+				  "example`.";
+
 enum { HELP_COLUMN = 30, LINE_COLUMNS = 100 };
 
 static const char *value_name(const struct option *option)
@@ -13,7 +17,8 @@ static const char *value_name(const struct option *option)
 	static const char *const names[] = {[OPTION_TEXT] = "TEXT",
 					    [OPTION_INT] = "NUMBER",
 					    [OPTION_DURATION_MS] = "DURATION",
-					    [OPTION_LIST] = "ITEM"};
+					    [OPTION_LIST] = "ITEM",
+					    [OPTION_PROPERTIES] = "NAME=VALUE"};
 
 	if (option->type == OPTION_BOOL)
 		return NULL;
@@ -56,7 +61,7 @@ static void print_option(const struct option *option)
 	bool is_first = true;
 
 	if (option->is_secret)
-		buffer_append_format(&head, "  (%s)", option->environment);
+		buffer_append_format(&head, "  --%s-file FILE", option->flag);
 	else if (option->letter)
 		buffer_append_format(&head, "  -%c, --%s", option->letter, option->flag);
 	else
@@ -70,11 +75,16 @@ static void print_option(const struct option *option)
 		append_fact(&text, &is_first, "default: ", option->default_text);
 	if (option->is_required)
 		append_fact(&text, &is_first, "required", "");
-	if (option->type == OPTION_LIST && !option->is_secret)
+	if (option->type == OPTION_LIST || option->type == OPTION_PROPERTIES)
 		append_fact(&text, &is_first, "may repeat", "");
+	if (option->type == OPTION_PROPERTIES) {
+		append_fact(&text, &is_first, "in a file: ", option->prefix);
+		buffer_append_text(&text, "NAME");
+	}
 	if (option->environment)
-		append_fact(&text, &is_first, option->is_secret ? "environment only" : "env: ",
-			    option->is_secret ? "" : option->environment);
+		append_fact(&text, &is_first, "env: ", option->environment);
+	if (option->environment && option->type == OPTION_PROPERTIES)
+		buffer_append_text(&text, "…");
 	if (!is_first)
 		buffer_append_text(&text, "]");
 	(void)printf("%s", buffer_text(&head));
@@ -91,6 +101,11 @@ void options_print_help(const struct program *program)
 		     program->arguments ? " " : "", program->arguments ? program->arguments : "");
 	for (size_t i = 0; i < program->option_count; i++)
 		print_option(&program->options[i]);
+	print_option(&(struct option){.flag = "config",
+				      .value_name = "FILE",
+				      .help = program->has_commands || program->arguments
+						      ? "Read options from this file, too."
+						      : CONFIG_HELP});
 	print_option(&(struct option){.flag = "help", .type = OPTION_BOOL, .help = "Show this and exit."});
 	print_option(&(struct option){.flag = "version", .type = OPTION_BOOL, .help = "Show the version and exit."});
 	if (program->examples)

@@ -69,6 +69,7 @@ static const struct option options[] = {
 	 .choices = "error warn info debug",
 	 .value_name = "LEVEL",
 	 .help = "How much is logged.",
+	 .is_reloaded = true,
 	 .place = &log_level},
 };
 

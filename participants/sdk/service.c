@@ -10,20 +10,19 @@
 #include "lib/base/shutdown.h"
 #include "participants/sdk/service_health.h"
 
-enum { KAFKA_PROPERTIES_MAX = 64, HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 12, OPTIONS_MAX = 32 };
+enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 12, OPTIONS_MAX = 32 };
 
 struct settings {
 	int64_t http_port;
 	const char *listen_address;
 	const char *postgres;
 	const char *kafka_brokers;
-	struct option_list kafka_properties;
+	struct option_properties kafka_properties;
 	const char *registry_url;
 	const char *registry_cache;
 	const char *instance;
 	const char *environment;
 	const char *log_level;
-	struct kafka_property properties[KAFKA_PROPERTIES_MAX];
 };
 
 /* One connection for each HTTP thread that needs one at a time; they are kept. */
@@ -78,9 +77,11 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .help = "brokers to begin with",
 		 .place = &settings->kafka_brokers},
 		{.flag = "kafka-property",
-		 .type = OPTION_LIST,
+		 .environment = "KAFKA_PROPERTY_",
+		 .type = OPTION_PROPERTIES,
+		 .prefix = "kafka.",
 		 .value_name = "NAME=VALUE",
-		 .help = "a property of librdkafka, such as security.protocol=SSL; may be repeated",
+		 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",
 		 .place = &settings->kafka_properties},
 		{.flag = "registry-url",
 		 .environment = "REGISTRY_URL",
@@ -111,7 +112,8 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .value_name = "LEVEL",
 		 .help = "what is logged",
 		 .place = &settings->log_level,
-		 .choices = "error warn info debug"},
+		 .choices = "error warn info debug",
+		 .is_reloaded = true},
 	};
 	size_t count = 0;
 
@@ -124,25 +126,24 @@ static size_t list_options(const struct service *service, struct settings *setti
 	return count;
 }
 
-static bool split_properties(struct settings *settings)
+static struct kafka_options kafka_of(const struct running *running)
 {
-	if (settings->kafka_properties.count > KAFKA_PROPERTIES_MAX) {
-		(void)fprintf(stderr, "--kafka-property: at most %d are taken\n", KAFKA_PROPERTIES_MAX);
-		return false;
-	}
-	for (size_t i = 0; i < settings->kafka_properties.count; i++) {
-		char *copy = xstrdup(settings->kafka_properties.items[i]); /* for the life of the process */
-		char *equals = strchr(copy, '=');
+	return (struct kafka_options){.brokers = running->settings.kafka_brokers,
+				      .client_id = running->service->name,
+				      .properties = running->settings.kafka_properties.items,
+				      .property_count = running->settings.kafka_properties.count};
+}
 
-		if (!equals || equals == copy) {
-			(void)fprintf(stderr, "--kafka-property %s: NAME=VALUE is expected\n", copy);
-			free(copy);
-			return false;
-		}
-		*equals = 0;
-		settings->properties[i] = (struct kafka_property){copy, equals + 1};
-	}
-	return true;
+/* What librdkafka and libpq would refuse, before anything is opened. */
+static void check_settings(void *ctx, struct problems *problems)
+{
+	const struct running *running = ctx;
+	struct kafka_options kafka = kafka_of(running);
+	struct error err;
+
+	kafka_options_check(&kafka, "kafka.", problems);
+	if (pg_conninfo_check(running->settings.postgres, &err) < 0)
+		problems_add(problems, "postgres", "%s", err.msg);
 }
 
 /* 0: run; otherwise *ret_status is the exit status. */
@@ -155,6 +156,8 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		.summary = service->summary,
 		.options = options,
 		.option_count = list_options(service, &running->settings, options),
+		.check = check_settings,
+		.check_ctx = running,
 	};
 	enum log_level level = LOG_LEVEL_INFO;
 
@@ -169,10 +172,6 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		return -1;
 	case OPTIONS_CONFIG:
 		*ret_status = 78;
-		return -1;
-	}
-	if (!split_properties(&running->settings)) {
-		*ret_status = 2;
 		return -1;
 	}
 	(void)log_level_parse(running->settings.log_level, &level); /* options_parse() let only levels through */
@@ -316,10 +315,7 @@ static void make_participant(struct running *running)
 	const struct participant_options options = {
 		.service = service->name,
 		.instance = settings->instance && *settings->instance ? settings->instance : NULL,
-		.kafka = {.brokers = settings->kafka_brokers,
-			  .client_id = service->name,
-			  .properties = settings->properties,
-			  .property_count = settings->kafka_properties.count},
+		.kafka = kafka_of(running),
 		.postgres = settings->postgres,
 		.registry = running->registry,
 		.registry_url = settings->registry_url,

@@ -3,13 +3,12 @@
  *
  * Threads: main waits for a signal; the HTTP server's threads do the work, each with a database connection at hand.
  */
-#include <stdio.h>
-
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
 #include "lib/options/options.h"
+#include "lib/pg/pg.h"
 #include "schema-registry/server/rest.h"
 #include "schema-registry/server/session.h"
 
@@ -37,7 +36,8 @@ static const struct option options[] = {
 	 .default_text = "8081",
 	 .value_name = "PORT",
 	 .help = "port of the REST API; 0 takes any free one",
-	 .place = &settings.listen_port},
+	 .place = &settings.listen_port,
+	 .max = UINT16_MAX},
 	{.flag = "listen-address",
 	 .environment = "REGISTRY_ADDRESS",
 	 .type = OPTION_TEXT,
@@ -57,8 +57,10 @@ static const struct option options[] = {
 	 .type = OPTION_TEXT,
 	 .default_text = "info",
 	 .value_name = "LEVEL",
-	 .help = "error, warn, info or debug",
-	 .place = &settings.log_level},
+	 .help = "what is logged",
+	 .place = &settings.log_level,
+	 .choices = "error warn info debug",
+	 .is_reloaded = true},
 	{.flag = "environment",
 	 .environment = "ENVIRONMENT",
 	 .type = OPTION_TEXT,
@@ -68,6 +70,16 @@ static const struct option options[] = {
 	 .place = &settings.environment},
 };
 
+/* What libpq would refuse, before anything is opened. */
+static void check(void *ctx, struct problems *problems)
+{
+	struct error err;
+
+	(void)ctx;
+	if (pg_conninfo_check(settings.postgres, &err) < 0)
+		problems_add(problems, "postgres", "%s", err.msg);
+}
+
 static const struct program program = {
 	.name = "schema-registry",
 	.summary = "A Confluent-compatible schema registry for Avro and Protobuf, on Postgres.",
@@ -75,6 +87,7 @@ static const struct program program = {
 		    "  curl http://127.0.0.1:8081/subjects\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.check = check,
 };
 
 static int fail(const char *event, const struct error *err)
@@ -143,7 +156,7 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-	enum log_level level;
+	enum log_level level = LOG_LEVEL_INFO;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
@@ -155,13 +168,7 @@ int main(int argc, char **argv)
 	case OPTIONS_CONFIG:
 		return EXIT_CONFIG;
 	}
-	if (!log_level_parse(settings.log_level, &level) || settings.listen_port < 0 ||
-	    settings.listen_port > UINT16_MAX) {
-		(void)fprintf(stderr,
-			      "schema-registry: --log-level is error, warn, info or debug; --listen-port is 0 to "
-			      "65535\n");
-		return EXIT_USAGE;
-	}
+	(void)log_level_parse(settings.log_level, &level); /* the options let only levels through */
 	log_init(program.name, level);
 	shutdown_init();
 	return run();
