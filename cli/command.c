@@ -35,7 +35,9 @@ static void append_command_list(struct buffer *out)
 	struct table table;
 
 	table_init(&table, 2, false);
-	buffer_append_text(out, "Commands (each has its own --help):\n");
+	buffer_append_text(
+		out, "Commands (each has its own --help; `config print`, `config check`, `config example` are about "
+		     "the flags above):\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		const char *arguments = commands[i]->arguments ? commands[i]->arguments : "";
 
@@ -118,6 +120,22 @@ static int parse_and_run(const struct command *command, int argc, char **argv)
 	return command->run(&session, argv + first, argc - first);
 }
 
+/* `config print` and its like are about the global flags, which is what a file holds. */
+static int configure(const struct program *all, int argc, char **argv)
+{
+	struct program program = *all;
+	enum options_result result;
+
+	program.has_commands = false;
+	program.arguments = NULL;
+	program.examples = NULL;
+	result = options_parse(&program, argc, argv, NULL);
+	if (result != OPTIONS_RUN)
+		return code_of(result);
+	(void)fprintf(stderr, "sagactl: config is one of: print [--show-origin], check, example, reference, man\n");
+	return EXIT_USAGE;
+}
+
 /* The words of the command are taken out of argv; what stands before and after them is parsed by the command. */
 int command_main(int argc, char **argv)
 {
@@ -142,6 +160,8 @@ int command_main(int argc, char **argv)
 	result = options_parse(&program, argc, argv, &first);
 	if (result != OPTIONS_RUN)
 		return code_of(result);
+	if (first < argc && strcmp(argv[first], "config") == 0)
+		return configure(&program, argc, argv);
 	command = find(argv + first, argc - first, &words);
 	if (!command)
 		return complain_unknown(argv + first, argc - first);
