@@ -8,13 +8,13 @@
 
 #include <assert.h>
 #include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+#include "lib/rpc/rpc_wire.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000, ANSWER_BYTES_MAX = 16 << 20 };
 
@@ -35,9 +35,7 @@ struct call {
 	grpc_byte_buffer *request;
 	grpc_byte_buffer *answer;
 	grpc_metadata_array initial_metadata;
-	grpc_metadata_array trailing_metadata;
-	grpc_status_code status;
-	grpc_slice status_text;
+	struct rpc_status status;
 };
 
 struct rpc_client {
@@ -51,94 +49,20 @@ struct rpc_client {
 	struct call *calls; /* guarded by mu: in flight */
 };
 
-/* ---- statuses ---- */
-
-static enum err_code code_of_status(grpc_status_code status)
-{
-	switch (status) {
-	case GRPC_STATUS_INVALID_ARGUMENT:
-	case GRPC_STATUS_OUT_OF_RANGE:
-		return ERR_INVALID;
-	case GRPC_STATUS_NOT_FOUND:
-		return ERR_NOT_FOUND;
-	case GRPC_STATUS_ALREADY_EXISTS:
-		return ERR_CONFLICT;
-	case GRPC_STATUS_FAILED_PRECONDITION:
-		return ERR_PRECONDITION;
-	case GRPC_STATUS_RESOURCE_EXHAUSTED:
-		return ERR_LIMIT;
-	case GRPC_STATUS_DEADLINE_EXCEEDED:
-		return ERR_TIMEOUT;
-	case GRPC_STATUS_UNAVAILABLE:
-	case GRPC_STATUS_CANCELLED:
-	case GRPC_STATUS_ABORTED:
-		return ERR_UNAVAILABLE;
-	case GRPC_STATUS_DATA_LOSS:
-		return ERR_CORRUPT;
-	default:
-		return ERR_INTERNAL;
-	}
-}
-
-static void error_of_status(const struct call *call, struct error *ret_err)
-{
-	enum err_code code = code_of_status(call->status);
-	int len = (int)GRPC_SLICE_LENGTH(call->status_text);
-	const char *text = (const char *)GRPC_SLICE_START_PTR(call->status_text);
-
-	if (len == 0) {
-		text = "no reason was given";
-		len = (int)strlen(text);
-	}
-	if (code == ERR_UNAVAILABLE || code == ERR_TIMEOUT)
-		(void)error_set(ret_err, code, "%s: %.*s", call->client->target, len, text);
-	else
-		(void)error_set(ret_err, code, "%.*s", len, text);
-}
-
-static struct bytes status_details(const struct call *call)
-{
-	for (size_t i = 0; i < call->trailing_metadata.count; i++) {
-		const grpc_metadata *entry = &call->trailing_metadata.metadata[i];
-
-		if (grpc_slice_str_cmp(entry->key, "grpc-status-details-bin") == 0)
-			return (struct bytes){GRPC_SLICE_START_PTR(entry->value), GRPC_SLICE_LENGTH(entry->value)};
-	}
-	return (struct bytes){0};
-}
-
 /* ---- completions ---- */
-
-static ProtobufCMessage *unpack_answer(const struct call *call, struct error *err)
-{
-	ProtobufCMessage *answer = NULL;
-	grpc_byte_buffer_reader reader;
-	grpc_slice bytes;
-
-	if (call->answer && grpc_byte_buffer_reader_init(&reader, call->answer)) {
-		bytes = grpc_byte_buffer_reader_readall(&reader);
-		answer = protobuf_c_message_unpack(call->answer_type, NULL, GRPC_SLICE_LENGTH(bytes),
-						   GRPC_SLICE_START_PTR(bytes));
-		grpc_slice_unref(bytes);
-		grpc_byte_buffer_reader_destroy(&reader);
-	}
-	if (!answer)
-		(void)error_set(err, ERR_CORRUPT, "%s answered something that is no %s", call->client->target,
-				call->answer_type->name);
-	return answer;
-}
 
 static void report(const struct call *call)
 {
 	struct error err = {0};
 	ProtobufCMessage *answer = NULL;
 
-	if (call->status == GRPC_STATUS_OK)
-		answer = unpack_answer(call, &err);
+	if (call->status.code == GRPC_STATUS_OK)
+		answer = rpc_message_unpack(call->answer, call->answer_type, call->client->target, &err);
 	else
-		error_of_status(call, &err);
+		rpc_status_to_error(&call->status, call->client->target, &err);
 	if (call->explained)
-		call->explained(call->ctx, answer, answer ? NULL : &err, call->status, status_details(call));
+		call->explained(call->ctx, answer, answer ? NULL : &err, call->status.code,
+				rpc_status_details(&call->status));
 	else
 		call->done(call->ctx, answer, answer ? NULL : &err);
 }
@@ -146,10 +70,9 @@ static void report(const struct call *call)
 static void call_free(struct call *call)
 {
 	grpc_metadata_array_destroy(&call->initial_metadata);
-	grpc_metadata_array_destroy(&call->trailing_metadata);
+	rpc_status_release(&call->status);
 	grpc_byte_buffer_destroy(call->request);
 	grpc_byte_buffer_destroy(call->answer);
-	grpc_slice_unref(call->status_text);
 	grpc_call_unref(call->grpc);
 	free(call);
 }
@@ -257,28 +180,24 @@ void rpc_client_free(struct rpc_client *client)
 
 /* ---- calls ---- */
 
-static grpc_byte_buffer *pack_request(const ProtobufCMessage *request)
+grpc_call *rpc_client_open(struct rpc_client *client, const char *method, int64_t timeout_ms,
+			   grpc_completion_queue *queue)
 {
-	grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(request));
-	grpc_byte_buffer *buffer;
+	gpr_timespec deadline = timeout_ms > 0 ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+							      gpr_time_from_millis(timeout_ms, GPR_TIMESPAN))
+					       : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	grpc_slice path = grpc_slice_from_copied_string(method);
+	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, queue, path, NULL,
+						   deadline, NULL);
 
-	(void)protobuf_c_message_pack(request, GRPC_SLICE_START_PTR(slice));
-	buffer = grpc_raw_byte_buffer_create(&slice, 1);
-	grpc_slice_unref(slice);
-	return buffer;
+	assert(method[0] == '/');
+	grpc_slice_unref(path);
+	return call;
 }
 
-static grpc_call *new_grpc_call(struct rpc_client *client, const struct rpc_call *options)
+const char *rpc_client_target(const struct rpc_client *client)
 {
-	int64_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
-	gpr_timespec deadline =
-		gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
-	grpc_slice method = grpc_slice_from_copied_string(options->method);
-	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
-						   method, NULL, deadline, NULL);
-
-	grpc_slice_unref(method);
-	return call;
+	return client->target;
 }
 
 static void start_batch(struct call *call)
@@ -290,10 +209,7 @@ static void start_batch(struct call *call)
 		{.op = GRPC_OP_RECV_INITIAL_METADATA,
 		 .data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata},
 		{.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->answer},
-		{.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-		 .data.recv_status_on_client = {.trailing_metadata = &call->trailing_metadata,
-						.status = &call->status,
-						.status_details = &call->status_text}},
+		rpc_status_receive_op(&call->status),
 	};
 	grpc_call *grpc = call->grpc; /* once handed over, `call` is the other thread's and may be gone */
 	grpc_call_error result;
@@ -325,23 +241,22 @@ static void start(struct rpc_client *client, const struct rpc_call *options, exp
 {
 	struct call *call = xcalloc(1, sizeof(*call));
 
-	assert(options->method[0] == '/');
 	call->client = client;
 	call->answer_type = options->answer_type;
 	call->explained = explained;
 	call->done = done;
 	call->ctx = ctx;
-	call->status_text = grpc_empty_slice();
+	rpc_status_init(&call->status);
 	grpc_metadata_array_init(&call->initial_metadata);
-	grpc_metadata_array_init(&call->trailing_metadata);
-	call->request = pack_request(options->request);
-	call->grpc = new_grpc_call(client, options);
+	call->request = rpc_message_pack(options->request);
+	call->grpc = rpc_client_open(client, options->method,
+				     options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS, client->queue);
 	if (enlist(client, call)) {
 		start_batch(call);
 		return;
 	}
-	call->status = GRPC_STATUS_UNAVAILABLE;
-	call->status_text = grpc_slice_from_static_string("this client is being closed");
+	call->status.code = GRPC_STATUS_UNAVAILABLE;
+	call->status.text = grpc_slice_from_static_string("this client is being closed");
 	report(call);
 	call_free(call);
 }
