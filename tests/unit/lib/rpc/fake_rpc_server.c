@@ -1,7 +1,8 @@
 /*
  * fake_rpc_server.c - see fake_rpc_server.h.
  *
- * A call goes through three completions: it is there, its message is there, its answer is sent (or it was cancelled).
+ * A unary call goes through three completions: it is there, its message is there, its answer is sent (or it was cancelled).
+ * A stream has one more for each of its messages, and its last batch is the status.
  */
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
@@ -19,12 +20,14 @@
 
 struct served_call {
 	struct fake_rpc_server *server;
-	enum { SERVED_WAITS, SERVED_READS, SERVED_ANSWERS } stage;
+	enum { SERVED_WAITS, SERVED_READS, SERVED_STREAMS, SERVED_ANSWERS } stage;
 	grpc_call *grpc;
 	grpc_call_details details;
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *request;
-	grpc_byte_buffer *answer;
+	grpc_byte_buffer *bytes; /* being sent */
+	struct fake_rpc_answer answer;
+	size_t streamed;
 	int is_cancelled;
 };
 
@@ -55,7 +58,11 @@ static void served_call_free(struct served_call *call)
 	grpc_call_details_destroy(&call->details);
 	grpc_metadata_array_destroy(&call->metadata);
 	grpc_byte_buffer_destroy(call->request);
-	grpc_byte_buffer_destroy(call->answer);
+	grpc_byte_buffer_destroy(call->bytes);
+	buffer_release(&call->answer.message);
+	buffer_release(&call->answer.details);
+	for (size_t i = 0; i < call->answer.stream_count; i++)
+		buffer_release(&call->answer.stream[i]);
 	if (call->grpc)
 		grpc_call_unref(call->grpc);
 	free(call);
@@ -71,26 +78,49 @@ static void read_request(struct served_call *call)
 	assert(result == GRPC_CALL_OK);
 }
 
-static void send_answer(struct served_call *call, const struct fake_rpc_answer *answer)
+static grpc_op send_message_op(struct served_call *call, const struct buffer *message)
 {
+	grpc_slice slice = grpc_slice_from_copied_buffer((const char *)message->data, message->len);
+
+	grpc_byte_buffer_destroy(call->bytes);
+	call->bytes = grpc_raw_byte_buffer_create(&slice, 1);
+	grpc_slice_unref(slice);
+	return (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->bytes};
+}
+
+static void stream_next(struct served_call *call)
+{
+	grpc_op ops[2];
+	size_t count = 0;
+	grpc_call_error result;
+
+	if (call->streamed == 0)
+		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	ops[count++] = send_message_op(call, &call->answer.stream[call->streamed++]);
+	call->stage = SERVED_STREAMS;
+	result = grpc_call_start_batch(call->grpc, ops, count, call, NULL);
+	assert(result == GRPC_CALL_OK);
+}
+
+/* All that remains to be sent. */
+static void send_answer(struct served_call *call)
+{
+	const struct fake_rpc_answer *answer = &call->answer;
 	grpc_slice text = grpc_slice_from_copied_string(answer->status_text ? answer->status_text : "");
 	grpc_metadata details = {
 		.key = grpc_slice_from_static_string("grpc-status-details-bin"),
 		.value = grpc_slice_from_copied_buffer((const char *)answer->details.data, answer->details.len)};
-	grpc_slice message = grpc_slice_from_copied_buffer((const char *)answer->message.data, answer->message.len);
-	bool is_ok = answer->status == 0;
 	grpc_op ops[4] = {
 		{.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->is_cancelled}};
 	size_t count = 1;
 	grpc_call_error result;
 
 	call->stage = SERVED_ANSWERS;
-	call->answer = grpc_raw_byte_buffer_create(&message, 1);
 	if (!answer->is_silent) {
-		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
-		if (is_ok)
-			ops[count++] =
-				(grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->answer};
+		if (call->streamed == 0)
+			ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+		if (call->streamed == 0 && answer->status == 0)
+			ops[count++] = send_message_op(call, &answer->message);
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
 					 .data.send_status_from_server = {
 						 .trailing_metadata_count = answer->details.len > 0,
@@ -102,13 +132,19 @@ static void send_answer(struct served_call *call, const struct fake_rpc_answer *
 	result = grpc_call_start_batch(call->grpc, ops, count, call, NULL);
 	assert(result == GRPC_CALL_OK);
 	grpc_slice_unref(text);
-	grpc_slice_unref(message);
 	grpc_slice_unref(details.value);
+}
+
+static void answer_next(struct served_call *call)
+{
+	if (call->streamed < call->answer.stream_count)
+		stream_next(call);
+	else
+		send_answer(call);
 }
 
 static void serve(struct served_call *call)
 {
-	struct fake_rpc_answer answer = {0};
 	grpc_byte_buffer_reader reader;
 	char method[128];
 	grpc_slice bytes = grpc_empty_slice();
@@ -120,11 +156,9 @@ static void serve(struct served_call *call)
 		grpc_byte_buffer_reader_destroy(&reader);
 	}
 	call->server->handle(call->server->ctx, method,
-			     (struct bytes){GRPC_SLICE_START_PTR(bytes), GRPC_SLICE_LENGTH(bytes)}, &answer);
-	send_answer(call, &answer);
+			     (struct bytes){GRPC_SLICE_START_PTR(bytes), GRPC_SLICE_LENGTH(bytes)}, &call->answer);
+	answer_next(call);
 	grpc_slice_unref(bytes);
-	buffer_release(&answer.message);
-	buffer_release(&answer.details);
 }
 
 static void *run(void *ctx)
@@ -144,6 +178,8 @@ static void *run(void *ctx)
 			read_request(call);
 		} else if (call->stage == SERVED_READS && event.success) {
 			serve(call);
+		} else if (call->stage == SERVED_STREAMS && event.success) {
+			answer_next(call);
 		} else {
 			served_call_free(call);
 		}

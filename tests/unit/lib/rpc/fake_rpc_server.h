@@ -1,5 +1,5 @@
 /*
- * fake_rpc_server.h - a gRPC server inside a test: any unary method, answered by one function of the test.
+ * fake_rpc_server.h - a gRPC server inside a test: any method, unary or answering with a stream, served by one function of the test.
  *
  * Threads:    the function runs on the server's own thread, one call at a time.
  */
@@ -12,12 +12,16 @@
 
 struct fake_rpc_server;
 
+enum { FAKE_RPC_STREAM_MAX = 32 };
+
 struct fake_rpc_answer {
 	struct buffer message; /* packed; sent with status 0 */
+	struct buffer stream[FAKE_RPC_STREAM_MAX];
+	size_t stream_count; /* not 0: these are sent, whatever the status, instead of `message` */
 	int status;
 	const char *status_text;
 	struct buffer details; /* grpc-status-details-bin; empty: none */
-	bool is_silent;        /* never answer */
+	bool is_silent;        /* never answer; a stream stays open behind its messages */
 };
 
 typedef void fake_rpc_handler_fn(void *ctx, const char *method, struct bytes request, struct fake_rpc_answer *answer);
