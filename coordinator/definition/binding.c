@@ -9,7 +9,7 @@
 #include "coordinator/definition/literal.h"
 #include "coordinator/definition/plan_parts.h"
 #include "coordinator/definition/source.h"
-#include "coordinator/definition/spelling.h"
+#include "lib/base/spelling.h"
 #include "schema-registry/codec/codec.h"
 
 struct binder {

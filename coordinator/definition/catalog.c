@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "coordinator/definition/plan_parts.h"
-#include "coordinator/definition/spelling.h"
+#include "lib/base/spelling.h"
 
 enum { CHECKED_MAX = 64 };
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "coordinator/definition/source.h"
-#include "coordinator/definition/spelling.h"
 #include "lib/base/memory.h"
+#include "lib/base/spelling.h"
 
 enum { TOPIC_BYTES_MAX = 249, ATTEMPTS_MAX = 1000 };
 

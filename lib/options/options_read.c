@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/memory.h"
+#include "lib/base/spelling.h"
 #include "lib/options/options_state.h"
 
 void options_complain(struct parse *parse, const char *place, const char *format, ...)
@@ -22,50 +23,20 @@ void options_complain(struct parse *parse, const char *place, const char *format
 
 /* ---- unknown flags ---- */
 
-/* How many letters must be changed, added or removed to make `b` of `a`; both are at most 63 bytes of it. */
-static size_t edit_distance(const char *a, size_t a_len, const char *b)
-{
-	size_t row[64];
-	size_t b_len = strnlen(b, 63);
-
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 0; i < a_len && i < 63; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < b_len; j++) {
-			size_t above = row[j + 1];
-			size_t best = diagonal + (a[i] != b[j]);
-
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			row[j + 1] = best;
-			diagonal = above;
-		}
-	}
-	return row[b_len];
-}
-
 /* The flag that was probably meant, or NULL. */
 const char *options_nearest(const struct program *program, const char *name, size_t name_len)
 {
-	const char *nearest = NULL;
-	size_t nearest_distance = 2 + name_len / 4;
+	_cleanup_(freep)
+	const char **flags = xcalloc(program->option_count + 1, sizeof(*flags));
+	_cleanup_(freep)
+	char *given = xstrndup(name, name_len);
+	size_t count = 0;
 
 	for (size_t i = 0; i < program->option_count; i++) {
-		const struct option *option = &program->options[i];
-		size_t distance = edit_distance(name, name_len, option->flag);
-		bool is_prefix = name_len > 2 && strncmp(name, option->flag, name_len) == 0;
-
-		if (option->is_secret || (distance >= nearest_distance && !is_prefix))
-			continue;
-		nearest = option->flag;
-		nearest_distance = distance < nearest_distance ? distance : nearest_distance;
+		if (!program->options[i].is_secret)
+			flags[count++] = program->options[i].flag;
 	}
-	return nearest;
+	return spelling_nearest(given, flags, count);
 }
 
 /* A secret's name with "-file" behind it. */

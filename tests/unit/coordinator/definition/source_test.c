@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "coordinator/definition/source.h"
-#include "coordinator/definition/spelling.h"
+#include "lib/base/spelling.h"
 #include "lib/base/memory.h"
 
 struct fixture {

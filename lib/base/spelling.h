@@ -3,15 +3,15 @@
  *
  * Limits:     names beyond SPELLING_BYTES_MAX are near to nothing.
  */
-#ifndef COORDINATOR_DEFINITION_SPELLING_H
-#define COORDINATOR_DEFINITION_SPELLING_H
+#ifndef LIB_BASE_SPELLING_H
+#define LIB_BASE_SPELLING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { SPELLING_BYTES_MAX = 64 };
 
-/* Letters that must be added, dropped or replaced to get from one to the other (Levenshtein). */
+/* Letters that must be added, dropped, replaced or swapped with their neighbour to get from one to the other. */
 size_t spelling_distance(const char *a, const char *b);
 bool spelling_is_near(const char *a, const char *b);
 /* The nearest of `names`; NULL: none is near. */
