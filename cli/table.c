@@ -4,9 +4,12 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "cli/safe_text.h"
+#include "cli/terminal.h"
 #include "lib/base/memory.h"
+
+enum { INDENT = 2, FLEXIBLE_WIDTH_MIN = 8 };
 
 static const char *const colour_codes[] = {
 	[TABLE_PLAIN] = "",    [TABLE_GREEN] = "32", [TABLE_RED] = "31",
@@ -15,9 +18,7 @@ static const char *const colour_codes[] = {
 
 bool table_colours_wanted(void)
 {
-	const char *no_color = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && (!no_color || !no_color[0]);
+	return terminal_of_output().has_colours;
 }
 
 void table_init(struct table *table, int columns, bool has_colours)
@@ -35,47 +36,35 @@ void table_release(struct table *table)
 	table->cell_count = 0;
 }
 
-static void replace_control_characters(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = ' ';
-	}
-}
-
 void table_add(struct table *table, enum table_colour colour, const char *format, ...)
 {
+	_cleanup_(buffer_release)
 	struct buffer text = {0};
+	struct buffer safe = {0};
 	va_list args;
 
 	va_start(args, format);
 	buffer_append_va(&text, format, args);
 	va_end(args);
+	safe_text_append(&safe, buffer_text(&text), text.len);
+	buffer_append_text(&safe, ""); /* an empty text is one, too */
 	table->cells = xrealloc_array(table->cells, table->cell_count + 1, sizeof(*table->cells));
-	table->cells[table->cell_count++] = (struct table_cell){(char *)text.data, colour};
-	replace_control_characters((char *)text.data);
+	table->cells[table->cell_count++] = (struct table_cell){(char *)safe.data, colour};
 }
 
-/* Columns a text takes on the screen: characters, not bytes. */
-static size_t width_of(const char *text)
+void table_add_head(struct table *table, const char *const *names)
 {
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
+	for (int i = 0; i < table->columns; i++)
+		table_add(table, TABLE_DIM, "%s", names[i]);
 }
 
 void table_append_text(struct buffer *out, const char *text, enum table_colour colour, bool has_colours)
 {
 	bool is_coloured = has_colours && colour != TABLE_PLAIN && text[0];
-	size_t start;
 
 	if (is_coloured)
 		buffer_append_format(out, "\033[%sm", colour_codes[colour]);
-	start = out->len;
-	buffer_append_text(out, text);
-	replace_control_characters((char *)out->data + start);
+	safe_text_append(out, text, strlen(text));
 	if (is_coloured)
 		buffer_append_text(out, "\033[0m");
 }
@@ -89,6 +78,43 @@ static bool is_rest_empty(const struct table *table, size_t cell)
 	return true;
 }
 
+/* The widest flexible columns give way until the lines fit or nothing can be taken from them any more. */
+static void fit(const struct table *table, size_t *widths)
+{
+	size_t total = 0;
+
+	for (int i = 0; i < table->columns; i++)
+		total += widths[i] + INDENT;
+	while (table->width_max > 0 && total > (size_t)table->width_max) {
+		int widest = -1;
+
+		for (int i = 0; i < table->columns; i++) {
+			bool is_flexible = table->flexible >> i & 1 && widths[i] > FLEXIBLE_WIDTH_MIN;
+
+			if (is_flexible && (widest < 0 || widths[i] > widths[widest]))
+				widest = i;
+		}
+		if (widest < 0)
+			return;
+		widths[widest]--;
+		total--;
+	}
+}
+
+static void append_cell(const struct table *table, const struct table_cell *cell, size_t width, bool is_last,
+			struct buffer *out)
+{
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	size_t used;
+
+	safe_text_append_cut(&text, cell->text, width);
+	used = safe_text_width(buffer_text(&text));
+	buffer_append_format(out, "%*s", INDENT, "");
+	table_append_text(out, buffer_text(&text), cell->colour, table->has_colours);
+	buffer_append_format(out, "%*s", is_last ? 0 : (int)(width - used), "");
+}
+
 void table_print(const struct table *table, struct buffer *out)
 {
 	size_t widths[TABLE_COLUMNS_MAX] = {0};
@@ -96,18 +122,15 @@ void table_print(const struct table *table, struct buffer *out)
 
 	assert(table->cell_count % columns == 0);
 	for (size_t i = 0; i < table->cell_count; i++) {
-		size_t width = width_of(table->cells[i].text);
+		size_t width = safe_text_width(table->cells[i].text);
 
 		widths[i % columns] = width > widths[i % columns] ? width : widths[i % columns];
 	}
+	fit(table, widths);
 	for (size_t i = 0; i < table->cell_count; i++) {
-		const struct table_cell *cell = &table->cells[i];
 		bool is_last = i % columns == columns - 1 || is_rest_empty(table, i + 1);
 
-		buffer_append_text(out, "  ");
-		table_append_text(out, cell->text, cell->colour, table->has_colours);
-		if (!is_last)
-			buffer_append_format(out, "%*s", (int)(widths[i % columns] - width_of(cell->text)), "");
+		append_cell(table, &table->cells[i], widths[i % columns], is_last, out);
 		if (is_last) {
 			buffer_append_text(out, "\n");
 			i += columns - 1 - i % columns;
