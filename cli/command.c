@@ -1,15 +1,19 @@
 /* command.c - see command.h. */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/completion.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "lib/base/bytes.h"
 #include "lib/base/memory.h"
+#include "lib/base/spelling.h"
 
-static const struct command *const commands[] = {
+const struct command *const command_table[] = {
 	&start_command,
 	&get_command,
 	&definitions_put_command,
@@ -18,40 +22,43 @@ static const struct command *const commands[] = {
 	&schema_register_command,
 	&topics_create_command,
 	&health_command,
+	&completion_command,
+	&man_command,
 };
+const size_t command_count = ARRAY_LEN(command_table);
 
-static const char NOTES[] = "Exit codes:\n"
-			    "  0   done, or shown (whatever state the saga is in)\n"
-			    "  1   refused or failed\n"
-			    "  2   what was given is wrong: flags, files, input\n"
-			    "  3   no such saga, definition or subject\n"
-			    "  4   a server is away or too slow; try again later\n"
-			    "  78  an environment variable has a wrong value\n\n"
-			    "Example:\n"
-			    "  sagactl start checkout --input @order.json --key order-17\n";
+static const char EXAMPLES[] = "\nExamples:\n"
+			       "  sagactl start checkout --input @order.json --key order-17\n"
+			       "  sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --wait 10s\n";
 
-static void append_command_list(struct buffer *out)
+static void append_command_list(struct buffer *out, const char *first_word)
 {
+	size_t len = first_word ? strlen(first_word) : 0;
 	struct table table;
 
 	table_init(&table, 2, false);
-	buffer_append_text(
-		out, "Commands (each has its own --help; `config print`, `config check`, `config example` are about "
-		     "the flags above):\n");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		const char *arguments = commands[i]->arguments ? commands[i]->arguments : "";
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *command = command_table[i];
 
-		table_add(&table, TABLE_PLAIN, "%s%s%s", commands[i]->name, arguments[0] ? " " : "", arguments);
-		table_add(&table, TABLE_PLAIN, "%s", commands[i]->summary);
+		if (first_word && (strncmp(command->name, first_word, len) != 0 || command->name[len] != ' '))
+			continue;
+		table_add(&table, TABLE_PLAIN, "%s%s%s", command->name, command->arguments ? " " : "",
+			  command->arguments ? command->arguments : "");
+		table_add(&table, TABLE_PLAIN, "%s", command->summary);
 	}
 	table_print(&table, out);
 	table_release(&table);
-	buffer_append_text(out, "\n");
-	buffer_append_text(out, NOTES);
+}
+
+static void append_exit_codes(struct buffer *out)
+{
+	buffer_append_text(out, "\nExit codes:\n");
+	for (size_t i = 0; i < exit_meaning_count; i++)
+		buffer_append_format(out, "  %-3d %s\n", (int)exit_meanings[i].code, exit_meanings[i].meaning);
 }
 
 /* How many of the words name the command: 0, 1 or 2. */
-static int words_of(const struct command *command, char **words, int count)
+static int words_of(const struct command *command, char *const *words, int count)
 {
 	const char *blank = strchr(command->name, ' ');
 	size_t first_len = blank ? (size_t)(blank - command->name) : strlen(command->name);
@@ -63,29 +70,105 @@ static int words_of(const struct command *command, char **words, int count)
 	return count > 1 && strcmp(words[1], blank + 1) == 0 ? 2 : 0;
 }
 
-static const struct command *find(char **words, int count, int *ret_words)
+const struct command *command_find(char *const *words, int count, int *ret_words)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		*ret_words = words_of(commands[i], words, count);
+	for (size_t i = 0; i < command_count; i++) {
+		*ret_words = words_of(command_table[i], words, count);
 		if (*ret_words > 0)
-			return commands[i];
+			return command_table[i];
 	}
 	return NULL;
 }
 
-static int complain_unknown(char **words, int count)
+/* ---- words that name no command ---- */
+
+static bool is_group(const char *word)
 {
-	if (count == 0)
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < command_count; i++) {
+		if (strncmp(command_table[i]->name, word, len) == 0 && command_table[i]->name[len] == ' ')
+			return true;
+	}
+	return false;
+}
+
+/* The command that was probably meant, or NULL: of a group by its second word, else by the first one. */
+static const char *nearest_command(char *const *words, int count)
+{
+	_cleanup_(freep)
+	const char **names = xcalloc(command_count, sizeof(*names));
+	const char *group = is_group(words[0]) ? words[0] : NULL;
+	const char *given = group && count > 1 ? words[1] : words[0];
+	const char *nearest;
+	size_t known = 0;
+
+	for (size_t i = 0; i < command_count; i++) {
+		const char *name = command_table[i]->name;
+		const char *blank = strchr(name, ' ');
+
+		if (!group)
+			names[known++] = name;
+		else if (blank && strncmp(name, group, strlen(group)) == 0)
+			names[known++] = blank + 1;
+	}
+	nearest = spelling_nearest(given, names, known);
+	for (size_t i = 0; group && nearest && i < command_count; i++) {
+		const char *blank = strchr(command_table[i]->name, ' ');
+
+		if (blank && blank + 1 == nearest)
+			return command_table[i]->name;
+	}
+	return nearest;
+}
+
+static int complain_unknown(char *const *words, int count)
+{
+	_cleanup_(buffer_release)
+	struct buffer list = {0};
+	const char *nearest = count > 0 ? nearest_command(words, count) : NULL;
+	bool is_flag = count > 1 && words[1][0] == '-';
+
+	if (count == 0) {
 		(void)fprintf(stderr, "sagactl: no command was given; see sagactl --help\n");
-	else
-		(void)fprintf(stderr, "sagactl: unknown command '%s%s%s'; see sagactl --help\n", words[0],
-			      count > 1 ? " " : "", count > 1 ? words[1] : "");
+		return EXIT_USAGE;
+	}
+	if (is_group(words[0]) && (count == 1 || is_flag)) {
+		bool is_help = count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
+
+		append_command_list(&list, words[0]);
+		(void)fprintf(is_help ? stdout : stderr, "sagactl: %s needs one more word:\n%s", words[0],
+			      buffer_text(&list));
+		return is_help ? EXIT_DONE : EXIT_USAGE;
+	}
+	(void)fprintf(stderr, "sagactl: unknown command '%s%s%s'%s%s%s; see sagactl --help\n", words[0],
+		      is_group(words[0]) ? " " : "", is_group(words[0]) ? words[1] : "",
+		      nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'" : "");
 	return EXIT_USAGE;
 }
+
+/* ---- running ---- */
 
 static int code_of(enum options_result result)
 {
 	return result == OPTIONS_EXIT ? EXIT_DONE : result == OPTIONS_CONFIG ? EXIT_ENVIRONMENT : EXIT_USAGE;
+}
+
+/* The notes, and the examples indented below them. */
+static void append_end_of_help(struct buffer *out, const struct command *command)
+{
+	const char *line = command->examples;
+
+	if (command->notes)
+		buffer_append_format(out, "%s%s", command->notes, line ? "\n" : "");
+	if (line)
+		buffer_append_text(out, "Examples:\n");
+	while (line && *line) {
+		size_t len = strcspn(line, "\n");
+
+		buffer_append_format(out, "  %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
 }
 
 /* The command's own flags and the global ones together, so that these may stand anywhere. */
@@ -94,11 +177,12 @@ static int parse_and_run(const struct command *command, int argc, char **argv)
 	size_t option_count = command->option_count + session_option_count;
 	_cleanup_(freep)
 	struct option *options = xcalloc(option_count, sizeof(*options));
+	_cleanup_(buffer_release)
+	struct buffer end_of_help = {0};
 	char name[64];
 	struct program program = {.name = name,
 				  .summary = command->summary,
 				  .arguments = command->arguments,
-				  .examples = command->notes,
 				  .options = options,
 				  .option_count = option_count};
 	enum options_result result;
@@ -108,6 +192,8 @@ static int parse_and_run(const struct command *command, int argc, char **argv)
 	if (command->option_count)
 		memcpy(options, command->options, command->option_count * sizeof(*options));
 	memcpy(options + command->option_count, session_options, session_option_count * sizeof(*options));
+	append_end_of_help(&end_of_help, command);
+	program.examples = end_of_help.len > 0 ? buffer_text(&end_of_help) : NULL;
 	result = options_parse(&program, argc, argv, &first);
 	if (result != OPTIONS_RUN)
 		return code_of(result);
@@ -117,7 +203,20 @@ static int parse_and_run(const struct command *command, int argc, char **argv)
 			      argc - first == 1 ? "" : "s", name);
 		return EXIT_USAGE;
 	}
+	if (session_begin(&session) < 0)
+		return EXIT_USAGE;
 	return command->run(&session, argv + first, argc - first);
+}
+
+/* What was printed may still be in a buffer, and the disk full. */
+static int flush_output(int code)
+{
+	bool is_written = fflush(stdout) == 0 && !ferror(stdout);
+
+	if (is_written)
+		return code;
+	(void)fprintf(stderr, "sagactl: the output cannot be written: %s\n", strerror(errno));
+	return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 /* `config print` and its like are about the global flags, which is what a file holds. */
@@ -137,32 +236,15 @@ static int configure(const struct program *all, int argc, char **argv)
 }
 
 /* The words of the command are taken out of argv; what stands before and after them is parsed by the command. */
-int command_main(int argc, char **argv)
+static int dispatch(int argc, char **argv, int first)
 {
-	_cleanup_(buffer_release)
-	struct buffer help = {0};
 	_cleanup_(freep)
 	char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
-	struct program program = {.name = "sagactl",
-				  .summary = "starts sagas, shows them, and sets up what they need",
-				  .arguments = "COMMAND …",
-				  .options = session_options,
-				  .option_count = session_option_count,
-				  .has_commands = true};
 	const struct command *command;
-	enum options_result result;
-	int first;
 	int words;
 	int code;
 
-	append_command_list(&help);
-	program.examples = buffer_text(&help);
-	result = options_parse(&program, argc, argv, &first);
-	if (result != OPTIONS_RUN)
-		return code_of(result);
-	if (first < argc && strcmp(argv[first], "config") == 0)
-		return configure(&program, argc, argv);
-	command = find(argv + first, argc - first, &words);
+	command = command_find(argv + first, argc - first, &words);
 	if (!command)
 		return complain_unknown(argv + first, argc - first);
 	memcpy(rest, argv, (size_t)first * sizeof(*rest));
@@ -170,4 +252,35 @@ int command_main(int argc, char **argv)
 	code = parse_and_run(command, argc - words, rest);
 	session_release(&session);
 	return code;
+}
+
+int command_main(int argc, char **argv)
+{
+	_cleanup_(buffer_release)
+	struct buffer help = {0};
+	struct program program = {.name = "sagactl",
+				  .summary = "starts sagas, shows them, and sets up what they need",
+				  .arguments = "COMMAND …",
+				  .options = session_options,
+				  .option_count = session_option_count,
+				  .has_commands = true};
+	enum options_result result;
+	int first;
+
+	terminal_init();
+	if (argc > 1 && strcmp(argv[1], COMPLETE_WORD) == 0) /* before all parsing: half a line is no error */
+		return flush_output(completion_print(argv + 2, argc - 2));
+	buffer_append_text(
+		&help, "Commands (each has its own --help; `config print`, `config check`, `config example` are about "
+		       "the flags above):\n");
+	append_command_list(&help, NULL);
+	append_exit_codes(&help);
+	buffer_append_text(&help, EXAMPLES);
+	program.examples = buffer_text(&help);
+	result = options_parse(&program, argc, argv, &first);
+	if (result != OPTIONS_RUN)
+		return flush_output(code_of(result));
+	if (first < argc && strcmp(argv[first], "config") == 0)
+		return flush_output(configure(&program, argc, argv));
+	return flush_output(dispatch(argc, argv, first));
 }

@@ -1,5 +1,5 @@
 /*
- * command.h - the table of sagactl's commands, from which parsing, dispatch and help are made.
+ * command.h - the table of sagactl's commands, from which parsing, dispatch, help, completion and the man page are made.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -8,11 +8,12 @@
 
 struct command {
 	const char *name;      /* one or two words: "get", "definitions put" */
-	const char *arguments; /* "SAGA_ID"; NULL: none */
+	const char *arguments; /* "SAGA_ID…", "[FILE]", "bash|zsh|fish": completion goes by these; NULL: none */
 	int arguments_min;
 	int arguments_max;
 	const char *summary;
-	const char *notes; /* the end of its --help; NULL: none */
+	const char *notes;    /* what its --help says behind the flags, whole lines; NULL: none */
+	const char *examples; /* calls to copy, a line each; lines with # explain the next one */
 	const struct option *options;
 	size_t option_count;
 	enum exit_code (*run)(struct session *session, char **arguments, int count);
@@ -27,6 +28,15 @@ extern const struct command definitions_list_command;
 extern const struct command schema_register_command;
 extern const struct command topics_create_command;
 extern const struct command health_command;
+extern const struct command completion_command;
+extern const struct command man_command;
+
+/* All of them, in the order in which they are shown. */
+extern const struct command *const command_table[];
+extern const size_t command_count;
+
+/* The command that the first words name, and how many of them do; NULL: none. */
+const struct command *command_find(char *const *words, int count, int *ret_words);
 
 /* Parses, runs and answers the code to exit with. */
 int command_main(int argc, char **argv);

@@ -6,12 +6,11 @@
 
 #include "cli/command.h"
 #include "cli/file.h"
-#include "cli/message_json.h"
 #include "cli/table.h"
 #include "lib/base/clock.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
 
-enum { CALL_TIMEOUT_MS = 15000, SOURCE_BYTES_MAX = 1 << 20, POLL_MS = 200 };
+enum { SOURCE_BYTES_MAX = 1 << 20, POLL_MS = 200 };
 
 /* ---- put ---- */
 
@@ -35,8 +34,8 @@ static enum exit_code get_definition(struct session *session_, const char *name,
 
 	request.name = (char *)name;
 	request.version = version;
-	if (session_call(session_, "GetDefinition", &request.base, &saga__v1__get_definition_response__descriptor,
-			 CALL_TIMEOUT_MS, ret_answer, &code) < 0)
+	if (session_call(session_, "GetDefinition", &request.base, &saga__v1__get_definition_response__descriptor, 0,
+			 ret_answer, &code) < 0)
 		return code;
 	return EXIT_DONE;
 }
@@ -79,7 +78,7 @@ static enum exit_code show_put(struct session *session_, const char *path,
 	if (definition && !put_is_check)
 		code = wait_until_ready(session_, definition);
 	if (session_wants_json(session_))
-		message_json_print(&answer->base);
+		session_print_json(session_, &answer->base);
 	else if (put_is_check)
 		(void)printf("%s: valid\n", path);
 	else if (definition)
@@ -106,8 +105,8 @@ static enum exit_code put_file(struct session *session_, const char *path)
 	request.source = (char *)buffer_text(&source);
 	request.file_name = (char *)path;
 	request.validate_only = put_is_check;
-	if (session_call(session_, "PutDefinition", &request.base, &saga__v1__put_definition_response__descriptor,
-			 CALL_TIMEOUT_MS, &answer, &code) < 0)
+	if (session_call(session_, "PutDefinition", &request.base, &saga__v1__put_definition_response__descriptor, 0,
+			 &answer, &code) < 0)
 		return code;
 	code = show_put(session_, path, (Saga__V1__PutDefinitionResponse *)answer);
 	protobuf_c_message_free_unpacked(answer, NULL);
@@ -134,7 +133,12 @@ const struct command definitions_put_command = {
 	.arguments_min = 1,
 	.arguments_max = INT_MAX,
 	.summary = "register saga definitions",
-	.notes = "Problems are shown as `file:line:col: error: …`, all of them; the exit code is 2 then.\n",
+	.notes = "FILE may be - for standard input. Problems are shown as `file:line:col: error: …`, all of them; the "
+		 "exit code "
+		 "is 2 then.\n",
+	.examples = "sagactl definitions put deploy/shop/checkout.yaml\n"
+		    "# check only, such as in a pull request\n"
+		    "sagactl definitions put --check sagas/*.yaml\n",
 	.options = put_options,
 	.option_count = ARRAY_LEN(put_options),
 	.run = run_put,
@@ -190,7 +194,7 @@ static enum exit_code run_get(struct session *session_, char **arguments, int co
 		return code;
 	definition = ((Saga__V1__GetDefinitionResponse *)answer)->definition;
 	if (definition && session_wants_json(session_)) {
-		message_json_print(&definition->base);
+		session_print_json(session_, &definition->base);
 	} else if (definition) {
 		append_definition(&out, definition, table_colours_wanted());
 		(void)printf("%s", buffer_text(&out));
@@ -201,10 +205,12 @@ static enum exit_code run_get(struct session *session_, char **arguments, int co
 
 const struct command definitions_get_command = {
 	.name = "definitions get",
-	.arguments = "NAME",
+	.arguments = "DEFINITION",
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.summary = "show a definition with its schemas and source",
+	.examples = "sagactl definitions get checkout\n"
+		    "sagactl definitions get checkout --definition-version 3 -o json\n",
 	.options = get_options,
 	.option_count = ARRAY_LEN(get_options),
 	.run = run_get,
@@ -218,22 +224,24 @@ static void add_row(struct table *table, const Saga__V1__Definition *definition)
 	table_add(table, TABLE_PLAIN, "v%" PRId32, definition->version);
 	table_add(table, definition->ready ? TABLE_GREEN : TABLE_YELLOW, "%s",
 		  definition->ready ? "ready" : "not ready yet");
-	table_add(table, TABLE_PLAIN, "%zu steps", definition->n_step_ids);
+	table_add(table, TABLE_PLAIN, "%zu", definition->n_step_ids);
 }
 
-/* One page after the other; with JSON one object a page. */
+/* One page after the other. */
 static enum exit_code run_list(struct session *session_, char **arguments, int count)
 {
 	_cleanup_(freep)
 	char *page_token = xstrdup("");
 	_cleanup_(buffer_release)
 	struct buffer out = {0};
+	struct session_list list = {.session = session_};
 	enum exit_code code = EXIT_DONE;
 	struct table table;
 
 	(void)arguments;
 	(void)count;
 	table_init(&table, 4, table_colours_wanted());
+	table_add_head(&table, (const char *const[]){"NAME", "VERSION", "STATE", "STEPS"});
 	do {
 		Saga__V1__ListDefinitionsRequest request = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
 		const Saga__V1__ListDefinitionsResponse *page;
@@ -241,18 +249,23 @@ static enum exit_code run_list(struct session *session_, char **arguments, int c
 
 		request.page_token = page_token;
 		if (session_call(session_, "ListDefinitions", &request.base,
-				 &saga__v1__list_definitions_response__descriptor, CALL_TIMEOUT_MS, &answer, &code) < 0)
+				 &saga__v1__list_definitions_response__descriptor, 0, &answer, &code) < 0)
 			break;
 		page = (Saga__V1__ListDefinitionsResponse *)answer;
-		if (session_wants_json(session_))
-			message_json_print(answer);
-		for (size_t i = 0; i < page->n_definitions && !session_wants_json(session_); i++)
-			add_row(&table, page->definitions[i]);
+		for (size_t i = 0; i < page->n_definitions; i++) {
+			if (session_wants_json(session_))
+				session_list_add(&list, &page->definitions[i]->base);
+			else
+				add_row(&table, page->definitions[i]);
+		}
 		free(page_token);
 		page_token = xstrdup(page->next_page_token);
 		protobuf_c_message_free_unpacked(answer, NULL);
 	} while (page_token[0]);
-	table_print(&table, &out);
+	if (session_wants_json(session_) && code == EXIT_DONE)
+		session_list_end(&list);
+	else if (table.cell_count > (size_t)table.columns)
+		table_print(&table, &out);
 	table_release(&table);
 	(void)printf("%s", buffer_text(&out));
 	return code;
@@ -261,5 +274,7 @@ static enum exit_code run_list(struct session *session_, char **arguments, int c
 const struct command definitions_list_command = {
 	.name = "definitions list",
 	.summary = "list the newest version of every definition",
+	.examples = "sagactl definitions list\n"
+		    "sagactl definitions list -o jsonl | jq -r .name\n",
 	.run = run_list,
 };

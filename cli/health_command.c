@@ -13,7 +13,7 @@ static int probe_coordinator(struct session *session_, struct error *err)
 {
 	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
 	_cleanup_(rpc_client_freep)
-	struct rpc_client *client = rpc_client_new(session_->target);
+	struct rpc_client *client = rpc_client_new(session_->address);
 	ProtobufCMessage *answer;
 	bool is_serving;
 
@@ -23,7 +23,7 @@ static int probe_coordinator(struct session *session_, struct error *err)
 	is_serving = ((Grpc__Health__V1__HealthCheckResponse *)answer)->status ==
 		     GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	protobuf_c_message_free_unpacked(answer, NULL);
-	return is_serving ? 0 : error_set(err, ERR_UNAVAILABLE, "%s: is up, but not serving", session_->target);
+	return is_serving ? 0 : error_set(err, ERR_UNAVAILABLE, "%s: is up, but not serving", session_->address);
 }
 
 static int probe_registry(struct session *session_, struct error *err)
@@ -97,5 +97,7 @@ const struct command health_command = {
 	.name = "health",
 	.summary = "ask coordinator, registry and Kafka whether they are well",
 	.notes = "The exit code is 4 when one of them is not.\n",
+	.examples = "sagactl health\n"
+		    "sagactl health -o json --address coordinator.internal:7233\n",
 	.run = run_health,
 };

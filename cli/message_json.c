@@ -9,12 +9,27 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/json_struct.h"
+#include "proto/google/protobuf/duration.pb-c.h"
 #include "proto/google/protobuf/struct.pb-c.h"
 #include "proto/google/protobuf/timestamp.pb-c.h"
 
+/* How deep the indentation is; nowhere deeper in one line. */
+enum { IN_LINE = -1 };
+
+static int deeper(int depth)
+{
+	return depth == IN_LINE ? IN_LINE : depth + 1;
+}
+
 static void append_newline(struct buffer *out, int depth)
 {
-	buffer_append_format(out, "\n%*s", depth * 2, "");
+	if (depth != IN_LINE)
+		buffer_append_format(out, "\n%*s", depth * 2, "");
+}
+
+static void append_colon(struct buffer *out, int depth)
+{
+	buffer_append_text(out, depth == IN_LINE ? ":" : ": ");
 }
 
 static void append_base64(struct buffer *out, const ProtobufCBinaryData *data)
@@ -142,7 +157,7 @@ static void append_map_entry(struct buffer *out, const ProtobufCMessage *entry, 
 	const ProtobufCFieldDescriptor *fields = entry->descriptor->fields;
 
 	append_value(out, &fields[0], (const uint8_t *)entry + fields[0].offset, depth);
-	buffer_append_text(out, ": ");
+	append_colon(out, depth);
 	append_value(out, &fields[1], (const uint8_t *)entry + fields[1].offset, depth);
 }
 
@@ -156,11 +171,11 @@ static void append_repeated(struct buffer *out, const ProtobufCFieldDescriptor *
 		const uint8_t *at = (const uint8_t *)elements + i * element_size(field);
 
 		buffer_append_text(out, i ? "," : "");
-		append_newline(out, depth + 1);
+		append_newline(out, deeper(depth));
 		if (is_object)
-			append_map_entry(out, *(ProtobufCMessage *const *)(const void *)at, depth + 1);
+			append_map_entry(out, *(ProtobufCMessage *const *)(const void *)at, deeper(depth));
 		else
-			append_value(out, field, at, depth + 1);
+			append_value(out, field, at, deeper(depth));
 	}
 	append_newline(out, depth);
 	buffer_append_byte(out, is_object ? '}' : ']');
@@ -190,7 +205,7 @@ static void append_name(struct buffer *out, const char *name)
 		else
 			buffer_append_byte(out, (uint8_t)*name);
 	}
-	buffer_append_text(out, "\": ");
+	buffer_append_byte(out, '"');
 }
 
 static bool is_shown(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
@@ -218,17 +233,32 @@ static void append_fields(struct buffer *out, const ProtobufCMessage *message, i
 		if (!is_shown(message, field))
 			continue;
 		buffer_append_text(out, shown++ ? "," : "");
-		append_newline(out, depth + 1);
+		append_newline(out, deeper(depth));
 		append_name(out, field->name);
+		append_colon(out, depth);
 		if (field->label == PROTOBUF_C_LABEL_REPEATED)
 			append_repeated(out, field, *(void *const *)(const void *)at,
-					*(const size_t *)(const void *)(start + field->quantifier_offset), depth + 1);
+					*(const size_t *)(const void *)(start + field->quantifier_offset),
+					deeper(depth));
 		else
-			append_value(out, field, at, depth + 1);
+			append_value(out, field, at, deeper(depth));
 	}
 	if (shown > 0)
 		append_newline(out, depth);
 	buffer_append_text(out, "}");
+}
+
+/* "-1.500s": seconds and nanos have the same sign. */
+static void append_duration(struct buffer *out, const Google__Protobuf__Duration *duration)
+{
+	bool is_negative = duration->seconds < 0 || duration->nanos < 0;
+	uint64_t seconds = duration->seconds < 0 ? -(uint64_t)duration->seconds : (uint64_t)duration->seconds;
+
+	buffer_append_format(out, "\"%s%" PRIu64, is_negative ? "-" : "", seconds);
+	if (duration->nanos != 0)
+		buffer_append_format(out, ".%09u",
+				     (unsigned)(duration->nanos < 0 ? -duration->nanos : duration->nanos));
+	buffer_append_text(out, "s\"");
 }
 
 static void append_message(struct buffer *out, const ProtobufCMessage *message, int depth)
@@ -240,6 +270,8 @@ static void append_message(struct buffer *out, const ProtobufCMessage *message, 
 
 		clock_format(stamp->seconds * 1000000 + stamp->nanos / 1000, time);
 		buffer_append_format(out, "\"%s\"", time);
+	} else if (message->descriptor == &google__protobuf__duration__descriptor) {
+		append_duration(out, (const Google__Protobuf__Duration *)message);
 	} else if (message->descriptor == &google__protobuf__struct__descriptor) {
 		json_struct_append(out, (const Google__Protobuf__Struct *)message);
 	} else {
@@ -247,16 +279,16 @@ static void append_message(struct buffer *out, const ProtobufCMessage *message, 
 	}
 }
 
-void message_json_append(struct buffer *out, const ProtobufCMessage *message)
+void message_json_append(struct buffer *out, const ProtobufCMessage *message, enum message_json_style style)
 {
-	append_message(out, message, 0);
+	append_message(out, message, style == MESSAGE_JSON_LINE ? IN_LINE : 0);
 }
 
-void message_json_print(const ProtobufCMessage *message)
+void message_json_print(const ProtobufCMessage *message, enum message_json_style style)
 {
 	_cleanup_(buffer_release)
 	struct buffer out = {0};
 
-	message_json_append(&out, message);
+	message_json_append(&out, message, style);
 	(void)printf("%s\n", buffer_text(&out));
 }

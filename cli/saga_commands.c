@@ -3,13 +3,12 @@
 
 #include "cli/command.h"
 #include "cli/file.h"
-#include "cli/message_json.h"
 #include "cli/saga_timeline.h"
 #include "cli/table.h"
 #include "lib/rpc/json_struct.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
 
-enum { CALL_TIMEOUT_MS = 10000, WAIT_MARGIN_MS = 5000, INPUT_BYTES_MAX = 1 << 20 };
+enum { WAIT_MARGIN_MS = 5000, INPUT_BYTES_MAX = 1 << 20 };
 
 /* ---- start ---- */
 
@@ -21,8 +20,9 @@ static const struct option start_options[] = {
 	{.flag = "input",
 	 .is_required = true,
 	 .value_name = "JSON|@FILE",
-	 .help = "The saga's input as JSON, or @FILE to read it from there (@- from standard input). Integers of any "
-		 "size stay exact.",
+	 .help = "The saga's input as JSON, or @FILE to read it from there; - is standard input. Integers of any size "
+		 "stay "
+		 "exact.",
 	 .place = &start_input},
 	{.flag = "key",
 	 .value_name = "KEY",
@@ -44,8 +44,8 @@ static int read_input(struct arena *arena, Google__Protobuf__Struct **ret_input,
 	const char *place = "--input";
 	struct json_node *root;
 
-	if (start_input[0] == '@') {
-		place = start_input + 1;
+	if (start_input[0] == '@' || strcmp(start_input, "-") == 0) {
+		place = start_input + (start_input[0] == '@');
 		if (file_read(place, INPUT_BYTES_MAX, &file, err) < 0)
 			return -1;
 		text = buffer_bytes(&file);
@@ -64,7 +64,7 @@ static void show_started(struct session *session_, const Saga__V1__StartSagaResp
 	struct buffer out = {0};
 
 	if (session_wants_json(session_)) {
-		message_json_print(&answer->base);
+		session_print_json(session_, &answer->base);
 	} else if (answer->saga) {
 		saga_header_append(&out, answer->saga, table_colours_wanted());
 		(void)printf("%s%s", buffer_text(&out),
@@ -83,8 +83,8 @@ static enum exit_code start_with(struct session *session_, const char *definitio
 	request.idempotency_key = (char *)(start_key ? start_key : "");
 	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_JSON;
 	request.json = input;
-	if (session_call(session_, "StartSaga", &request.base, &saga__v1__start_saga_response__descriptor,
-			 CALL_TIMEOUT_MS, &answer, &code) < 0)
+	if (session_call(session_, "StartSaga", &request.base, &saga__v1__start_saga_response__descriptor, 0, &answer,
+			 &code) < 0)
 		return code;
 	show_started(session_, (Saga__V1__StartSagaResponse *)answer);
 	protobuf_c_message_free_unpacked(answer, NULL);
@@ -110,7 +110,8 @@ const struct command start_command = {
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.summary = "start a saga",
-	.notes = "Example:\n  sagactl start checkout --input @order.json --key order-17\n",
+	.examples = "sagactl start checkout --input @order.json --key order-17\n"
+		    "make-order | sagactl start checkout --input -\n",
 	.options = start_options,
 	.option_count = ARRAY_LEN(start_options),
 	.run = run_start,
@@ -147,7 +148,7 @@ static enum exit_code run_get(struct session *session_, char **arguments, int co
 		return code;
 	saga = ((Saga__V1__GetSagaResponse *)answer)->saga;
 	if (saga && session_wants_json(session_)) {
-		message_json_print(&saga->base);
+		session_print_json(session_, &saga->base);
 	} else if (saga) {
 		saga_timeline_append(&out, saga, table_colours_wanted());
 		(void)printf("%s", buffer_text(&out));
@@ -162,7 +163,9 @@ const struct command get_command = {
 	.arguments_min = 1,
 	.arguments_max = 1,
 	.summary = "show a saga with its steps and timeline",
-	.notes = "Times are milliseconds since the start. The exit code is 0 whatever state the saga is in.\n",
+	.notes = "Times are since the start. The exit code is 0 whatever state the saga is in.\n",
+	.examples = "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
+		    "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --wait 10s -o json | jq .state\n",
 	.options = get_options,
 	.option_count = ARRAY_LEN(get_options),
 	.run = run_get,

@@ -116,6 +116,7 @@ const struct command schema_register_command = {
 	.name = "schema register",
 	.summary = "register the schemas of a map of subjects",
 	.notes = "Registering the same schema again changes nothing.\n",
+	.examples = "sagactl schema register --map proto/shop/subjects.yaml\n",
 	.options = register_options,
 	.option_count = ARRAY_LEN(register_options),
 	.run = run_register,

@@ -4,39 +4,66 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "cli/message_json.h"
+#include "cli/terminal.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/rpc_details.h"
 
 struct session session;
 
 const struct option session_options[] = {
-	{.flag = "target",
-	 .environment = "SAGA_GRPC",
+	{.flag = "address",
+	 .letter = 'a',
+	 .environment = "SAGACTL_ADDRESS SAGA_GRPC",
 	 .default_text = "127.0.0.1:7233",
 	 .value_name = "HOST:PORT",
-	 .help = "The coordinator's gRPC address.",
-	 .place = &session.target},
+	 .help = "The coordinator's gRPC address, or unix:PATH.",
+	 .place = &session.address},
 	{.flag = "registry-url",
-	 .environment = "REGISTRY_URL",
+	 .environment = "SAGACTL_REGISTRY_URL REGISTRY_URL",
 	 .default_text = "http://127.0.0.1:8081",
 	 .value_name = "URL",
 	 .help = "The schema registry.",
 	 .place = &session.registry_url},
 	{.flag = "kafka-brokers",
-	 .environment = "KAFKA_BOOTSTRAP KAFKA_BROKERS",
+	 .environment = "SAGACTL_KAFKA_BROKERS KAFKA_BOOTSTRAP KAFKA_BROKERS",
 	 .default_text = "127.0.0.1:9092",
 	 .value_name = "HOST:PORT",
 	 .help = "The Kafka brokers, separated by commas.",
 	 .place = &session.kafka_brokers},
 	{.flag = "output",
 	 .letter = 'o',
+	 .environment = "SAGACTL_OUTPUT",
 	 .default_text = "text",
-	 .choices = "text json",
+	 .choices = "text json jsonl",
 	 .value_name = "FORMAT",
-	 .help = "For people or for programs.",
+	 .help = "For people, or for programs: json is indented, and lists are arrays; jsonl is one object a line.",
 	 .place = &session.output},
+	{.flag = "color",
+	 .environment = "SAGACTL_COLOR",
+	 .default_text = "auto",
+	 .choices = "auto always never",
+	 .value_name = "WHEN",
+	 .help = "Colours; auto: on a terminal, unless NO_COLOR is set.",
+	 .place = &session.colour},
+	{.flag = "call-timeout",
+	 .environment = "SAGACTL_CALL_TIMEOUT",
+	 .type = OPTION_DURATION_MS,
+	 .default_text = "15s",
+	 .help = "How long a server may take to answer.",
+	 .place = &session.call_timeout_ms},
 };
 const size_t session_option_count = ARRAY_LEN(session_options);
+
+const struct exit_meaning exit_meanings[] = {
+	{EXIT_DONE, "done, or shown (whatever state the saga is in)"},
+	{EXIT_FAILED, "refused or failed"},
+	{EXIT_USAGE, "what was given is wrong: flags, files, input"},
+	{EXIT_NOT_FOUND, "no such saga, definition or subject"},
+	{EXIT_UNAVAILABLE, "a server is away or too slow; try again later"},
+	{EXIT_ENVIRONMENT, "an environment variable has a wrong value"},
+};
+const size_t exit_meaning_count = ARRAY_LEN(exit_meanings);
 
 static const enum exit_code exit_codes[ERR_CODE_COUNT] = {
 	[ERR_NONE] = EXIT_DONE,           [ERR_INVALID] = EXIT_USAGE,       [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
@@ -44,6 +71,20 @@ static const enum exit_code exit_codes[ERR_CODE_COUNT] = {
 	[ERR_TIMEOUT] = EXIT_UNAVAILABLE, [ERR_INCOMPATIBLE] = EXIT_FAILED, [ERR_LIMIT] = EXIT_FAILED,
 	[ERR_CORRUPT] = EXIT_FAILED,      [ERR_INTERNAL] = EXIT_FAILED,
 };
+
+int session_begin(struct session *session_)
+{
+	enum terminal_colouring colouring = strcmp(session_->colour, "always") == 0  ? TERMINAL_COLOUR_ALWAYS
+					    : strcmp(session_->colour, "never") == 0 ? TERMINAL_COLOUR_NEVER
+										     : TERMINAL_COLOUR_AUTO;
+
+	terminal_set_colouring(colouring);
+	if (strchr(session_->address, ':'))
+		return 0;
+	(void)fprintf(stderr, "sagactl: --address '%s': must be HOST:PORT, such as %s:7233, or unix:PATH\n",
+		      session_->address, session_->address);
+	return -1;
+}
 
 void session_release(struct session *session_)
 {
@@ -53,7 +94,38 @@ void session_release(struct session *session_)
 
 bool session_wants_json(const struct session *session_)
 {
-	return strcmp(session_->output, "json") == 0;
+	return strcmp(session_->output, "text") != 0;
+}
+
+static bool wants_lines(const struct session *session_)
+{
+	return strcmp(session_->output, "jsonl") == 0;
+}
+
+void session_print_json(const struct session *session_, const ProtobufCMessage *message)
+{
+	message_json_print(message, wants_lines(session_) ? MESSAGE_JSON_LINE : MESSAGE_JSON_INDENTED);
+}
+
+void session_list_add(struct session_list *list, const ProtobufCMessage *message)
+{
+	if (!wants_lines(list->session))
+		(void)printf("%s", list->count == 0 ? "[\n" : ",\n");
+	list->count++;
+	session_print_json(list->session, message);
+}
+
+void session_list_end(struct session_list *list)
+{
+	if (!wants_lines(list->session))
+		(void)printf("%s]\n", list->count == 0 ? "[" : "");
+}
+
+struct rpc_client *session_client(struct session *session_)
+{
+	if (!session_->client)
+		session_->client = rpc_client_new(session_->address);
+	return session_->client;
 }
 
 enum exit_code exit_code_of(enum err_code code)
@@ -98,11 +170,49 @@ static void say_problem(const struct problem *problem)
 			      problem->text);
 }
 
-static enum exit_code say_failure(const struct error *err, const struct rpc_failure *failure)
+/* What gRPC says when nobody is there is long and begins with what is the same every time. */
+static const char *reason_of_silence(const char *text)
+{
+	static const char MARK[] = "last error: ";
+	const char *last = strstr(text, MARK);
+
+	if (!last)
+		return text;
+	last += strlen(MARK);
+	last += strncmp(last, "UNKNOWN: ", 9) == 0 ? 9 : 0;
+	return last + (strncmp(last, "ipv4:", 5) == 0 || strncmp(last, "ipv6:", 5) == 0 ? 5 : 0);
+}
+
+static enum exit_code say_unavailable(const struct session *session_, const struct error *err,
+				      const struct rpc_failure *failure)
+{
+	int64_t retry_after_ms = rpc_details_retry_after_ms(buffer_bytes(&failure->details));
+
+	if (failure->details.len > 0) { /* the coordinator itself says so */
+		(void)fprintf(stderr, "sagactl: %s\n", err->msg);
+		if (retry_after_ms >= 0)
+			(void)fprintf(stderr, "  Try again in %.1f s.\n", (double)retry_after_ms / 1000.0);
+	} else if (err->code == ERR_TIMEOUT && strstr(err->msg, "Deadline Exceeded")) { /* libgrpc's own words */
+		(void)fprintf(stderr, "sagactl: no answer in time from %s (--call-timeout)\n", session_->address);
+	} else {
+		(void)fprintf(
+			stderr,
+			"sagactl: cannot reach the coordinator: %s\n"
+			"  Does it run there? --address or SAGACTL_ADDRESS name another place, `sagactl health` looks "
+			"at all servers.\n",
+			reason_of_silence(err->msg));
+	}
+	return EXIT_UNAVAILABLE;
+}
+
+enum exit_code session_fail_call(const struct session *session_, const struct error *err,
+				 const struct rpc_failure *failure)
 {
 	struct problems problems;
 	size_t count;
 
+	if (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)
+		return say_unavailable(session_, err, failure);
 	problems_init(&problems);
 	rpc_details_add_problems(buffer_bytes(&failure->details), &problems);
 	count = problems_kept(&problems);
@@ -117,16 +227,14 @@ int session_call(struct session *session_, const char *method, const ProtobufCMe
 		 enum exit_code *ret_exit)
 {
 	char path[96];
-	struct rpc_call call = {path, request, answer_type, timeout_ms};
+	struct rpc_call call = {path, request, answer_type, timeout_ms > 0 ? timeout_ms : session_->call_timeout_ms};
 	struct rpc_failure failure;
 	struct error err;
 
 	(void)snprintf(path, sizeof(path), "/saga.v1.SagaService/%s", method); /* our own names, all short */
-	if (!session_->client)
-		session_->client = rpc_client_new(session_->target);
-	if (rpc_client_call_explained(session_->client, &call, ret_answer, &failure, &err) == 0)
+	if (rpc_client_call_explained(session_client(session_), &call, ret_answer, &failure, &err) == 0)
 		return 0;
-	*ret_exit = say_failure(&err, &failure);
+	*ret_exit = session_fail_call(session_, &err, &failure);
 	buffer_release(&failure.details);
 	return -1;
 }

@@ -23,11 +23,20 @@ enum exit_code {
 	EXIT_ENVIRONMENT = 78,
 };
 
+struct exit_meaning {
+	enum exit_code code;
+	const char *meaning;
+};
+extern const struct exit_meaning exit_meanings[]; /* for --help and the man page */
+extern const size_t exit_meaning_count;
+
 struct session {
-	const char *target;
+	const char *address;
 	const char *registry_url;
 	const char *kafka_brokers;
 	const char *output;
+	const char *colour;
+	int64_t call_timeout_ms;
 	struct rpc_client *client; /* made at the first call */
 };
 
@@ -35,17 +44,35 @@ extern struct session session;                /* the one of this process: option
 extern const struct option session_options[]; /* the global flags */
 extern const size_t session_option_count;
 
+/* Once the flags are read. -1: one of them is wrong, which has been said. */
+NODISCARD int session_begin(struct session *session);
 void session_release(struct session *session);
-bool session_wants_json(const struct session *session);
+bool session_wants_json(const struct session *session); /* or JSON lines: what is for programs */
+
+/* The message as -o json or jsonl shows it. */
+void session_print_json(const struct session *session, const ProtobufCMessage *message);
+
+/* Several messages as -o json or jsonl shows them: an array, or a line each. Begins as {.session = …}. */
+struct session_list {
+	const struct session *session;
+	size_t count;
+};
+void session_list_add(struct session_list *list, const ProtobufCMessage *message);
+void session_list_end(struct session_list *list);
+
+struct rpc_client *session_client(struct session *session);
 
 /* Calls SagaService; the answer is the caller's. On failure everything known is said on standard error, violations one a
- * line, and *ret_exit is the code to leave with. `method` is the last part of the path. */
+ * line, and *ret_exit is the code to leave with. `method` is the last part of the path. timeout_ms 0: --call-timeout. */
 NODISCARD int session_call(struct session *session, const char *method, const ProtobufCMessage *request,
 			   const ProtobufCMessageDescriptor *answer_type, int64_t timeout_ms,
 			   ProtobufCMessage **ret_answer, enum exit_code *ret_exit);
 
 /* Says the error and answers the exit code for it. */
 enum exit_code session_fail(const struct error *err);
+/* The same of a failed call, with each of its violations, and what to do when nobody answered. */
+enum exit_code session_fail_call(const struct session *session, const struct error *err,
+				 const struct rpc_failure *failure);
 enum exit_code exit_code_of(enum err_code code);
 
 #endif

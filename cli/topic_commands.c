@@ -101,6 +101,8 @@ const struct command topics_create_command = {
 	.name = "topics create",
 	.summary = "create the topics of a map of subjects",
 	.notes = "Topics that exist are left as they are.\n",
+	.examples = "sagactl topics create --map proto/shop/subjects.yaml\n"
+		    "sagactl topics create --map proto/shop/subjects.yaml --partitions 12 --replication 3\n",
 	.options = create_options,
 	.option_count = ARRAY_LEN(create_options),
 	.run = run_create,

@@ -58,7 +58,7 @@ def _run_one(folders: Folders, endpoints: Mapping[str, str], number: int, checko
         say(red(f"  not as it should be: no saga was started (log {folders.logs}/checkout.log)"))
         return False
     timeline = subprocess.run(
-        [folders.bin / "sagactl", "--target", endpoints["SAGA_GRPC"], "get", reply["sagaId"], "--wait", OUTCOME_WAIT],
+        [folders.bin / "sagactl", "--address", endpoints["SAGA_GRPC"], "get", reply["sagaId"], "--wait", OUTCOME_WAIT],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECKOUT_S)
     for line in (timeline.stdout + timeline.stderr).splitlines():
         say(f"  {line}")

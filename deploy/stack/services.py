@@ -56,7 +56,7 @@ TABLE: tuple[Service | Task, ...] = (
          "--kafka-brokers", "{kafka}", "--registry-url", "{registry}", "--instance", "coordinator-1"),
         needs=("postgres", "kafka", "registry", "schemas", "topics"), ports=("grpc", "coordinator"), database="saga"),
     Task(
-        "definitions", "sagactl", ("--target", "{saga}", "definitions", "put", "{root}/deploy/shop/checkout.yaml"),
+        "definitions", "sagactl", ("--address", "{saga}", "definitions", "put", "{root}/deploy/shop/checkout.yaml"),
         needs=("coordinator", "schemas")),
     _participant("order"),
     _participant("payment"),

@@ -175,7 +175,7 @@ def _say_what_to_try(folders: Folders, found: dict[str, str], options: Options) 
         say("  grpcurl -plaintext $SAGA_GRPC describe saga.v1.SagaService")
         say(f"  curl -X POST $CHECKOUT_URL/checkout -H 'content-type: application/json' -d '{body}'")
         say("  psql \"$PG_SAGA_DSN\" -c 'select * from sagas'")
-        say(f"  {sagactl} --target $SAGA_GRPC get SAGA_ID     # the timeline of one saga")
+        say(f"  {sagactl} --address $SAGA_GRPC get SAGA_ID     # the timeline of one saga")
         say("  curl $REGISTRY_URL/subjects")
     else:
         say("  psql \"$PG_SAGA_DSN\"")

@@ -338,7 +338,7 @@ static void problems_of_a_definition_are_shown_as_editors_want_them(void **state
 	coordinator.status = 3;
 	coordinator.violations[0] = "checkout.yaml:3:15: unknown key 'stps': did you mean: steps?";
 	coordinator.violations[1] = "the whole is wrong";
-	SAGACTL(&run, "definitions", "put", definition_path, "--target", fake_rpc_server_target(server));
+	SAGACTL(&run, "definitions", "put", definition_path, "--address", fake_rpc_server_target(server));
 	assert_int_equal(run.exit_code, 2);
 	assert_string_equal(run.err, "checkout.yaml:3:15: error: unknown key 'stps': did you mean: steps?\n"
 				     "sagactl: source: the whole is wrong\n");
@@ -371,9 +371,16 @@ static void wrong_usage_exits_with_2(void **state)
 	(void)state;
 	SAGACTL(&run, "gte");
 	assert_int_equal(run.exit_code, 2);
-	assert_has(run.err, "unknown command 'gte'");
+	assert_has(run.err, "unknown command 'gte', did you mean 'get'");
+	SAGACTL(&run, "definitions", "putt");
+	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "did you mean 'definitions put'");
+	SAGACTL(&run, "get", "x", "--address", "localhost");
+	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "must be HOST:PORT, such as localhost:7233");
 	SAGACTL(&run, "definitions");
 	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "definitions needs one more word:\n  definitions put FILE…  ");
 	SAGACTL(&run, "get", "a", "b");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "expected SAGA_ID, got 2 arguments");
@@ -385,7 +392,7 @@ static void wrong_usage_exits_with_2(void **state)
 	assert_has(run.out, "Usage: sagactl get [FLAGS] SAGA_ID");
 	SAGACTL(&run, "--help");
 	assert_int_equal(run.exit_code, 0);
-	assert_has(run.out, "  definitions put FILE…  register saga definitions\n");
+	assert_has(run.out, "  definitions put FILE…       register saga definitions\n");
 }
 
 static int make_definition(void **state)
