@@ -345,37 +345,137 @@ int registry_client_by_id(struct registry_client *client, int32_t id, const stru
 
 /* ---- by subject ---- */
 
-int registry_client_latest(struct registry_client *client, const char *subject, int32_t *ret_id, int32_t *ret_version,
-			   const struct schema **ret_schema, struct error *err)
+static int ask_about(struct registry_client *client, const char *before, const char *subject, const char *after,
+		     json_t **ret_answer, struct error *err)
+{
+	_cleanup_(buffer_release)
+	struct buffer path = {0};
+
+	buffer_append_text(&path, before);
+	http_append_path_part(&path, subject);
+	buffer_append_text(&path, after);
+	return registry_rest_call(client->rest, "GET", buffer_text(&path), NULL, ret_answer, err);
+}
+
+int registry_client_version(struct registry_client *client, const char *subject, int32_t version, int32_t *ret_id,
+			    int32_t *ret_version, const struct schema **ret_schema, struct error *err)
 {
 	const struct schema *schema = NULL;
-	struct buffer path = {0};
+	char after[40] = "/versions/latest";
 	json_t *answer = NULL;
-	int32_t version = 0;
+	int32_t number = 0;
 	int32_t id = 0;
 	int result;
 
-	buffer_append_text(&path, "/subjects/");
-	http_append_path_part(&path, subject);
-	buffer_append_text(&path, "/versions/latest");
-	result = registry_rest_call(client->rest, "GET", buffer_text(&path), NULL, &answer, err);
-	buffer_release(&path);
+	if (version > 0)
+		(void)snprintf(after, sizeof(after), "/versions/%d", version); /* fits */
+	result = ask_about(client, "/subjects/", subject, after, &answer, err);
 	if (result == 0)
 		result = get_id(answer, "id", &id, err);
 	if (result == 0)
-		result = get_id(answer, "version", &version, err);
+		result = get_id(answer, "version", &number, err);
 	if (result == 0) {
 		schema = registry_client_cached(client, id);
 		if (!schema)
 			result = adopt_answer(client, id, answer, 0, &schema, err);
 	}
 	json_decref(answer);
+	if (result < 0 && version > 0)
+		return error_prefix(err, "version %d of subject '%s'", version, subject);
 	if (result < 0)
 		return error_prefix(err, "latest schema of subject '%s'", subject);
 	*ret_id = id;
-	*ret_version = version;
+	*ret_version = number;
 	*ret_schema = schema;
 	return 0;
+}
+
+int registry_client_latest(struct registry_client *client, const char *subject, int32_t *ret_id, int32_t *ret_version,
+			   const struct schema **ret_schema, struct error *err)
+{
+	return registry_client_version(client, subject, 0, ret_id, ret_version, ret_schema, err);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const int32_t *first = a;
+	const int32_t *second = b;
+
+	return (*first > *second) - (*first < *second);
+}
+
+int registry_client_versions(struct registry_client *client, const char *subject, int32_t **ret_versions,
+			     size_t *ret_count, struct error *err)
+{
+	json_t *answer = NULL;
+	int32_t *versions;
+	size_t count;
+
+	if (ask_about(client, "/subjects/", subject, "/versions", &answer, err) < 0)
+		return error_prefix(err, "versions of subject '%s'", subject);
+	count = json_array_size(answer);
+	versions = xcalloc(count + 1, sizeof(*versions));
+	for (size_t i = 0; i < count; i++)
+		versions[i] = (int32_t)json_integer_value(json_array_get(answer, i));
+	json_decref(answer);
+	qsort(versions, count, sizeof(*versions), compare_numbers);
+	*ret_versions = versions;
+	*ret_count = count;
+	return 0;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int registry_client_subjects(struct registry_client *client, char ***ret_subjects, size_t *ret_count, struct error *err)
+{
+	json_t *answer = NULL;
+	size_t count;
+	size_t bytes = 0;
+	char **subjects;
+	char *at;
+
+	if (registry_rest_call(client->rest, "GET", "/subjects", NULL, &answer, err) < 0)
+		return error_prefix(err, "list of subjects");
+	count = json_array_size(answer);
+	for (size_t i = 0; i < count; i++)
+		bytes += json_string_length(json_array_get(answer, i)) + 1;
+	subjects = xmalloc((count + 1) * sizeof(*subjects) + bytes);
+	at = (char *)(subjects + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		const char *subject = json_string_value(json_array_get(answer, i));
+
+		subjects[i] = at;
+		at = stpcpy(at, subject ? subject : "") + 1;
+	}
+	json_decref(answer);
+	qsort(subjects, count, sizeof(*subjects), compare_texts);
+	*ret_subjects = subjects;
+	*ret_count = count;
+	return 0;
+}
+
+int registry_client_level(struct registry_client *client, const char *subject, char **ret_level, struct error *err)
+{
+	json_t *answer = NULL;
+	const char *level;
+	int result;
+
+	/* Not every registry knows defaultToGlobal, so a missing level is asked for again, of everything. */
+	result = ask_about(client, "/config/", subject, "?defaultToGlobal=true", &answer, err);
+	if (result < 0 && err->code == ERR_NOT_FOUND)
+		result = registry_rest_call(client->rest, "GET", "/config", NULL, &answer, err);
+	if (result < 0)
+		return error_prefix(err, "compatibility level of subject '%s'", subject);
+	level = json_string_value(json_object_get(answer, "compatibilityLevel"));
+	if (level)
+		*ret_level = xstrdup(level);
+	else
+		result = malformed("compatibilityLevel", err);
+	json_decref(answer);
+	return result;
 }
 
 int registry_client_register(struct registry_client *client, const char *subject, enum schema_format format,

@@ -36,6 +36,19 @@ NODISCARD int registry_client_by_id(struct registry_client *client, int32_t id, 
 const struct schema *registry_client_cached(struct registry_client *client, int32_t id);
 NODISCARD int registry_client_latest(struct registry_client *client, const char *subject, int32_t *ret_id,
 				     int32_t *ret_version, const struct schema **ret_schema, struct error *err);
+/* `version` 0: the latest. */
+NODISCARD int registry_client_version(struct registry_client *client, const char *subject, int32_t version,
+				      int32_t *ret_id, int32_t *ret_version, const struct schema **ret_schema,
+				      struct error *err);
+/* The numbers of the live versions, rising; the list is the caller's (free). */
+NODISCARD int registry_client_versions(struct registry_client *client, const char *subject, int32_t **ret_versions,
+				       size_t *ret_count, struct error *err);
+/* The names of all subjects, sorted; one allocation, the caller's (free). */
+NODISCARD int registry_client_subjects(struct registry_client *client, char ***ret_subjects, size_t *ret_count,
+				       struct error *err);
+/* The compatibility level in force for a subject, whether the subject exists or not; the text is the caller's (free). */
+NODISCARD int registry_client_level(struct registry_client *client, const char *subject, char **ret_level,
+				    struct error *err);
 NODISCARD int registry_client_register(struct registry_client *client, const char *subject, enum schema_format format,
 				       struct bytes text, int32_t *ret_id, struct error *err);
 NODISCARD int registry_client_ping(struct registry_client *client, struct error *err);
