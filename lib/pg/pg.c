@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/clock.h"
 #include "lib/pg/pg_value.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 	/* Statements are literals, so a program has few of them; text beyond that is run without being kept. */
 	STATEMENTS_MAX = 512,
 	BUCKETS = 256,
+	ANSWER_DEFAULT_MS = 30000,
 };
 
 struct statement {
@@ -31,6 +33,8 @@ struct pg {
 	char sqlstate[6];
 	bool is_in_transaction;
 	bool is_dismissed;                  /* the server has said that it ends this connection */
+	int64_t answer_ms;                  /* how long a statement may go without an answer; 0: for ever */
+	bool is_mute;                       /* the last statement had none in that time */
 	struct statement *buckets[BUCKETS]; /* prepared on this connection, by the hash of their text */
 	unsigned statement_count;
 	struct buffer scratch; /* jsonb parameters with their version byte */
@@ -56,7 +60,17 @@ struct pg *pg_new(const char *conninfo, const char *application)
 	assert(application);
 	pg->conninfo = xstrdup(conninfo);
 	pg->application = xstrdup(application);
+	pg->answer_ms = ANSWER_DEFAULT_MS;
 	return pg;
+}
+
+int64_t pg_set_answer_ms(struct pg *pg, int64_t answer_ms)
+{
+	int64_t before_ms = pg->answer_ms;
+
+	assert(answer_ms >= 0);
+	pg->answer_ms = answer_ms;
+	return before_ms;
 }
 
 /* What the server prepared for us ends with the connection. */
@@ -136,6 +150,8 @@ int pg_connect(struct pg *pg, struct error *err)
 	if (PQstatus(pg->connection) == CONNECTION_OK) {
 		(void)PQsetNoticeReceiver(pg->connection, on_notice, pg);
 		pg->is_dismissed = false;
+		if (PQsetnonblocking(pg->connection, 1) != 0)
+			abort(); /* only for a connection that is none */
 		return 0;
 	}
 	pg->sqlstate[0] = 0;
@@ -180,6 +196,15 @@ static int fail(struct pg *pg, PGresult *result, struct error *err)
 
 	if (!text)
 		text = PQerrorMessage(pg->connection);
+	if (pg->is_mute) {
+		pg->is_mute = false;
+		pg->sqlstate[0] = 0;
+		(void)error_set(err, ERR_UNAVAILABLE, "postgres did not answer within %lld ms",
+				(long long)pg->answer_ms);
+		PQclear(result);
+		disconnect(pg);
+		return -1;
+	}
 	if (!pg_is_connected(pg)) {
 		pg->sqlstate[0] = 0;
 		(void)error_set(err, ERR_UNAVAILABLE, "lost the connection to postgres: %.*s", first_line(text), text);
@@ -247,6 +272,56 @@ static int make_ready(struct pg *pg, struct error *err)
 	return error_set(err, ERR_UNAVAILABLE, "the connection to postgres was lost in this transaction");
 }
 
+/* ---- waiting ---- */
+
+/* False: no answer in time, or the connection is gone. */
+static bool wait_for_socket(struct pg *pg, short events, int64_t until_us)
+{
+	int64_t left_ms = pg->answer_ms == 0 ? -1 : (until_us - clock_monotonic_us() + 999) / 1000;
+	struct pollfd wait = {.fd = PQsocket(pg->connection), .events = events};
+
+	if (pg->answer_ms != 0 && left_ms <= 0) {
+		pg->is_mute = true;
+		return false;
+	}
+	(void)poll(&wait, 1, (int)left_ms); /* whatever woke it, the caller looks */
+	return !(wait.revents & (POLLIN | POLLHUP | POLLERR)) || PQconsumeInput(pg->connection) != 0;
+}
+
+/* False: no whole answer in time. True: there is one, or the connection is gone; both are PQgetResult()'s to tell. */
+static bool wait_for_answer(struct pg *pg, int64_t until_us)
+{
+	bool is_fine = true;
+
+	while (is_fine && PQflush(pg->connection) > 0)
+		is_fine = wait_for_socket(pg, POLLIN | POLLOUT, until_us);
+	while (is_fine && PQisBusy(pg->connection))
+		is_fine = wait_for_socket(pg, POLLIN, until_us);
+	return !pg->is_mute;
+}
+
+/* The last result of what was sent, as PQexec() gives it; NULL: the connection failed or stayed mute. A server that is
+ * stopped, or whose disk hangs, keeps the connection but says nothing; it must not keep us, too. */
+static PGresult *receive(struct pg *pg, int is_sent)
+{
+	int64_t until_us = clock_monotonic_us() + pg->answer_ms * 1000;
+	PGresult *last = NULL;
+	PGresult *next;
+
+	if (!is_sent)
+		return NULL;
+	while (wait_for_answer(pg, until_us) && (next = PQgetResult(pg->connection))) {
+		PQclear(last);
+		last = next;
+		if (PQresultStatus(last) == PGRES_COPY_IN || PQresultStatus(last) == PGRES_COPY_OUT)
+			return last; /* refused by check() */
+	}
+	if (!pg->is_mute)
+		return last;
+	PQclear(last);
+	return NULL;
+}
+
 /* ---- statements ---- */
 
 static size_t bucket_of(const char *sql)
@@ -289,8 +364,10 @@ static int prepare(struct pg *pg, const char *sql, const struct pg_param *params
 	for (size_t i = 0; i < param_count; i++)
 		statement->type_oids[i] = params[i].type_oid;
 	(void)snprintf(statement->name, sizeof(statement->name), "s%u", pg->statement_count);
-	if (check(pg, PQprepare(pg->connection, statement->name, sql, (int)param_count, statement->type_oids), &result,
-		  err) < 0) {
+	if (check(pg,
+		  receive(pg,
+			  PQsendPrepare(pg->connection, statement->name, sql, (int)param_count, statement->type_oids)),
+		  &result, err) < 0) {
 		free(statement);
 		return -1;
 	}
@@ -346,18 +423,19 @@ int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_
 	const struct statement *statement = NULL;
 	struct wire_params wire;
 	PGresult *result = NULL;
+	int is_sent;
 
 	assert(param_count <= PARAMS_MAX);
 	if (make_ready(pg, err) < 0 || prepare(pg, sql, params, param_count, &statement, err) < 0)
 		return -1;
 	fill_params(pg, params, param_count, &wire);
 	if (statement)
-		result = PQexecPrepared(pg->connection, statement->name, (int)param_count, wire.values, wire.lengths,
-					wire.formats, 1);
+		is_sent = PQsendQueryPrepared(pg->connection, statement->name, (int)param_count, wire.values,
+					      wire.lengths, wire.formats, 1);
 	else
-		result = PQexecParams(pg->connection, sql, (int)param_count, wire.type_oids, wire.values, wire.lengths,
-				      wire.formats, 1);
-	if (check(pg, result, &result, err) < 0)
+		is_sent = PQsendQueryParams(pg->connection, sql, (int)param_count, wire.type_oids, wire.values,
+					    wire.lengths, wire.formats, 1);
+	if (check(pg, receive(pg, is_sent), &result, err) < 0)
 		return -1;
 	if (ret_result) {
 		*ret_result = xcalloc(1, sizeof(**ret_result));
@@ -372,7 +450,7 @@ static int run_plain(struct pg *pg, const char *sql, struct error *err)
 {
 	PGresult *result = NULL;
 
-	if (check(pg, PQexec(pg->connection, sql), &result, err) < 0)
+	if (check(pg, receive(pg, PQsendQuery(pg->connection, sql)), &result, err) < 0)
 		return -1;
 	PQclear(result);
 	return 0;
@@ -418,7 +496,7 @@ int pg_commit(struct pg *pg, bool *ret_is_unknown, struct error *err)
 	pg->is_in_transaction = false;
 	if (!is_ready)
 		return -1; /* lost before COMMIT was sent: nothing was committed */
-	if (check(pg, PQexec(pg->connection, "COMMIT"), &result, err) < 0) {
+	if (check(pg, receive(pg, PQsendQuery(pg->connection, "COMMIT")), &result, err) < 0) {
 		/* With the connection gone even an SQLSTATE proves nothing: the server may have ended us after it
 		 * committed. */
 		if (ret_is_unknown)

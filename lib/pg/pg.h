@@ -34,6 +34,9 @@ DEFINE_CLEANUP(struct pg *, pg_free)
 
 NODISCARD int pg_connect(struct pg *pg, struct error *err); /* no-op while connected */
 bool pg_is_connected(const struct pg *pg);
+/* How long a statement may go without an answer before the connection is given up (ERR_UNAVAILABLE; of a COMMIT the
+ * outcome is unknown then); 0: for ever. 30 s at first, and for ever inside pg_migrate(). Answers what it was. */
+int64_t pg_set_answer_ms(struct pg *pg, int64_t answer_ms);
 const char *pg_sqlstate(const struct pg *pg); /* five characters, "" after a lost connection */
 
 /* A parameter; all travel in binary form. Build them with the functions below. */

@@ -59,12 +59,15 @@ static int migrate_once(struct pg *pg, const struct pg_migration *migrations, si
 int pg_migrate(struct pg *pg, const struct pg_migration *migrations, size_t count, int64_t wait_ms, struct error *err)
 {
 	int64_t deadline_us = clock_monotonic_us() + wait_ms * 1000;
+	int64_t answer_ms = pg_set_answer_ms(pg, 0); /* a migration takes as long as it takes, or waits for another's */
+	int rc;
 
 	assert(wait_ms >= 0);
-	while (migrate_once(pg, migrations, count, err) < 0) {
+	while ((rc = migrate_once(pg, migrations, count, err)) < 0) {
 		if (!err->is_retriable || clock_monotonic_us() >= deadline_us)
-			return -1;
+			break;
 		(void)poll(NULL, 0, RETRY_INTERVAL_MS);
 	}
-	return 0;
+	(void)pg_set_answer_ms(pg, answer_ms);
+	return rc;
 }

@@ -109,6 +109,23 @@ static void a_conninfo_that_libpq_cannot_read_is_told_without_connecting(void **
 	assert_string_equal(err.msg, "invalid connection option \"hst\"");
 }
 
+static void a_statement_without_an_answer_costs_the_connection_not_the_caller(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	int64_t begin_us = clock_monotonic_us();
+	struct error err;
+
+	(void)state;
+	assert_int_equal(pg_set_answer_ms(pg, 200), 30000);
+	assert_int_equal(pg_exec(pg, "SELECT pg_sleep(30)", NULL, 0, NULL, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	assert_non_null(strstr(err.msg, "did not answer within 200 ms"));
+	assert_true(clock_monotonic_us() - begin_us < 10 * 1000 * 1000);
+	assert_false(pg_is_connected(pg));
+	assert_int_equal(query_int(pg, "SELECT 7"), 7); /* over a new one */
+}
+
 static void arrays_unnest_row_by_row(void **state)
 {
 	_cleanup_(pg_freep)
@@ -396,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_of_every_type_come_back_as_they_went),
 		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
+		cmocka_unit_test(a_statement_without_an_answer_costs_the_connection_not_the_caller),
 		cmocka_unit_test(arrays_unnest_row_by_row),
 		cmocka_unit_test(an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again),
 		cmocka_unit_test(a_statement_is_prepared_once_for_its_text_and_types),
