@@ -1,7 +1,8 @@
 /*
  * shutdown.c - see shutdown.h.
  *
- * The signals stay pending: nobody reads the signalfd, so it goes on being readable and needs no state of its own.
+ * The signals are blocked everywhere and taken by one thread that does nothing else, so that the second one, or the end of
+ * the time, is acted upon whatever the others are doing. The event is a descriptor that stays readable: nobody reads it.
  */
 #include "lib/base/shutdown.h"
 
@@ -10,25 +11,69 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "lib/base/log.h"
+
+enum { DRAIN_MAX_S = 30, EXIT_SIGNALLED = 128 };
 
 static int stop_fd = -1;
 
+static void fill_stop_signals(sigset_t *ret_signals)
+{
+	(void)sigemptyset(ret_signals);
+	(void)sigaddset(ret_signals, SIGTERM);
+	(void)sigaddset(ret_signals, SIGINT);
+}
+
+void shutdown_request(void)
+{
+	static const uint64_t one = 1;
+
+	assert(stop_fd >= 0);
+	if (write(stop_fd, &one, sizeof(one)) != sizeof(one) && errno != EAGAIN)
+		abort(); /* a full counter is as good as any */
+}
+
+/* The first signal asks to stop; after it there is time to drain, until a second one says that there is none. */
+static void *take_signals(void *arg)
+{
+	const struct timespec drain_max = {.tv_sec = DRAIN_MAX_S};
+	sigset_t signals;
+	int number = 0;
+
+	(void)arg;
+	fill_stop_signals(&signals);
+	while (sigwait(&signals, &number) != 0) {
+		/* interrupted: the wait goes on */
+	}
+	shutdown_request();
+	number = sigtimedwait(&signals, NULL, &drain_max);
+	if (number > 0)
+		log_warn("stopping_at_once", "signal=%d, not waiting for what is still in hand", number);
+	else
+		log_error("drain_timeout", "seconds=%d, ending without what is still in hand", DRAIN_MAX_S);
+	_exit(number > 0 ? EXIT_SIGNALLED + number : EXIT_FAILURE);
+}
+
 void shutdown_init(void)
 {
-	sigset_t stop_signals;
+	pthread_t thread;
+	sigset_t signals;
 
 	assert(stop_fd < 0);
-	(void)sigemptyset(&stop_signals);
-	(void)sigaddset(&stop_signals, SIGTERM);
-	(void)sigaddset(&stop_signals, SIGINT);
-	if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	fill_stop_signals(&signals);
+	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		abort(); /* only wrong arguments fail */
-	stop_fd = signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (stop_fd < 0)
-		abort(); /* not even the first descriptor of the process could be had */
+	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (stop_fd < 0 || pthread_create(&thread, NULL, take_signals, NULL) != 0)
+		abort(); /* not even the first descriptor or thread of the process could be had */
+	(void)pthread_setname_np(thread, "signals"); /* a name for people only */
+	(void)pthread_detach(thread);                /* it ends with the process */
 }
 
 int shutdown_fd(void)
@@ -56,11 +101,4 @@ void shutdown_wait(void)
 	while (!is_readable(-1)) {
 		/* another signal interrupted the wait */
 	}
-}
-
-void shutdown_request(void)
-{
-	assert(stop_fd >= 0);
-	if (kill(getpid(), SIGTERM) != 0)
-		abort(); /* a process may always signal itself */
 }

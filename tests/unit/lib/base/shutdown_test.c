@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/shutdown.h"
@@ -57,13 +58,47 @@ static void a_signal_wakes_every_waiting_thread_and_stays(void **state)
 	assert_true(is_fd_readable());
 }
 
-int main(void)
+/* In a child: what ends the process cannot be looked at from inside. */
+static void a_second_signal_ends_the_process_at_once(void **state)
 {
+	pid_t child = fork();
+	int status = 0;
+
+	(void)state;
+	if (child == 0) {
+		(void)execl("/proc/self/exe", "shutdown_test", "child", NULL);
+		_exit(99);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
+}
+
+/* A program that is asked to stop, and hangs. */
+static int be_child(void)
+{
+	shutdown_init();
+	if (kill(getpid(), SIGTERM) != 0)
+		return 98;
+	shutdown_wait();
+	if (kill(getpid(), SIGTERM) != 0)
+		return 97;
+	(void)poll(NULL, 0, 20000);
+	return 96;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_asked_at_first_and_a_broken_pipe_is_survived),
 		cmocka_unit_test(a_signal_wakes_every_waiting_thread_and_stays),
+		cmocka_unit_test(a_second_signal_ends_the_process_at_once),
 	};
 
+	if (argc > 1)
+		return be_child();
 	shutdown_init();
 	return cmocka_run_group_tests_name("shutdown", tests, NULL, NULL);
 }
