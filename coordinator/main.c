@@ -261,12 +261,15 @@ int main(int argc, char **argv)
 {
 	struct coordinator self = {0};
 	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_FORMAT_LOGFMT;
 	int status;
 
 	if (!settings_read(&self.settings, argc, argv, &status))
 		return status;
-	(void)log_level_parse(self.settings.log_level, &level); /* the options let only levels through */
+	(void)log_level_parse(self.settings.log_level, &level);    /* the options let only levels through, */
+	(void)log_format_parse(self.settings.log_format, &format); /* and only formats */
 	log_init("saga-coordinator", level);
+	log_set_format(format);
 	shutdown_init();
 	raise_file_limit();
 	status = run(&self);

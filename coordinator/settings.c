@@ -8,7 +8,7 @@
 #include "lib/base/memory.h"
 #include "lib/pg/pg.h"
 
-enum { HOST_BYTES_MAX = 200, OPTIONS_MAX = 16 };
+enum { HOST_BYTES_MAX = 200, OPTIONS_MAX = 32 };
 
 static size_t list_options(struct settings *settings, struct option ret_options[OPTIONS_MAX])
 {
@@ -104,6 +104,13 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .place = &settings->log_level,
 		 .choices = "error warn info debug",
 		 .is_reloaded = true},
+		{.flag = "log-format",
+		 .environment = "LOG_FORMAT",
+		 .default_text = "logfmt",
+		 .value_name = "FORMAT",
+		 .help = "how lines of the log are written",
+		 .place = &settings->log_format,
+		 .choices = "logfmt json"},
 	};
 
 	_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");

@@ -24,6 +24,7 @@ struct settings {
 	const char *environment;
 	int64_t sweep_ms;
 	const char *log_level;
+	const char *log_format;
 };
 
 /* True: run. Otherwise *ret_status is the exit status, and all that is wrong was said on standard error. */

@@ -1,12 +1,13 @@
 /*
- * log.h - structured log lines: one line, one fact, in logfmt on standard error.
+ * log.h - structured log lines: one line, one fact, in logfmt or JSON on standard error.
  *
  *     log_info("saga_started", "saga=%s definition=%s", id, name);
  *     -> level=info ts=2026-01-02T03:04:05.678901Z service=saga-coordinator event=saga_started saga=… definition=…
  *
  * Why:        event names are stable API for people who search logs; payloads and secrets never appear.
  * Format:     the format string is the tail of the line in logfmt; a value from outside goes through LOG_TEXT(value),
- *             which quotes and bounds it (at most four in one line).
+ *             which quotes and bounds it (at most four in one line). In JSON each pair is a field, a number where it
+ *             is one, and words that belong to no pair ("…, trying every second") are the field "note".
  * Threads:    any thread; a line is written whole by one write(2).
  */
 #ifndef LIB_BASE_LOG_H
@@ -15,9 +16,12 @@
 #include "lib/base/error.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_COUNT };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON, LOG_FORMAT_COUNT };
 
 void log_init(const char *service, enum log_level level); /* once, before threads; `service` is kept */
 bool log_level_parse(const char *text, enum log_level *ret_level);
+void log_set_format(enum log_format format); /* logfmt at first; before threads */
+bool log_format_parse(const char *text, enum log_format *ret_format);
 void log_line(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The text in logfmt quotes, control characters escaped, cut at 400 bytes; lives until four more uses on this thread. */

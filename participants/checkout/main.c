@@ -16,6 +16,7 @@ static const char *saga_target;
 static int64_t wait_ms;
 static int64_t threads;
 static const char *log_level;
+static const char *log_format;
 static const char *environment;
 
 static const struct option options[] = {
@@ -71,6 +72,13 @@ static const struct option options[] = {
 	 .help = "How much is logged.",
 	 .is_reloaded = true,
 	 .place = &log_level},
+	{.flag = "log-format",
+	 .environment = "LOG_FORMAT",
+	 .default_text = "logfmt",
+	 .value_name = "FORMAT",
+	 .help = "How lines of the log are written.",
+	 .place = &log_format,
+	 .choices = "logfmt json"},
 };
 
 static const struct program program = {
@@ -125,6 +133,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
 	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_FORMAT_LOGFMT;
 	int status;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
@@ -137,8 +146,10 @@ int main(int argc, char **argv)
 	case OPTIONS_CONFIG:
 		return 78;
 	}
-	(void)log_level_parse(log_level, &level); /* one of the choices */
+	(void)log_level_parse(log_level, &level);    /* one of the choices */
+	(void)log_format_parse(log_format, &format); /* likewise */
 	log_init(program.name, level);
+	log_set_format(format);
 	shutdown_init();
 	status = serve();
 	log_info("stopped", "status=%d", status);

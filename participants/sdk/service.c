@@ -23,6 +23,7 @@ struct settings {
 	const char *instance;
 	const char *environment;
 	const char *log_level;
+	const char *log_format;
 };
 
 /* One connection for each HTTP thread that needs one at a time; they are kept. */
@@ -114,6 +115,13 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .place = &settings->log_level,
 		 .choices = "error warn info debug",
 		 .is_reloaded = true},
+		{.flag = "log-format",
+		 .environment = "LOG_FORMAT",
+		 .default_text = "logfmt",
+		 .value_name = "FORMAT",
+		 .help = "how lines of the log are written",
+		 .place = &settings->log_format,
+		 .choices = "logfmt json"},
 	};
 	size_t count = 0;
 
@@ -160,6 +168,7 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		.check_ctx = running,
 	};
 	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_FORMAT_LOGFMT;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
@@ -174,8 +183,10 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		*ret_status = 78;
 		return -1;
 	}
-	(void)log_level_parse(running->settings.log_level, &level); /* options_parse() let only levels through */
+	(void)log_level_parse(running->settings.log_level, &level);    /* options_parse() let only levels through */
+	(void)log_format_parse(running->settings.log_format, &format); /* likewise */
 	log_init(service->name, level);
+	log_set_format(format);
 	return 0;
 }
 

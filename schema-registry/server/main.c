@@ -26,6 +26,7 @@ static struct {
 	const char *listen_address;
 	const char *postgres;
 	const char *log_level;
+	const char *log_format;
 	const char *environment;
 } settings;
 
@@ -61,6 +62,13 @@ static const struct option options[] = {
 	 .place = &settings.log_level,
 	 .choices = "error warn info debug",
 	 .is_reloaded = true},
+	{.flag = "log-format",
+	 .environment = "LOG_FORMAT",
+	 .default_text = "logfmt",
+	 .value_name = "FORMAT",
+	 .help = "how lines of the log are written",
+	 .place = &settings.log_format,
+	 .choices = "logfmt json"},
 	{.flag = "environment",
 	 .environment = "ENVIRONMENT",
 	 .type = OPTION_TEXT,
@@ -157,6 +165,7 @@ static int run(void)
 int main(int argc, char **argv)
 {
 	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_FORMAT_LOGFMT;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
@@ -168,8 +177,10 @@ int main(int argc, char **argv)
 	case OPTIONS_CONFIG:
 		return EXIT_CONFIG;
 	}
-	(void)log_level_parse(settings.log_level, &level); /* the options let only levels through */
+	(void)log_level_parse(settings.log_level, &level);    /* the options let only levels through */
+	(void)log_format_parse(settings.log_format, &format); /* and only formats */
 	log_init(program.name, level);
+	log_set_format(format);
 	shutdown_init();
 	return run();
 }
