@@ -69,10 +69,12 @@ static void raise_file_limit(void)
 static void make_registry_clients(struct coordinator *self)
 {
 	struct registry_client_options options = {.url = self->settings.registry_url,
-						  .cache_path = self->settings.registry_cache};
+						  .cache_path = self->settings.registry_cache,
+						  .metrics = self->metrics};
 
 	self->registry = registry_client_new(&options);
 	options.cache_path = NULL;
+	options.metrics = NULL;
 	options.timeout_ms = REGISTRY_PING_MS;
 	self->registry_probe = registry_client_new(&options);
 }

@@ -186,12 +186,20 @@ static void answer_ready(struct admin *admin, struct arena *arena, struct http_r
 		buffer_append_text(&response->body, "{\"status\":\"ready\"}");
 }
 
+static void answer_live(const struct admin *admin, struct http_response *response)
+{
+	if (engine_is_alive(admin->options.engine))
+		buffer_append_text(&response->body, "{\"status\":\"alive\"}");
+	else
+		http_response_error(response, 503, "unavailable", "the engine hangs in one turn: restart this process");
+}
+
 static void answer(struct admin *admin, const char *what, struct arena *arena, struct http_response *response)
 {
 	if (strcmp(what, "health") == 0) {
 		answer_health(admin, arena, &response->body);
 	} else if (strcmp(what, "livez") == 0) {
-		buffer_append_text(&response->body, "{\"status\":\"alive\"}");
+		answer_live(admin, response);
 	} else if (strcmp(what, "readyz") == 0) {
 		answer_ready(admin, arena, response);
 	} else if (strcmp(what, "metrics") == 0) {

@@ -1,7 +1,7 @@
 /*
  * admin.h - HTTP for people, probes and Prometheus: /health, /livez, /readyz, /metrics.
  *
- * Meaning:    live: the process answers. ready: the store is up and every definition can be started. health: what is
+ * Meaning:    live: the process answers and its engine turns. ready: the store is up and every definition can be started. health: what is
  *             away and why; `degraded` still takes what it can, and is no reason to restart.
  * Threads:    the HTTP server's; the registry is asked at most every two seconds, by one request at a time.
  * Ownership:  borrows everything in the options until admin_free().

@@ -23,12 +23,14 @@ struct rpc_tag {
 	void (*fn)(struct rpc_tag *tag, bool is_ok);
 };
 
+enum { RPC_CODES = GRPC_STATUS_UNAUTHENTICATED + 1 };
+
 struct rpc_registered {
 	struct rpc_method method;
 	void *handle; /* gRPC's; NULL: the catch-all for unknown methods */
 	struct rpc_server *server;
 	struct metric *seconds; /* NULL: no metrics */
-	struct metric *failures;
+	struct metric *handled[RPC_CODES];
 };
 
 /* REQUEST_ARENA: what one request may take in memory, its own bytes included. */

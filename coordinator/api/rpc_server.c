@@ -51,22 +51,40 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_method *method)
 	*registered = (struct rpc_registered){.method = *method, .server = server};
 }
 
+/* The names that gRPC's interceptors for Prometheus have made usual. */
+static const char *const CODE_NAMES[RPC_CODES] = {
+	"OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+	"NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+	"Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+	"DataLoss", "Unauthenticated",
+};
+
+/* Labels live as long as the metrics, so for the process. */
+static const char *method_labels(const char *path, const char *code)
+{
+	const char *method = strchr(path + 1, '/') + 1;
+	struct buffer text = {0};
+
+	buffer_append_format(&text, "grpc_service=\"%.*s\",grpc_method=\"%s\"", (int)(method - path) - 2, path + 1,
+			     method);
+	if (code)
+		buffer_append_format(&text, ",grpc_code=\"%s\"", code);
+	return buffer_text(&text);
+}
+
 static void add_metrics(struct rpc_server *server, struct rpc_registered *registered)
 {
-	static const char SECONDS_HELP[] = "Time from a call's arrival to its answer, by method.";
-	static const char FAILURES_HELP[] = "Calls that were answered with an error, by method.";
 	const char *path = registered->method.path;
-	char *labels;
 
 	if (!server->metrics || registered->method.kind == RPC_KIND_STREAM)
 		return;
-	labels = xmalloc(strlen(path) + 16); /* kept as long as the metrics */
-	memcpy(labels, "method=\"", 8);
-	memcpy(labels + 8, path + 1, strlen(path) - 1);
-	memcpy(labels + 8 + strlen(path) - 1, "\"", 2);
-	registered->seconds = metrics_histogram(server->metrics, "saga_rpc_seconds", labels, SECONDS_HELP,
+	registered->seconds = metrics_histogram(server->metrics, "grpc_server_handling_seconds",
+						method_labels(path, NULL), "Time from a call's arrival to its answer.",
 						METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
-	registered->failures = metrics_counter(server->metrics, "saga_rpc_failures_total", labels, FAILURES_HELP);
+	for (int code = 0; code < RPC_CODES; code++)
+		registered->handled[code] = metrics_counter(server->metrics, "grpc_server_handled_total",
+							    method_labels(path, CODE_NAMES[code]),
+							    "Unary calls that were answered, by their status.");
 }
 
 static grpc_arg int_arg(char *name, int value)

@@ -57,8 +57,8 @@ static void count_end(const struct server_call *call)
 {
 	if (call->method->seconds)
 		metric_observe(call->method->seconds, (double)(clock_monotonic_us() - call->started_us) / 1e6);
-	if (call->method->failures && call->end.code != GRPC_STATUS_OK)
-		metric_add(call->method->failures, 1);
+	if (call->method->seconds && (int)call->end.code < (int)RPC_CODES)
+		metric_add(call->method->handled[call->end.code], 1);
 }
 
 static void on_sent(struct rpc_tag *tag, bool is_ok)

@@ -37,6 +37,8 @@ struct bus_metrics {
 	struct metric *received;
 	struct metric *sent;
 	struct metric *not_sent;
+	struct metric *lag;
+	struct metric *is_up;
 };
 
 struct bus {
@@ -336,6 +338,9 @@ static void ping(struct bus *bus)
 		return;
 	is_up = kafka_producer_ping(bus->producer, PING_WAIT_MS, &brokers, &err) == 0;
 	bus->ping_at_ms = now_ms() + PING_MS;
+	metric_set(bus->metrics.is_up, is_up);
+	if (atomic_load(&bus->consumer))
+		metric_set(bus->metrics.lag, kafka_consumer_lag(atomic_load(&bus->consumer)));
 	(void)pthread_mutex_lock(&bus->mu);
 	was_up = bus->is_up;
 	bus->is_up = is_up;
@@ -453,6 +458,9 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 					"Commands that the broker has acknowledged."),
 		.not_sent = metrics_counter(options->metrics, "saga_commands_not_sent_total", NULL,
 					    "Commands that did not reach the broker; the sweep sends them again."),
+		.lag = metrics_gauge(options->metrics, "saga_consumer_lag_records", NULL,
+				     "Records of this instance's reply partitions that are not read yet."),
+		.is_up = metrics_gauge(options->metrics, "saga_broker_up", NULL, "1 while the brokers answer."),
 	};
 	if (kafka_producer_new(&bus->kafka, on_delivered, bus, &bus->producer, err) < 0)
 		return -1;

@@ -63,15 +63,45 @@ void engine_found_store(struct engine *engine)
 	set_health(engine, true, "");
 }
 
+/* How long the turn in hand has been running. */
+static int64_t turn_us(const struct engine *engine)
+{
+	int64_t begun_us = atomic_load(&engine->turn_begun_us);
+
+	return begun_us == 0 ? 0 : engine_now_us(engine) - begun_us;
+}
+
+bool engine_is_alive(const struct engine *engine)
+{
+	return turn_us(engine) < HUNG_TURN_US;
+}
+
+/* A server that is stopped keeps the turn waiting; whoever comes meanwhile should hear so now, not at their deadline. */
+static bool is_store_silent(const struct engine *engine, struct error *err)
+{
+	int64_t waited_us = turn_us(engine);
+
+	if (waited_us < SLOW_TURN_US)
+		return false;
+	(void)error_set(err, ERR_UNAVAILABLE, "the database has not answered for %lld s",
+			(long long)(waited_us / 1000000));
+	return true;
+}
+
 void engine_health(struct engine *engine, struct engine_health *ret_health)
 {
 	const struct bus_port *bus = &engine->ports.bus;
+	struct error silence;
 
 	*ret_health = (struct engine_health){0};
 	(void)pthread_mutex_lock(&engine->health_mu);
 	ret_health->is_store_up = engine->is_healthy;
 	memcpy(ret_health->store_error, engine->store_error, sizeof(ret_health->store_error));
 	(void)pthread_mutex_unlock(&engine->health_mu);
+	if (is_store_silent(engine, &silence)) {
+		ret_health->is_store_up = false;
+		(void)snprintf(ret_health->store_error, sizeof(ret_health->store_error), "%s", silence.msg);
+	}
 	ret_health->is_bus_up = bus->health(bus->ctx, ret_health->bus_error, sizeof(ret_health->bus_error));
 }
 
@@ -102,11 +132,13 @@ void engine_start_saga(struct engine *engine, const struct start_request *reques
 
 	assert(request->plan);
 	item->queued_us = engine_now_us(engine);
-	answer = queue_push_start(&engine->queue, item);
-	if (answer == QUEUE_TAKEN)
-		return;
+	if (!is_store_silent(engine, &err)) {
+		answer = queue_push_start(&engine->queue, item);
+		if (answer == QUEUE_TAKEN)
+			return;
+		refuse(answer, &err);
+	}
 	free(item);
-	refuse(answer, &err);
 	done(ctx, NULL, false, &err);
 }
 
@@ -119,11 +151,13 @@ void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms
 	*item = (struct get_item){.saga_id = saga_id, .done = done, .ctx = ctx};
 	if (wait_ms > 0)
 		item->deadline_us = engine_now_us(engine) + wait_ms * 1000;
-	answer = queue_push_get(&engine->queue, item);
-	if (answer == QUEUE_TAKEN)
-		return;
+	if (!is_store_silent(engine, &err)) {
+		answer = queue_push_get(&engine->queue, item);
+		if (answer == QUEUE_TAKEN)
+			return;
+		refuse(answer, &err);
+	}
 	free(item);
-	refuse(answer, &err);
 	done(ctx, NULL, &err);
 }
 
@@ -178,8 +212,11 @@ static void *run_turns(void *arg)
 	struct engine *engine = arg;
 
 	while (!atomic_load(&engine->must_stop)) {
-		int64_t next_us = engine_turn(engine);
+		int64_t next_us;
 
+		atomic_store(&engine->turn_begun_us, engine_now_us(engine));
+		next_us = engine_turn(engine);
+		atomic_store(&engine->turn_begun_us, 0);
 		if (atomic_load(&engine->is_draining) && engine_is_idle(engine))
 			break;
 		if (next_us > engine_now_us(engine))

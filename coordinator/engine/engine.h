@@ -94,5 +94,7 @@ struct engine_health {
 	char bus_error[160];
 };
 void engine_health(struct engine *engine, struct engine_health *ret_health); /* any thread */
+/* False: a turn has been running for so long that nothing known explains it; only a new process helps. Any thread. */
+bool engine_is_alive(const struct engine *engine);
 
 #endif

@@ -36,9 +36,34 @@ static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
 							 "Sagas of all instances by state, counted every 10 s.");
 }
 
+static void register_steps(struct engine_metrics *metrics, struct metrics *set)
+{
+	static const struct {
+		enum step_phase phase;
+		enum saga_event_type how;
+		const char *labels;
+	} series[] = {
+		{STEP_PHASE_FORWARD, SAGA_EVENT_SUCCEEDED, "phase=\"forward\",outcome=\"succeeded\""},
+		{STEP_PHASE_FORWARD, SAGA_EVENT_REJECTED, "phase=\"forward\",outcome=\"rejected\""},
+		{STEP_PHASE_FORWARD, SAGA_EVENT_RETRIABLE, "phase=\"forward\",outcome=\"retriable\""},
+		{STEP_PHASE_FORWARD, SAGA_EVENT_TIMED_OUT, "phase=\"forward\",outcome=\"timed_out\""},
+		{STEP_PHASE_COMPENSATION, SAGA_EVENT_SUCCEEDED, "phase=\"compensation\",outcome=\"succeeded\""},
+		{STEP_PHASE_COMPENSATION, SAGA_EVENT_REJECTED, "phase=\"compensation\",outcome=\"rejected\""},
+		{STEP_PHASE_COMPENSATION, SAGA_EVENT_RETRIABLE, "phase=\"compensation\",outcome=\"retriable\""},
+		{STEP_PHASE_COMPENSATION, SAGA_EVENT_TIMED_OUT, "phase=\"compensation\",outcome=\"timed_out\""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(series); i++)
+		metrics->step_seconds[series[i].phase][series[i].how] =
+			metrics_histogram(set, "saga_step_seconds", series[i].labels,
+					  "From the first sending of a command's attempt to the event that ended it.",
+					  METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
+}
+
 void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set)
 {
 	register_sagas(metrics, set);
+	register_steps(metrics, set);
 	metrics->turn_events = metrics_histogram(set, "saga_turn_events", NULL, "Changes that one transaction carried.",
 						 EVENT_BOUNDS, ARRAY_LEN(EVENT_BOUNDS));
 	metrics->commit_seconds = metrics_histogram(set, "saga_commit_seconds", NULL, "Duration of a transaction.",

@@ -24,6 +24,7 @@ struct engine_metrics {
 	struct metric *turn_events;
 	struct metric *commit_seconds;
 	struct metric *start_seconds;
+	struct metric *step_seconds[STEP_PHASE_COUNT][SAGA_EVENT_COUNT]; /* events that end an attempt only */
 	struct metric *resends;
 	struct metric *ignored[IGNORED_WHY_COUNT];
 	struct metric *bad;

@@ -14,6 +14,7 @@
 #include "coordinator/engine/engine_metrics.h"
 #include "coordinator/engine/queue.h"
 #include "coordinator/engine/record.h"
+#include "coordinator/engine/report.h"
 #include "coordinator/engine/resend_limit.h"
 
 enum {
@@ -24,8 +25,10 @@ enum {
 	WAITER_POLL_IDS_MAX = 2000,
 	PROBE_FIRST_US = 50 * 1000, /* between two tries of a store that is away; doubles up to the next */
 	PROBE_MAX_US = 1000 * 1000,
-	START_WAIT_US = 5 * 1000 * 1000, /* a start whose commit failed is tried again for so long */
-	COUNT_US = 10 * 1000 * 1000,     /* between two countings of the open sagas */
+	START_WAIT_US = 5 * 1000 * 1000,  /* a start whose commit failed is tried again for so long */
+	COUNT_US = 10 * 1000 * 1000,      /* between two countings of the open sagas */
+	SLOW_TURN_US = 4 * 1000 * 1000,   /* a turn that takes longer waits for the store, which says nothing */
+	HUNG_TURN_US = 120 * 1000 * 1000, /* no wait of ours is that long */
 	ENDED_CACHE_MAX = 4096,
 };
 
@@ -84,6 +87,7 @@ struct group {
 	struct store_log_row *log;
 	size_t log_max;
 	uint64_t resends;
+	struct attempt_end *ends; /* the newest first */
 };
 
 enum item_result { ITEM_DONE, ITEM_CONFLICT, ITEM_REFUSED, ITEM_LOST };
@@ -174,6 +178,7 @@ struct engine {
 	bool is_running;
 	atomic_bool must_stop;
 	atomic_bool is_draining;
+	_Atomic int64_t turn_begun_us; /* monotonic; 0: none runs */
 
 	pthread_mutex_t health_mu;
 	pthread_cond_t drain_begins; /* wakes the catalog's thread; with health_mu */

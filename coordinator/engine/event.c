@@ -301,6 +301,7 @@ static void begin_group(struct engine *engine, struct group *group)
 	group->outgoing_end = &group->outgoing;
 	group->rest = NULL;
 	group->resends = 0;
+	group->ends = NULL;
 }
 
 static void finish_group(struct engine *engine, struct group *group)
@@ -348,6 +349,7 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 		return EVENT_UNCHANGED;
 	}
 	note_change(group, before, group->saga, &event);
+	report_note(engine, group, before, &event);
 	event_build_commands(engine, &facts, group->saga, &effects, work->reply.ce_id, &group->outgoing_end);
 	return EVENT_CHANGED;
 }

@@ -284,6 +284,7 @@ static void settle_done(struct engine *engine, struct group *group)
 {
 	cache_update(&engine->cache, group->cached, &group->change, engine_now_us(engine));
 	metric_add(engine->metrics.resends, group->resends);
+	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
 	if (!saga_state_is_open(group->saga->state)) {
 		event_note_end(engine, group->saga);

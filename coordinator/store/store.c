@@ -24,6 +24,9 @@ static const char SERVER_OPTIONS[] =
 	"-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s -c jit=off"
 	" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
+/* Above statement_timeout: a server that lives answers first, if only with its own time-out. */
+enum { ANSWER_MS = 12000 };
+
 static void append_option(struct buffer *out, const char *name, const char *prefix, const char *value)
 {
 	buffer_append_format(out, "%s%s='", out->len > 0 ? " " : "", name);
@@ -76,6 +79,8 @@ struct store *store_new(const char *conninfo)
 	store->conninfo = xstrdup(conninfo);
 	store->pg = pg_new(complete, "saga-coordinator");
 	store->definitions_pg = pg_new(complete, "saga-coordinator definitions");
+	(void)pg_set_answer_ms(store->pg, ANSWER_MS);
+	(void)pg_set_answer_ms(store->definitions_pg, ANSWER_MS);
 	commit_init(store);
 	return store;
 }

@@ -107,6 +107,31 @@ size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer)
 	return count;
 }
 
+int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *positions;
+	int64_t lag = 0;
+
+	if (!consumer->rk || consumer->assigned->cnt == 0) /* only this thread changes it, in poll */
+		return 0;
+	positions = rd_kafka_topic_partition_list_copy(consumer->assigned);
+	if (rd_kafka_position(consumer->rk, positions) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		for (int i = 0; i < positions->cnt; i++) {
+			const rd_kafka_topic_partition_t *at = &positions->elems[i];
+			int64_t low = 0;
+			int64_t high = 0;
+
+			/* A partition of which nothing was read since the assignment has no position. */
+			if (at->offset >= 0 &&
+			    !rd_kafka_get_watermark_offsets(consumer->rk, at->topic, at->partition, &low, &high) &&
+			    high > at->offset)
+				lag += high - at->offset;
+		}
+	}
+	rd_kafka_topic_partition_list_destroy(positions);
+	return lag;
+}
+
 /* ---- life ---- */
 
 static int subscribe(struct kafka_consumer *consumer, struct error *err)

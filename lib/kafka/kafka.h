@@ -99,6 +99,9 @@ bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer,
 				const char *topic);                          /* any partition; any thread */
 size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer); /* partitions; any thread */
 
+/* Records of the assigned partitions that are not read yet, as far as the last fetches tell; the owner's thread. */
+int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
+
 size_t kafka_batch_count(const struct kafka_batch *batch);
 const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index);
 void kafka_batch_store_offsets(struct kafka_consumer *consumer,

@@ -21,26 +21,31 @@ static int probe_coordinator(struct rpc_client *coordinator, struct error *err)
 	return is_serving ? 0 : error_set(err, ERR_UNAVAILABLE, "the coordinator is up, but not serving");
 }
 
+static void print_problem(struct buffer *out, const char *before, const struct error *err)
+{
+	buffer_append_text(out, before);
+	buffer_append_json_string(out, err->msg, strlen(err->msg));
+}
+
 void checkout_health_show(const struct checkout_front_options *options, struct http_response *response)
 {
+	struct buffer *body = &response->body;
 	char now[CLOCK_TEXT_LEN + 1];
 	struct error err;
 	bool is_healthy = probe_coordinator(options->coordinator, &err) == 0;
 
 	clock_format(clock_real_us(), now);
-	buffer_append_format(&response->body,
-			     "{\"status\":\"%s\",\"service\":\"checkout-service\",\"version\":\"%s\",\"port\":%d,"
-			     "\"environment\":",
-			     is_healthy ? "healthy" : "degraded", AMENDS_VERSION, options->port);
-	buffer_append_json_string(&response->body, options->environment, strlen(options->environment));
-	buffer_append_format(&response->body,
-			     ",\"timestamp\":\"%s\",\"dependencies\":{\"coordinator\":{\"status\":\"%s\"", now,
+	buffer_append_format(body, "{\"status\":\"%s\",\"reasons\":[", is_healthy ? "healthy" : "degraded");
+	if (!is_healthy)
+		print_problem(body, "", &err);
+	buffer_append_format(body, "],\"service\":\"checkout-service\",\"version\":\"%s\",\"port\":%d,\"environment\":",
+			     AMENDS_VERSION, options->port);
+	buffer_append_json_string(body, options->environment, strlen(options->environment));
+	buffer_append_format(body, ",\"timestamp\":\"%s\",\"dependencies\":{\"coordinator\":{\"status\":\"%s\"", now,
 			     is_healthy ? "healthy" : "unavailable");
-	if (!is_healthy) {
-		buffer_append_text(&response->body, ",\"error\":");
-		buffer_append_json_string(&response->body, err.msg, strlen(err.msg));
-	}
-	buffer_append_text(&response->body, "}}}");
+	if (!is_healthy)
+		print_problem(body, ",\"error\":", &err);
+	buffer_append_text(body, "}}}");
 }
 
 void checkout_health_ready(const struct checkout_front_options *options, struct http_response *response)

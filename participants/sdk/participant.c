@@ -29,6 +29,8 @@ enum {
 	CONFIRM_STOPPING_MS = 5000,
 	BATCH_BYTES_MAX = 512 * 1024 * 1024,
 	PING_MS = 1000,
+	LAG_US = 1000 * 1000,        /* between two looks at the lag */
+	HUNG_US = 300 * 1000 * 1000, /* longer than the waits of one batch together */
 };
 
 struct participant {
@@ -42,10 +44,14 @@ struct participant {
 	struct arena arena;
 	struct metric *batches;
 	struct metric *batch_seconds;
-	int64_t away_ms; /* the last wait; 0: nothing is away */
+	struct metric *batch_commands;
+	struct metric *lag;
+	int64_t lag_at_us; /* when it is next looked up */
+	int64_t away_ms;   /* the last wait; 0: nothing is away */
 
 	atomic_bool is_stopping;
 	atomic_bool is_ready;
+	_Atomic int64_t batch_begun_us; /* monotonic; 0: none is in hand */
 	atomic_int brokers;
 	atomic_int controller;
 	pthread_mutex_t mu;
@@ -58,6 +64,7 @@ struct participant {
 
 static void register_metrics(struct participant *participant)
 {
+	static const double BATCH_BOUNDS[] = {1, 2, 5, 10, 20, 50, 100, 200, 500};
 	static const char name[] = "participant_commands_total";
 	static const char help[] = "Commands by what became of them.";
 	struct metrics *metrics = participant->options.metrics;
@@ -73,6 +80,10 @@ static void register_metrics(struct participant *participant)
 		.transactions_failed = metrics_counter(metrics, "participant_transactions_failed_total", NULL,
 						       "Transactions that were rolled back and tried again."),
 	};
+	participant->batch_commands = metrics_histogram(metrics, "participant_batch_commands", NULL,
+							"Records in one batch.", BATCH_BOUNDS, ARRAY_LEN(BATCH_BOUNDS));
+	participant->lag = metrics_gauge(metrics, "participant_consumer_lag_records", NULL,
+					 "Records of this instance's command partitions that are not read yet.");
 	participant->batches = metrics_counter(metrics, "participant_batches_total", NULL, "Batches handled.");
 	participant->batch_seconds = metrics_histogram(metrics, "participant_batch_seconds", NULL,
 						       "From reading a batch to the confirmation of its replies.",
@@ -324,8 +335,19 @@ static int handle_batch(struct participant *participant, struct kafka_batch *bat
 		return -1;
 	kafka_batch_store_offsets(participant->consumer, batch);
 	metric_add(participant->batches, 1);
+	metric_observe(participant->batch_commands, (double)kafka_batch_count(batch));
 	metric_observe(participant->batch_seconds, (double)(clock_monotonic_us() - begin_us) / 1e6);
 	return 0;
+}
+
+static void note_lag(struct participant *participant)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (now_us < participant->lag_at_us)
+		return;
+	participant->lag_at_us = now_us + LAG_US;
+	metric_set(participant->lag, kafka_consumer_lag(participant->consumer));
 }
 
 static int run_once(struct participant *participant, struct error *err)
@@ -333,13 +355,18 @@ static int run_once(struct participant *participant, struct error *err)
 	_cleanup_(kafka_batch_freep)
 	struct kafka_batch *batch = NULL;
 	struct error away;
+	int rc;
 
 	if (kafka_consumer_poll(participant->consumer, participant->options.batch_max, POLL_WAIT_MS, &batch, err) < 0)
 		return -1;
+	note_lag(participant);
 	if (kafka_batch_count(batch) == 0)
 		return 0;
 	arena_clear(&participant->arena);
-	if (handle_batch(participant, batch, &away) == 0) {
+	atomic_store(&participant->batch_begun_us, clock_monotonic_us());
+	rc = handle_batch(participant, batch, &away);
+	atomic_store(&participant->batch_begun_us, 0);
+	if (rc == 0) {
 		note_back(participant);
 		return 0;
 	}
@@ -409,6 +436,13 @@ void participant_waiting_for(struct participant *participant, char *ret_text, si
 	(void)pthread_mutex_lock(&participant->mu);
 	put_text(ret_text, len, participant->away_text);
 	(void)pthread_mutex_unlock(&participant->mu);
+}
+
+bool participant_is_alive(const struct participant *participant)
+{
+	int64_t begun_us = atomic_load(&participant->batch_begun_us);
+
+	return begun_us == 0 || clock_monotonic_us() - begun_us < HUNG_US;
 }
 
 bool participant_is_ready(const struct participant *participant)

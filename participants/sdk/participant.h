@@ -104,6 +104,8 @@ DEFINE_CLEANUP(struct participant *, participant_free)
  * each. Ready: everything was there once since the start and the commands are being read. */
 void participant_health(struct participant *participant, bool *ret_is_ready, char *ret_database, size_t database_len,
 			char *ret_kafka, size_t kafka_len, char *ret_registry, size_t registry_len);
+/* False: one batch has been in hand for longer than anything known explains; only a new process helps. */
+bool participant_is_alive(const struct participant *participant);
 /* What it waits for before it can read commands; "" when nothing. */
 void participant_waiting_for(struct participant *participant, char *ret_text, size_t len);
 bool participant_is_ready(const struct participant *participant); /* the same without asking anybody */

@@ -247,6 +247,14 @@ const struct value *service_json_body(const struct http_request *request, struct
 	return body;
 }
 
+static void answer_live(const struct running *running, struct http_response *response)
+{
+	if (participant_is_alive(running->participant))
+		buffer_append_text(&response->body, "{\"status\":\"alive\"}");
+	else
+		http_response_error(response, 503, "unavailable", "commands hang: restart this process");
+}
+
 static bool handle_common(struct running *running, struct pg *pg, const struct http_request *request,
 			  struct http_response *response)
 {
@@ -271,7 +279,7 @@ static bool handle_common(struct running *running, struct pg *pg, const struct h
 	} else if (is_ready) {
 		service_ready_print(&health, response);
 	} else if (is_live) {
-		buffer_append_text(&response->body, "{\"status\":\"alive\"}");
+		answer_live(running, response);
 	} else {
 		response->content_type = "text/plain; version=0.0.4; charset=utf-8";
 		metrics_print(running->metrics, &response->body);
@@ -389,8 +397,9 @@ int service_main(const struct service *service, int argc, char **argv)
 	registry.cache_path = running.settings.registry_cache && *running.settings.registry_cache
 				      ? running.settings.registry_cache
 				      : NULL;
-	running.registry = registry_client_new(&registry);
 	running.metrics = metrics_new();
+	registry.metrics = running.metrics;
+	running.registry = registry_client_new(&registry);
 	make_participant(&running);
 	if (run(&running, &err) < 0) {
 		log_error("service_failed", "err=%s", LOG_TEXT(err.msg));

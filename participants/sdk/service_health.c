@@ -5,17 +5,19 @@
 
 #include "lib/base/clock.h"
 
-enum { PROBLEM_LEN = 240 };
+enum { PROBLEM_LEN = 240, PING_MS = 1500 };
 
 /* "" or what is wrong. */
 static void ask_database(struct pg *pg, char problem[PROBLEM_LEN])
 {
+	int64_t answer_ms;
 	struct error err;
 
 	problem[0] = 0;
-	if (pg_exec(pg, "SELECT 1", NULL, 0, NULL, &err) == 0)
-		return;
-	(void)snprintf(problem, PROBLEM_LEN, "%s", err.msg); /* cut where it is too long */
+	answer_ms = pg_set_answer_ms(pg, PING_MS);
+	if (pg_exec(pg, "SELECT 1", NULL, 0, NULL, &err) < 0)
+		(void)snprintf(problem, PROBLEM_LEN, "%s", err.msg); /* cut where it is too long */
+	(void)pg_set_answer_ms(pg, answer_ms);
 }
 
 static void print_text(struct buffer *out, const char *name, const char *text)
@@ -47,6 +49,19 @@ static void print_kafka(const struct service_health *health, const char *problem
 	buffer_append_text(out, "}");
 }
 
+/* One line for each thing that is wrong. */
+static void add_reason(struct buffer *out, const char *about, const char *problem)
+{
+	struct buffer line = {0};
+
+	if (!*problem)
+		return;
+	buffer_append_format(&line, "%s: %s", about, problem);
+	buffer_append_text(out, out->len > 0 ? "," : "");
+	buffer_append_json_string(out, buffer_text(&line), line.len);
+	buffer_release(&line);
+}
+
 static void print_waiting(struct participant *participant, struct buffer *out)
 {
 	char waiting_for[PROBLEM_LEN];
@@ -65,15 +80,21 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	char kafka[PROBLEM_LEN];
 	char registry[PROBLEM_LEN];
 	char now[CLOCK_TEXT_LEN + 1];
+	struct buffer reasons = {0};
 	bool is_ready;
-	bool is_healthy;
 
 	participant_health(health->participant, &is_ready, seen, sizeof(seen), kafka, sizeof(kafka), registry,
 			   sizeof(registry));
 	ask_database(health->pg, database);
-	is_healthy = is_ready && !*database && !*kafka && !*registry;
+	add_reason(&reasons, "participant", participant_is_alive(health->participant) ? "" : "hangs in one batch");
+	add_reason(&reasons, "commands", is_ready ? "" : "not read yet");
+	add_reason(&reasons, "database", *database ? database : seen);
+	add_reason(&reasons, "kafka", kafka);
+	add_reason(&reasons, "registry", registry);
 	clock_format(clock_real_us(), now);
-	buffer_append_format(out, "{\"status\":\"%s\",", is_healthy ? "healthy" : "degraded");
+	buffer_append_format(out, "{\"status\":\"%s\",\"reasons\":[%s],", reasons.len > 0 ? "degraded" : "healthy",
+			     buffer_text(&reasons));
+	buffer_release(&reasons);
 	print_text(out, "service", health->service);
 	buffer_append_format(out, ",\"version\":\"%s\",\"port\":%d,", AMENDS_VERSION, health->port);
 	print_text(out, "environment", health->environment);

@@ -29,8 +29,12 @@ struct flight {
 	struct flight *next;
 };
 
+/* Where a schema that was asked for by its id came from. */
+enum lookup { LOOKUP_MEMORY, LOOKUP_DISK, LOOKUP_REGISTRY, LOOKUP_FAILED, LOOKUP_COUNT };
+
 struct registry_client {
 	struct registry_rest *rest;
+	struct metric *lookups[LOOKUP_COUNT]; /* NULL: not counted */
 	char *cache_path;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
@@ -41,6 +45,23 @@ struct registry_client {
 static int load(struct registry_client *client, int32_t id, int depth, const struct schema **ret_schema,
 		struct error *err);
 
+static void register_metrics(struct registry_client *client, struct metrics *metrics)
+{
+	static const char *const labels[LOOKUP_COUNT] = {"source=\"memory\"", "source=\"disk\"", "source=\"registry\"",
+							 "source=\"none\""};
+
+	for (int i = 0; i < LOOKUP_COUNT; i++)
+		client->lookups[i] =
+			metrics_counter(metrics, "registry_client_lookups_total", labels[i],
+					"Schemas looked up by id, by where they were found; none: the look-up failed.");
+}
+
+static void count(const struct registry_client *client, enum lookup lookup)
+{
+	if (client->lookups[lookup])
+		metric_add(client->lookups[lookup], 1);
+}
+
 struct registry_client *registry_client_new(const struct registry_client_options *options)
 {
 	struct registry_client *client = xcalloc(1, sizeof(*client));
@@ -50,6 +71,8 @@ struct registry_client *registry_client_new(const struct registry_client_options
 	client->cache_path = options->cache_path ? xstrdup(options->cache_path) : NULL;
 	pthread_mutex_init(&client->mu, NULL);
 	pthread_cond_init(&client->changed, NULL);
+	if (options->metrics)
+		register_metrics(client, options->metrics);
 	return client;
 }
 
@@ -267,9 +290,16 @@ static int load(struct registry_client *client, int32_t id, int depth, const str
 		return 0;
 	if (depth > REFERENCE_DEPTH_MAX)
 		return error_set(err, ERR_LIMIT, "references are more than %d levels deep", REFERENCE_DEPTH_MAX);
-	if (load_from_disk(client, id, depth, ret_schema))
+	if (load_from_disk(client, id, depth, ret_schema)) {
+		count(client, LOOKUP_DISK);
 		return 0;
-	return fetch(client, id, depth, ret_schema, err);
+	}
+	if (fetch(client, id, depth, ret_schema, err) < 0) {
+		count(client, LOOKUP_FAILED);
+		return -1;
+	}
+	count(client, LOOKUP_REGISTRY);
+	return 0;
 }
 
 /* Waits for another thread's fetch and shares its outcome, also its failure: a registry that is away is asked once. */
@@ -323,6 +353,8 @@ int registry_client_by_id(struct registry_client *client, int32_t id, const stru
 
 	pthread_mutex_lock(&client->mu);
 	schema = find_locked(client, id);
+	if (schema)
+		count(client, LOOKUP_MEMORY);
 	if (!schema) {
 		other = client->flights;
 		while (other && other->id != id)

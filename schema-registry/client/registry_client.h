@@ -15,14 +15,16 @@
 
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
+#include "lib/metrics/metrics.h"
 #include "schema-registry/model/schema.h"
 
 struct registry_client;
 
 struct registry_client_options {
-	const char *url;        /* "http://127.0.0.1:8081" */
-	const char *cache_path; /* a folder, made when missing; NULL: memory only */
-	int64_t timeout_ms;     /* for one request; 0: 5 s */
+	const char *url;         /* "http://127.0.0.1:8081" */
+	const char *cache_path;  /* a folder, made when missing; NULL: memory only */
+	int64_t timeout_ms;      /* for one request; 0: 5 s */
+	struct metrics *metrics; /* NULL: nothing is counted */
 };
 
 struct registry_client *registry_client_new(const struct registry_client_options *options);

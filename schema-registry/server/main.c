@@ -145,7 +145,7 @@ static int wait_for_database(struct sessions *sessions, struct error *err)
 static int run(void)
 {
 	struct metrics *metrics = metrics_new();
-	struct sessions *sessions = sessions_new(settings.postgres, HANDLERS);
+	struct sessions *sessions = sessions_new(settings.postgres, HANDLERS, metrics);
 	struct rest rest;
 	struct error err;
 	int status;

@@ -25,14 +25,15 @@ int rest_get_health(struct rest_call *call)
 	struct error err;
 	bool is_healthy = sessions_ping(call->rest->sessions, &err) == 0;
 	json_t *database = is_healthy ? json_pack("{s:s}", "status", "healthy")
-				      : json_pack("{s:s, s:s}", "status", "unhealthy", "error", err.msg);
+				      : json_pack("{s:s, s:s}", "status", "unavailable", "error", err.msg);
+	json_t *reasons = is_healthy ? json_array() : json_pack("[s+]", "database: ", err.msg);
 
 	clock_format(clock_real_us(), now);
-	return rest_answer(call,
-			   json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:{s:o}}", "status",
-				     is_healthy ? "healthy" : "degraded", "service", "schema-registry", "version",
-				     AMENDS_VERSION, "port", (int)call->rest->port, "environment",
-				     call->rest->environment, "timestamp", now, "dependencies", "database", database));
+	return rest_answer(call, json_pack("{s:s, s:o, s:s, s:s, s:i, s:s, s:s, s:{s:o}}", "status",
+					   is_healthy ? "healthy" : "degraded", "reasons", reasons, "service",
+					   "schema-registry", "version", AMENDS_VERSION, "port", (int)call->rest->port,
+					   "environment", call->rest->environment, "timestamp", now, "dependencies",
+					   "database", database));
 }
 
 int rest_get_live(struct rest_call *call)

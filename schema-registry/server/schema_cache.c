@@ -10,6 +10,9 @@
 
 enum { BUCKET_COUNT = 4096 };
 
+static const char CACHE_METRIC[] = "registry_cache_lookups_total";
+static const char CACHE_HELP[] = "Schemas looked up by id, by whether memory had them.";
+
 struct schema_entry {
 	atomic_int references;
 	char *context;
@@ -24,6 +27,8 @@ struct schema_cache {
 	pthread_mutex_t mu;
 	struct schema_entry *buckets[BUCKET_COUNT]; /* guarded by mu */
 	size_t bytes;                               /* guarded by mu: of all arenas */
+	struct metric *hits;                        /* NULL: not counted, as the next */
+	struct metric *misses;
 };
 
 /* ---- entries: on the heap one by one, since an arena would take a whole block for each ---- */
@@ -85,11 +90,15 @@ const struct stored_schema *schema_entry_stored(const struct schema_entry *entry
 
 /* ---- the cache ---- */
 
-struct schema_cache *schema_cache_new(void)
+struct schema_cache *schema_cache_new(struct metrics *metrics)
 {
 	struct schema_cache *cache = xcalloc(1, sizeof(*cache));
 
 	pthread_mutex_init(&cache->mu, NULL);
+	if (metrics) {
+		cache->hits = metrics_counter(metrics, CACHE_METRIC, "result=\"hit\"", CACHE_HELP);
+		cache->misses = metrics_counter(metrics, CACHE_METRIC, "result=\"miss\"", CACHE_HELP);
+	}
 	return cache;
 }
 
@@ -136,6 +145,8 @@ struct schema_entry *schema_cache_get(struct schema_cache *cache, const char *co
 	else
 		entry = NULL;
 	pthread_mutex_unlock(&cache->mu);
+	if (cache->hits)
+		metric_add(entry ? cache->hits : cache->misses, 1);
 	return entry;
 }
 

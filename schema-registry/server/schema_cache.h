@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/metrics/metrics.h"
 #include "schema-registry/server/registry_store.h"
 
 enum { SCHEMA_CACHE_FRESH_MS = 1000, SCHEMA_CACHE_BYTES_MAX = 64 * 1024 * 1024 };
@@ -22,7 +23,7 @@ enum { SCHEMA_CACHE_FRESH_MS = 1000, SCHEMA_CACHE_BYTES_MAX = 64 * 1024 * 1024 }
 struct schema_cache;
 struct schema_entry;
 
-struct schema_cache *schema_cache_new(void);
+struct schema_cache *schema_cache_new(struct metrics *metrics); /* NULL: nothing is counted */
 void schema_cache_free(struct schema_cache *cache);
 
 /* NULL: not there, or not fresh. */

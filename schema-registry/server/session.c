@@ -26,14 +26,14 @@ struct session_keepsake {
 	struct session_keepsake *next;
 };
 
-struct sessions *sessions_new(const char *conninfo, int connections)
+struct sessions *sessions_new(const char *conninfo, int connections, struct metrics *metrics)
 {
 	struct sessions *sessions = xcalloc(1, sizeof(*sessions));
 
 	assert(connections > 0);
 	pthread_mutex_init(&sessions->mu, NULL);
 	pthread_cond_init(&sessions->changed, NULL);
-	sessions->cache = schema_cache_new();
+	sessions->cache = schema_cache_new(metrics);
 	sessions->idle = xcalloc((size_t)connections, sizeof(*sessions->idle));
 	for (int i = 0; i < connections; i++)
 		sessions->idle[i] = pg_new(conninfo, "schema-registry");

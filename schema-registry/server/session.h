@@ -32,7 +32,7 @@ struct session {
 	struct session_keepsake *keepsakes;
 };
 
-struct sessions *sessions_new(const char *conninfo, int connections);
+struct sessions *sessions_new(const char *conninfo, int connections, struct metrics *metrics); /* may be NULL */
 void sessions_free(struct sessions *sessions);
 NODISCARD int sessions_migrate(struct sessions *sessions, int64_t wait_ms, struct error *err);
 NODISCARD int sessions_ping(struct sessions *sessions, struct error *err);

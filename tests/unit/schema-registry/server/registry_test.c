@@ -322,7 +322,7 @@ static void instances_at_once_agree_on_ids_and_versions(void **state)
 	struct racer racers[8];
 
 	SKIP_WITHOUT_DATABASE();
-	second = sessions_new(own_conninfo, CONNECTIONS);
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
 	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "NONE"});
 	for (size_t i = 0; i < ARRAY_LEN(racers); i++) {
 		racers[i] = (struct racer){.sessions = i % 2 ? instance : second};
@@ -363,7 +363,7 @@ static void lost_connections_are_replaced_unnoticed(void **state)
 
 static void a_database_that_is_away_is_told(void **state)
 {
-	struct sessions *away = sessions_new("host=127.0.0.1 port=1 connect_timeout=2", 1);
+	struct sessions *away = sessions_new("host=127.0.0.1 port=1 connect_timeout=2", 1, NULL);
 	struct request request = {REGISTER, .subject = "away", .text = thing};
 	struct error err;
 
@@ -406,7 +406,7 @@ static int set_up(void **state)
 			       conninfo, (int)getpid());
 	if (run_script("CREATE SCHEMA registry_test_%d") < 0)
 		return -1;
-	instance = sessions_new(own_conninfo, CONNECTIONS);
+	instance = sessions_new(own_conninfo, CONNECTIONS, NULL);
 	return sessions_migrate(instance, 5000, &err);
 }
 

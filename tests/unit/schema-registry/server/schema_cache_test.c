@@ -19,7 +19,7 @@ static struct schema_entry *put(struct schema_cache *cache, const char *context,
 
 static void keeps_ids_of_contexts_apart(void **state)
 {
-	struct schema_cache *cache = schema_cache_new();
+	struct schema_cache *cache = schema_cache_new(NULL);
 	struct schema_entry *first = put(cache, ".", 1, 'a');
 	struct schema_entry *second = put(cache, ".staging", 1, 'b');
 	struct schema_entry *found = schema_cache_get(cache, ".", 1, false);
@@ -36,7 +36,7 @@ static void keeps_ids_of_contexts_apart(void **state)
 
 static void entries_outlive_their_removal(void **state)
 {
-	struct schema_cache *cache = schema_cache_new();
+	struct schema_cache *cache = schema_cache_new(NULL);
 	struct schema_entry *entry = put(cache, ".", 1, 'a');
 
 	(void)state;
@@ -51,7 +51,7 @@ static void entries_outlive_their_removal(void **state)
 
 static void keeps_the_parsed_form_while_the_identity_stays(void **state)
 {
-	struct schema_cache *cache = schema_cache_new();
+	struct schema_cache *cache = schema_cache_new(NULL);
 	struct schema_entry *first = put(cache, ".", 1, 'a');
 	struct schema_entry *again;
 	struct problems problems;
