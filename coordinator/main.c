@@ -20,6 +20,7 @@
 #include "coordinator/definition_folder.h"
 #include "coordinator/settings.h"
 #include "coordinator/store/store.h"
+#include "coordinator/watchdog.h"
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
 
@@ -50,6 +51,7 @@ struct coordinator {
 	struct reflection_service *reflection;
 	struct health_service *health;
 	struct admin *admin;
+	struct watchdog *watchdog;
 };
 
 /* Every call and connection is a descriptor, and this gRPC stops accepting for ever once they ran out. */
@@ -146,6 +148,16 @@ static int start_edges(struct coordinator *self, struct error *err)
 			   &self->admin, err);
 }
 
+static int start_watchdog(struct coordinator *self, struct error *err)
+{
+	const struct settings *settings = &self->settings;
+
+	if (settings->watchdog_ms == 0)
+		return 0;
+	return watchdog_start(settings->grpc_listen, rpc_server_port(self->server), settings->watchdog_ms,
+			      &self->watchdog, err);
+}
+
 /* ---- starting ---- */
 static void wait_or_stop(int64_t ms)
 {
@@ -203,6 +215,7 @@ static void log_started(const struct coordinator *self)
 static void stop(struct coordinator *self)
 {
 	log_info("stopping", "instance=%s", LOG_TEXT(self->settings.instance));
+	watchdog_free(take_ptr(self->watchdog));
 	if (self->health)
 		health_service_stop(self->health);
 	if (self->server)
@@ -242,7 +255,7 @@ static int run(struct coordinator *self)
 	if (make_engine(self, &err)) {
 		log_error("bad_settings", "err=%s", LOG_TEXT(err.msg));
 		status = EXIT_CONFIG;
-	} else if (start_edges(self, &err)) {
+	} else if (start_edges(self, &err) || start_watchdog(self, &err)) {
 		log_error("cannot_listen", "err=%s", LOG_TEXT(err.msg));
 		status = err.code == ERR_INVALID ? EXIT_CONFIG : EXIT_FAILED;
 	} else {

@@ -23,6 +23,7 @@ struct settings {
 	const char *definitions; /* NULL: none are registered at start */
 	const char *environment;
 	int64_t sweep_ms;
+	int64_t watchdog_ms;
 	const char *log_level;
 	const char *log_format;
 };
