@@ -19,6 +19,7 @@
 enum {
 	POLL_MS = 100,
 	QUEUE_FULL_WAIT_MS = 1000,
+	PROGRESS_WAIT_MS = 20,
 	CLOSE_FLUSH_MS = 5000,
 	PURGE_MS = 2000,
 };
@@ -245,15 +246,18 @@ static struct timespec deadline_after(int64_t ms)
 	return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 }
 
-/* True when there was progress before the deadline. */
-static bool wait_progress(struct kafka_producer *producer, const struct timespec *deadline)
+/* Until there is progress, or for a moment: progress between the caller's failed try and this wait wakes nobody. False when
+ * it is too late for another try. */
+static bool wait_progress(struct kafka_producer *producer, int64_t deadline_us)
 {
-	int rc;
+	struct timespec moment = deadline_after(PROGRESS_WAIT_MS);
 
+	if (clock_monotonic_us() >= deadline_us)
+		return false;
 	(void)pthread_mutex_lock(&producer->mu);
-	rc = pthread_cond_timedwait(&producer->progress, &producer->mu, deadline);
+	(void)pthread_cond_timedwait(&producer->progress, &producer->mu, &moment); /* the next try shows which */
 	(void)pthread_mutex_unlock(&producer->mu);
-	return rc == 0;
+	return true;
 }
 
 static rd_kafka_headers_t *make_headers(const struct kafka_record *record)
@@ -297,7 +301,7 @@ static void count_in_flight(struct kafka_producer *producer, int change)
 
 int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
 {
-	struct timespec deadline = deadline_after(QUEUE_FULL_WAIT_MS);
+	int64_t deadline_us = clock_monotonic_us() + QUEUE_FULL_WAIT_MS * 1000;
 	rd_kafka_headers_t *headers = make_headers(record);
 	rd_kafka_resp_err_t code;
 
@@ -313,7 +317,7 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_record *re
 			code = RD_KAFKA_RESP_ERR__FATAL;
 		instance_unref(instance);
 	} while ((code == RD_KAFKA_RESP_ERR__QUEUE_FULL || code == RD_KAFKA_RESP_ERR__FATAL) &&
-		 wait_progress(producer, &deadline));
+		 wait_progress(producer, deadline_us));
 	if (!code)
 		return 0;
 	rd_kafka_headers_destroy(headers);
