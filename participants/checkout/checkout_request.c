@@ -6,12 +6,12 @@
 #include <stdlib.h>
 
 #include "lib/rpc/json_tree.h"
-#include "participants/checkout/money.h"
+#include "participants/shop/money.h"
 
 struct reading {
 	struct arena *arena;
 	struct problems *problems;
-	int decimals; /* of the currency; -1 while it is unknown */
+	const char *currency; /* NULL while it is unknown */
 };
 
 /* The member, or NULL where it is absent or null: both mean that nothing was said. */
@@ -60,8 +60,10 @@ static int64_t read_amount(struct reading *reading, const struct json_node *node
 	if (node->kind != JSON_NUMBER && node->kind != JSON_STRING)
 		problems_add(reading->problems, place, "must be a number, or a decimal number in a string, not %s",
 			     json_kind_name(node->kind));
-	else if (reading->decimals >= 0 && money_parse(node->text, reading->decimals, &minor, &err) < 0)
+	else if (reading->currency && money_parse(bytes_of_text(node->text), reading->currency, &minor, &err) < 0)
 		problems_add(reading->problems, place, "%s", err.msg);
+	else if (minor < 0)
+		problems_add(reading->problems, place, "must not be negative");
 	return minor;
 }
 
@@ -74,8 +76,9 @@ static void read_currency(struct reading *reading, const struct json_node *root,
 	for (char *at = currency; *at; at++)
 		*at = (char)toupper((unsigned char)*at);
 	request->currency = currency;
-	reading->decimals = node && !given ? -1 : money_decimals(currency);
-	if (given && reading->decimals < 0)
+	if ((!node || given) && money_exponent(currency) >= 0)
+		reading->currency = currency;
+	else if (given)
 		problems_add(reading->problems, "currency", "'%.20s' is no currency of ISO 4217, such as USD", given);
 }
 
@@ -89,7 +92,7 @@ static void read_total(struct reading *reading, const struct json_node *root, st
 		return;
 	}
 	request->total_amount_minor = read_amount(reading, node, "totalAmount");
-	if (request->total_amount_minor == 0 && reading->decimals >= 0 && reading->problems->count == problems_before)
+	if (request->total_amount_minor == 0 && reading->currency && reading->problems->count == problems_before)
 		problems_add(reading->problems, "totalAmount", "must be more than zero");
 }
 

@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
-#include "participants/sdk/money.h"
+#include "participants/shop/money.h"
 
 enum { TEXT_BYTES_MAX = 255, ITEMS_MAX = 1000, QUANTITY_MAX = 1000000 };
 

@@ -2,7 +2,7 @@
 #include "participants/payment/payment_http.h"
 
 #include "participants/payment/payment_store.h"
-#include "participants/sdk/money.h"
+#include "participants/shop/money.h"
 
 static void print_text(struct buffer *out, const char *name, const char *text)
 {

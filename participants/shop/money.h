@@ -6,8 +6,8 @@
  * Guarantees: a conversion is exact or refused. More decimals than the currency has are refused unless they are zeros.
  * Threads:    pure functions.
  */
-#ifndef PARTICIPANTS_SDK_MONEY_H
-#define PARTICIPANTS_SDK_MONEY_H
+#ifndef PARTICIPANTS_SHOP_MONEY_H
+#define PARTICIPANTS_SHOP_MONEY_H
 
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ enum { MONEY_TEXT_LEN = 24 };
 /* Decimals of an ISO 4217 currency, 0 to 4; -1: no such currency. The code is three upper-case letters. */
 int money_exponent(const char *currency);
 
-/* "49.99", "-3", "1e2"; ERR_INVALID says what is wrong with it. */
+/* "49.99", "-3", "1e2": what JSON takes for a number. ERR_INVALID says what is wrong with it. */
 NODISCARD int money_parse(struct bytes text, const char *currency, int64_t *ret_minor, struct error *err);
 
 /* A number or text of JSON. A JSON number is taken for the shortest decimal that reads as the same double, which is the

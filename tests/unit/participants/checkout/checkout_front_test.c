@@ -245,7 +245,8 @@ static void wrong_fields_are_400_and_start_nothing(void **state)
 
 	(void)state;
 	assert_has(answer, "HTTP/1.1 400 ");
-	assert_has(answer, "{\"error\":\"invalid_argument\",\"message\":\"userId: is required; totalAmount: has more");
+	assert_has(answer,
+		   "{\"error\":\"invalid_argument\",\"message\":\"userId: is required; totalAmount: '10.001' has more");
 	assert_has(answer,
 		   "\"fields\":[{\"field\":\"userId\",\"message\":\"is required\"},{\"field\":\"totalAmount\",");
 	assert_int_equal(coordinator.starts, 0);

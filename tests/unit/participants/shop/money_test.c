@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "participants/sdk/money.h"
+#include "participants/shop/money.h"
 
 static int64_t parsed(const char *text, const char *currency)
 {
@@ -38,11 +38,15 @@ static void knows_the_decimals_of_each_currency(void **state)
 	assert_int_equal(money_exponent("ZWG"), 2);
 	assert_int_equal(money_exponent("AED"), 2);
 	assert_int_equal(money_exponent("JPY"), 0);
+	assert_int_equal(money_exponent("XPF"), 0);
 	assert_int_equal(money_exponent("KWD"), 3);
+	assert_int_equal(money_exponent("OMR"), 3);
 	assert_int_equal(money_exponent("CLF"), 4);
 	assert_int_equal(money_exponent("usd"), -1);
 	assert_int_equal(money_exponent("XXX"), -1);
 	assert_int_equal(money_exponent("SD "), -1);
+	assert_int_equal(money_exponent("D A"), -1);
+	assert_int_equal(money_exponent("USDX"), -1);
 	assert_int_equal(money_exponent("US"), -1);
 	assert_int_equal(money_exponent(""), -1);
 	assert_int_equal(money_exponent(NULL), -1);
@@ -61,7 +65,14 @@ static void converts_decimals_exactly(void **state)
 	assert_int_equal(parsed("1e2", "USD"), 10000);
 	assert_int_equal(parsed("1.5E+1", "USD"), 1500);
 	assert_int_equal(parsed("1500e-2", "USD"), 1500);
+	assert_int_equal(parsed("0.29", "USD"), 29); /* 28.999999999999996 as a double times 100 */
+	assert_int_equal(parsed("1.15", "USD"), 115);
+	assert_int_equal(parsed("-0", "USD"), 0);
+	assert_int_equal(parsed("0.0001", "CLF"), 1);
+	assert_int_equal(parsed("0e999999999999999999999", "USD"), 0);
+	assert_int_equal(parsed("1000000000000000000000000000000000000000e-37", "USD"), 10000);
 	assert_int_equal(parsed("92233720368547758.07", "USD"), INT64_MAX);
+	assert_int_equal(parsed("-92233720368547758.07", "USD"), -INT64_MAX);
 }
 
 static void takes_zeros_beyond_the_currencys_decimals(void **state)
@@ -77,12 +88,16 @@ static void refuses_more_decimals_than_the_currency_has(void **state)
 	assert_refused("10.999", "USD", "more decimals than the 2 of USD");
 	assert_refused("10.5", "JPY", "more decimals");
 	assert_refused("1e-3", "USD", "more decimals");
+	assert_refused("1e-999999999999", "USD", "more decimals");
+	assert_refused("10.010000000000000001", "USD", "more decimals");
+	assert_refused("0.1234567890123456789012345678901234567890", "CLF", "more decimals");
 }
 
 static void refuses_what_is_no_amount(void **state)
 {
-	static const char *const texts[] = {"",     "-",  ".",   "1.",    ".5",  "+1",  "1,5",  "1 ", " 1",
-					    "0x10", "1e", "1e+", "1.2.3", "nan", "--1", "1e5x", "१"};
+	static const char *const texts[] = {"",   "-",    ".",   "1.",  ".5",    "+1",   "1,5", "1 ",
+					    " 1", "0x10", "1e",  "1e+", "1.2.3", "nan",  "--1", "1e5x",
+					    "१",  "01",   "-01", "00",  "1e 5",  "1e++5"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -96,7 +111,8 @@ static void refuses_what_does_not_fit(void **state)
 	assert_refused("92233720368547758.08", "USD", "too large");
 	assert_refused("1e300", "USD", "too large");
 	assert_refused("1e99999999999", "USD", "too large");
-	assert_refused("18446744073709551617", "USD", "");
+	assert_refused("18446744073709551617", "USD", "too large");
+	assert_refused("1234567890123456789012345678901234567890", "USD", "too large");
 }
 
 static void takes_a_json_number_as_it_was_written(void **state)
