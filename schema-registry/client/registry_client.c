@@ -4,14 +4,22 @@
 #include <assert.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/http/http_client.h"
 #include "schema-registry/client/registry_rest.h"
 #include "schema-registry/client/schema_file.h"
 
-enum { TIMEOUT_DEFAULT_MS = 5000, BUCKET_COUNT = 1024, REFERENCE_DEPTH_MAX = 32, REFERENCES_MAX = 1000 };
+enum {
+	TIMEOUT_DEFAULT_MS = 5000,
+	BUCKET_COUNT = 1024,
+	REFERENCE_DEPTH_MAX = 32,
+	REFERENCES_MAX = 1000,
+	AWAY_US = 1000000, /* after no answer the disk is asked first, so that each id does not cost a time-out */
+};
 
 struct cached_schema {
 	int32_t id;
@@ -36,6 +44,7 @@ struct registry_client {
 	struct registry_rest *rest;
 	struct metric *lookups[LOOKUP_COUNT]; /* NULL: not counted */
 	char *cache_path;
+	_Atomic int64_t away_until_us;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
 	struct cached_schema *buckets[BUCKET_COUNT]; /* guarded by mu; entries stay until the end */
@@ -246,7 +255,7 @@ static int adopt_answer(struct registry_client *client, int32_t id, const json_t
 	if (result == 0)
 		result = adopt(client, id, &file, depth, ret_schema, err);
 	if (result == 0 && client->cache_path)
-		schema_file_save(client->cache_path, registry_rest_url(client->rest), id, &file);
+		schema_file_keep(client->cache_path, registry_rest_url(client->rest), id, &file);
 	schema_file_release(&file);
 	return result;
 }
@@ -261,8 +270,10 @@ static bool load_from_disk(struct registry_client *client, int32_t id, int depth
 
 	if (!client->cache_path || !schema_file_load(client->cache_path, registry_rest_url(client->rest), id, &file))
 		return false;
-	is_loaded = adopt(client, id, &file, depth, ret_schema, &err) == 0; /* else the registry is asked */
+	is_loaded = adopt(client, id, &file, depth, ret_schema, &err) == 0; /* else it is as if it were not there */
 	schema_file_release(&file);
+	if (is_loaded)
+		count(client, LOOKUP_DISK);
 	return is_loaded;
 }
 
@@ -274,8 +285,11 @@ static int fetch(struct registry_client *client, int32_t id, int depth, const st
 	int result;
 
 	(void)snprintf(path, sizeof(path), "/schemas/ids/%d", id);
-	if (registry_rest_call(client->rest, "GET", path, NULL, &answer, err) < 0)
+	if (registry_rest_call(client->rest, "GET", path, NULL, &answer, err) < 0) {
+		if (err->code == ERR_NOT_FOUND && client->cache_path)
+			schema_file_deny(client->cache_path, registry_rest_url(client->rest), id);
 		return error_prefix(err, "schema %d", id);
+	}
 	result = adopt_answer(client, id, answer, depth, ret_schema, err);
 	json_decref(answer);
 	return result;
@@ -290,16 +304,19 @@ static int load(struct registry_client *client, int32_t id, int depth, const str
 		return 0;
 	if (depth > REFERENCE_DEPTH_MAX)
 		return error_set(err, ERR_LIMIT, "references are more than %d levels deep", REFERENCE_DEPTH_MAX);
-	if (load_from_disk(client, id, depth, ret_schema)) {
-		count(client, LOOKUP_DISK);
+	if (clock_monotonic_us() < atomic_load(&client->away_until_us) && load_from_disk(client, id, depth, ret_schema))
+		return 0;
+	if (fetch(client, id, depth, ret_schema, err) == 0) {
+		count(client, LOOKUP_REGISTRY);
 		return 0;
 	}
-	if (fetch(client, id, depth, ret_schema, err) < 0) {
-		count(client, LOOKUP_FAILED);
-		return -1;
+	if (err->is_retriable) {
+		atomic_store(&client->away_until_us, clock_monotonic_us() + AWAY_US);
+		if (load_from_disk(client, id, depth, ret_schema))
+			return 0;
 	}
-	count(client, LOOKUP_REGISTRY);
-	return 0;
+	count(client, LOOKUP_FAILED);
+	return -1;
 }
 
 /* Waits for another thread's fetch and shares its outcome, also its failure: a registry that is away is asked once. */

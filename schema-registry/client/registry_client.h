@@ -1,8 +1,11 @@
 /*
  * registry_client.h - schemas by id and by subject, from any Confluent-compatible registry, cached.
  *
- * Guarantees: an id never changes its meaning, so what was fetched once is kept for ever, in memory and (with
- *             `cache_path`) on disk: a restart works while the registry is away, for every id seen before.
+ * Guarantees: an id never changes its meaning within a registry, so what was fetched once is kept in memory as long as the
+ *             client lives. With `cache_path` it is on disk, too, but only for the time when the registry is away: a
+ *             restart works then, for every id seen before. While the registry answers, its word counts; where it
+ *             contradicts the disk, another registry has taken the place of the one that was asked before, and the
+ *             disk forgets all. So whoever replaces a registry's data has to restart its clients, and no more.
  *             Look-ups by subject ("latest") are asked anew and never cached.
  * Errors:     registry away -> ERR_UNAVAILABLE, unknown id or subject -> ERR_NOT_FOUND, refused by compatibility ->
  *             ERR_INCOMPATIBLE with the registry's words, a bad schema -> ERR_INVALID.

@@ -1,6 +1,7 @@
 /* schema_file.c - see schema_file.h. */
 #include "schema-registry/client/schema_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,7 +107,7 @@ static bool write_tree(int fd, const json_t *tree)
 	return len > 0 && written == len && fsync(fd) == 0;
 }
 
-void schema_file_save(const char *folder, const char *registry_url, int32_t id, const struct schema_file *file)
+static void save(const char *folder, const char *registry_url, int32_t id, const struct schema_file *file)
 {
 	json_t *tree = make_tree(registry_url, id, file);
 	struct buffer aside = {0};
@@ -126,4 +127,61 @@ void schema_file_save(const char *folder, const char *registry_url, int32_t id, 
 	buffer_release(&aside);
 	buffer_release(&path);
 	json_decref(tree);
+}
+
+/* ---- another registry ---- */
+
+static bool is_schema_file(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits > 0 && strcmp(name + digits, ".json") == 0;
+}
+
+static void delete_all(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *item;
+
+	while (dir && (item = readdir(dir)))
+		if (is_schema_file(item->d_name))
+			(void)unlinkat(dirfd(dir), item->d_name, 0); /* what stays is found out like this one was */
+	if (dir)
+		(void)closedir(dir);
+}
+
+static bool is_same(const struct schema_file *a, const struct schema_file *b)
+{
+	if (a->format != b->format || strcmp(a->text, b->text) != 0 || a->reference_count != b->reference_count)
+		return false;
+	for (size_t i = 0; i < a->reference_count; i++)
+		if (a->references[i].id != b->references[i].id ||
+		    strcmp(a->references[i].name, b->references[i].name) != 0)
+			return false;
+	return true;
+}
+
+void schema_file_keep(const char *folder, const char *registry_url, int32_t id, const struct schema_file *file)
+{
+	struct schema_file known;
+	bool is_known;
+
+	if (schema_file_load(folder, registry_url, id, &known)) {
+		is_known = is_same(&known, file);
+		schema_file_release(&known);
+		if (is_known)
+			return;
+		delete_all(folder);
+	}
+	save(folder, registry_url, id, file);
+}
+
+void schema_file_deny(const char *folder, const char *registry_url, int32_t id)
+{
+	struct schema_file known;
+
+	if (!schema_file_load(folder, registry_url, id, &known))
+		return;
+	schema_file_release(&known);
+	delete_all(folder);
 }

@@ -1,5 +1,5 @@
 /*
- * schema_file.h - the registry client's cache on disk: a file for each id, so that a restart needs no registry.
+ * schema_file.h - the registry client's cache on disk: a file for each id, so that a restart can do without the registry.
  *
  * Guarantees: a file is there whole or not at all (written aside, synced, renamed); several processes may share the folder.
  *             What cannot be read or belongs to another registry counts as absent.
@@ -32,7 +32,13 @@ struct schema_file {
 bool schema_file_load(const char *folder, const char *registry_url, int32_t id, struct schema_file *ret_file);
 void schema_file_release(struct schema_file *file);
 
-/* Best effort: what cannot be written is asked of the registry again after a restart. */
-void schema_file_save(const char *folder, const char *registry_url, int32_t id, const struct schema_file *file);
+/*
+ * Keeps what the registry just said of an id. Where the folder has said otherwise of it, that was another registry at the
+ * same address (its data was lost, or replaced), and all its files go: none of their ids means anything here. Best effort:
+ * what cannot be written is not there when the registry is away.
+ */
+void schema_file_keep(const char *folder, const char *registry_url, int32_t id, const struct schema_file *file);
+/* The registry does not know the id: where the folder does, the same is true of it. */
+void schema_file_deny(const char *folder, const char *registry_url, int32_t id);
 
 #endif

@@ -244,10 +244,54 @@ static void asks_again_where_the_file_is_damaged_or_of_another_registry(void **s
 	assert_string_equal(schema_text(must_load(fixture, 1)), "\"long\"");
 	assert_int_equal(schema_format(must_load(fixture, 4)), SCHEMA_FORMAT_PROTOBUF);
 	assert_int_equal(request_count(fixture), 2);
-	open_client(fixture, fixture->folder); /* both were mended */
-	(void)must_load(fixture, 1);
-	(void)must_load(fixture, 4);
-	assert_int_equal(request_count(fixture), 2);
+	open_client(fixture, fixture->folder);
+	fixture->is_failing = true; /* both were mended */
+	assert_string_equal(schema_text(must_load(fixture, 1)), "\"long\"");
+	assert_int_equal(schema_format(must_load(fixture, 4)), SCHEMA_FORMAT_PROTOBUF);
+	assert_int_equal(request_count(fixture), 3); /* one was enough to see that the registry is away */
+}
+
+/* What a registry of that address, whose data is gone now, once said of 1, 2 and 20. */
+static void write_files_of_a_lost_registry(const struct fixture *fixture)
+{
+	static const int ids[] = {1, 2, 20};
+	char name[20];
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		(void)snprintf(name, sizeof(name), "%d.json", ids[i]);
+		(void)snprintf(text, sizeof(text),
+			       "{\"registry\":\"%.*s\",\"id\":%d,\"format\":\"AVRO\",\"schema\":\"\\\"int\\\"\","
+			       "\"references\":[]}",
+			       (int)strlen(fixture->url) - 1, fixture->url, ids[i]);
+		write_file(fixture, name, text);
+	}
+}
+
+static void believes_the_registry_before_the_disk(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_files_of_a_lost_registry(fixture);
+	open_client(fixture, fixture->folder);
+	assert_string_equal(schema_text(must_load(fixture, 1)), "\"long\"");
+	open_client(fixture, fixture->folder);
+	fixture->is_failing = true;
+	assert_string_equal(schema_text(must_load(fixture, 1)), "\"long\"");
+	expect_failure(fixture, 2, ERR_UNAVAILABLE, "503"); /* the other two went with the lie about 1 */
+	expect_failure(fixture, 20, ERR_UNAVAILABLE, "503");
+}
+
+static void forgets_the_disk_when_the_registry_does_not_know_an_id(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_files_of_a_lost_registry(fixture);
+	open_client(fixture, fixture->folder);
+	expect_failure(fixture, 20, ERR_NOT_FOUND, "Schema not found");
+	fixture->is_failing = true;
+	expect_failure(fixture, 1, ERR_UNAVAILABLE, "503");
+	expect_failure(fixture, 20, ERR_UNAVAILABLE, "503");
 }
 
 struct getter {
@@ -376,6 +420,8 @@ int main(void)
 		CLIENT_TEST(resolves_references),
 		CLIENT_TEST(survives_a_restart_while_the_registry_is_away),
 		CLIENT_TEST(asks_again_where_the_file_is_damaged_or_of_another_registry),
+		CLIENT_TEST(believes_the_registry_before_the_disk),
+		CLIENT_TEST(forgets_the_disk_when_the_registry_does_not_know_an_id),
 		CLIENT_TEST(concurrent_misses_fetch_once),
 		CLIENT_TEST(concurrent_misses_share_a_failure_and_recover),
 		CLIENT_TEST(tells_failures_apart),
