@@ -52,6 +52,11 @@ class Folders:
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
         return Path("/var/tmp") / f"amends-{digest}"
 
+    @property
+    def registry_caches(self) -> Path:
+        """What services keep of the registry's schemas; beside the registry's own data, since they end together."""
+        return self.data / "registry-cache"
+
     def make(self) -> None:
         """Creates what is missing. Refuses a data folder that somebody else made under our name."""
         for folder in (self.state, self.logs, self.run):
@@ -85,7 +90,7 @@ class Folders:
             return False
 
     def delete_data(self, keep_logs: bool = False) -> bool:
-        """Deletes databases, topics, run files and logs; what was built stays. Returns whether there was data."""
+        """Deletes databases, topics, registry caches, run files and logs; what was built stays. Returns whether there was data."""
         existed = self.data.exists()
         if existed and not self.owns_data():
             raise StackError(f"{self.data} is not deleted: its {MARKER} does not name {self.state}")

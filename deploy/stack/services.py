@@ -1,7 +1,8 @@
 """The table of our programs: a later service is one row here (and a port in ports.py).
 
 Placeholders in arguments and environment: {port:NAME} a chosen port, {postgres} the service's own database, {kafka} and
-{registry} addresses, {saga} the coordinator's gRPC address, {root} the clone.
+{registry} addresses, {saga} the coordinator's gRPC address, {cache} a folder for the service's registry cache, {root} the
+clone.
 """
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def _participant(name: str) -> Service:
     return Service(
         name, f"{name}-service",
         ("--http-port", f"{{port:{name}}}", "--postgres", "{postgres}", "--kafka-brokers", "{kafka}", "--registry-url",
-         "{registry}", "--instance", f"{name}-1"),
+         "{registry}", "--registry-cache", "{cache}", "--instance", f"{name}-1"),
         needs=("postgres", "kafka", "registry", "schemas", "topics"), ports=(name,), database=f"{name}_db")
 
 
@@ -53,7 +54,7 @@ TABLE: tuple[Service | Task, ...] = (
     Service(
         "coordinator", "saga-coordinator",
         ("--grpc-listen", "127.0.0.1:{port:grpc}", "--http-port", "{port:coordinator}", "--postgres", "{postgres}",
-         "--kafka-brokers", "{kafka}", "--registry-url", "{registry}", "--instance", "coordinator-1"),
+         "--kafka-brokers", "{kafka}", "--registry-url", "{registry}", "--registry-cache", "{cache}", "--instance", "coordinator-1"),
         needs=("postgres", "kafka", "registry", "schemas", "topics"), ports=("grpc", "coordinator"), database="saga"),
     Task(
         "definitions", "sagactl", ("--address", "{saga}", "definitions", "put", "{root}/deploy/shop/checkout.yaml"),

@@ -133,6 +133,7 @@ class Stack:
                 login = self.login(row.database)
                 words["postgres"] = login.conninfo
                 environment |= login.environment
+            words["cache"] = str(self.folders.registry_caches / row.name)
             environment |= {key: self._fill(value, words) for key, value in row.environment.items()}
         return Command([str(program), *(self._fill(word, words) for word in row.arguments)], environment)
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from stack import endpoints, ports, process
+from stack import endpoints, ports, process, services
 from stack.errors import StackError
 from stack.folders import MARKER, Folders
 from stack.group import CHILDREN_FILE, Group, end_leftovers
 from stack.postgres import redirect
 from stack.process import Command, start_ticks
+from stack.stack import Options, Stack
 from stack.unit import State, Unit
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
@@ -177,6 +178,23 @@ def test_fresh_deletes_nothing_that_another_clone_made(folders: Folders) -> None
     (folders.data / MARKER).write_text(f"{folders.state}\n")
     assert folders.delete_data()
     assert not folders.data.exists()
+
+
+def test_fresh_deletes_the_registry_caches_of_all_services(folders: Folders) -> None:
+    cached = [row for row in services.SERVICES if "--registry-url" in row.arguments]
+    assert {row.name for row in cached} == {"coordinator", "order", "payment", "inventory"}
+    stack = Stack(folders, Options(), ports.Ports(dict.fromkeys(ports.DEFAULTS, 1)))
+    for program in {row.program for row in cached}:
+        folders.bin.mkdir(parents=True, exist_ok=True)
+        (folders.bin / program).touch()
+    for row in cached:
+        words = stack.group.units[row.name].unit.command().argv
+        cache = Path(words[words.index("--registry-cache") + 1])
+        assert cache == folders.registry_caches / row.name
+        cache.mkdir(parents=True)
+        (cache / "1.json").write_text("{}")
+    folders.delete_data()
+    assert not folders.registry_caches.exists()
 
 
 def test_fresh_follows_no_link_out_of_the_state_folder(folders: Folders, tmp_path: Path) -> None:
