@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ STUBS = ROOT / "build" / "gen" / "python"
 for folder in (STUBS, ROOT / "deploy"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+
+# Before grpc is loaded: its handlers for forks start threads in the child, which abort when subprocess closes the
+# descriptors that they wait for, so that a service sometimes died before it was one.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from harness import TestStack  # noqa: E402
 
