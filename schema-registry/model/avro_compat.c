@@ -12,6 +12,7 @@
 #include "lib/base/memory.h"
 #include "schema-registry/model/avro.h"
 #include "schema-registry/model/compat_reporter.h"
+#include "schema-registry/model/json_text.h"
 
 enum verdict { VERDICT_UNKNOWN, VERDICT_UNDER_WAY, VERDICT_FITS, VERDICT_MISFIT };
 
@@ -24,6 +25,7 @@ struct record_pair {
 
 struct checker {
 	struct compat_reporter *reporter;
+	const struct schema *new_schema;
 	const char *reader_name; /* "new" or "old" */
 	const char *writer_name;
 	int muted; /* > 0: a branch is only tried, its reasons are not told */
@@ -40,11 +42,20 @@ struct checker {
 	size_t fitting_capacity;
 };
 
-/* A step of the path to the reader's part; the path begins at the root: /fields/0/type. */
+/* A part of a text: a value in the JSON tree of a schema. */
+struct json_part {
+	const struct schema *owner; /* NULL: as the step above */
+	const json_t *json;         /* NULL: no part of its own */
+};
+
+/* A step of the path to the reader's part, /fields/0/type, and what stands there in the new schema's text, be that the
+ * reader or the writer. */
 struct compat_place {
 	const struct compat_place *up;
 	const char *name; /* NULL: the index */
 	size_t index;
+	struct json_part part;
+	bool is_silent; /* no step of the path, only another part */
 };
 
 static bool check(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
@@ -55,24 +66,77 @@ static void append_place(struct buffer *out, const struct compat_place *place)
 	if (!place)
 		return;
 	append_place(out, place->up);
+	if (place->is_silent)
+		return;
 	if (place->name)
 		buffer_append_format(out, "/%s", place->name);
 	else
 		buffer_append_format(out, "/%zu", place->index);
 }
 
-/* Formats `"… at path '…'"`; the format has a last %s for the path. */
-#define REPORT(checker, place, type, hint, format, ...)                                                                \
-	do {                                                                                                           \
-		_cleanup_(buffer_release)                                                                              \
-		struct buffer path_ = {0};                                                                             \
-		append_place(&path_, place);                                                                           \
-		if (path_.len == 0)                                                                                    \
-			buffer_append_byte(&path_, '/');                                                               \
-		if ((checker)->muted == 0)                                                                             \
-			compat_reporter_add((checker)->reporter, type, hint, buffer_text(&path_),                      \
-					    format " at path '%s'", __VA_ARGS__, buffer_text(&path_));                 \
-	} while (0)
+/* Of two parts the one that is the new schema's. */
+static struct json_part new_part(const struct checker *checker, const struct avro_type *reader,
+				 const json_t *reader_json, const struct avro_type *writer, const json_t *writer_json)
+{
+	if (checker->reporter->is_forward)
+		return (struct json_part){writer->owner, writer_json};
+	return (struct json_part){reader->owner, reader_json};
+}
+
+/* The member of both types' declarations, as a part of the new one's. */
+static struct json_part new_member(const struct checker *checker, const struct avro_type *reader,
+				   const struct avro_type *writer, const char *key)
+{
+	return new_part(checker, reader, json_object_get(reader->json, key), writer,
+			json_object_get(writer->json, key));
+}
+
+static const json_t *json_at(const struct checker *checker, const struct compat_place *place)
+{
+	while (place && !place->part.json)
+		place = place->up;
+	return place ? place->part.json : checker->new_schema->avro->json;
+}
+
+static const struct schema *owner_at(const struct checker *checker, const struct compat_place *place)
+{
+	while (place && !place->part.owner)
+		place = place->up;
+	return place ? place->part.owner : checker->new_schema;
+}
+
+static void report(struct checker *checker, const struct compat_place *place, struct compat_finding finding,
+		   const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Adds "at path '…'" to the text. Nothing is told of a branch that is only tried. */
+static void report(struct checker *checker, const struct compat_place *place, struct compat_finding finding,
+		   const char *format, ...)
+{
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	_cleanup_(buffer_release)
+	struct buffer path = {0};
+	_cleanup_(buffer_release)
+	struct buffer pointer = {0};
+	va_list args;
+
+	if (checker->muted > 0)
+		return;
+	append_place(&path, place);
+	if (path.len == 0)
+		buffer_append_byte(&path, '/');
+	finding.path = buffer_text(&path);
+	finding.place.schema = owner_at(checker, place);
+	json_append_pointer(&pointer, finding.place.schema->avro->json, json_at(checker, place));
+	finding.place.pointer = buffer_text(&pointer);
+	va_start(args, format);
+	buffer_append_va(&text, format, args);
+	va_end(args);
+	compat_reporter_add(checker->reporter, &finding, "%s at path '%s'", buffer_text(&text), finding.path);
+}
+
+#define REPORT(checker, place, type_, hint_, ...)                                                                      \
+	report(checker, place, (struct compat_finding){.type = (type_), .hint = (hint_)}, __VA_ARGS__)
 
 /* ---- pairs of records ---- */
 
@@ -155,7 +219,7 @@ static bool has_name_of(const struct avro_type *reader, const struct avro_type *
 static bool check_name(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 		       const struct compat_place *place)
 {
-	struct compat_place at = {.up = place, .name = "name"};
+	struct compat_place at = {.up = place, .name = "name", .part = new_member(checker, reader, writer, "name")};
 
 	if (has_name_of(reader, writer))
 		return true;
@@ -168,7 +232,7 @@ static bool check_name(struct checker *checker, const struct avro_type *reader, 
 static bool check_fixed(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 			const struct compat_place *place)
 {
-	struct compat_place at = {.up = place, .name = "size"};
+	struct compat_place at = {.up = place, .name = "size", .part = new_member(checker, reader, writer, "size")};
 	bool fits = check_name(checker, reader, writer, place);
 
 	if (reader->fixed_bytes == writer->fixed_bytes)
@@ -182,7 +246,8 @@ static bool check_fixed(struct checker *checker, const struct avro_type *reader,
 static bool check_enum(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 		       const struct compat_place *place)
 {
-	struct compat_place at = {.up = place, .name = "symbols"};
+	struct compat_place at = {
+		.up = place, .name = "symbols", .part = new_member(checker, reader, writer, "symbols")};
 	bool fits = check_name(checker, reader, writer, place);
 	_cleanup_(buffer_release)
 	struct buffer missing = {0};
@@ -225,10 +290,15 @@ static bool check_fields(struct checker *checker, const struct avro_type *reader
 	for (size_t i = 0; i < reader->field_count; i++) {
 		const struct avro_field *field = &reader->fields[i];
 		const struct avro_field *written = find_written_field(field, writer);
-		struct compat_place field_at = {.up = &fields_at, .index = i};
+		struct compat_place field_at = {
+			.up = &fields_at,
+			.index = i,
+			.part = new_part(checker, reader, field->json, writer, json_object_get(writer->json, "name"))};
 		struct compat_place type_at = {.up = &field_at, .name = "type"};
 
 		if (written) {
+			type_at.part = new_part(checker, reader, json_object_get(field->json, "type"), writer,
+						json_object_get(written->json, "type"));
 			fits &= check(checker, field->type, written->type, &type_at);
 		} else if (!field->default_json &&
 			   !(field->type->kind == AVRO_ENUM && field->type->default_symbol >= 0)) {
@@ -323,6 +393,8 @@ static bool check_reader_union(struct checker *checker, const struct avro_type *
 	for (size_t i = 0; i < reader->branch_count; i++) {
 		struct compat_place at = {.up = place, .index = i};
 
+		if (!checker->reporter->is_forward)
+			at.part.json = json_array_get(json_at(checker, place), i);
 		if (is_meant(reader->branches[i], writer)) {
 			(void)check(checker, reader->branches[i], writer, &at); /* for its reasons */
 			if (checker->reporter->report->count > 0)
@@ -342,9 +414,11 @@ static bool check_writer_union(struct checker *checker, const struct avro_type *
 	bool fits = true;
 
 	for (size_t i = 0; i < writer->branch_count; i++) {
-		struct compat_place at = {.up = place, .index = i};
+		struct compat_place at = {.up = place, .index = i, .is_silent = reader->kind != AVRO_UNION};
 
-		fits &= check(checker, reader, writer->branches[i], reader->kind == AVRO_UNION ? &at : place);
+		if (checker->reporter->is_forward)
+			at.part.json = json_array_get(json_at(checker, place), i);
+		fits &= check(checker, reader, writer->branches[i], &at);
 	}
 	return fits;
 }
@@ -354,11 +428,13 @@ static bool check_writer_union(struct checker *checker, const struct avro_type *
 static bool check_same_kind(struct checker *checker, const struct avro_type *reader, const struct avro_type *writer,
 			    const struct compat_place *place)
 {
-	struct compat_place at = {.up = place, .name = reader->kind == AVRO_ARRAY ? "items" : "values"};
+	const char *element = reader->kind == AVRO_ARRAY ? "items" : "values";
+	struct compat_place at = {.up = place, .name = element};
 
 	switch (reader->kind) {
 	case AVRO_ARRAY:
 	case AVRO_MAP:
+		at.part = new_member(checker, reader, writer, element);
 		return check(checker, reader->element, writer->element, &at);
 	case AVRO_FIXED:
 		return check_fixed(checker, reader, writer, place);
@@ -400,7 +476,11 @@ static bool check(struct checker *checker, const struct avro_type *reader, const
 	}
 	if (++checker->steps > COMPAT_STEPS_MAX) {
 		if (!checker->is_exhausted) /* told even when muted: it decides the verdict */
-			compat_reporter_add(checker->reporter, "TOO_COMPLEX", "make the unions smaller", "/",
+			compat_reporter_add(checker->reporter,
+					    &(struct compat_finding){.type = "TOO_COMPLEX",
+								     .path = "/",
+								     .hint = "make the unions smaller",
+								     .place = {checker->new_schema, ""}},
 					    "the comparison takes more than %d steps, at path '/'", COMPAT_STEPS_MAX);
 		checker->is_exhausted = true;
 		return false;
@@ -414,6 +494,7 @@ static bool check(struct checker *checker, const struct avro_type *reader, const
 bool avro_compat_check(const struct schema *reader, const struct schema *writer, struct compat_reporter *reporter)
 {
 	struct checker checker = {.reporter = reporter,
+				  .new_schema = reporter->is_forward ? writer : reader,
 				  .reader_name = reporter->is_forward ? "old" : "new",
 				  .writer_name = reporter->is_forward ? "new" : "old"};
 	bool fits = check(&checker, avro_type_of(reader->root), avro_type_of(writer->root), NULL);

@@ -10,14 +10,18 @@ static const struct {
 	bool checks_backward;
 	bool checks_forward;
 	bool is_transitive;
+	enum compat_strictness strictness;
 } levels[] = {
-	[COMPAT_NONE] = {"NONE", false, false, false},
-	[COMPAT_BACKWARD] = {"BACKWARD", true, false, false},
-	[COMPAT_BACKWARD_TRANSITIVE] = {"BACKWARD_TRANSITIVE", true, false, true},
-	[COMPAT_FORWARD] = {"FORWARD", false, true, false},
-	[COMPAT_FORWARD_TRANSITIVE] = {"FORWARD_TRANSITIVE", false, true, true},
-	[COMPAT_FULL] = {"FULL", true, true, false},
-	[COMPAT_FULL_TRANSITIVE] = {"FULL_TRANSITIVE", true, true, true},
+	[COMPAT_NONE] = {"NONE", false, false, false, STRICTNESS_NONE},
+	[COMPAT_BACKWARD] = {"BACKWARD", true, false, false, STRICTNESS_NONE},
+	[COMPAT_BACKWARD_TRANSITIVE] = {"BACKWARD_TRANSITIVE", true, false, true, STRICTNESS_NONE},
+	[COMPAT_FORWARD] = {"FORWARD", false, true, false, STRICTNESS_NONE},
+	[COMPAT_FORWARD_TRANSITIVE] = {"FORWARD_TRANSITIVE", false, true, true, STRICTNESS_NONE},
+	[COMPAT_FULL] = {"FULL", true, true, false, STRICTNESS_NONE},
+	[COMPAT_FULL_TRANSITIVE] = {"FULL_TRANSITIVE", true, true, true, STRICTNESS_NONE},
+	[COMPAT_WIRE] = {"WIRE", true, false, true, STRICTNESS_WIRE},
+	[COMPAT_WIRE_JSON] = {"WIRE_JSON", true, false, true, STRICTNESS_WIRE_JSON},
+	[COMPAT_STRICT] = {"STRICT", true, false, true, STRICTNESS_STRICT},
 };
 static_assert(ARRAY_LEN(levels) == COMPAT_LEVEL_COUNT, "one row for each level");
 
@@ -25,6 +29,12 @@ const char *compat_level_name(enum compat_level level)
 {
 	assert((unsigned)level < COMPAT_LEVEL_COUNT);
 	return levels[level].name;
+}
+
+bool compat_level_is_transitive(enum compat_level level)
+{
+	assert((unsigned)level < COMPAT_LEVEL_COUNT);
+	return levels[level].is_transitive;
 }
 
 bool compat_level_parse(const char *text, enum compat_level *ret_level)
@@ -50,8 +60,8 @@ void compat_report_release(struct compat_report *report)
 	*report = (struct compat_report){0};
 }
 
-void compat_reporter_add(struct compat_reporter *reporter, const char *type, const char *hint, const char *path,
-			 const char *format, ...)
+void compat_reporter_add(struct compat_reporter *reporter, const struct compat_finding *finding, const char *format,
+			 ...)
 {
 	struct compat_report *report = reporter->report;
 	_cleanup_(buffer_release)
@@ -73,13 +83,26 @@ void compat_reporter_add(struct compat_reporter *reporter, const char *type, con
 	buffer_append_va(&text, format, args);
 	va_end(args);
 	report->items[report->count++] = (struct compat_finding){
-		.type = type,
-		.path = arena_strdup(&report->arena, path),
+		.type = finding->type,
+		.path = arena_strdup(&report->arena, finding->path),
 		.description = arena_strndup(&report->arena, buffer_text(&text), text.len),
-		.hint = hint,
+		.hint = finding->hint,
 		.is_forward = reporter->is_forward,
 		.old_index = reporter->old_index,
+		.place = {finding->place.schema, arena_strdup(&report->arena, finding->place.pointer)},
 	};
+}
+
+bool compat_reporter_has(const struct compat_reporter *reporter, const struct schema_place *place)
+{
+	for (size_t i = 0; i < reporter->report->count; i++) {
+		const struct compat_finding *finding = &reporter->report->items[i];
+
+		if (finding->old_index == reporter->old_index && finding->place.schema == place->schema &&
+		    strcmp(finding->place.pointer, place->pointer) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Both directions are checked even when the first one fails: who mends the schema needs all of it. */
@@ -90,8 +113,12 @@ static bool check_pair(enum compat_level level, const struct schema *new_schema,
 	bool fits = true;
 
 	if (schema_format(new_schema) != schema_format(old)) {
-		compat_reporter_add(reporter, "SCHEMA_TYPE_CHANGED", "register it under another subject",
-				    is_avro ? "/" : "#/", "the new schema is of type %s, the old one of type %s",
+		struct compat_finding finding = {.type = "SCHEMA_TYPE_CHANGED",
+						 .path = is_avro ? "/" : "#/",
+						 .hint = "register it under another subject",
+						 .place = {new_schema, ""}};
+
+		compat_reporter_add(reporter, &finding, "the new schema is of type %s, the old one of type %s",
 				    schema_format_name(schema_format(new_schema)),
 				    schema_format_name(schema_format(old)));
 		return false;
@@ -101,10 +128,16 @@ static bool check_pair(enum compat_level level, const struct schema *new_schema,
 		fits = is_avro ? avro_compat_check(new_schema, old, reporter)
 			       : protobuf_compat_check(old, new_schema, reporter);
 	}
-	if (levels[level].checks_forward) {
+	/* A new message makes Protobuf's rules fail forward, so the stricter levels judge it by rules of their own. */
+	if (levels[level].checks_forward || (levels[level].strictness && is_avro)) {
 		reporter->is_forward = true;
 		fits &= is_avro ? avro_compat_check(old, new_schema, reporter)
 				: protobuf_compat_check(new_schema, old, reporter);
+	}
+	if (levels[level].strictness) {
+		reporter->is_forward = false;
+		fits &= is_avro ? avro_strict_check(old, new_schema, levels[level].strictness, reporter)
+				: protobuf_strict_check(old, new_schema, levels[level].strictness, reporter);
 	}
 	return fits;
 }

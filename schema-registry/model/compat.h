@@ -5,6 +5,9 @@
  * Rules:      the verdicts are those of Confluent's registry: for Avro the reader/writer resolution of the Avro library,
  *             for Protobuf the differences that break the wire or generated code. BACKWARD: the new schema reads data of
  *             the old one. FORWARD: the old one reads data of the new one. FULL: both.
+ *             Three levels of our own catch what these let through, each all of the one before, against all old schemas.
+ *             WIRE: data means the same to old and new (numbers reserved, oneofs, enums, logical types, defaults).
+ *             WIRE_JSON: as JSON, too (names). STRICT: generated code still compiles.
  * Ownership:  findings and messages live in the report's arena; compat_report_release() ends them. The report borrows the
  *             old schemas until then.
  * Threads:    schemas are immutable, so any number of checks may run at once; a report has one owner.
@@ -27,19 +30,25 @@ enum compat_level {
 	COMPAT_FORWARD_TRANSITIVE,
 	COMPAT_FULL,
 	COMPAT_FULL_TRANSITIVE,
+	COMPAT_WIRE,
+	COMPAT_WIRE_JSON,
+	COMPAT_STRICT,
 	COMPAT_LEVEL_COUNT
 };
 
 const char *compat_level_name(enum compat_level level);                  /* "BACKWARD_TRANSITIVE" */
 bool compat_level_parse(const char *text, enum compat_level *ret_level); /* exactly those names; NULL is false */
 
+bool compat_level_is_transitive(enum compat_level level); /* looks at all old schemas, not just the newest */
+
 struct compat_finding {
-	const char *type;        /* "READER_FIELD_MISSING_DEFAULT_VALUE", "FIELD_SCALAR_KIND_CHANGED", … */
-	const char *path;        /* Avro "/fields/0/type", Protobuf "#/Charge/2" */
-	const char *description; /* for people, names the path */
-	const char *hint;        /* what to do about it; "" where there is no general advice */
-	bool is_forward;         /* found while the old schema reads data of the new one */
-	size_t old_index;        /* which of the old schemas */
+	const char *type;          /* "READER_FIELD_MISSING_DEFAULT_VALUE", "FIELD_SCALAR_KIND_CHANGED", … */
+	const char *path;          /* Avro "/fields/0/type", Protobuf "#/Charge/2" */
+	const char *description;   /* for people, names the path */
+	const char *hint;          /* what to do about it; "" where there is no general advice */
+	bool is_forward;           /* found while the old schema reads data of the new one */
+	size_t old_index;          /* which of the old schemas */
+	struct schema_place place; /* in the new schema or its imports: what has to be mended */
 };
 
 struct compat_report {

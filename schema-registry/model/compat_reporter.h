@@ -14,12 +14,25 @@ struct compat_reporter {
 	size_t old_index;
 };
 
-/* Beyond COMPAT_FINDINGS_MAX nothing is kept. `type` and `hint` must be constants; the description gets the path's words. */
-void compat_reporter_add(struct compat_reporter *reporter, const char *type, const char *hint, const char *path,
-			 const char *format, ...) PRINTF_LIKE(5, 6);
+/* Takes type, hint, path and place of the finding; the rest is filled in. Beyond COMPAT_FINDINGS_MAX nothing is kept.
+ * `type` and `hint` must be constants; path and pointer are copied. */
+void compat_reporter_add(struct compat_reporter *reporter, const struct compat_finding *finding, const char *format,
+			 ...) PRINTF_LIKE(3, 4);
 
 /* Does the reader understand everything that is written with the writer? */
 bool avro_compat_check(const struct schema *reader, const struct schema *writer, struct compat_reporter *reporter);
+
+/* Of WIRE, WIRE_JSON and STRICT; each includes the one before. */
+enum compat_strictness { STRICTNESS_NONE, STRICTNESS_WIRE, STRICTNESS_WIRE_JSON, STRICTNESS_STRICT };
+
+/* What the plain rules let through. Parts that were told of already are passed over. */
+bool avro_strict_check(const struct schema *old, const struct schema *update, enum compat_strictness strictness,
+		       struct compat_reporter *reporter);
+bool protobuf_strict_check(const struct schema *old, const struct schema *update, enum compat_strictness strictness,
+			   struct compat_reporter *reporter);
+
+/* True when a finding of this comparison has that place already. */
+bool compat_reporter_has(const struct compat_reporter *reporter, const struct schema_place *place);
 
 /* May `original` become `update`? */
 bool protobuf_compat_check(const struct schema *original, const struct schema *update,

@@ -198,3 +198,84 @@ void json_locate(struct bytes text, const struct json_place *place, size_t *ret_
 	*ret_line = line;
 	*ret_column = offset - line_start + 1;
 }
+
+/* ---- pointers ---- */
+
+static void append_step(struct buffer *out, const char *key)
+{
+	buffer_append_byte(out, '/');
+	for (; *key; key++) {
+		if (*key == '~' || *key == '/')
+			buffer_append_text(out, *key == '~' ? "~0" : "~1");
+		else
+			buffer_append_byte(out, (uint8_t)*key);
+	}
+}
+
+/* True when found; `out` has the pointer then, and is as it was otherwise. */
+static bool append_path_to(struct buffer *out, const json_t *value, const json_t *part)
+{
+	size_t len = out->len;
+	const char *key;
+	json_t *member;
+
+	if (value == part)
+		return true;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		buffer_append_format(out, "/%zu", i);
+		if (append_path_to(out, json_array_get(value, i), part))
+			return true;
+		out->len = len;
+	}
+	json_object_foreach((json_t *)value, key, member) /* only reads; none where it is no object */
+	{
+		append_step(out, key);
+		if (append_path_to(out, member, part))
+			return true;
+		out->len = len;
+	}
+	return false;
+}
+
+void json_append_pointer(struct buffer *out, const json_t *root, const json_t *part)
+{
+	(void)append_path_to(out, root, part);
+	buffer_append(out, "", 0); /* ends the text where it was cut back to */
+}
+
+static void unescape(char *step)
+{
+	char *out = step;
+
+	for (; *step; step++) {
+		if (step[0] == '~' && (step[1] == '0' || step[1] == '1'))
+			*out++ = *++step == '0' ? '~' : '/';
+		else
+			*out++ = *step;
+	}
+	*out = 0;
+}
+
+void json_locate_pointer(struct bytes text, const char *pointer, size_t *ret_line, size_t *ret_column)
+{
+	_cleanup_(freep)
+	struct json_place *places = xcalloc(strlen(pointer) + 1, sizeof(*places));
+	_cleanup_(freep)
+	char *steps = xstrdup(pointer);
+	char *rest = *steps ? steps + 1 : NULL; /* "" is the whole text */
+	const struct json_place *last = NULL;
+	struct json_place *next = places;
+	const char *step;
+
+	while ((step = strsep(&rest, "/"))) {
+		char *end;
+
+		*next = (struct json_place){.up = last, .index = strtoul(step, &end, 10)};
+		if (!*step || *end) {
+			unescape((char *)step); /* our own copy */
+			next->key = step;
+		}
+		last = next++;
+	}
+	json_locate(text, last, ret_line, ret_column);
+}

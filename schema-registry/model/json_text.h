@@ -29,4 +29,10 @@ struct json_place {
 /* Line and column, both from 1, of the value; where a part cannot be found, of the value around it. */
 void json_locate(struct bytes text, const struct json_place *place, size_t *ret_line, size_t *ret_column);
 
+/* Appends the JSON pointer (RFC 6901) of `part`, a value in the tree `root` by its identity; nothing where it is not. */
+void json_append_pointer(struct buffer *out, const json_t *root, const json_t *part);
+
+/* The same by a pointer; steps that are numbers are items of lists. */
+void json_locate_pointer(struct bytes text, const char *pointer, size_t *ret_line, size_t *ret_column);
+
 #endif

@@ -119,6 +119,12 @@ void protobuf_print(const struct schema *schema, bool is_normalized, struct buff
 /* Compiles the tables of a FileDescriptorSet whose last file is the schema's own. */
 void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescriptorSet *set);
 
+/* schema_place's pointers (protobuf_place.c). The message may be of another version of the schema: what has its name in this
+ * one or its imports is pointed at, or else what is around it. `field` NULL: the message itself. */
+struct schema_place protobuf_place_of(const struct schema *schema, const struct protobuf_message *message,
+				      const struct protobuf_field *field, struct buffer *pointer);
+void protobuf_locate(struct bytes text, const char *pointer, size_t *ret_line, size_t *ret_column);
+
 const struct protobuf_field *protobuf_find_number(const struct protobuf_message *message, uint32_t number);
 const char *protobuf_enum_name(const struct protobuf_enum *enumeration, int32_t number); /* or NULL */
 struct schema_field protobuf_describe_field(const struct protobuf_message *message, size_t index);

@@ -43,18 +43,35 @@ static void append_message_path(struct buffer *out, const struct protobuf_messag
 	buffer_append_format(out, "/%s", at);
 }
 
-/* `field` NULL: the message itself. Formats like `REPORT` of Avro's checker: the path comes last. */
-#define REPORT(checker, message, field, type, hint, format, ...)                                                       \
-	do {                                                                                                           \
-		_cleanup_(buffer_release)                                                                              \
-		struct buffer path_ = {0};                                                                             \
-		const struct protobuf_field *field_ = (field);                                                         \
-		append_message_path(&path_, message);                                                                  \
-		if (field_)                                                                                            \
-			buffer_append_format(&path_, "/%u", field_->number);                                           \
-		compat_reporter_add((checker)->reporter, type, hint, buffer_text(&path_), format " at path '%s'",      \
-				    __VA_ARGS__, buffer_text(&path_));                                                 \
-	} while (0)
+static void report(struct checker *checker, const struct protobuf_message *message, const struct protobuf_field *field,
+		   struct compat_finding finding, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* `field` NULL: the message itself. Adds "at path '…'" to the text. */
+static void report(struct checker *checker, const struct protobuf_message *message, const struct protobuf_field *field,
+		   struct compat_finding finding, const char *format, ...)
+{
+	const struct schema *new_schema = checker->reporter->is_forward ? checker->original : checker->update;
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	_cleanup_(buffer_release)
+	struct buffer path = {0};
+	_cleanup_(buffer_release)
+	struct buffer pointer = {0};
+	va_list args;
+
+	append_message_path(&path, message);
+	if (field)
+		buffer_append_format(&path, "/%u", field->number);
+	finding.path = buffer_text(&path);
+	finding.place = protobuf_place_of(new_schema, message, field, &pointer);
+	va_start(args, format);
+	buffer_append_va(&text, format, args);
+	va_end(args);
+	compat_reporter_add(checker->reporter, &finding, "%s at path '%s'", buffer_text(&text), finding.path);
+}
+
+#define REPORT(checker, message, field, type_, hint_, ...)                                                             \
+	report(checker, message, field, (struct compat_finding){.type = (type_), .hint = (hint_)}, __VA_ARGS__)
 
 /* ---- kinds ---- */
 
@@ -359,10 +376,16 @@ static bool compare_packages(struct checker *checker)
 {
 	const char *original = checker->original->protobuf->file.package;
 	const char *update = checker->update->protobuf->file.package;
+	struct compat_finding finding = {
+		.type = "PACKAGE_CHANGED", .hint = "keep the package, or use another subject", .path = "#/"};
+	_cleanup_(buffer_release)
+	struct buffer pointer = {0};
 
 	if (strcmp(original, update) == 0)
 		return true;
-	compat_reporter_add(checker->reporter, "PACKAGE_CHANGED", "keep the package, or use another subject", "#/",
+	finding.place = protobuf_place_of(checker->reporter->is_forward ? checker->original : checker->update, NULL,
+					  NULL, &pointer);
+	compat_reporter_add(checker->reporter, &finding,
 			    "the package '%s' of the %s schema is '%s' in the %s schema, at path '#/'", original,
 			    checker->original_name, update, checker->update_name);
 	return false;

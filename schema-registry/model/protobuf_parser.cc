@@ -72,6 +72,14 @@ class PoolProblems : public DescriptorPool::ErrorCollector
 	const FileDescriptorProto *file_;
 };
 
+class Silence : public google::protobuf::io::ErrorCollector
+{
+      public:
+	void AddError(int, int, const std::string &) override
+	{
+	}
+};
+
 /* A name that no import has. */
 std::string own_name(const protobuf_source *source)
 {
@@ -191,6 +199,36 @@ bool protobuf_parse(const struct protobuf_source *source, struct protobuf_parsed
 	} catch (const std::exception &failure) {
 		problems.AddError(-1, -1, failure.what());
 		return false;
+	}
+}
+
+void protobuf_position(const uint8_t *text, size_t len, const int32_t *path, int path_len, size_t *ret_line,
+		       size_t *ret_column)
+{
+	*ret_line = 1;
+	*ret_column = 1;
+	try {
+		google::protobuf::io::ArrayInputStream stream(text, static_cast<int>(len));
+		Silence silence;
+		google::protobuf::io::Tokenizer tokens(&stream, &silence);
+		google::protobuf::compiler::Parser parser;
+		FileDescriptorProto file;
+		int best = -1;
+
+		(void)parser.Parse(&tokens, &file); /* what it understood has positions */
+		for (const auto &location : file.source_code_info().location()) {
+			int same = 0;
+
+			while (same < location.path_size() && same < path_len && location.path(same) == path[same])
+				same++;
+			if (same == location.path_size() && same > best && same > 0) {
+				best = same;
+				*ret_line = static_cast<size_t>(location.span(0)) + 1;
+				*ret_column = static_cast<size_t>(location.span(1)) + 1;
+			}
+		}
+	} catch (const std::exception &) {
+		/* the beginning of the file has to do */
 	}
 }
 

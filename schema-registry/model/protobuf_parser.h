@@ -46,6 +46,11 @@ struct protobuf_parsed {
 bool protobuf_parse(const struct protobuf_source *source, struct protobuf_parsed *ret_parsed);
 void protobuf_parsed_release(struct protobuf_parsed *parsed);
 
+/* Where the element of a SourceCodeInfo path begins in a .proto text, or else the one around it; from 1. The text is parsed
+ * again, so that schemas need not keep the positions of all their parts. */
+void protobuf_position(const uint8_t *text, size_t len, const int32_t *path, int path_len, size_t *ret_line,
+		       size_t *ret_column);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include "schema-registry/model/avro.h"
 #include "schema-registry/model/base64.h"
+#include "schema-registry/model/json_text.h"
 #include "schema-registry/model/protobuf.h"
 
 static const char *const format_names[] = {"AVRO", "PROTOBUF"};
@@ -168,6 +169,15 @@ bool schema_equal(const struct schema *a, const struct schema *b)
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32])
 {
 	memcpy(ret_digest, schema->digest, sizeof(schema->digest));
+}
+
+void schema_locate(enum schema_format format, struct bytes text, const char *pointer, size_t *ret_line,
+		   size_t *ret_column)
+{
+	if (format == SCHEMA_FORMAT_AVRO)
+		json_locate_pointer(text, pointer, ret_line, ret_column);
+	else
+		protobuf_locate(text, pointer, ret_line, ret_column);
 }
 
 const struct schema_type *schema_root(const struct schema *schema)

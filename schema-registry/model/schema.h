@@ -51,6 +51,18 @@ bool schema_equal(const struct schema *a, const struct schema *b);
 /* 32 bytes that are equal exactly for equal schemas (SHA-256 over format and canonical form). */
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32]);
 
+/* A part of the text that a schema was parsed from. */
+struct schema_place {
+	const struct schema *schema; /* the one that was asked for, or one that it refers to */
+	const char
+		*pointer; /* Avro: a JSON pointer; Protobuf: a path of descriptor.proto's SourceCodeInfo, "/4/0/2/1" */
+};
+
+/* Line and column, both from 1, in the text that was parsed (schema_text() is printed anew, so it is no help). Where the
+ * part has no position of its own, that of the part around it. */
+void schema_locate(enum schema_format format, struct bytes text, const char *pointer, size_t *ret_line,
+		   size_t *ret_column);
+
 const struct schema_type *schema_root(const struct schema *schema); /* Protobuf: the first message; NULL: none */
 const struct schema_type *schema_message_at(const struct schema *schema, const int32_t *indexes,
 					    int count);                                 /* or NULL */

@@ -149,8 +149,7 @@ static int compare(struct session *session, struct subject subject, const struct
 	struct compat_report *report = arena_alloc(&session->arena, sizeof(*report));
 	const struct schema **old = arena_alloc(&session->arena, (versions->count + 1) * sizeof(struct schema *));
 	int32_t *numbers = arena_alloc(&session->arena, (versions->count + 1) * sizeof(*numbers));
-	bool is_transitive = level == COMPAT_BACKWARD_TRANSITIVE || level == COMPAT_FORWARD_TRANSITIVE ||
-			     level == COMPAT_FULL_TRANSITIVE;
+	bool is_transitive = compat_level_is_transitive(level);
 	size_t count = 0;
 
 	for (size_t i = versions->count; i-- > 0 && level != COMPAT_NONE && (count == 0 || is_transitive);) {

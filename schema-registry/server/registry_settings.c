@@ -134,7 +134,7 @@ int registry_set_level(struct session *session, struct subject subject, const ch
 		return session_refuse(
 			session, REFUSAL_INVALID_LEVEL,
 			"Invalid compatibility level '%s'. Valid values are none, backward, forward, full, "
-			"backward_transitive, forward_transitive and full_transitive",
+			"backward_transitive, forward_transitive, full_transitive, wire, wire_json and strict",
 			level ? level : "");
 	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
 	    save(session, subject, SETTING_LEVEL, compat_level_name(parsed)) < 0)
