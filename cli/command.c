@@ -20,6 +20,7 @@ const struct command *const command_table[] = {
 	&definitions_get_command,
 	&definitions_list_command,
 	&schema_register_command,
+	&schema_check_command,
 	&topics_create_command,
 	&health_command,
 	&completion_command,

@@ -26,6 +26,7 @@ extern const struct command definitions_put_command;
 extern const struct command definitions_get_command;
 extern const struct command definitions_list_command;
 extern const struct command schema_register_command;
+extern const struct command schema_check_command;
 extern const struct command topics_create_command;
 extern const struct command health_command;
 extern const struct command completion_command;

@@ -1,0 +1,271 @@
+/* check_report.c - a check's result in five formats. See check_result.h. */
+#include <ctype.h>
+#include <jansson.h>
+
+#include "cli/check_result.h"
+#include "lib/base/memory.h"
+
+static bool is_failure(const struct check_finding *finding)
+{
+	return finding->kind != CHECK_NOTE;
+}
+
+static bool is_clean(const struct check_result *result)
+{
+	return result->count == result->kind_counts[CHECK_NOTE];
+}
+
+/* ---- text ---- */
+
+static void append_sum(const struct check_result *result, struct buffer *out)
+{
+	size_t broken = result->kind_counts[CHECK_BREAKING];
+	size_t invalid = result->kind_counts[CHECK_INVALID];
+	size_t undecided = result->kind_counts[CHECK_UNDECIDED];
+
+	buffer_append_format(out, "%zu schema file%s checked against %s: ", result->file_count,
+			     result->file_count == 1 ? "" : "s", result->against);
+	if (is_clean(result))
+		buffer_append_text(out, "compatible\n");
+	else
+		buffer_append_format(out, "%zu breaking change%s, %zu invalid, %zu undecided\n", broken,
+				     broken == 1 ? "" : "s", invalid, undecided);
+}
+
+/* `file:line:col: error: …`, which editors and terminals make into links. */
+static void append_text_finding(const struct check_finding *finding, struct buffer *out)
+{
+	buffer_append_format(out, "%s:%zu:%zu: %s: %s [%s]\n", finding->file, finding->line, finding->column,
+			     finding->kind == CHECK_NOTE ? "note" : "error", finding->message, finding->rule);
+	if (*finding->against)
+		buffer_append_format(out, "    against %s%s%s\n", finding->against, *finding->subject ? " of " : "",
+				     finding->subject);
+	if (*finding->hint)
+		buffer_append_format(out, "    hint: %s\n", finding->hint);
+}
+
+static void print_text(const struct check_result *result, struct buffer *out)
+{
+	for (size_t i = 0; i < result->count; i++)
+		append_text_finding(&result->items[i], out);
+	append_sum(result, out);
+}
+
+/* ---- JSON ---- */
+
+static void append_json(struct buffer *out, json_t *json)
+{
+	char *text = json_dumps(json, JSON_INDENT(2));
+
+	buffer_append_text(out, text ? text : "{}");
+	buffer_append_byte(out, '\n');
+	free(text);
+	json_decref(json);
+}
+
+/* Names of files need not be UTF-8. */
+static json_t *text_of(const char *text)
+{
+	json_t *json = json_string(text);
+
+	return json ? json : json_string("(not UTF-8)");
+}
+
+static void print_json(const struct check_result *result, struct buffer *out)
+{
+	json_t *findings = json_array();
+
+	for (size_t i = 0; i < result->count; i++) {
+		const struct check_finding *finding = &result->items[i];
+
+		json_array_append_new(findings,
+				      json_pack("{s:s, s:o, s:I, s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "kind",
+						check_kind_name(finding->kind), "file", text_of(finding->file), "line",
+						(json_int_t)finding->line, "column", (json_int_t)finding->column,
+						"rule", finding->rule, "path", text_of(finding->path), "direction",
+						finding->direction, "subject", text_of(finding->subject), "against",
+						text_of(finding->against), "message", text_of(finding->message), "hint",
+						text_of(finding->hint)));
+	}
+	append_json(out, json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "compatible", is_clean(result), "against",
+				   text_of(result->against), "files", (json_int_t)result->file_count, "breaking",
+				   (json_int_t)result->kind_counts[CHECK_BREAKING], "invalid",
+				   (json_int_t)result->kind_counts[CHECK_INVALID], "undecided",
+				   (json_int_t)result->kind_counts[CHECK_UNDECIDED], "findings", findings));
+}
+
+/* ---- GitHub's workflow commands ---- */
+
+static void append_escaped(struct buffer *out, const char *text, bool is_property)
+{
+	for (; *text; text++) {
+		if (*text == '%' || *text == '\r' || *text == '\n' || (is_property && (*text == ':' || *text == ',')))
+			buffer_append_format(out, "%%%02X", (unsigned char)*text);
+		else
+			buffer_append_byte(out, (uint8_t)*text);
+	}
+}
+
+static void print_github(const struct check_result *result, struct buffer *out)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		const struct check_finding *finding = &result->items[i];
+
+		buffer_append_format(out, "::%s file=", is_failure(finding) ? "error" : "notice");
+		append_escaped(out, finding->file, true);
+		buffer_append_format(out, ",line=%zu,col=%zu,title=", finding->line, finding->column);
+		append_escaped(out, finding->rule, true);
+		buffer_append_text(out, "::");
+		append_escaped(out, finding->message, false);
+		if (*finding->hint) {
+			append_escaped(out, "\nhint: ", false);
+			append_escaped(out, finding->hint, false);
+		}
+		buffer_append_byte(out, '\n');
+	}
+	append_sum(result, out);
+}
+
+/* ---- JUnit's XML ---- */
+
+/* Control characters have no place in XML, escaped or not. */
+static void append_xml(struct buffer *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (strchr("<>&\"'", c))
+			buffer_append_format(out, "&#%u;", c);
+		else
+			buffer_append_byte(out, c < ' ' && c != '\n' && c != '\t' ? '?' : c);
+	}
+}
+
+static void append_junit_case(const struct check_result *result, const char *file, struct buffer *out)
+{
+	buffer_append_text(out, "    <testcase classname=\"schema\" name=\"");
+	append_xml(out, file);
+	buffer_append_text(out, "\">\n");
+	for (size_t i = 0; i < result->count; i++) {
+		const struct check_finding *finding = &result->items[i];
+		const char *tag = finding->kind == CHECK_UNDECIDED ? "error" : "failure";
+		_cleanup_(buffer_release)
+		struct buffer text = {0};
+
+		if (strcmp(finding->file, file) != 0 || !is_failure(finding))
+			continue;
+		append_text_finding(finding, &text);
+		buffer_append_format(out, "      <%s type=\"%s\" message=\"", tag, finding->rule);
+		append_xml(out, finding->message);
+		buffer_append_text(out, "\">");
+		append_xml(out, buffer_text(&text));
+		buffer_append_format(out, "</%s>\n", tag);
+	}
+	buffer_append_text(out, "    </testcase>\n");
+}
+
+static bool is_listed(const char *const *files, size_t count, const char *file)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(files[i], file) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One test for each file: those that were checked, and those that something was found in besides. */
+static void print_junit(const struct check_result *result, struct buffer *out)
+{
+	const char **files = xcalloc(result->file_count + result->count + 1, sizeof(*files));
+	size_t count = 0;
+
+	for (size_t i = 0; i < result->file_count; i++)
+		files[count++] = result->files[i];
+	for (size_t i = 0; i < result->count; i++) {
+		if (is_failure(&result->items[i]) && !is_listed(files, count, result->items[i].file))
+			files[count++] = result->items[i].file;
+	}
+	buffer_append_format(
+		out,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
+		"  <testsuite name=\"sagactl schema check\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n",
+		count, result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID],
+		result->kind_counts[CHECK_UNDECIDED]);
+	for (size_t i = 0; i < count; i++)
+		append_junit_case(result, files[i], out);
+	buffer_append_text(out, "  </testsuite>\n</testsuites>\n");
+	free(files);
+}
+
+/* ---- SARIF ---- */
+
+static size_t rule_index(const struct check_result *result, size_t at)
+{
+	size_t index = 0;
+
+	for (size_t i = 0; i < at; i++) {
+		bool is_first = true;
+
+		if (strcmp(result->items[i].rule, result->items[at].rule) == 0)
+			at = i;
+		for (size_t k = 0; k < i; k++)
+			is_first &= strcmp(result->items[k].rule, result->items[i].rule) != 0;
+		index += is_first && i < at;
+	}
+	return index;
+}
+
+static json_t *sarif_rules(const struct check_result *result)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; i < result->count; i++) {
+		const struct check_finding *finding = &result->items[i];
+
+		if (rule_index(result, i) == json_array_size(rules)) /* the first of its rule */
+			json_array_append_new(rules,
+					      json_pack("{s:s, s:{s:s}, s:{s:o}}", "id", finding->rule,
+							"shortDescription", "text", finding->rule, "help", "text",
+							text_of(*finding->hint ? finding->hint : finding->rule)));
+	}
+	return rules;
+}
+
+static json_t *sarif_result(const struct check_result *result, size_t at)
+{
+	const struct check_finding *finding = &result->items[at];
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+
+	buffer_append_text(&text, finding->message);
+	if (*finding->hint)
+		buffer_append_format(&text, "; hint: %s", finding->hint);
+	return json_pack("{s:s, s:I, s:s, s:{s:o}, s:[{s:{s:{s:o}, s:{s:I, s:I}}}]}", "ruleId", finding->rule,
+			 "ruleIndex", (json_int_t)rule_index(result, at), "level",
+			 is_failure(finding) ? "error" : "note", "message", "text", text_of(buffer_text(&text)),
+			 "locations", "physicalLocation", "artifactLocation", "uri", text_of(finding->file), "region",
+			 "startLine", (json_int_t)finding->line, "startColumn", (json_int_t)finding->column);
+}
+
+static void print_sarif(const struct check_result *result, struct buffer *out)
+{
+	json_t *results = json_array();
+
+	for (size_t i = 0; i < result->count; i++)
+		json_array_append_new(results, sarif_result(result, i));
+	append_json(out, json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
+				   "https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0", "runs", "tool",
+				   "driver", "name", "sagactl schema check", "version", AMENDS_VERSION, "rules",
+				   sarif_rules(result), "results", results));
+}
+
+void check_result_print(const struct check_result *result, enum check_format format, struct buffer *out)
+{
+	static void (*const printers[])(const struct check_result *, struct buffer *) = {
+		[CHECK_FORMAT_TEXT] = print_text,     [CHECK_FORMAT_JSON] = print_json,
+		[CHECK_FORMAT_GITHUB] = print_github, [CHECK_FORMAT_JUNIT] = print_junit,
+		[CHECK_FORMAT_SARIF] = print_sarif,
+	};
+
+	printers[format](result, out);
+}

@@ -1,0 +1,92 @@
+/* check_result.c - gathering what a check found. See check_result.h. */
+#include "cli/check_result.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/base/memory.h"
+
+void check_result_init(struct check_result *result, const char *against)
+{
+	*result = (struct check_result){0};
+	arena_init(&result->arena, 0);
+	result->against = arena_strdup(&result->arena, against);
+}
+
+void check_result_release(struct check_result *result)
+{
+	free(result->items);
+	free(result->files);
+	arena_release(&result->arena);
+}
+
+void check_result_add_file(struct check_result *result, const char *name)
+{
+	if (result->file_count == result->file_capacity) {
+		result->file_capacity = result->file_capacity ? result->file_capacity * 2 : 64;
+		result->files = xrealloc_array(result->files, result->file_capacity, sizeof(*result->files));
+	}
+	result->files[result->file_count++] = arena_strdup(&result->arena, name);
+}
+
+/* Without its path: what is imported twice is found on two paths. */
+static bool is_same_text(const char *a, const char *b)
+{
+	const char *a_end = strstr(a, " at path '");
+	const char *b_end = strstr(b, " at path '");
+
+	if (!a_end || !b_end)
+		return strcmp(a, b) == 0;
+	return a_end - a == b_end - b && strncmp(a, b, (size_t)(a_end - a)) == 0;
+}
+
+static bool is_there(const struct check_result *result, const struct check_finding *finding)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		const struct check_finding *other = &result->items[i];
+
+		if (other->kind == finding->kind && other->line == finding->line && other->column == finding->column &&
+		    is_same_text(other->message, finding->message) && strcmp(other->file, finding->file) == 0 &&
+		    strcmp(other->rule, finding->rule) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *copy(struct check_result *result, const char *text)
+{
+	return arena_strdup(&result->arena, text ? text : "");
+}
+
+void check_result_add(struct check_result *result, const struct check_finding *finding)
+{
+	assert(finding->file && finding->rule && finding->message);
+	if (is_there(result, finding))
+		return;
+	if (result->count == result->capacity) {
+		result->capacity = result->capacity ? result->capacity * 2 : 16;
+		result->items = xrealloc_array(result->items, result->capacity, sizeof(*result->items));
+	}
+	result->items[result->count++] = (struct check_finding){
+		.kind = finding->kind,
+		.file = copy(result, finding->file),
+		.line = finding->line,
+		.column = finding->column,
+		.rule = copy(result, finding->rule),
+		.path = copy(result, finding->path),
+		.direction = copy(result, finding->direction),
+		.subject = copy(result, finding->subject),
+		.against = copy(result, finding->against),
+		.message = copy(result, finding->message),
+		.hint = copy(result, finding->hint),
+	};
+	result->kind_counts[finding->kind]++;
+}
+
+const char *check_kind_name(enum check_kind kind)
+{
+	static const char *const names[] = {"breaking", "invalid", "undecided", "note"};
+
+	static_assert(ARRAY_LEN(names) == CHECK_KIND_COUNT, "one name for each kind");
+	return names[kind];
+}

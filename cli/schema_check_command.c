@@ -1,0 +1,151 @@
+/* schema_check_command.c - sagactl schema check. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/schema_check.h"
+#include "lib/base/memory.h"
+
+enum { PATHS_MAX = 1000 };
+
+static const char *against;
+static const char *level;
+static const char *format;
+static const char *map_path;
+static struct option_list import_paths;
+
+static const struct option check_options[] = {
+	{.flag = "against",
+	 .is_required = true,
+	 .value_name = "URL|git:REF|DIR",
+	 .help = "What to compare with: a schema registry, a git revision (git:origin/main), or another folder.",
+	 .place = &against},
+	{.flag = "level",
+	 .choices =
+		 "BACKWARD BACKWARD_TRANSITIVE FORWARD FORWARD_TRANSITIVE FULL FULL_TRANSITIVE WIRE WIRE_JSON STRICT",
+	 .value_name = "LEVEL",
+	 .help = "What counts as compatible. Without it: the subject's level in the registry, or BACKWARD.",
+	 .place = &level},
+	{.flag = "format",
+	 .default_text = "text",
+	 .choices = "text json github junit sarif",
+	 .value_name = "FORMAT",
+	 .help = "How to tell what was found.",
+	 .place = &format},
+	{.flag = "map",
+	 .value_name = "FILE",
+	 .help = "Which schema belongs to which subject, such as proto/shop/subjects.yaml. Without it `orders.avsc` is "
+		 "of the "
+		 "subject `orders-value`, `orders-key.avsc` of `orders-key`.",
+	 .place = &map_path},
+	{.flag = "import-path",
+	 .letter = 'I',
+	 .type = OPTION_LIST,
+	 .value_name = "DIR",
+	 .help = "Where imports are looked for first; may repeat. The paths and the folders above a file are searched "
+		 "anyway.",
+	 .place = &import_paths},
+};
+
+static enum check_format chosen_format(const struct session *session_)
+{
+	static const char *const names[] = {"text", "json", "github", "junit", "sarif"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(format, names[i]) == 0 && i != CHECK_FORMAT_TEXT)
+			return (enum check_format)i;
+	}
+	return session_wants_json(session_) ? CHECK_FORMAT_JSON : CHECK_FORMAT_TEXT;
+}
+
+/* Certain breaks outweigh what could not be decided. */
+static enum exit_code code_of(const struct check_result *result)
+{
+	if (result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID] > 0)
+		return EXIT_FAILED;
+	return result->kind_counts[CHECK_UNDECIDED] > 0 ? EXIT_UNDECIDED : EXIT_DONE;
+}
+
+/* "./proto/" and "proto" are one folder; annotations need the shorter form. */
+static const char *tidy(struct arena *arena, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 2 && path[0] == '.' && path[1] == '/') {
+		path += 2;
+		len -= 2;
+	}
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return arena_strndup(arena, path, len);
+}
+
+static const char *const *tidy_all(struct arena *arena, const char *const *paths, size_t count)
+{
+	const char **result = arena_alloc(arena, (count + 1) * sizeof(*result));
+
+	for (size_t i = 0; i < count; i++)
+		result[i] = tidy(arena, paths[i]);
+	return result;
+}
+
+static enum exit_code check_with(struct session *session_, char **arguments, int count, const struct subject_map *map)
+{
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	struct check_result result;
+	enum exit_code code;
+	struct error err;
+
+	check_result_init(&result, against);
+	struct schema_check_options options = {
+		.paths = tidy_all(&result.arena, (const char *const *)arguments, (size_t)count),
+		.path_count = (size_t)count,
+		.import_paths = tidy_all(&result.arena, import_paths.items, import_paths.count),
+		.import_path_count = import_paths.count,
+		.against = tidy(&result.arena, against),
+		.level = level,
+		.map = map};
+	if (schema_check(&options, &result, &err) < 0) {
+		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
+		code = EXIT_USAGE;
+	} else {
+		check_result_print(&result, chosen_format(session_), &out);
+		(void)printf("%s", buffer_text(&out));
+		code = code_of(&result);
+	}
+	check_result_release(&result);
+	return code;
+}
+
+static enum exit_code run_check(struct session *session_, char **arguments, int count)
+{
+	struct subject_map map;
+	enum exit_code code;
+	struct error err;
+
+	if (!map_path)
+		return check_with(session_, arguments, count, NULL);
+	if (subject_map_load_or_say(map_path, &map, &err) < 0)
+		return EXIT_USAGE;
+	code = check_with(session_, arguments, count, &map);
+	subject_map_release(&map);
+	return code;
+}
+
+const struct command schema_check_command = {
+	.name = "schema check",
+	.arguments = "PATH…",
+	.arguments_min = 1,
+	.arguments_max = PATHS_MAX,
+	.summary = "tell what a change of schemas would break, before it does",
+	.notes = "Exit codes of this command:\n"
+		 "  0  compatible\n"
+		 "  1  breaking, or no valid schema\n"
+		 "  2  usage\n"
+		 "  3  cannot decide: the registry, the revision or the folder to compare with is not to be had\n",
+	.examples = "sagactl schema check proto --against git:origin/main\n"
+		    "sagactl schema check schemas --against http://registry:8081 --format github\n",
+	.options = check_options,
+	.option_count = ARRAY_LEN(check_options),
+	.run = run_check,
+};
