@@ -38,7 +38,7 @@ int rest_get_health(struct rest_call *call)
 
 int rest_get_live(struct rest_call *call)
 {
-	return rest_answer(call, json_pack("{s:s}", "status", "live"));
+	return rest_answer(call, json_pack("{s:s}", "status", "alive"));
 }
 
 int rest_get_ready(struct rest_call *call)
@@ -48,7 +48,7 @@ int rest_get_ready(struct rest_call *call)
 	if (sessions_ping(call->rest->sessions, &err) == 0)
 		return rest_answer(call, json_pack("{s:s}", "status", "ready"));
 	call->response->status = 503;
-	return rest_answer(call, json_pack("{s:s, s:s}", "status", "not_ready", "error", err.msg));
+	return rest_answer(call, json_pack("{s:s, s:s}", "error", "unavailable", "message", err.msg));
 }
 
 int rest_get_metrics(struct rest_call *call)

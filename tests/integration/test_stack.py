@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import psycopg
 import pytest
 import requests
@@ -14,13 +16,27 @@ from stack.services import SERVICES
 SUBJECTS = yaml.safe_load((ROOT / "proto" / "shop" / "subjects.yaml").read_text())["subjects"]
 
 
-@pytest.mark.parametrize("service", [row.name for row in SERVICES])
-def test_service_is_ready_and_healthy(stack: TestStack, service: str) -> None:
-    url = stack.http_url(service)
-    assert requests.get(f"{url}/readyz", timeout=5).status_code == 200
-    health = requests.get(f"{url}/health", timeout=5)
-    assert health.status_code == 200
-    assert health.json()["status"] == "healthy", health.text
+DEPENDENCIES = {"registry": {"database"}, "checkout": {"coordinator"}}  # of the others: database, kafka and registry
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda row: row.name)
+def test_service_is_ready_and_healthy_in_the_same_words(stack: TestStack, service) -> None:
+    url = stack.http_url(service.name)
+    assert requests.get(f"{url}/livez", timeout=5).json() == {"status": "alive"}
+    ready = requests.get(f"{url}/readyz", timeout=5)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    answer = requests.get(f"{url}/health", timeout=5)
+    health = answer.json()
+    assert answer.status_code == 200
+    assert (health["status"], health["reasons"]) == ("healthy", []), health
+    assert (health["service"], health["port"]) == (service.program, int(url.rsplit(":", 1)[1]))
+    assert health["version"] and health["environment"]
+    assert datetime.fromisoformat(health["timestamp"]).tzinfo is not None
+    dependencies = health["dependencies"]
+    assert set(dependencies) == DEPENDENCIES.get(service.name, {"database", "kafka", "registry"})
+    assert {dependency["status"] for dependency in dependencies.values()} == {"healthy"}
+    if "kafka" in dependencies:
+        assert (dependencies["kafka"]["brokers"], dependencies["kafka"]["controller"]) == (1, 1)
 
 
 @pytest.mark.parametrize("service", [row for row in SERVICES if row.database], ids=lambda row: row.name)
