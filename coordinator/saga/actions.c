@@ -13,6 +13,7 @@
 
 static const char REASON_TIMED_OUT[] = "timed_out";
 static const char REASON_ATTEMPTS_EXHAUSTED[] = "attempts_exhausted";
+static const char REASON_CANCELLED[] = "cancelled";
 static const char REASON_COMPENSATION_REJECTED[] = "compensation_rejected";
 
 /* ---- parts ---- */
@@ -274,6 +275,47 @@ static void go_back_or_stand(struct turn *turn, const char *milestone, const cha
 		set_milestone(turn, milestone);
 		get_stuck(turn, index, STEP_PHASE_FORWARD, why);
 	}
+}
+
+/* ---- actions: the saga as a whole ---- */
+static enum saga_verdict refuse(struct turn *turn, const char *why)
+{
+	turn->why = why;
+	return SAGA_VERDICT_REFUSED;
+}
+
+enum saga_verdict on_cancelled_scheduled(struct turn *turn)
+{
+	set_milestone(turn, turn->event->milestone);
+	turn->saga->failure_milestone = turn->saga->milestone;
+	finish(turn, SAGA_STATE_COMPENSATED, NULL);
+	return SAGA_VERDICT_APPLIED;
+}
+
+/* Nobody can know whether the command in flight has its effect: the step is unknown, which compensation takes care of. */
+enum saga_verdict on_cancelled_running(struct turn *turn)
+{
+	const int32_t index = turn->saga->current_step;
+	struct step *step = step_at(turn, index);
+
+	if (can_only_go_forward(turn, index))
+		return refuse(turn, arena_format(turn->arena, "%s step '%s' has begun: the saga can only go forward",
+						 step_kind_name(definition_at(turn, index)->kind),
+						 definition_at(turn, index)->id));
+	set_reason(turn, step, REASON_CANCELLED, turn->event->detail);
+	step_move(turn, index, STEP_STATE_UNKNOWN);
+	end_pursuit(step);
+	begin_compensation(turn, turn->event->milestone);
+	return SAGA_VERDICT_APPLIED;
+}
+
+/* Stuck on the way back it has turned back already; stuck on the way forward a person decides. */
+enum saga_verdict on_cancelled_stuck(struct turn *turn)
+{
+	if (!turn->saga->failure_milestone)
+		return refuse(turn, "the saga is stuck where it can only go forward: a person has to decide");
+	turn->why = "the saga has turned back already, and is stuck there";
+	return SAGA_VERDICT_IGNORED;
 }
 
 /* ---- actions: forward ---- */

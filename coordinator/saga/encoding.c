@@ -14,6 +14,9 @@
 
 enum { FORM_VERSION = 1 };
 
+/* Which of the times that a saga may lack it has. */
+enum { HAS_ENDED = 1, HAS_START = 2 };
+
 enum step_field {
 	FIELD_ATTEMPTS_FORWARD,
 	FIELD_ATTEMPTS_COMPENSATION,
@@ -135,9 +138,11 @@ void saga_encode(const struct saga *saga, struct buffer *out)
 	put_number(out, (uint64_t)saga->state);
 	put_time(out, saga->created_us, 0);
 	put_time(out, saga->updated_us, saga->created_us);
-	buffer_append_byte(out, saga->ended_us != 0);
+	buffer_append_byte(out, (uint8_t)((saga->ended_us ? HAS_ENDED : 0) | (saga->start_us ? HAS_START : 0)));
 	if (saga->ended_us)
 		put_time(out, saga->ended_us, saga->created_us);
+	if (saga->start_us)
+		put_time(out, saga->start_us, saga->created_us);
 	put_number(out, (uint64_t)(saga->current_step + 1));
 	put_optional_text(out, saga->milestone);
 	put_optional_text(out, saga->failure_milestone);
@@ -294,6 +299,7 @@ static void get_step(struct cursor *cursor, const struct saga *saga, struct step
 static void get_head(struct cursor *cursor, struct saga *saga)
 {
 	uint64_t number;
+	uint8_t times;
 
 	for (size_t i = 0; i < sizeof(saga->id.data); i++)
 		saga->id.data[i] = get_byte(cursor);
@@ -307,8 +313,13 @@ static void get_head(struct cursor *cursor, struct saga *saga)
 	saga->state = (enum saga_state)number;
 	saga->created_us = get_time(cursor, 0);
 	saga->updated_us = get_time(cursor, saga->created_us);
-	if (get_byte(cursor))
+	times = get_byte(cursor);
+	if (times > (HAS_ENDED | HAS_START))
+		cursor->is_bad = true;
+	if (times & HAS_ENDED)
 		saga->ended_us = get_time(cursor, saga->created_us);
+	if (times & HAS_START)
+		saga->start_us = get_time(cursor, saga->created_us);
 	saga->current_step = get_int32(cursor) - 1;
 	saga->milestone = get_optional_text(cursor);
 	saga->failure_milestone = get_optional_text(cursor);

@@ -112,6 +112,15 @@ static const char *check_backward(const struct definition *definition, const str
 	return NULL;
 }
 
+static const char *check_scheduled(const struct saga *saga)
+{
+	MUST(saga->start_us > saga->created_us, "I12: what is scheduled starts later");
+	MUST(saga->current_step == -1 && !saga->failure_milestone, "nothing has happened before the start");
+	for (size_t i = 0; i < saga->step_count; i++)
+		MUST(saga->steps[i].state == STEP_STATE_PENDING, "I7: nothing is sent before the start");
+	return NULL;
+}
+
 static const char *check_state(const struct definition *definition, const struct saga *saga)
 {
 	switch (saga->state) {
@@ -126,6 +135,7 @@ static const char *check_state(const struct definition *definition, const struct
 			MUST(is_done_forward(&saga->steps[i]), "COMPLETED means that every step is done");
 		return NULL;
 	case SAGA_STATE_SCHEDULED:
+		return check_scheduled(saga);
 	case SAGA_STATE_STUCK:
 	case SAGA_STATE_FAILED:
 	case SAGA_STATE_COUNT:
@@ -147,7 +157,8 @@ const char *saga_violation(const struct definition *definition, const struct sag
 	MUST((saga->state == SAGA_STATE_STUCK) == (saga->stuck_reason != NULL), "I1: exactly what is stuck says why");
 	MUST(saga_state_is_terminal(saga->state) || saga->state == SAGA_STATE_SCHEDULED || saga->current_step >= 0,
 	     "I1: what has not ended is at a step");
-	MUST(saga->milestone || saga->state == SAGA_STATE_SCHEDULED, "something has happened");
+	MUST(saga->milestone, "something has happened");
+	MUST(saga->start_us >= 0, "I12: times are of this era");
 	for (size_t i = 0; i < saga->step_count; i++) {
 		violation = check_step(definition, saga, i);
 		if (violation)

@@ -108,7 +108,7 @@ bool step_move_is_legal(enum step_state from, enum step_state to)
 }
 
 /* ---- events ---- */
-enum event_attempts { ANY, IN_FLIGHT };
+enum event_attempts { ANY, IN_FLIGHT, OF_SAGA };
 
 static const struct {
 	const char *name;
@@ -129,6 +129,11 @@ bool machine_needs_attempt_in_flight(enum saga_event_type event)
 	return event_table[event].attempts == IN_FLIGHT;
 }
 
+bool machine_is_of_saga(enum saga_event_type event)
+{
+	return event_table[event].attempts == OF_SAGA;
+}
+
 /* ---- decisions: (state, phase, event) ---- */
 /* Two rows for one triple are two initializers of one element, which is a warning and therefore an error. */
 static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_EVENT_COUNT] = {
@@ -144,7 +149,11 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 };
 
 enum {
-	STEP_EVENTS = SAGA_EVENT_COUNT - 1, /* all but STARTED */
+	STEP_EVENTS = 0
+#define SAGA_EVENT(event, text, attempts) +(attempts != OF_SAGA)
+#include "coordinator/saga/saga_states.def"
+};
+enum {
 	DECIDED = 0
 #define TRANSITION(state, phase, event, to, action) +1
 #define IGNORE(state, phase, event, why) +1
@@ -160,8 +169,38 @@ const struct decision *machine_decide(enum step_state state, enum step_phase pha
 
 	assert((int)state >= 0 && state < STEP_STATE_COUNT);
 	assert((int)phase >= 0 && phase < STEP_PHASE_COUNT);
-	assert(event > SAGA_EVENT_STARTED && event < SAGA_EVENT_COUNT);
+	assert((int)event >= 0 && event < SAGA_EVENT_COUNT && !machine_is_of_saga(event));
 	decision = &decisions[state][phase][event];
+	assert(!decision->action != !decision->why);
+	return decision;
+}
+
+/* ---- decisions: (saga's state, event of the saga) ---- */
+static const struct decision saga_decisions[SAGA_STATE_COUNT][SAGA_EVENT_COUNT] = {
+#define SAGA_AT(state, event) [SAGA_STATE_##state][SAGA_EVENT_##event]
+#define SAGA_TRANSITION(state, event, to, its_action) SAGA_AT(state, event) = {.action = its_action},
+#define SAGA_IGNORE(state, event, its_why) SAGA_AT(state, event) = {.why = its_why},
+#define SAGA_REFUSE(state, event, its_why) SAGA_AT(state, event) = {.why = its_why, .is_refusal = true},
+#include "coordinator/saga/saga_states.def"
+};
+
+enum {
+	SAGA_DECIDED = 0
+#define SAGA_TRANSITION(state, event, to, action) +1
+#define SAGA_IGNORE(state, event, why) +1
+#define SAGA_REFUSE(state, event, why) +1
+#include "coordinator/saga/saga_states.def"
+};
+static_assert((int)SAGA_DECIDED == (int)SAGA_STATE_COUNT * ((int)SAGA_EVENT_COUNT - (int)STEP_EVENTS),
+	      "every (state, event) of the saga is decided, once");
+
+const struct decision *machine_decide_saga(enum saga_state state, enum saga_event_type event)
+{
+	const struct decision *decision;
+
+	assert((int)state >= 0 && state < SAGA_STATE_COUNT);
+	assert((int)event >= 0 && event < SAGA_EVENT_COUNT && machine_is_of_saga(event));
+	decision = &saga_decisions[state][event];
 	assert(!decision->action != !decision->why);
 	return decision;
 }

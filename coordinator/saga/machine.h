@@ -2,7 +2,8 @@
  * machine.h - saga_states.def as tables, and the only two functions that change a state. Inside the core.
  *
  * Why:        legality is checked where a state is written, so no action can take a way that the table does not have.
- * Guarantees: each (step's state, phase, event) has exactly one decision; the compiler refuses a table that has not.
+ * Guarantees: each (step's state, phase, event of a step) and each (saga's state, event of the saga) has exactly one
+ *             decision; the compiler refuses a table that has not.
  */
 #ifndef COORDINATOR_SAGA_MACHINE_H
 #define COORDINATOR_SAGA_MACHINE_H
@@ -16,18 +17,21 @@ struct turn {
 	struct saga *saga;
 	struct arena *arena;
 	struct saga_effects *effects;
-	const char *why; /* set by an action that answers IGNORED */
+	const char *why; /* set by an action that answers IGNORED or REFUSED */
 };
 
-/* IGNORED: the copy is thrown away. */
+/* IGNORED, REFUSED: the copy is thrown away. */
 typedef enum saga_verdict action_fn(struct turn *turn);
 
-/* What an event does to a step: an action, or nothing for the reason `why`. */
+/* What an event does: an action, or nothing for the reason `why`. */
 struct decision {
 	action_fn *action;
 	const char *why;
+	bool is_refusal; /* of the saga's events only */
 };
 const struct decision *machine_decide(enum step_state state, enum step_phase phase, enum saga_event_type event);
+const struct decision *machine_decide_saga(enum saga_state state, enum saga_event_type event);
+bool machine_is_of_saga(enum saga_event_type event);
 
 enum saga_gate { SAGA_GATE_NOTHING, SAGA_GATE_ALL, SAGA_GATE_SUCCESS_OF_CURRENT };
 enum saga_gate machine_gate(enum saga_state state, const char **ret_why);
@@ -46,7 +50,7 @@ void step_move(struct turn *turn, int32_t index, enum step_state to);
 
 /* The actions; one for each transition. */
 #define TRANSITION(state, phase, event, to, action) action_fn action;
+#define SAGA_TRANSITION(state, event, to, action) action_fn action;
 #include "coordinator/saga/saga_states.def"
-action_fn on_started;
 
 #endif

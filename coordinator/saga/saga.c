@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "coordinator/saga/machine.h"
+#include "lib/base/clock.h"
 
 static const char *copy_text(struct arena *arena, const char *text)
 {
@@ -28,18 +29,18 @@ static struct saga *copy_saga(const struct saga *saga, struct arena *arena)
 	return copy;
 }
 
-struct saga *saga_start(const struct definition *definition, struct uuid id, int64_t time_us, struct arena *arena,
-			struct saga_event *ret_event, struct saga_effects *ret_effects)
+static struct saga_event started_event(int64_t time_us)
+{
+	return (struct saga_event){.type = SAGA_EVENT_STARTED, .time_us = time_us, .step = -1, .milestone = "STARTED"};
+}
+
+/* Before its first event is applied: nothing has happened. */
+static struct saga *new_saga(const struct definition *definition, struct uuid id, int64_t time_us, struct arena *arena)
 {
 	struct saga *saga = arena_zalloc(arena, sizeof(*saga));
-	struct turn turn = {definition, ret_event, saga, arena, ret_effects, NULL};
-	enum saga_verdict verdict;
 
 	assert(definition->step_count > 0);
 	assert(definition->step_count <= DEFINITION_STEPS_MAX);
-	*ret_event =
-		(struct saga_event){.type = SAGA_EVENT_STARTED, .time_us = time_us, .step = -1, .milestone = "STARTED"};
-	ret_effects->count = 0;
 	*saga = (struct saga){
 		.id = id,
 		.version = 1,
@@ -50,10 +51,47 @@ struct saga *saga_start(const struct definition *definition, struct uuid id, int
 		.step_count = definition->step_count,
 		.steps = arena_zalloc(arena, definition->step_count * sizeof(*saga->steps)),
 	};
+	return saga;
+}
+
+struct saga *saga_start(const struct definition *definition, struct uuid id, int64_t time_us, struct arena *arena,
+			struct saga_event *ret_event, struct saga_effects *ret_effects)
+{
+	struct saga *saga = new_saga(definition, id, time_us, arena);
+	struct turn turn = {definition, ret_event, saga, arena, ret_effects, NULL};
+	enum saga_verdict verdict;
+
+	*ret_event = started_event(time_us);
+	ret_effects->count = 0;
 	verdict = on_started(&turn);
 	assert(verdict == SAGA_VERDICT_APPLIED);
 	saga_invariant(definition, saga);
 	return saga;
+}
+
+struct saga *saga_schedule(const struct definition *definition, struct uuid id, int64_t time_us, int64_t start_us,
+			   struct arena *arena, struct saga_event *ret_event)
+{
+	struct saga *saga = new_saga(definition, id, time_us, arena);
+	char *start_text = arena_alloc(arena, CLOCK_TEXT_LEN + 1);
+
+	assert(start_us > time_us);
+	clock_format(start_us, start_text);
+	*ret_event = (struct saga_event){.type = SAGA_EVENT_SCHEDULED,
+					 .time_us = time_us,
+					 .step = -1,
+					 .milestone = "SCHEDULED",
+					 .detail = start_text};
+	saga->start_us = start_us;
+	saga->milestone = arena_strdup(arena, ret_event->milestone);
+	saga_invariant(definition, saga);
+	return saga;
+}
+
+struct saga_event saga_cancel_event(int64_t time_us, const char *text)
+{
+	return (struct saga_event){
+		.type = SAGA_EVENT_CANCELLED, .time_us = time_us, .step = -1, .milestone = "CANCELLED", .detail = text};
 }
 
 /* ---- is it heard? Each answers NULL, or why not. ---- */
@@ -82,16 +120,12 @@ static const char *check_due(const struct step *step, const struct saga_event *e
 	return NULL;
 }
 
-static const char *check_heard(const struct saga *saga, const struct saga_event *event)
+static const char *check_step_event(const struct saga *saga, const struct saga_event *event, action_fn **ret_action)
 {
 	const struct step *step;
 	const struct decision *decision;
 	const char *why;
 
-	assert((int)event->type >= 0 && event->type < SAGA_EVENT_COUNT);
-	assert((int)event->phase >= 0 && event->phase < STEP_PHASE_COUNT);
-	if (event->type == SAGA_EVENT_STARTED)
-		return "the saga was started before";
 	if (event->step < 0 || (size_t)event->step >= saga->step_count)
 		return "the saga has no such step";
 	why = check_gate(saga, event);
@@ -99,6 +133,7 @@ static const char *check_heard(const struct saga *saga, const struct saga_event 
 		return why;
 	step = &saga->steps[event->step];
 	decision = machine_decide(step->state, event->phase, event->type);
+	*ret_action = decision->action;
 	if (!decision->action)
 		return decision->why;
 	if (machine_needs_attempt_in_flight(event->type) && event->attempt != step->attempts[event->phase])
@@ -106,24 +141,42 @@ static const char *check_heard(const struct saga *saga, const struct saga_event 
 	return check_due(step, event);
 }
 
+static const char *check_saga_event(const struct saga *saga, const struct saga_event *event, action_fn **ret_action,
+				    bool *ret_is_refusal)
+{
+	const struct decision *decision = machine_decide_saga(saga->state, event->type);
+
+	*ret_action = decision->action;
+	*ret_is_refusal = decision->is_refusal;
+	if (decision->action && event->type == SAGA_EVENT_STARTED && event->time_us < saga->start_us) /* I12 */
+		return "the start time has not come";
+	return decision->why;
+}
+
 enum saga_verdict saga_apply(const struct definition *definition, const struct saga *saga,
 			     const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
 			     struct saga_effects *ret_effects, const char **ret_why)
 {
 	struct turn turn = {definition, event, NULL, arena, ret_effects, NULL};
+	action_fn *action = NULL;
+	bool is_refusal = false;
+	enum saga_verdict verdict;
 
 	assert(saga->step_count == definition->step_count);
+	assert((int)event->type >= 0 && event->type < SAGA_EVENT_COUNT);
+	assert((int)event->phase >= 0 && event->phase < STEP_PHASE_COUNT);
 	ret_effects->count = 0;
-	*ret_why = check_heard(saga, event);
+	*ret_why = machine_is_of_saga(event->type) ? check_saga_event(saga, event, &action, &is_refusal)
+						   : check_step_event(saga, event, &action);
 	if (*ret_why)
-		return SAGA_VERDICT_IGNORED;
+		return is_refusal ? SAGA_VERDICT_REFUSED : SAGA_VERDICT_IGNORED;
 	turn.saga = copy_saga(saga, arena);
-	if (machine_decide(saga->steps[event->step].state, event->phase, event->type)->action(&turn) ==
-	    SAGA_VERDICT_IGNORED) {
+	verdict = action(&turn);
+	if (verdict != SAGA_VERDICT_APPLIED) {
 		assert(turn.why);
 		assert(ret_effects->count == 0);
 		*ret_why = turn.why;
-		return SAGA_VERDICT_IGNORED;
+		return verdict;
 	}
 	turn.saga->version++; /* I9 */
 	turn.saga->updated_us = event->time_us;
@@ -150,6 +203,8 @@ int64_t saga_due_us(const struct saga *saga)
 	enum step_phase phase;
 	const struct step *step = pursued_step(saga, &phase);
 
+	if (saga->state == SAGA_STATE_SCHEDULED)
+		return saga->start_us;
 	if (!step)
 		return 0;
 	return step->due_us && step->due_us < step->deadline_us ? step->due_us : step->deadline_us;
@@ -171,6 +226,10 @@ bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *
 	const struct step *step = pursued_step(saga, &phase);
 	bool is_waiting;
 
+	if (saga->state == SAGA_STATE_SCHEDULED && now_us >= saga->start_us) {
+		*ret_event = started_event(now_us);
+		return true;
+	}
 	if (!step)
 		return false;
 	is_waiting = step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT;

@@ -38,11 +38,13 @@ enum step_state {
 };
 
 /*
- * STARTED    the first entry of every log; of the saga, not of a step
+ * STARTED    of the saga, not of a step, as SCHEDULED and CANCELLED: the first entry of its log, or when its time has come
  * SUCCEEDED REJECTED RETRIABLE ACCEPTED    replies
  * RESEND     no reply for the re-send interval, or the instance that sent has restarted
  * RETRY      the backoff after a retriable reply is over
  * TIMED_OUT  the pursuit's deadline is over
+ * SCHEDULED  the first entry of the log of a saga that starts later; its detail is the time, as clock_format() writes it
+ * CANCELLED  somebody asks the saga to turn back
  */
 enum saga_event_type {
 #define SAGA_EVENT(name, text, attempts) SAGA_EVENT_##name,
@@ -78,6 +80,7 @@ struct saga {
 	int64_t created_us;
 	int64_t updated_us;
 	int64_t ended_us;
+	int64_t start_us;      /* of a delayed start; 0: it started at once */
 	const char *milestone; /* the last thing that happened, in words; at the end of a compensation what led to it */
 	const char *failure_milestone; /* what began the compensation; NULL: nothing did */
 	const char *stuck_reason;      /* NULL unless STUCK */
@@ -125,11 +128,18 @@ struct saga_effects {
 enum saga_verdict {
 	SAGA_VERDICT_APPLIED, /* a new version */
 	SAGA_VERDICT_IGNORED, /* duplicate, stale or late: nothing changes, nothing is sent; `ret_why` says which */
+	SAGA_VERDICT_REFUSED, /* what was asked for is not possible now: as IGNORED, and `ret_why` is for who asked */
 };
 
 /* The first version, with the first command as an effect. */
 struct saga *saga_start(const struct definition *definition, struct uuid id, int64_t time_us, struct arena *arena,
 			struct saga_event *ret_event, struct saga_effects *ret_effects);
+
+/* The first version of a saga whose first command waits for `start_us`, which is later than `time_us`. No effects. */
+struct saga *saga_schedule(const struct definition *definition, struct uuid id, int64_t time_us, int64_t start_us,
+			   struct arena *arena, struct saga_event *ret_event);
+/* What asks a saga to turn back; `text`: why, in somebody's words. */
+struct saga_event saga_cancel_event(int64_t time_us, const char *text);
 
 enum saga_verdict saga_apply(const struct definition *definition, const struct saga *saga,
 			     const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
@@ -137,7 +147,7 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* That event (RESEND, RETRY or TIMED_OUT), when it is due at `now_us`; false: nothing is. */
+/* That event (STARTED, RESEND, RETRY or TIMED_OUT), when it is due at `now_us`; false: nothing is. */
 bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
 /* The event that sends the command in flight again at once, after a restart; false: none is in flight, or the
  * participant holds it (ACCEPTED), or its deadline is over (then saga_due_event() has the event). */

@@ -90,9 +90,11 @@ static const char VIEWS[] =
 	"	d.version AS definition_version,"
 	"	s.updated_at,"
 	"	s.ended_at"
-	" FROM saga s JOIN definition d ON d.id = s.definition_id;"
+	" FROM saga s JOIN definition d ON d.id = s.definition_id;";
 
-	"CREATE VIEW saga_events AS SELECT"
+/* Made anew whenever there are new words for events: it says what is in the table, so there is nothing to carry over. */
+static const char EVENTS_VIEW[] =
+	"CREATE OR REPLACE VIEW saga_events AS SELECT"
 	"	saga_id,"
 	"	sequence,"
 	"	at,"
@@ -116,6 +118,7 @@ static const char VIEWS[] =
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
+	{"0003_events_scheduled_cancelled", EVENTS_VIEW},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -227,6 +227,26 @@ static void names_the_form_it_cannot_read(void **state)
 	world_release(&world);
 }
 
+static void reads_back_a_saga_that_starts_later(void **state)
+{
+	struct world world;
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	world_init(&world, "cp");
+	world_schedule(&world, world.now_us + 77);
+	for (int i = 0; i < 2; i++) {
+		struct bytes bytes = encode(&world, world.saga);
+
+		assert_int_equal(saga_decode(&world.definition, bytes, &world.arena, &again, &err), 0);
+		assert_int_equal(again->start_us, world.saga->start_us);
+		assert_true(bytes_equal(encode(&world, again), bytes));
+		assert_int_equal(world_cancel(&world), SAGA_VERDICT_APPLIED + i); /* ended: both times are there */
+	}
+	world_release(&world);
+}
+
 static void stores_a_fresh_saga_in_few_bytes(void **state)
 {
 	struct world world;
@@ -248,6 +268,7 @@ int main(void)
 		cmocka_unit_test(survives_every_changed_byte),
 		cmocka_unit_test(refuses_a_saga_of_another_definition),
 		cmocka_unit_test(names_the_form_it_cannot_read),
+		cmocka_unit_test(reads_back_a_saga_that_starts_later),
 		cmocka_unit_test(stores_a_fresh_saga_in_few_bytes),
 	};
 

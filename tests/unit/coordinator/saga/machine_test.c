@@ -26,6 +26,8 @@ struct explorer {
 	const struct saga **found;
 	size_t count;
 	uint64_t *seen; /* hashes of what was found; open addressing */
+	bool taken_by_saga[SAGA_STATE_COUNT][SAGA_EVENT_COUNT];
+	bool refused[SAGA_STATE_COUNT][SAGA_EVENT_COUNT];
 	bool taken[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_EVENT_COUNT];
 	bool reached[SAGA_STATE_COUNT];
 };
@@ -71,6 +73,8 @@ static int64_t time_for(const struct saga *saga, enum saga_event_type type)
 {
 	const int64_t due_us = saga_due_us(saga);
 
+	if (type == SAGA_EVENT_STARTED && saga->state == SAGA_STATE_SCHEDULED)
+		return saga->start_us;
 	if (type == SAGA_EVENT_TIMED_OUT && saga->current_step >= 0)
 		return saga->steps[saga->current_step].deadline_us;
 	return type == SAGA_EVENT_RETRY && due_us ? due_us : saga->updated_us + 1;
@@ -85,7 +89,11 @@ static void apply_one(struct explorer *explorer, const struct saga *saga, struct
 	const enum saga_verdict verdict =
 		saga_apply(&world->definition, saga, &event, &explorer->world->arena, &next, &effects, &why);
 
-	if (verdict == SAGA_VERDICT_IGNORED) {
+	if (verdict != SAGA_VERDICT_APPLIED) {
+		if (verdict == SAGA_VERDICT_REFUSED) {
+			assert_true(machine_is_of_saga(event.type)); /* nobody asked for a step's event */
+			explorer->refused[saga->state][event.type] = true;
+		}
 		assert_non_null(why);
 		assert_true(strlen(why) > 0);
 		assert_int_equal(effects.count, 0);
@@ -98,13 +106,25 @@ static void apply_one(struct explorer *explorer, const struct saga *saga, struct
 	assert_in_range(effects.count, 0, 1);
 	assert_int_equal(saga_state_is_terminal(next->state),
 			 effects.count == 1 && effects.items[0].type == SAGA_EFFECT_FINISHED);
-	explorer->taken[saga->steps[event.step].state][event.phase][event.type] = true;
+	if (machine_is_of_saga(event.type))
+		explorer->taken_by_saga[saga->state][event.type] = true;
+	else
+		explorer->taken[saga->steps[event.step].state][event.phase][event.type] = true;
 	find(explorer, next);
 }
 
 static void apply_all(struct explorer *explorer, const struct saga *saga)
 {
-	for (int type = SAGA_EVENT_SUCCEEDED; type < SAGA_EVENT_COUNT; type++) {
+	for (int type = 0; type < SAGA_EVENT_COUNT; type++) {
+		if (machine_is_of_saga((enum saga_event_type)type)) {
+			apply_one(explorer, saga,
+				  (struct saga_event){.type = (enum saga_event_type)type,
+						      .time_us = time_for(saga, (enum saga_event_type)type),
+						      .step = -1,
+						      .milestone = "OF_SAGA",
+						      .detail = "why"});
+			continue;
+		}
 		for (int32_t step = 0; step < (int32_t)saga->step_count; step++) {
 			for (int phase = 0; phase < STEP_PHASE_COUNT; phase++) {
 				for (int32_t attempt = 0; attempt <= 3; attempt++) {
@@ -138,6 +158,8 @@ static void explore(struct explorer *explorer, const char *kinds)
 	explorer->count = 0;
 	memset(explorer->seen, 0, BUCKETS * sizeof(*explorer->seen));
 	find(explorer, world.saga);
+	world_schedule(&world, world.now_us + 1);
+	find(explorer, world.saga);
 	for (size_t i = 0; i < explorer->count; i++)
 		apply_all(explorer, explorer->found[i]);
 	world_release(&world);
@@ -162,8 +184,17 @@ static void takes_every_event_in_every_state_it_can_reach(void **state)
 	if (!explorer.taken[STEP_STATE_##from][STEP_PHASE_##phase][SAGA_EVENT_##event] &&                              \
 	    !is_for_parallel_steps(STEP_STATE_##from, STEP_PHASE_##phase, SAGA_EVENT_##event))                         \
 		fail_msg("no saga took " #action);
+#define TO(state) 1 +
+#define SAGA_TRANSITION(from, event, to, action)                                                                       \
+	if ((to 0) && !explorer.taken_by_saga[SAGA_STATE_##from][SAGA_EVENT_##event])                                  \
+		fail_msg("no saga took " #action);                                                                     \
+	if (!(to 0) && !explorer.refused[SAGA_STATE_##from][SAGA_EVENT_##event])                                       \
+		fail_msg("no saga refused " #action);
+#define SAGA_REFUSE(from, event, why)                                                                                  \
+	if (SAGA_STATE_##from != SAGA_STATE_FAILED && !explorer.refused[SAGA_STATE_##from][SAGA_EVENT_##event])        \
+		fail_msg("no saga that is " #from " refused " #event);
 #include "coordinator/saga/saga_states.def"
-	for (int i = SAGA_STATE_RUNNING; i < SAGA_STATE_FAILED; i++)
+	for (int i = SAGA_STATE_SCHEDULED; i < SAGA_STATE_FAILED; i++)
 		assert_true(explorer.reached[i]);
 	free(explorer.found);
 	free(explorer.seen);
@@ -174,13 +205,33 @@ static void decides_every_event_for_every_state_of_a_step(void **state)
 	(void)state;
 	for (int step = 0; step < STEP_STATE_COUNT; step++) {
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++) {
-			for (int event = SAGA_EVENT_STARTED + 1; event < SAGA_EVENT_COUNT; event++) {
-				const struct decision *decision = machine_decide(
-					(enum step_state)step, (enum step_phase)phase, (enum saga_event_type)event);
+			for (int event = 0; event < SAGA_EVENT_COUNT; event++) {
+				const struct decision *decision;
 
+				if (machine_is_of_saga((enum saga_event_type)event))
+					continue;
+				decision = machine_decide((enum step_state)step, (enum step_phase)phase,
+							  (enum saga_event_type)event);
 				assert_true((decision->action != NULL) != (decision->why != NULL));
 				assert_true(decision->action || strlen(decision->why) > 0);
 			}
+		}
+	}
+}
+
+static void decides_every_event_of_the_saga_for_every_state(void **state)
+{
+	(void)state;
+	for (int its = 0; its < SAGA_STATE_COUNT; its++) {
+		for (int event = 0; event < SAGA_EVENT_COUNT; event++) {
+			const struct decision *decision;
+
+			if (!machine_is_of_saga((enum saga_event_type)event))
+				continue;
+			decision = machine_decide_saga((enum saga_state)its, (enum saga_event_type)event);
+			assert_true((decision->action != NULL) != (decision->why != NULL));
+			assert_false(decision->action && saga_state_is_terminal((enum saga_state)its));
+			assert_false(decision->action && decision->is_refusal);
 		}
 	}
 }
@@ -229,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_every_event_in_every_state_it_can_reach),
 		cmocka_unit_test(decides_every_event_for_every_state_of_a_step),
+		cmocka_unit_test(decides_every_event_of_the_saga_for_every_state),
 		cmocka_unit_test(hears_nothing_in_states_that_have_ended),
 		cmocka_unit_test(names_states_and_events_as_the_interfaces_do),
 		cmocka_unit_test(goes_back_only_before_the_pivot_decided),

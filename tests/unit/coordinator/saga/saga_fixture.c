@@ -49,6 +49,22 @@ void world_start(struct world *world)
 	world->saga = saga_start(&world->definition, id, world->now_us, &world->arena, &event, &world->effects);
 }
 
+void world_schedule(struct world *world, int64_t start_us)
+{
+	struct saga_event event;
+	struct uuid id = {{1, 2, 3}};
+
+	world->saga = saga_schedule(&world->definition, id, world->now_us, start_us, &world->arena, &event);
+	world->effects.count = 0;
+}
+
+enum saga_verdict world_cancel(struct world *world)
+{
+	struct saga_event event = saga_cancel_event(world->now_us, "changed my mind");
+
+	return world_apply(world, &event);
+}
+
 enum saga_verdict world_apply(struct world *world, const struct saga_event *event)
 {
 	return saga_apply(&world->definition, world->saga, event, &world->arena, &world->saga, &world->effects,

@@ -22,6 +22,8 @@ void world_init(struct world *world, const char *kinds);
 void world_release(struct world *world);
 
 void world_start(struct world *world);
+void world_schedule(struct world *world, int64_t start_us);
+enum saga_verdict world_cancel(struct world *world); /* detail: "changed my mind" */
 enum saga_verdict world_apply(struct world *world, const struct saga_event *event);
 
 /* Replies to the attempt in flight, with milestone, reason and detail made of the step's id. */

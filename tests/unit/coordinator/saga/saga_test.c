@@ -633,6 +633,142 @@ static void is_stuck_when_a_refused_pivot_succeeds(void **state)
 	world_release(&world);
 }
 
+/* ---- cancelling ---- */
+#define assert_refused(call) assert_int_equal(call, SAGA_VERDICT_REFUSED)
+
+static void undoes_what_ran_in_reverse_order_when_cancelled(void **state)
+{
+	struct world world = world_of("ccpr");
+
+	(void)state;
+	succeed(&world, 0);
+	assert_applied(world_cancel(&world));
+	assert_saga(&world, "COMPENSATING");
+	assert_true(world_sends(&world, 1, COMPENSATION, 1)); /* its command is out: nobody knows what became of it */
+	assert_string_equal(world.saga->steps[1].reason, "cancelled");
+	undo(&world, 1);
+	assert_true(world_sends(&world, 0, COMPENSATION, 1));
+	undo(&world, 0);
+	assert_saga(&world, "COMPENSATED");
+	assert_string_equal(world.saga->milestone, "CANCELLED");
+	assert_step(&world, 2, "PENDING");
+	world_release(&world);
+}
+
+static void cancels_a_step_that_was_accepted_or_waits_for_its_retry(void **state)
+{
+	struct world world = world_of("cp");
+
+	(void)state;
+	assert_applied(world_reply(&world, SAGA_EVENT_ACCEPTED, 0, FORWARD));
+	assert_applied(world_cancel(&world));
+	assert_true(world_sends(&world, 0, COMPENSATION, 1));
+	world_release(&world);
+	world = world_of("cp");
+	assert_applied(world_reply(&world, SAGA_EVENT_RETRIABLE, 0, FORWARD));
+	assert_applied(world_cancel(&world));
+	assert_true(world_sends(&world, 0, COMPENSATION, 1));
+	world_release(&world);
+}
+
+static void ends_at_once_when_cancelled_with_nothing_to_undo(void **state)
+{
+	struct world world = world_of("np");
+
+	(void)state;
+	assert_applied(world_cancel(&world));
+	assert_saga(&world, "COMPENSATED");
+	assert_step(&world, 0, "NOT_NEEDED");
+	assert_true(world_has_effect(&world, SAGA_EFFECT_FINISHED));
+	world_release(&world);
+}
+
+static void refuses_to_be_cancelled_once_the_pivot_has_begun(void **state)
+{
+	struct world world = world_of("cpr");
+
+	(void)state;
+	succeed(&world, 0);
+	assert_refused(world_cancel(&world));
+	assert_string_equal(world.why, "pivot step 'b' has begun: the saga can only go forward");
+	assert_saga(&world, "RUNNING");
+	succeed(&world, 1);
+	assert_refused(world_cancel(&world));
+	succeed(&world, 2);
+	assert_refused(world_cancel(&world));
+	assert_string_equal(world.why, "the saga has completed");
+	world_release(&world);
+}
+
+static void refuses_to_be_cancelled_at_a_retriable_step_without_a_pivot(void **state)
+{
+	struct world world = world_of("cr");
+
+	(void)state;
+	succeed(&world, 0);
+	assert_refused(world_cancel(&world));
+	assert_string_equal(world.why, "retriable step 'b' has begun: the saga can only go forward");
+	reject(&world, 1);
+	assert_saga(&world, "STUCK");
+	assert_refused(world_cancel(&world));
+	world_release(&world);
+}
+
+static void ignores_a_second_cancel(void **state)
+{
+	struct world world = world_of("cp");
+
+	(void)state;
+	assert_applied(world_cancel(&world));
+	assert_ignored(world_cancel(&world));
+	assert_applied(world_reply(&world, SAGA_EVENT_REJECTED, 0, COMPENSATION));
+	assert_saga(&world, "STUCK");
+	assert_ignored(world_cancel(&world));
+	undo(&world, 0);
+	assert_saga(&world, "COMPENSATED");
+	assert_ignored(world_cancel(&world));
+	world_release(&world);
+}
+
+/* ---- later starts ---- */
+static void starts_when_its_time_has_come(void **state)
+{
+	struct world world;
+	struct saga_event early = {.type = SAGA_EVENT_STARTED, .step = -1, .milestone = "STARTED"};
+
+	(void)state;
+	world_init(&world, "cp");
+	world_schedule(&world, world.now_us + 5 * SECOND);
+	assert_saga(&world, "SCHEDULED");
+	assert_string_equal(world.saga->milestone, "SCHEDULED");
+	assert_int_equal(saga_due_us(world.saga), world.now_us + 5 * SECOND);
+	early.time_us = world.now_us + 5 * SECOND - 1;
+	assert_false(saga_due_event(world.saga, early.time_us, &early));
+	assert_ignored(world_apply(&world, &early));
+	assert_true(world_tick(&world));
+	assert_saga(&world, "RUNNING");
+	assert_true(world_sends(&world, 0, FORWARD, 1));
+	assert_int_equal(world.saga->version, 2);
+	assert_int_equal(world.saga->steps[0].started_us, world.saga->start_us);
+	world_release(&world);
+}
+
+static void sends_nothing_when_cancelled_before_its_start(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world, "cp");
+	world_schedule(&world, world.now_us + 5 * SECOND);
+	assert_applied(world_cancel(&world));
+	assert_saga(&world, "COMPENSATED");
+	assert_string_equal(world.saga->milestone, "CANCELLED");
+	assert_int_equal(world.effects.count, 1);
+	assert_true(world_has_effect(&world, SAGA_EFFECT_FINISHED));
+	assert_false(world_tick(&world));
+	world_release(&world);
+}
+
 static void leaves_the_saga_it_was_given_as_it_was(void **state)
 {
 	struct world world = world_of("cp");
@@ -690,6 +826,14 @@ int main(void)
 		cmocka_unit_test(is_stuck_when_a_participant_has_no_barrier),
 		cmocka_unit_test(compensates_a_step_that_succeeded_after_it_was_refused),
 		cmocka_unit_test(is_stuck_when_a_refused_pivot_succeeds),
+		cmocka_unit_test(undoes_what_ran_in_reverse_order_when_cancelled),
+		cmocka_unit_test(cancels_a_step_that_was_accepted_or_waits_for_its_retry),
+		cmocka_unit_test(ends_at_once_when_cancelled_with_nothing_to_undo),
+		cmocka_unit_test(refuses_to_be_cancelled_once_the_pivot_has_begun),
+		cmocka_unit_test(refuses_to_be_cancelled_at_a_retriable_step_without_a_pivot),
+		cmocka_unit_test(ignores_a_second_cancel),
+		cmocka_unit_test(starts_when_its_time_has_come),
+		cmocka_unit_test(sends_nothing_when_cancelled_before_its_start),
 		cmocka_unit_test(leaves_the_saga_it_was_given_as_it_was),
 	};
 

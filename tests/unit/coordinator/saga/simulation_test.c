@@ -178,7 +178,7 @@ static void do_effects(struct simulation *sim)
 static void apply(struct simulation *sim, struct saga_event event)
 {
 	event.time_us = sim->world.now_us;
-	if (world_apply(&sim->world, &event) == SAGA_VERDICT_IGNORED)
+	if (world_apply(&sim->world, &event) != SAGA_VERDICT_APPLIED)
 		return;
 	assert_true(sim->log_count < LOG_MAX);
 	sim->log[sim->log_count++] = event;
@@ -196,9 +196,12 @@ static void be_due(struct simulation *sim)
 /* What comes first: a record or the clock. False: nothing comes any more. */
 static bool step_once(struct simulation *sim)
 {
-	const int64_t due_us = saga_due_us(sim->world.saga);
+	int64_t due_us;
 	struct record record;
 
+	if (by_chance(sim, 1))
+		apply(sim, saga_cancel_event(sim->world.now_us, "changed my mind"));
+	due_us = saga_due_us(sim->world.saga);
 	if (sim->record_count == 0) {
 		if (!due_us)
 			return false;
@@ -275,8 +278,11 @@ static void check_replay(struct simulation *sim)
 	struct saga_event event;
 	struct saga_effects effects;
 	const char *why;
-	struct saga *saga = saga_start(&world->definition, world->saga->id, world->saga->created_us, &world->arena,
-				       &event, &effects);
+	struct saga *saga = world->saga->start_us
+				    ? saga_schedule(&world->definition, world->saga->id, world->saga->created_us,
+						    world->saga->start_us, &world->arena, &event)
+				    : saga_start(&world->definition, world->saga->id, world->saga->created_us,
+						 &world->arena, &event, &effects);
 
 	for (size_t i = 0; i < sim->log_count; i++)
 		assert_int_equal(
@@ -309,7 +315,10 @@ static enum saga_state run_one(uint64_t seed)
 
 	running_seed = seed;
 	world_init(&sim.world, kinds[draw(&sim, ARRAY_LEN(kinds))]);
-	world_start(&sim.world);
+	if (by_chance(&sim, 8))
+		world_schedule(&sim.world, sim.world.now_us + 1 + (int64_t)draw(&sim, 1000000));
+	else
+		world_start(&sim.world);
 	do_effects(&sim);
 	while (step_once(&sim))
 		;
