@@ -126,20 +126,53 @@ static void refuse(enum queue_answer answer, struct error *err)
 
 void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx)
 {
-	struct start_item *item = start_item_new(request, done, ctx);
+	engine_start_sagas(engine, request, 1, done, &ctx);
+}
+
+void engine_start_sagas(struct engine *engine, const struct start_request *requests, size_t count, start_done_fn *done,
+			void *const *ctxs)
+{
+	int64_t now_us = engine_now_us(engine);
+	struct start_item *items = NULL;
+	struct start_item **end = &items;
 	enum queue_answer answer;
 	struct error err;
 
-	assert(request->plan);
-	item->queued_us = engine_now_us(engine);
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		assert(requests[i].plan);
+		*end = start_item_new(&requests[i], done, ctxs[i]);
+		(*end)->queued_us = now_us;
+		end = &(*end)->next;
+	}
 	if (!is_store_silent(engine, &err)) {
-		answer = queue_push_start(&engine->queue, item);
+		answer = queue_push_starts(&engine->queue, items, count);
 		if (answer == QUEUE_TAKEN)
 			return;
 		refuse(answer, &err);
 	}
-	free(item);
-	done(ctx, NULL, false, &err);
+	for (struct start_item *next; items; items = next) {
+		next = items->next;
+		done(items->ctx, NULL, false, &err);
+		free(items);
+	}
+}
+
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx)
+{
+	struct cancel_link *item = cancel_item_new(saga_id, reason, done, ctx);
+	enum queue_answer answer;
+	struct error err;
+
+	if (!is_store_silent(engine, &err)) {
+		answer = queue_push_cancel(&engine->queue, item);
+		if (answer == QUEUE_TAKEN)
+			return;
+		refuse(answer, &err);
+	}
+	cancel_item_free(item);
+	done(ctx, &(struct cancel_answer){.err = &err});
 }
 
 void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx)
@@ -303,12 +336,17 @@ static void answer_everybody(struct engine *engine)
 		get->next = engine->gets;
 		engine->gets = get;
 	}
+	for (struct cancel_link *link = load.cancels, *next; link; link = next) {
+		next = link->next;
+		cancel_take(engine, link);
+	}
 	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
 		next = item->next;
 		item->batch->done(item->batch, false);
 		free(item);
 	}
 	start_give_up(engine, true);
+	cancel_give_up(engine, true);
 	get_give_up(engine, true);
 	event_abandon_all(engine);
 }

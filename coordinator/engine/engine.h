@@ -5,7 +5,7 @@
  *             makes it simple.
  * Guarantees: a request's `done` runs exactly once, after the commit that it reports; commands are produced and offsets
  *             stored only after the commit of what caused them (docs/wire-contract.md, ARCHITECTURE.md: crash points).
- * Threads:    engine_start/_get may be called from any thread and never block; `done` runs on the engine thread and must
+ * Threads:    engine_start/_get/_cancel may be called from any thread and never block; `done` runs on the engine thread and must
  *             only copy, enqueue and return.
  *             Refused at once (queue full, or draining), it runs on the caller's thread before the call returns.
  * Limits:     the queue is bounded; a full queue answers ERR_LIMIT, an engine that drains ERR_UNAVAILABLE.
@@ -54,6 +54,8 @@ struct start_request {
 	struct bytes input; /* canonical */
 	const struct engine_label *labels;
 	size_t label_count;
+	int64_t start_us; /* by the database's clock; 0, or what is past when the start is applied: at once */
+	int64_t delay_us; /* where start_us is 0: so long after that */
 };
 
 /* `view` is NULL exactly when `err` is not. already_existed: an earlier start with the same key and content.
@@ -61,11 +63,27 @@ struct start_request {
 typedef void start_done_fn(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err);
 /* Copies the request before it returns. */
 void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx);
+/* The same for several, which are queued at once: one turn takes them all, unless it is full. `done` runs for each, with
+ * ctxs[i]. */
+void engine_start_sagas(struct engine *engine, const struct start_request *requests, size_t count, start_done_fn *done,
+			void *const *ctxs);
 
 /* Answers at once, or when the saga is no longer open, or after wait_ms, whichever is first. The answer has the log.
  * ERR_NOT_FOUND, ERR_UNAVAILABLE. */
 typedef void get_done_fn(void *ctx, const struct saga_view *view, const struct error *err);
 void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx);
+
+/* What became of a cancel; everything lives until `done` returns. */
+struct cancel_answer {
+	const struct saga_view *view; /* NULL exactly when `err` is not; without the log */
+	enum saga_verdict verdict;    /* IGNORED: it had turned back before; REFUSED: it cannot */
+	const char *why;              /* unless APPLIED */
+	const struct error *err;      /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT */
+};
+typedef void cancel_done_fn(void *ctx, const struct cancel_answer *answer);
+/* Asks the saga to turn back; `reason` is for its log, and copied. Answers after the commit. */
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done,
+			void *ctx);
 
 struct engine_options {
 	const char *instance; /* stable name of this coordinator */

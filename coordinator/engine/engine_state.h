@@ -1,5 +1,5 @@
 /*
- * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, get.c, sweep.c and engine.c.
+ * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, cancel.c, get.c, sweep.c and engine.c.
  *
  * Why:        one struct with one owner; the parts are files by subject, not modules with secrets from each other.
  * Threads:    everything is the engine thread's, but for `queue` (any thread) and `health` (guarded by its lock).
@@ -47,6 +47,7 @@ enum work_kind {
 	WORK_REPLY,
 	WORK_DUE,    /* what the clock wants */
 	WORK_RESEND, /* sent by an earlier boot: again, at once */
+	WORK_CANCEL, /* somebody asks the saga to turn back; part of a cancel_item */
 };
 
 struct work {
@@ -197,7 +198,8 @@ void engine_found_store(struct engine *engine);
 void work_list_init(struct work_list *list);
 void work_list_add(struct work_list *list, struct work *work);
 void event_take_delivery(struct engine *engine, struct delivery_item *item);
-void event_settle(struct engine *engine, struct work *work); /* its record needs nothing any more */
+bool event_is_kept(const struct work *work);                 /* not found again by the sweep: must be applied */
+void event_settle(struct engine *engine, struct work *work); /* its record or request needs nothing any more */
 void event_abandon_all(struct engine *engine);               /* the engine ends: what is unsettled is read again */
 
 enum event_verdict {
@@ -227,6 +229,16 @@ struct start_item *start_item_new(const struct start_request *request, start_don
 void start_answer(struct engine *engine, struct start_item *item, const struct saga_view *view, bool already_existed,
 		  const struct error *err); /* and frees the item with its twins */
 
+/* ---- cancel.c ---- */
+struct cancel_link *cancel_item_new(struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx);
+void cancel_item_free(struct cancel_link *link); /* never taken */
+void cancel_take(struct engine *engine, struct cancel_link *link);
+struct saga_event cancel_event(const struct work *work); /* without its time */
+void cancel_note(const struct work *work, enum saga_verdict verdict, const char *why);
+void cancel_fail(const struct work *work, const struct error *err);
+void cancel_settle(struct engine *engine, struct work *work); /* answers, with what the cache has; frees the work */
+void cancel_give_up(struct engine *engine, bool is_ending);   /* answers all that wait */
+
 /* ---- get.c ---- */
 void get_run(struct engine *engine);                               /* answers what was asked; others become waiters */
 void get_saga_settled(struct engine *engine, struct uuid saga_id); /* it is no longer open: its waiters are answered */
@@ -242,7 +254,8 @@ NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t co
 			struct error *err); /* into cache */
 struct turn_item *turn_add_item(struct engine *engine);
 void turn_send(struct engine *engine, const struct outgoing *outgoing);
-struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row); /* NULL: no definition; logged */
-struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached);    /* NULL: corrupt; logged */
+struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row);  /* NULL: no definition; logged */
+struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached);     /* NULL: corrupt; logged */
+struct saga_view turn_view(const struct cached_saga *cached, const struct saga *saga); /* without the log */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * event.c - replies and due work: from records to events, from events to one change a saga.
+ * event.c - replies, requests and due work: from records to events, from events to one change a saga.
  *
  * Why:     several events of one saga are folded into one row change (a statement updates a row once), each still being
  *          a log entry and a version of its own.
@@ -38,10 +38,19 @@ static void end_delivery(struct engine *engine, struct delivery *delivery, bool 
 	free(delivery);
 }
 
+bool event_is_kept(const struct work *work)
+{
+	return work->kind == WORK_REPLY || work->kind == WORK_CANCEL;
+}
+
 void event_settle(struct engine *engine, struct work *work)
 {
 	struct delivery *delivery = work->delivery;
 
+	if (work->kind == WORK_CANCEL) {
+		cancel_settle(engine, work);
+		return;
+	}
 	if (!delivery)
 		return;
 	assert(delivery->unsettled > 0);
@@ -197,7 +206,7 @@ static enum made make_due_event(struct engine *engine, const struct cached_saga 
 	if (!is_wanted && !saga_due_event(saga, now_us, event))
 		return MADE_NOTHING;
 	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY)
-		return MADE_EVENT;
+		return MADE_EVENT; /* a scheduled start, too: its step is none */
 	topic = cached->plan->steps[event->step].commands[event->phase].topic;
 	if (resend_limit_take(&engine->resend_limit, topic, engine_now_us(engine)))
 		return MADE_EVENT;
@@ -323,6 +332,22 @@ static void finish_group(struct engine *engine, struct group *group)
 	assert(change->version == change->expected_version + (int64_t)change->log_count);
 }
 
+static enum made make_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
+			    const struct work *work, struct saga_event *event)
+{
+	switch (work->kind) {
+	case WORK_REPLY:
+		return make_reply_event(engine, cached, work, event);
+	case WORK_CANCEL:
+		*event = cancel_event(work);
+		return MADE_EVENT;
+	case WORK_DUE:
+	case WORK_RESEND:
+		break;
+	}
+	return make_due_event(engine, cached, saga, work, event);
+}
+
 static enum event_verdict apply_work(struct engine *engine, struct group *group, const struct work *work)
 {
 	const struct cached_saga *cached = group->cached;
@@ -331,16 +356,17 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	struct saga *before = group->saga;
 	struct saga_event event = {0};
 	const char *why = NULL;
-	enum made made = work->kind == WORK_REPLY ? make_reply_event(engine, cached, work, &event)
-						  : make_due_event(engine, cached, before, work, &event);
+	enum saga_verdict verdict;
 
-	if (made == MADE_NOTHING)
+	if (make_event(engine, cached, before, work, &event) == MADE_NOTHING)
 		return EVENT_UNCHANGED;
 	event.time_us = engine_database_us(engine);
 	if (event.time_us < before->updated_us)
 		event.time_us = before->updated_us; /* another instance's estimate of the clock was a little ahead */
-	if (saga_apply(&cached->plan->definition, before, &event, &engine->arena, &group->saga, &effects, &why) ==
-	    SAGA_VERDICT_IGNORED) {
+	verdict = saga_apply(&cached->plan->definition, before, &event, &engine->arena, &group->saga, &effects, &why);
+	if (work->kind == WORK_CANCEL)
+		cancel_note(work, verdict, why);
+	if (verdict != SAGA_VERDICT_APPLIED) {
 		group->saga = before;
 		if (!group->is_fresh)
 			return EVENT_STALE;

@@ -198,15 +198,7 @@ static void answer_not_found(struct get_item *get)
 static void answer_cached(struct engine *engine, struct get_item *get, const struct cached_saga *cached)
 {
 	const struct saga *saga = turn_decode(engine, cached);
-	struct saga_view view = {
-		.plan = cached->plan,
-		.saga = saga,
-		.key = cached->key,
-		.idempotency_key = cached->idempotency_key,
-		.input = cached->input,
-		.labels = cached->labels,
-		.label_count = cached->label_count,
-	};
+	struct saga_view view = turn_view(cached, saga);
 	struct error err;
 
 	if (!saga) {

@@ -16,39 +16,49 @@ void queue_init(struct queue *queue, size_t max)
 	(void)pthread_condattr_destroy(&attributes);
 	queue->starts_end = &queue->load.starts;
 	queue->gets_end = &queue->load.gets;
+	queue->cancels_end = &queue->load.cancels;
 	queue->deliveries_end = &queue->load.deliveries;
 }
 
 void queue_release(struct queue *queue)
 {
-	assert(!queue->load.starts && !queue->load.gets && !queue->load.deliveries);
+	assert(!queue->load.starts && !queue->load.gets && !queue->load.cancels && !queue->load.deliveries);
 	(void)pthread_cond_destroy(&queue->changed);
 	(void)pthread_mutex_destroy(&queue->mu);
 }
 
-/* With `mu` held. */
-static enum queue_answer admit(const struct queue *queue)
+/* With `mu` held, as the next. */
+static size_t count_asked(const struct queue *queue)
+{
+	return queue->load.start_count + queue->load.get_count + queue->load.cancel_count;
+}
+
+static enum queue_answer admit(const struct queue *queue, size_t count)
 {
 	if (queue->is_closed)
 		return QUEUE_CLOSED;
-	return queue->load.start_count + queue->load.get_count < queue->max ? QUEUE_TAKEN : QUEUE_FULL;
+	return count_asked(queue) + count <= queue->max ? QUEUE_TAKEN : QUEUE_FULL;
 }
 
 static size_t count_all(const struct queue *queue)
 {
-	return queue->load.start_count + queue->load.get_count + queue->load.delivery_count;
+	return count_asked(queue) + queue->load.delivery_count;
 }
 
-enum queue_answer queue_push_start(struct queue *queue, struct start_item *item)
+enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count)
 {
+	struct start_item **end = &items;
 	enum queue_answer answer;
 
+	assert(count > 0);
+	while (*end)
+		end = &(*end)->next;
 	(void)pthread_mutex_lock(&queue->mu);
-	answer = admit(queue);
+	answer = admit(queue, count);
 	if (answer == QUEUE_TAKEN) {
-		*queue->starts_end = item;
-		queue->starts_end = &item->next;
-		queue->load.start_count++;
+		*queue->starts_end = items;
+		queue->starts_end = end;
+		queue->load.start_count += count;
 		(void)pthread_cond_signal(&queue->changed);
 	}
 	(void)pthread_mutex_unlock(&queue->mu);
@@ -60,11 +70,27 @@ enum queue_answer queue_push_get(struct queue *queue, struct get_item *item)
 	enum queue_answer answer;
 
 	(void)pthread_mutex_lock(&queue->mu);
-	answer = admit(queue);
+	answer = admit(queue, 1);
 	if (answer == QUEUE_TAKEN) {
 		*queue->gets_end = item;
 		queue->gets_end = &item->next;
 		queue->load.get_count++;
+		(void)pthread_cond_signal(&queue->changed);
+	}
+	(void)pthread_mutex_unlock(&queue->mu);
+	return answer;
+}
+
+enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *item)
+{
+	enum queue_answer answer;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	answer = admit(queue, 1);
+	if (answer == QUEUE_TAKEN) {
+		*queue->cancels_end = item;
+		queue->cancels_end = &item->next;
+		queue->load.cancel_count++;
 		(void)pthread_cond_signal(&queue->changed);
 	}
 	(void)pthread_mutex_unlock(&queue->mu);
@@ -106,11 +132,16 @@ void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_l
 	take_starts(queue, starts_max, &load);
 	load.gets = queue->load.gets;
 	load.get_count = queue->load.get_count;
+	load.cancels = queue->load.cancels;
+	load.cancel_count = queue->load.cancel_count;
 	load.deliveries = queue->load.deliveries;
 	load.delivery_count = queue->load.delivery_count;
 	queue->load.gets = NULL;
 	queue->load.get_count = 0;
 	queue->gets_end = &queue->load.gets;
+	queue->load.cancels = NULL;
+	queue->load.cancel_count = 0;
+	queue->cancels_end = &queue->load.cancels;
 	queue->load.deliveries = NULL;
 	queue->load.delivery_count = 0;
 	queue->deliveries_end = &queue->load.deliveries;

@@ -3,7 +3,7 @@
  *
  * Why:        callers on other threads only copy, enqueue and return; the engine takes all of it at once, so a batch
  *             gathers by itself while the previous commit runs.
- * Limits:     starts and gets are bounded together; deliveries are bounded by the bus, which waits for their `done`.
+ * Limits:     starts, gets and cancels are bounded together; deliveries are bounded by the bus, which waits for their `done`.
  * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
  */
 #ifndef COORDINATOR_ENGINE_QUEUE_H
@@ -38,6 +38,11 @@ struct get_item {
 	void *ctx;
 };
 
+struct cancel_item; /* engine_state.h; its first member is the list's link */
+struct cancel_link {
+	struct cancel_link *next;
+};
+
 struct delivery_item {
 	struct delivery_item *next;
 	struct bus_batch *batch;
@@ -47,9 +52,11 @@ struct delivery_item {
 struct queue_load {
 	struct start_item *starts;
 	struct get_item *gets;
+	struct cancel_link *cancels;
 	struct delivery_item *deliveries;
 	size_t start_count;
 	size_t get_count;
+	size_t cancel_count;
 	size_t delivery_count;
 };
 
@@ -59,6 +66,7 @@ struct queue {
 	struct queue_load load; /* all guarded by mu */
 	struct start_item **starts_end;
 	struct get_item **gets_end;
+	struct cancel_link **cancels_end;
 	struct delivery_item **deliveries_end;
 	size_t max;
 	bool is_closed;
@@ -68,15 +76,17 @@ void queue_init(struct queue *queue, size_t max);
 void queue_release(struct queue *queue); /* must be empty */
 
 enum queue_answer { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
-enum queue_answer queue_push_start(struct queue *queue, struct start_item *item); /* taken: the queue owns it */
+/* All of a list of so many starts, or none; taken: the queue owns them. */
+enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count);
 enum queue_answer queue_push_get(struct queue *queue, struct get_item *item);
+enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *item);
 void queue_push_delivery(struct queue *queue, struct delivery_item *item);
 
 /* At most so many starts, and all else; does not block. */
 void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load);
 void queue_wait(struct queue *queue, int64_t until_us); /* for anything, a nudge, or that monotonic time */
 void queue_nudge(struct queue *queue);
-void queue_close(struct queue *queue); /* refuses starts and gets from now on */
+void queue_close(struct queue *queue); /* refuses all but deliveries from now on */
 size_t queue_length(struct queue *queue);
 
 #endif

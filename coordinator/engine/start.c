@@ -171,6 +171,19 @@ static struct store_log_row *first_log_row(struct engine *engine, const struct s
 	return row;
 }
 
+/* The first version: running, or waiting for a later start. */
+static struct saga *make_saga(struct engine *engine, const struct start_request *request, struct saga_event *ret_event,
+			      struct saga_effects *ret_effects)
+{
+	const struct definition *definition = &request->plan->definition;
+	int64_t now_us = engine_database_us(engine);
+	int64_t start_us = request->start_us ? request->start_us : now_us + request->delay_us;
+
+	if (start_us > now_us)
+		return saga_schedule(definition, request->saga_id, now_us, start_us, &engine->arena, ret_event);
+	return saga_start(definition, request->saga_id, now_us, &engine->arena, ret_event, ret_effects);
+}
+
 static void add_new_row(struct engine *engine, struct start_item *start)
 {
 	const struct start_request *request = &start->request;
@@ -179,8 +192,7 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 	struct outgoing **outgoing_end = &item->outgoing;
 	struct saga_effects effects = {0};
 	struct saga_event event = {0};
-	struct saga *saga = saga_start(&request->plan->definition, request->saga_id, engine_database_us(engine),
-				       &engine->arena, &event, &effects);
+	struct saga *saga = make_saga(engine, request, &event, &effects);
 
 	item->start = start;
 	item->saga = saga;
@@ -350,7 +362,7 @@ static void send_first_again(struct engine *engine, const struct cached_saga *ca
 	struct saga_event event;
 	const struct saga *first;
 
-	if (cached->version != 1)
+	if (cached->version != 1 || saga->state == SAGA_STATE_SCHEDULED)
 		return;
 	first = saga_start(&cached->plan->definition, saga->id, saga->created_us, &engine->arena, &event, &effects);
 	event_build_commands(engine, &facts, first, &effects, (struct bytes){0}, &outgoing_end);
@@ -361,15 +373,7 @@ static void answer_existing(struct engine *engine, struct start_item *start, con
 {
 	bool is_own = start->may_be_committed && uuid_equal(start->request.saga_id, cached->node.id);
 	const struct saga *saga = turn_decode(engine, cached);
-	struct saga_view view = {
-		.plan = cached->plan,
-		.saga = saga,
-		.key = cached->key,
-		.idempotency_key = cached->idempotency_key,
-		.input = cached->input,
-		.labels = cached->labels,
-		.label_count = cached->label_count,
-	};
+	struct saga_view view = turn_view(cached, saga);
 	struct error err;
 
 	if (!saga) {

@@ -63,6 +63,19 @@ struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached
 	return NULL;
 }
 
+struct saga_view turn_view(const struct cached_saga *cached, const struct saga *saga)
+{
+	return (struct saga_view){
+		.plan = cached->plan,
+		.saga = saga,
+		.key = cached->key,
+		.idempotency_key = cached->idempotency_key,
+		.input = cached->input,
+		.labels = cached->labels,
+		.label_count = cached->label_count,
+	};
+}
+
 /* ---- groups ---- */
 
 static void add_to_group(struct engine *engine, struct work *work)
@@ -300,19 +313,19 @@ static void settle_done(struct engine *engine, struct group *group)
 /* The view was old or may be: read again. Due work is not worth it; who changed the saga has done it. */
 static void settle_conflict(struct engine *engine, struct group *group)
 {
-	struct work_list replies;
+	struct work_list kept;
 
 	cache_drop(&engine->cache, group->node.id);
-	work_list_init(&replies);
+	work_list_init(&kept);
 	for (struct work *work = group->works.first, *next; work; work = next) {
 		next = work->next;
-		if (work->kind == WORK_REPLY)
-			work_list_add(&replies, work);
+		if (event_is_kept(work))
+			work_list_add(&kept, work);
 	}
-	group->works = replies;
-	if (!replies.first)
+	group->works = kept;
+	if (!kept.first)
 		group->works.end = &group->works.first;
-	if (replies.first)
+	if (kept.first)
 		try_again(engine, group);
 	else
 		id_table_remove(&engine->groups, &group->node);
@@ -332,6 +345,8 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	uuid_format(group->node.id, id);
 	log_error("change_refused", "saga=%s err=%s, dropping the event", id, LOG_TEXT(err->msg));
 	group->rest = group->works.first->next;
+	if (group->works.first->kind == WORK_CANCEL)
+		cancel_fail(group->works.first, err);
 	end_group(engine, group, group->rest);
 	if (!group->rest)
 		return;
@@ -393,7 +408,7 @@ static void put_back(struct engine *engine)
 	for (struct group *group = engine->turn.groups; group; group = group->next) {
 		for (struct work *work = group->works.first, *next; work; work = next) {
 			next = work->next;
-			if (work->kind == WORK_REPLY)
+			if (event_is_kept(work))
 				work_list_add(&engine->works, work);
 		}
 		cache_drop(&engine->cache, group->node.id);
@@ -433,6 +448,10 @@ static void take_queue(struct engine *engine)
 		next = get->next;
 		get->next = engine->gets;
 		engine->gets = get;
+	}
+	for (struct cancel_link *link = load.cancels, *next; link; link = next) {
+		next = link->next;
+		cancel_take(engine, link);
 	}
 	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
 		next = item->next;
@@ -492,6 +511,7 @@ int64_t engine_turn(struct engine *engine)
 	}
 	if (!engine->is_store_up) {
 		start_give_up(engine, false);
+		cancel_give_up(engine, false);
 		get_give_up(engine, false);
 	}
 	cache_trim(&engine->cache);

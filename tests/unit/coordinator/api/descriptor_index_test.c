@@ -94,7 +94,7 @@ static void adds_each_import_once_after_the_file_itself(void **state)
 	const struct descriptor_file *files[16];
 	size_t count = descriptor_file_closure(descriptor_index_file(*state, "saga/v1/saga_service.proto"), files, 16);
 
-	assert_int_equal(count, 6); /* itself, definition, saga, duration, struct, timestamp */
+	assert_int_equal(count, 8); /* itself, definition, saga, status, any, duration, struct, timestamp */
 	assert_string_equal(files[0]->name, "saga/v1/saga_service.proto");
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = i + 1; k < count; k++)

@@ -1,0 +1,354 @@
+/* cancel_test.c - sagas that are asked to turn back, that start later, and that are started together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "tests/unit/coordinator/engine/fake_world.h"
+
+struct cancelled {
+	int calls;
+	bool has_view;
+	enum saga_state state;
+	int64_t version;
+	enum saga_verdict verdict;
+	char why[240];
+	struct error err;
+};
+
+static void cancel_done(void *ctx, const struct cancel_answer *answer)
+{
+	struct cancelled *cancelled = ctx;
+
+	cancelled->calls++;
+	assert_true(!answer->view == !!answer->err);
+	if (answer->err) {
+		cancelled->err = *answer->err;
+		return;
+	}
+	cancelled->has_view = true;
+	cancelled->state = answer->view->saga->state;
+	cancelled->version = answer->view->saga->version;
+	cancelled->verdict = answer->verdict;
+	assert_true(!answer->why == (answer->verdict == SAGA_VERDICT_APPLIED));
+	if (answer->why)
+		strncpy(cancelled->why, answer->why, sizeof(cancelled->why) - 1);
+}
+
+struct fixture {
+	struct fake_world *world;
+	struct engine *engine;
+	struct fake_answer started;
+	struct uuid id;
+};
+
+static struct fixture begin(void)
+{
+	struct fixture f = {.world = fake_world_new()};
+
+	f.engine = fake_engine_new(f.world, "one");
+	fake_start(f.engine, "k", "input", &f.started);
+	fake_turns(f.engine);
+	f.id = f.started.saga_id;
+	return f;
+}
+
+static void end(struct fixture *f)
+{
+	assert_int_equal(fake_log_gaps(f->world), 0);
+	engine_free(f->engine);
+	fake_world_free(f->world);
+}
+
+static void reply(struct fixture *f, const char *outcome)
+{
+	fake_reply(f->world, f->engine, fake_last_sent(f->world, f->id), outcome, NULL);
+	fake_turns(f->engine);
+}
+
+static struct cancelled cancel(struct fixture *f)
+{
+	struct cancelled cancelled = {0};
+
+	engine_cancel_saga(f->engine, f->id, "changed my mind", cancel_done, &cancelled);
+	fake_turns(f->engine);
+	assert_int_equal(cancelled.calls, 1);
+	return cancelled;
+}
+
+static void a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+	const struct store_log_row *row;
+
+	(void)unused;
+	reply(&f, "succeeded");
+	cancelled = cancel(&f);
+	assert_true(cancelled.has_view);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_APPLIED);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATING);
+	assert_string_equal(fake_last_sent(f.world, f.id)->step, "charge");
+	assert_true(fake_last_sent(f.world, f.id)->is_compensation);
+	row = &f.world->log[f.world->log_count - 1];
+	assert_int_equal(row->entry.event.type, SAGA_EVENT_CANCELLED);
+	assert_string_equal(row->entry.event.detail, "changed my mind");
+	assert_string_equal(row->step_id, "");
+	reply(&f, "succeeded");
+	reply(&f, "succeeded");
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATED);
+	end(&f);
+}
+
+static void a_second_cancel_changes_nothing(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_APPLIED);
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_IGNORED);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATING);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
+	end(&f);
+}
+
+static void a_cancel_after_the_pivot_began_is_refused_with_the_reason(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	reply(&f, "succeeded");
+	reply(&f, "succeeded");
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
+	assert_string_equal(cancelled.why, "pivot step 'confirm' has begun: the saga can only go forward");
+	assert_int_equal(cancelled.state, SAGA_STATE_RUNNING);
+	reply(&f, "succeeded");
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPLETED);
+	end(&f);
+}
+
+static void a_cancel_is_decided_on_what_another_instance_committed(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *other = fake_engine_new(f.world, "two");
+	struct cancelled cancelled;
+
+	(void)unused;
+	for (int i = 0; i < 3; i++) { /* this one's cache does not know that it completed */
+		fake_reply(f.world, other, fake_last_sent(f.world, f.id), "succeeded", NULL);
+		fake_turns(other);
+	}
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPLETED);
+	engine_free(other);
+	end(&f);
+}
+
+static void a_cancel_of_an_unknown_saga_is_not_found(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	f.id = uuid_v7_new();
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.err.code, ERR_NOT_FOUND);
+	end(&f);
+}
+
+static void a_cancel_whose_commit_is_lost_is_answered_and_may_be_repeated(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	f.world->fault = FAULT_LOST_APPLIED;
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
+	fake_pass(f.world, f.engine, 1000);
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_IGNORED);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATING);
+	end(&f);
+}
+
+static void a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_ends(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled = {0};
+
+	(void)unused;
+	f.world->is_store_away = true;
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
+	f.world->is_store_away = false;
+	cancelled = (struct cancelled){0};
+	engine_cancel_saga(f.engine, f.id, "late", cancel_done, &cancelled);
+	engine_drain(f.engine, 0);
+	assert_int_equal(cancelled.calls, 1);
+	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
+	engine_cancel_saga(f.engine, f.id, "too late", cancel_done, &cancelled);
+	assert_int_equal(cancelled.calls, 2);
+	end(&f);
+}
+
+static void a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	f.world->refused_detail = "changed my mind";
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.err.code, ERR_INVALID);
+	reply(&f, "succeeded");
+	assert_string_equal(fake_last_sent(f.world, f.id)->step, "charge");
+	end(&f);
+}
+
+/* ---- later starts ---- */
+static void start_later(struct fixture *f, int64_t start_us, int64_t delay_us)
+{
+	const struct start_request request = {.plan = &FAKE_PLAN,
+					      .idempotency_key = "later",
+					      .key = "later",
+					      .input = bytes_of_text("input"),
+					      .start_us = start_us,
+					      .delay_us = delay_us};
+
+	f->started = (struct fake_answer){0};
+	engine_start_saga(f->engine, &request, fake_start_done, &f->started);
+	fake_turns(f->engine);
+	assert_true(f->started.has_view);
+	f->id = f->started.saga_id;
+}
+
+static void a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	start_later(&f, 0, 10 * 1000000);
+	assert_int_equal(f.started.state, SAGA_STATE_SCHEDULED);
+	fake_pass(f.world, f.engine, 5000);
+	engine_free(f.engine);
+	f.engine = fake_engine_new(f.world, "one");
+	fake_pass(f.world, f.engine, 4000);
+	assert_null(fake_last_sent(f.world, f.id));
+	fake_pass(f.world, f.engine, 3000);
+	assert_non_null(fake_last_sent(f.world, f.id));
+	assert_string_equal(fake_last_sent(f.world, f.id)->step, "create");
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_RUNNING);
+	end(&f);
+}
+
+static void a_start_time_that_is_past_starts_at_once(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	start_later(&f, 1, 0);
+	assert_int_equal(f.started.state, SAGA_STATE_RUNNING);
+	assert_non_null(fake_last_sent(f.world, f.id));
+	end(&f);
+}
+
+static void a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_found(void **unused)
+{
+	struct fixture f = begin();
+
+	(void)unused;
+	f.world->fault = FAULT_LOST_APPLIED;
+	{
+		const struct start_request request = {.plan = &FAKE_PLAN,
+						      .idempotency_key = "later",
+						      .key = "later",
+						      .input = bytes_of_text("input"),
+						      .delay_us = 10 * 1000000};
+
+		f.started = (struct fake_answer){0};
+		engine_start_saga(f.engine, &request, fake_start_done, &f.started);
+	}
+	fake_pass(f.world, f.engine, 1000);
+	assert_true(f.started.has_view);
+	assert_int_equal(f.started.state, SAGA_STATE_SCHEDULED);
+	assert_null(fake_last_sent(f.world, f.started.saga_id));
+	end(&f);
+}
+
+static void a_cancelled_delayed_saga_never_starts(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled;
+
+	(void)unused;
+	start_later(&f, 0, 10 * 1000000);
+	cancelled = cancel(&f);
+	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATED);
+	fake_pass(f.world, f.engine, 12000);
+	assert_null(fake_last_sent(f.world, f.id));
+	end(&f);
+}
+
+/* ---- starts together ---- */
+static void a_batch_of_starts_is_one_commit_and_each_has_its_answer(void **unused)
+{
+	struct fixture f = begin();
+	size_t commits = f.world->commits;
+	struct start_request requests[3];
+	struct fake_answer answers[3] = {0};
+	void *ctxs[3];
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const keys[] = {"a", "k", "a"}; /* new, existing, the same again */
+
+		requests[i] = (struct start_request){.plan = &FAKE_PLAN,
+						     .idempotency_key = keys[i],
+						     .key = keys[i],
+						     .input = bytes_of_text(i == 1 ? "other" : "input")};
+		ctxs[i] = &answers[i];
+	}
+	engine_start_sagas(f.engine, requests, 3, fake_start_done, ctxs);
+	fake_turns(f.engine);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(answers[i].calls, 1);
+	assert_true(answers[0].has_view);
+	assert_int_equal(answers[1].err.code, ERR_CONFLICT);
+	assert_true(answers[2].has_view && answers[2].already_existed);
+	assert_true(uuid_equal(answers[0].saga_id, answers[2].saga_id));
+	assert_int_equal(f.world->commits, commits + 1);
+	end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log),
+		cmocka_unit_test(a_second_cancel_changes_nothing),
+		cmocka_unit_test(a_cancel_after_the_pivot_began_is_refused_with_the_reason),
+		cmocka_unit_test(a_cancel_is_decided_on_what_another_instance_committed),
+		cmocka_unit_test(a_cancel_of_an_unknown_saga_is_not_found),
+		cmocka_unit_test(a_cancel_whose_commit_is_lost_is_answered_and_may_be_repeated),
+		cmocka_unit_test(a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_ends),
+		cmocka_unit_test(a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on),
+		cmocka_unit_test(a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart),
+		cmocka_unit_test(a_start_time_that_is_past_starts_at_once),
+		cmocka_unit_test(a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_found),
+		cmocka_unit_test(a_cancelled_delayed_saga_never_starts),
+		cmocka_unit_test(a_batch_of_starts_is_one_commit_and_each_has_its_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
