@@ -16,6 +16,7 @@
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/saga_service.h"
+#include "coordinator/api/start_service.h"
 #include "coordinator/bus/bus.h"
 #include "coordinator/definition_folder.h"
 #include "coordinator/settings.h"
@@ -46,6 +47,7 @@ struct coordinator {
 	struct engine_ports ports;
 	struct engine *engine;
 	struct rpc_server *server;
+	struct start_service *starts;
 	struct saga_service *sagas;
 	struct definition_service *definitions;
 	struct reflection_service *reflection;
@@ -129,7 +131,8 @@ static int start_edges(struct coordinator *self, struct error *err)
 	const struct settings *settings = &self->settings;
 
 	self->server = rpc_server_new(self->metrics);
-	self->sagas = saga_service_new(self->server, self->catalog, self->engine);
+	self->starts = start_service_new(self->server, self->catalog, self->engine);
+	self->sagas = saga_service_new(self->server, self->engine);
 	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
 	self->health = health_service_new(self->server, is_serving, self);
 	self->reflection = reflection_service_new(self->server);
@@ -234,6 +237,7 @@ static void stop(struct coordinator *self)
 static void release(struct coordinator *self)
 {
 	rpc_server_free(self->server);
+	start_service_free(self->starts);
 	saga_service_free(self->sagas);
 	definition_service_free(self->definitions);
 	reflection_service_free(self->reflection);

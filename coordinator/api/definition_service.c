@@ -108,12 +108,15 @@ static void put_definition(void *ctx, struct server_call *call, const ProtobufCM
 }
 
 /* ---- GetDefinition ---- */
-void definition_fail_unknown(struct server_call *call, struct catalog *catalog, const char *name, int32_t version,
-			     struct arena *arena)
+struct status definition_unknown_status(struct catalog *catalog, const char *name, int32_t version, struct arena *arena)
 {
 	const struct plan *newest = catalog_by_name(catalog, name, 0);
 	struct status status = {
-		.code = ERR_NOT_FOUND, .reason = "DEFINITION_NOT_FOUND", .metadata = {{"definition", name}}};
+		.code = ERR_NOT_FOUND,
+		.reason = "DEFINITION_NOT_FOUND",
+		.metadata = {{"definition", name}},
+		.resource = {"saga.v1.Definition", name},
+	};
 	const char *near = newest ? "" : catalog_nearest(catalog, name, arena);
 
 	if (newest)
@@ -124,7 +127,7 @@ void definition_fail_unknown(struct server_call *call, struct catalog *catalog, 
 	else
 		status.message = arena_format(
 			arena, "unknown definition '%.255s'; ListDefinitions shows those that are registered", name);
-	server_call_fail(call, &status);
+	return status;
 }
 
 static void get_definition(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
@@ -156,7 +159,10 @@ static void get_definition(void *ctx, struct server_call *call, const ProtobufCM
 	}
 	plan = plan ? plan : catalog_by_name(service->catalog, request->name, request->version);
 	if (!plan) {
-		definition_fail_unknown(call, service->catalog, request->name, request->version, arena);
+		const struct status status =
+			definition_unknown_status(service->catalog, request->name, request->version, arena);
+
+		server_call_fail(call, &status);
 		return;
 	}
 	response.definition = make_definition(service, plan, true, arena);

@@ -17,8 +17,8 @@ struct definition_service *definition_service_new(struct rpc_server *server, str
 						  struct engine *engine);
 void definition_service_free(struct definition_service *service);
 
-/* Ends the call with NOT_FOUND, the nearest names, or the versions that there are. */
-void definition_fail_unknown(struct server_call *call, struct catalog *catalog, const char *name, int32_t version,
-			     struct arena *arena);
+/* NOT_FOUND, with the nearest names, or the versions that there are. */
+struct status definition_unknown_status(struct catalog *catalog, const char *name, int32_t version,
+					struct arena *arena);
 
 #endif

@@ -34,7 +34,7 @@ struct rpc_registered {
 };
 
 /* REQUEST_ARENA: what one request may take in memory, its own bytes included. */
-enum { RPC_METHODS_MAX = 32, REQUEST_ARENA_BYTES_MAX = 48 * 1024 * 1024 };
+enum { RPC_METHODS_MAX = 40, REQUEST_ARENA_BYTES_MAX = 48 * 1024 * 1024 };
 
 struct rpc_server {
 	grpc_server *grpc;
@@ -85,6 +85,7 @@ void server_streams_tick(struct rpc_server *server);
 NODISCARD int rpc_read_payload(grpc_byte_buffer *payload, struct arena *arena, struct bytes *ret_bytes,
 			       struct error *err);
 grpc_byte_buffer *rpc_pack_message(const ProtobufCMessage *message);
+grpc_byte_buffer *rpc_pack_bytes(struct bytes bytes);
 
 /* How a call ends, ready for a send-status batch. */
 struct rpc_end {

@@ -381,6 +381,15 @@ grpc_byte_buffer *rpc_pack_message(const ProtobufCMessage *message)
 	return buffer;
 }
 
+grpc_byte_buffer *rpc_pack_bytes(struct bytes bytes)
+{
+	grpc_slice slice = grpc_slice_from_copied_buffer((const char *)bytes.data, bytes.len);
+	grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+
+	grpc_slice_unref(slice);
+	return buffer;
+}
+
 void rpc_end_init(struct rpc_end *end, const struct status *status)
 {
 	struct buffer details = {0};

@@ -69,9 +69,11 @@ void rpc_server_free(struct rpc_server *server);                      /* drained
 
 /* ---- unary calls ---- */
 void server_call_answer(struct server_call *call, const ProtobufCMessage *answer);
+void server_call_answer_bytes(struct server_call *call, struct bytes answer); /* a packed message */
 void server_call_fail(struct server_call *call, const struct status *status);
-void server_call_fail_with(struct server_call *call, const struct error *err); /* only code and message */
-int64_t server_call_remaining_ms(const struct server_call *call);              /* until its deadline; INT64_MAX: none */
+void server_call_fail_with(struct server_call *call, const struct error *err);             /* only code and message */
+void server_call_fail_problems(struct server_call *call, const struct problems *problems); /* INVALID_ARGUMENT */
+int64_t server_call_remaining_ms(const struct server_call *call); /* until its deadline; INT64_MAX: none */
 /* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
 void server_call_watch(struct server_call *call);
 

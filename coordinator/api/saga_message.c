@@ -34,6 +34,30 @@ SAME_STEP_STATE(NOT_NEEDED);
 _Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_FORWARD == (int)STEP_PHASE_FORWARD + 1, "FORWARD");
 _Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION == (int)STEP_PHASE_COMPENSATION + 1, "COMPENSATION");
 
+void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems)
+{
+	if (!uuid_parse(text, strlen(text), ret_id))
+		problems_add(problems, "saga_id", *text ? "'%.60s' is no UUID" : "is required%s", text);
+}
+
+struct status saga_error_status(struct uuid id, const struct error *err, char id_text[UUID_TEXT_LEN + 1])
+{
+	struct status status = {.code = err->code, .message = err->msg};
+
+	uuid_format(id, id_text);
+	if (err->code == ERR_NOT_FOUND) {
+		status.reason = "SAGA_NOT_FOUND";
+		status.resource = (struct status_resource){"saga.v1.Saga", id_text};
+	}
+	return status;
+}
+
+bool timestamp_is_legal(const Google__Protobuf__Timestamp *time)
+{
+	return time->seconds >= INT64_C(-62135596800) && time->seconds <= INT64_C(253402300799) && time->nanos >= 0 &&
+	       time->nanos <= 999999999;
+}
+
 Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena)
 {
 	Google__Protobuf__Timestamp *time;
@@ -157,6 +181,7 @@ int saga_message_make(const struct saga_view *view, bool has_history, struct are
 	message->create_time = timestamp_make(saga->created_us, arena);
 	message->update_time = timestamp_make(saga->updated_us, arena);
 	message->end_time = timestamp_make(saga->ended_us, arena);
+	message->start_time = timestamp_make(saga->start_us, arena);
 	message->stuck_reason = make_text(saga->stuck_reason, arena);
 	add_steps(message, view, arena);
 	add_labels(message, view, arena);

@@ -8,12 +8,21 @@
 #ifndef COORDINATOR_API_SAGA_MESSAGE_H
 #define COORDINATOR_API_SAGA_MESSAGE_H
 
+#include "coordinator/api/status.h"
 #include "coordinator/engine/engine.h"
+#include "lib/base/problems.h"
 #include "saga/v1/saga.pb-c.h"
 
 /* `has_history`: with the input and the log, too. Fails when the stored input cannot be decoded. */
 NODISCARD int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena,
 				Saga__V1__Saga **ret_message, struct error *err);
+
+/* Of any request with the id of a saga. */
+void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems);
+/* NOT_FOUND names the saga as its resource; `id_text` must live as long as the status. */
+struct status saga_error_status(struct uuid id, const struct error *err, char id_text[UUID_TEXT_LEN + 1]);
+
+bool timestamp_is_legal(const Google__Protobuf__Timestamp *time);                  /* as its own rules have it */
 Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena); /* NULL for 0: absent */
 
 #endif

@@ -124,6 +124,14 @@ void server_call_answer(struct server_call *call, const ProtobufCMessage *answer
 	finish(call, rpc_pack_message(answer), end);
 }
 
+void server_call_answer_bytes(struct server_call *call, struct bytes answer)
+{
+	struct rpc_end end;
+
+	rpc_end_init(&end, NULL);
+	finish(call, rpc_pack_bytes(answer), end);
+}
+
 void server_call_fail(struct server_call *call, const struct status *status)
 {
 	struct rpc_end end;
@@ -135,6 +143,17 @@ void server_call_fail(struct server_call *call, const struct status *status)
 void server_call_fail_with(struct server_call *call, const struct error *err)
 {
 	server_call_fail(call, &(struct status){.code = err->code, .message = err->msg});
+}
+
+void server_call_fail_problems(struct server_call *call, const struct problems *problems)
+{
+	struct error err;
+
+	(void)problems_to_error(problems, ERR_INVALID, &err); /* always -1: it makes the text */
+	server_call_fail(call, &(struct status){.code = ERR_INVALID,
+						.message = err.msg,
+						.reason = "FIELD_VIOLATIONS",
+						.violations = problems});
 }
 
 int64_t server_call_remaining_ms(const struct server_call *call)

@@ -5,11 +5,9 @@
 #include <ctype.h>
 
 #include "google/rpc/error_details.pb-c.h"
-#include "google/rpc/status.pb-c.h"
-#include "lib/base/arena.h"
 #include "lib/base/memory.h"
 
-enum { DETAILS_MAX = 3, VIOLATION_TEXT_BYTES_MAX = 400 };
+enum { DETAILS_MAX = 5, VIOLATION_TEXT_BYTES_MAX = 400 };
 
 /* ERR_TIMEOUT is a dependency's, not the call's own: to the client that is an absence, and a retry may help. */
 static const struct code_row {
@@ -106,6 +104,34 @@ static void add_retry_info(Google__Rpc__Status *out, const struct status *status
 	add_detail(out, &info.base, arena);
 }
 
+static void add_resource_info(Google__Rpc__Status *out, const struct status *status, struct arena *arena)
+{
+	Google__Rpc__ResourceInfo info = GOOGLE__RPC__RESOURCE_INFO__INIT;
+
+	if (!status->resource.type)
+		return;
+	info.resource_type = arena_strdup(arena, status->resource.type);
+	info.resource_name = cut_copy(arena, status->resource.name, 255);
+	info.description = cut_copy(arena, status->message, VIOLATION_TEXT_BYTES_MAX);
+	add_detail(out, &info.base, arena);
+}
+
+static void add_precondition(Google__Rpc__Status *out, const struct status *status, struct arena *arena)
+{
+	Google__Rpc__PreconditionFailure failure = GOOGLE__RPC__PRECONDITION_FAILURE__INIT;
+	Google__Rpc__PreconditionFailure__Violation violation = GOOGLE__RPC__PRECONDITION_FAILURE__VIOLATION__INIT;
+	Google__Rpc__PreconditionFailure__Violation *violations[] = {&violation};
+
+	if (!status->precondition.type)
+		return;
+	violation.type = arena_strdup(arena, status->precondition.type);
+	violation.subject = cut_copy(arena, status->precondition.subject, 255);
+	violation.description = cut_copy(arena, status->precondition.description, VIOLATION_TEXT_BYTES_MAX);
+	failure.violations = violations;
+	failure.n_violations = 1;
+	add_detail(out, &failure.base, arena);
+}
+
 static Google__Rpc__BadRequest__FieldViolation *make_violation(struct arena *arena, const char *field,
 							       const char *description)
 {
@@ -154,25 +180,34 @@ static void add_bad_request(Google__Rpc__Status *out, const struct status *statu
 	add_detail(out, &request.base, arena);
 }
 
-void status_details(const struct status *status, struct buffer *out)
+Google__Rpc__Status *status_to_message(const struct status *status, struct arena *arena)
 {
-	Google__Rpc__Status message = GOOGLE__RPC__STATUS__INIT;
-	Google__Protobuf__Any *details[DETAILS_MAX];
-	struct arena arena;
+	Google__Rpc__Status *message = arena_alloc(arena, sizeof(*message));
 	size_t len;
 
-	arena_init(&arena, 0);
-	message.code = (int32_t)status_grpc_code(status->code);
-	message.message = cut_copy(&arena, status->message, STATUS_MESSAGE_BYTES_MAX);
-	message.details = details;
-	add_error_info(&message, status, &arena);
-	add_retry_info(&message, status, &arena);
+	google__rpc__status__init(message);
+	message->code = (int32_t)status_grpc_code(status->code);
+	message->message = cut_copy(arena, status->message, STATUS_MESSAGE_BYTES_MAX);
+	message->details = arena_alloc(arena, DETAILS_MAX * sizeof(*message->details));
+	add_error_info(message, status, arena);
+	add_retry_info(message, status, arena);
+	add_resource_info(message, status, arena);
+	add_precondition(message, status, arena);
 	/* The violations get what the others leave, less some bytes for the last line and the framing. */
-	len = google__rpc__status__get_packed_size(&message);
-	add_bad_request(&message, status,
-			len + 200 < STATUS_DETAILS_BYTES_MAX ? STATUS_DETAILS_BYTES_MAX - len - 200 : 0, &arena);
-	len = google__rpc__status__get_packed_size(&message);
-	buffer_reserve(out, len);
-	out->len += google__rpc__status__pack(&message, out->data + out->len);
+	len = google__rpc__status__get_packed_size(message);
+	add_bad_request(message, status,
+			len + 200 < STATUS_DETAILS_BYTES_MAX ? STATUS_DETAILS_BYTES_MAX - len - 200 : 0, arena);
+	return message;
+}
+
+void status_details(const struct status *status, struct buffer *out)
+{
+	Google__Rpc__Status *message;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	message = status_to_message(status, &arena);
+	buffer_reserve(out, google__rpc__status__get_packed_size(message));
+	out->len += google__rpc__status__pack(message, out->data + out->len);
 	arena_release(&arena);
 }

@@ -4,7 +4,8 @@
  * Why:        a client must be able to tell by program, not by text, whether to mend its request, to wait, or to give up.
  * Guarantees: message and details together stay far below the 8 KB of metadata that clients accept; what does not fit
  *             is counted in a last violation.
- * Details:    always ErrorInfo (domain `saga.v1`); BadRequest for violations; RetryInfo where a retry can help.
+ * Details:    always ErrorInfo (domain `saga.v1`); BadRequest for violations; RetryInfo where a retry can help;
+ *             ResourceInfo for what does not exist or exists already; PreconditionFailure for what a state forbids.
  */
 #ifndef COORDINATOR_API_STATUS_H
 #define COORDINATOR_API_STATUS_H
@@ -12,6 +13,8 @@
 #include <grpc/status.h>
 #include <stdint.h>
 
+#include "google/rpc/status.pb-c.h"
+#include "lib/base/arena.h"
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/problems.h"
@@ -23,6 +26,19 @@ struct status_metadata {
 	const char *value;
 };
 
+/* What the call is about; absent where `type` is NULL. */
+struct status_resource {
+	const char *type; /* a message's name: saga.v1.Saga */
+	const char *name;
+};
+
+/* What forbids it; absent where `type` is NULL. */
+struct status_precondition {
+	const char *type; /* UPPER_SNAKE_CASE */
+	const char *subject;
+	const char *description;
+};
+
 struct status {
 	enum err_code code;
 	const char *message;
@@ -32,9 +48,14 @@ struct status {
 		*violations_field; /* not NULL: the violations' places are no field paths; they belong to this field */
 	int64_t retry_after_ms;    /* 0: the code's own; below 0: a retry cannot help */
 	struct status_metadata metadata[STATUS_METADATA_MAX]; /* for ErrorInfo; up to the first without a name */
+	struct status_resource resource;
+	struct status_precondition precondition;
 };
 
 grpc_status_code status_grpc_code(enum err_code code);
+
+/* As a message, with its details; it lives in the arena. */
+Google__Rpc__Status *status_to_message(const struct status *status, struct arena *arena);
 
 /* The bytes of a google.rpc.Status, for grpc-status-details-bin. */
 void status_details(const struct status *status, struct buffer *out);

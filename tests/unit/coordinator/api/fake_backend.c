@@ -12,9 +12,12 @@ struct waiting {
 	struct uuid id;
 	start_done_fn *start_done;
 	get_done_fn *get_done;
+	cancel_done_fn *cancel_done;
+	enum saga_verdict verdict;
 	void *ctx;
 	bool is_held;
 	char *key;
+	int64_t start_us;
 	struct waiting *next;
 };
 
@@ -91,6 +94,11 @@ int plan_decode_input(const struct plan *plan, struct bytes input, struct arena 
 	return 0;
 }
 
+const char *saga_state_name(enum saga_state state)
+{
+	return state == SAGA_STATE_RUNNING ? "RUNNING" : "OTHER";
+}
+
 const char *saga_event_name(enum saga_event_type type)
 {
 	return type == SAGA_EVENT_STARTED ? "started" : "other";
@@ -143,6 +151,7 @@ static void answer(struct waiting *waiting)
 {
 	struct step steps[2] = {{.state = STEP_STATE_DISPATCHED, .detail = "bad \xff byte"}, {0}};
 	struct saga saga = {.id = waiting->id,
+			    .start_us = waiting->start_us,
 			    .version = 1,
 			    .state = SAGA_STATE_RUNNING,
 			    .created_us = 1700000000123456,
@@ -160,6 +169,11 @@ static void answer(struct waiting *waiting)
 
 	if (waiting->start_done)
 		waiting->start_done(waiting->ctx, &view, false, NULL);
+	else if (waiting->cancel_done)
+		waiting->cancel_done(waiting->ctx,
+				     &(struct cancel_answer){.view = &view,
+							     .verdict = waiting->verdict,
+							     .why = waiting->verdict ? "the pivot has begun" : NULL});
 	else
 		waiting->get_done(waiting->ctx, &view, NULL);
 	free(waiting->key);
@@ -251,7 +265,28 @@ void engine_start_saga(struct engine *engine, const struct start_request *reques
 	*waiting = (struct waiting){.id = request->has_saga_id ? request->saga_id : uuid_v7_new(),
 				    .start_done = done,
 				    .ctx = ctx,
-				    .key = xstrdup(request->key)};
+				    .key = xstrdup(request->key),
+				    .start_us = request->start_us + request->delay_us};
+	enqueue(engine, waiting);
+}
+
+void engine_start_sagas(struct engine *engine, const struct start_request *requests, size_t count, start_done_fn *done,
+			void *const *ctxs)
+{
+	for (size_t i = 0; i < count; i++)
+		engine_start_saga(engine, &requests[i], done, ctxs[i]);
+}
+
+/* The reason says what the answer shall be. */
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx)
+{
+	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
+
+	*waiting = (struct waiting){.id = saga_id, .cancel_done = done, .ctx = ctx};
+	if (strcmp(reason, "again") == 0)
+		waiting->verdict = SAGA_VERDICT_IGNORED;
+	if (strcmp(reason, "too late") == 0)
+		waiting->verdict = SAGA_VERDICT_REFUSED;
 	enqueue(engine, waiting);
 }
 

@@ -12,6 +12,7 @@
 #include "coordinator/api/health_service.h"
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/saga_service.h"
+#include "coordinator/api/start_service.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -25,6 +26,7 @@ struct fixture {
 	char address[64];
 	struct engine *engine;
 	struct rpc_server *server;
+	struct start_service *starts;
 	struct saga_service *sagas;
 	struct definition_service *definitions;
 	struct health_service *health;
@@ -45,7 +47,8 @@ static int set_up(void **state)
 	snprintf(fixture->address, sizeof(fixture->address), "unix:/tmp/service_test.%d", (int)getpid());
 	fixture->engine = fake_backend_start();
 	fixture->server = rpc_server_new(NULL);
-	fixture->sagas = saga_service_new(fixture->server, NULL, fixture->engine);
+	fixture->starts = start_service_new(fixture->server, NULL, fixture->engine);
+	fixture->sagas = saga_service_new(fixture->server, fixture->engine);
 	fixture->definitions = definition_service_new(fixture->server, NULL, fixture->engine);
 	fixture->health = health_service_new(fixture->server, is_serving, NULL);
 	if (rpc_server_start(fixture->server, fixture->address, false, &fixture->err))
@@ -66,6 +69,7 @@ static int tear_down(void **state)
 	rpc_client_free(fixture->client);
 	rpc_server_drain(fixture->server, CALL_MS);
 	rpc_server_free(fixture->server);
+	start_service_free(fixture->starts);
 	saga_service_free(fixture->sagas);
 	definition_service_free(fixture->definitions);
 	health_service_free(fixture->health);
@@ -180,13 +184,13 @@ static void refuses_an_input_beyond_its_limit(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_(freep)
-	char *text = xmalloc(SAGA_INPUT_BYTES_MAX + 2);
+	char *text = xmalloc(START_INPUT_BYTES_MAX + 2);
 	Saga__V1__StartSagaRequest request = start_request("order_id", text);
 
-	memset(text, 'x', SAGA_INPUT_BYTES_MAX + 1);
-	text[SAGA_INPUT_BYTES_MAX + 1] = 0;
+	memset(text, 'x', START_INPUT_BYTES_MAX + 1);
+	text[START_INPUT_BYTES_MAX + 1] = 0;
 	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_ENCODED;
-	request.encoded = (ProtobufCBinaryData){SAGA_INPUT_BYTES_MAX + 1, (uint8_t *)text};
+	request.encoded = (ProtobufCBinaryData){START_INPUT_BYTES_MAX + 1, (uint8_t *)text};
 	assert_null(start_saga(fixture, &request));
 	assert_int_equal(fixture->err.code, ERR_LIMIT);
 }
@@ -243,6 +247,102 @@ static void shows_history_and_input_of_a_saga(void **state)
 	assert_string_equal(response->saga->events[0]->event, "started");
 	assert_string_equal(response->saga->input->fields[0]->value->string_value, "order-1");
 	saga__v1__get_saga_response__free_unpacked(response, NULL);
+}
+
+static Saga__V1__CancelSagaResponse *cancel_saga(struct fixture *fixture, const char *reason)
+{
+	Saga__V1__CancelSagaRequest request = SAGA__V1__CANCEL_SAGA_REQUEST__INIT;
+
+	request.saga_id = (char *)"01890a5d-ac96-774b-bcce-b302099a8057";
+	request.reason = (char *)reason;
+	return (Saga__V1__CancelSagaResponse *)call(fixture, "/saga.v1.SagaService/CancelSaga", &request.base,
+						    &saga__v1__cancel_saga_response__descriptor);
+}
+
+static void cancels_a_saga_and_says_whether_it_had_turned_back_before(void **state)
+{
+	Saga__V1__CancelSagaResponse *response = cancel_saga(*state, "changed my mind");
+
+	assert_non_null(response);
+	assert_string_equal(response->saga->saga_id, "01890a5d-ac96-774b-bcce-b302099a8057");
+	assert_false(response->already_turned_back);
+	saga__v1__cancel_saga_response__free_unpacked(response, NULL);
+	response = cancel_saga(*state, "again");
+	assert_non_null(response);
+	assert_true(response->already_turned_back);
+	saga__v1__cancel_saga_response__free_unpacked(response, NULL);
+}
+
+static void refuses_a_cancel_with_the_state_and_the_reason(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_null(cancel_saga(fixture, "too late"));
+	assert_int_equal(fixture->err.code, ERR_PRECONDITION);
+	assert_non_null(strstr(fixture->err.msg, "is RUNNING and cannot be cancelled: the pivot has begun"));
+	assert_null(cancel_saga(fixture, ""));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "reason: is required"));
+}
+
+static void passes_a_later_start_on_and_refuses_illegal_times(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
+	Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Saga__V1__StartSagaResponse *response;
+
+	request.start_case = SAGA__V1__START_SAGA_REQUEST__START_DELAY;
+	request.delay = &delay;
+	delay.seconds = 90;
+	delay.nanos = 5000000;
+	response = start_saga(fixture, &request);
+	assert_non_null(response);
+	assert_int_equal(response->saga->start_time->seconds, 90);
+	assert_int_equal(response->saga->start_time->nanos, 5000000);
+	saga__v1__start_saga_response__free_unpacked(response, NULL);
+	delay.seconds = -1;
+	assert_null(start_saga(fixture, &request));
+	assert_non_null(strstr(fixture->err.msg, "delay: "));
+	delay.seconds = INT64_C(11) * 366 * 86400;
+	assert_null(start_saga(fixture, &request));
+	assert_non_null(strstr(fixture->err.msg, "delay: is more than ten years"));
+	request.start_case = SAGA__V1__START_SAGA_REQUEST__START_START_TIME;
+	request.start_time = &time;
+	time.nanos = -1;
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "start_time: "));
+}
+
+static void gives_each_item_of_a_batch_its_own_result(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__BatchStartSagasRequest request = SAGA__V1__BATCH_START_SAGAS_REQUEST__INIT;
+	Saga__V1__StartSagaRequest good = start_request("order_id", "o-1");
+	Saga__V1__StartSagaRequest unknown = good;
+	Saga__V1__StartSagaRequest *items[] = {&good, &unknown, &good};
+	Saga__V1__BatchStartSagasResponse *response;
+
+	unknown.definition = (char *)"chekout";
+	request.requests = items;
+	request.n_requests = 3;
+	response = (Saga__V1__BatchStartSagasResponse *)call(fixture, "/saga.v1.SagaService/BatchStartSagas",
+							     &request.base,
+							     &saga__v1__batch_start_sagas_response__descriptor);
+	assert_non_null(response);
+	assert_int_equal(response->n_results, 3);
+	assert_int_equal(response->results[0]->result_case, SAGA__V1__START_SAGA_RESULT__RESULT_RESPONSE);
+	assert_string_equal(response->results[2]->response->saga->key, "o-1");
+	assert_int_equal(response->results[1]->result_case, SAGA__V1__START_SAGA_RESULT__RESULT_ERROR);
+	assert_int_equal(response->results[1]->error->code, 5);
+	assert_true(response->results[1]->error->n_details >= 2);
+	saga__v1__batch_start_sagas_response__free_unpacked(response, NULL);
+	request.n_requests = 0;
+	assert_null(call(fixture, "/saga.v1.SagaService/BatchStartSagas", &request.base,
+			 &saga__v1__batch_start_sagas_response__descriptor));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
 }
 
 static void count_done(void *ctx, ProtobufCMessage *answer, const struct error *err)
@@ -395,7 +495,7 @@ static void is_unavailable_until_it_is_opened(void **state)
 {
 	struct error err;
 	struct rpc_server *server = rpc_server_new(NULL);
-	struct saga_service *sagas = saga_service_new(server, NULL, NULL);
+	struct start_service *starts = start_service_new(server, NULL, NULL);
 	char address[64];
 	struct fixture closed = {0};
 	Saga__V1__StartSagaRequest request = start_request("order_id", "o-1");
@@ -409,7 +509,7 @@ static void is_unavailable_until_it_is_opened(void **state)
 	rpc_client_free(closed.client);
 	rpc_server_drain(server, CALL_MS);
 	rpc_server_free(server);
-	saga_service_free(sagas);
+	start_service_free(starts);
 }
 
 static void refuses_an_address_that_is_in_use(void **state)
@@ -441,6 +541,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_unavailable_while_the_definition_is_not_ready, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_invalid_for_an_id_that_is_no_uuid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shows_history_and_input_of_a_saga, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(cancels_a_saga_and_says_whether_it_had_turned_back_before, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(refuses_a_cancel_with_the_state_and_the_reason, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(passes_a_later_start_on_and_refuses_illegal_times, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gives_each_item_of_a_batch_its_own_result, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(holds_ten_thousand_waits_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bounds_a_wait_by_the_calls_deadline, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lets_go_of_waits_whose_client_is_gone, set_up, tear_down),

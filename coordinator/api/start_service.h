@@ -1,0 +1,28 @@
+/*
+ * start_service.h - StartSaga and BatchStartSagas: checks requests, hands them to the engine, answers after the commit.
+ *
+ * Guarantees: every field that is wrong is named at once; each item of a batch has exactly the result that a call of its own
+ *             would have had.
+ * Threads:    requests on the server's queue thread, answers on the engine's; nothing blocks.
+ * Ownership:  borrows catalog and engine until the server is drained.
+ */
+#ifndef COORDINATOR_API_START_SERVICE_H
+#define COORDINATOR_API_START_SERVICE_H
+
+#include "coordinator/api/rpc_server.h"
+#include "coordinator/definition/catalog.h"
+#include "coordinator/engine/engine.h"
+
+enum {
+	START_ID_BYTES_MAX = 255,
+	START_INPUT_BYTES_MAX = 256 * 1024,
+	START_LABELS_MAX = 32,
+	START_BATCH_MAX = 1000,
+};
+
+struct start_service;
+
+struct start_service *start_service_new(struct rpc_server *server, struct catalog *catalog, struct engine *engine);
+void start_service_free(struct start_service *service);
+
+#endif
