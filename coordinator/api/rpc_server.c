@@ -59,31 +59,32 @@ static const char *const CODE_NAMES[RPC_CODES] = {
 	"DataLoss", "Unauthenticated",
 };
 
-/* Labels live as long as the metrics, so for the process. */
-static const char *method_labels(const char *path, const char *code)
+static const char *method_labels(struct buffer *text, const char *path, const char *code)
 {
 	const char *method = strchr(path + 1, '/') + 1;
-	struct buffer text = {0};
 
-	buffer_append_format(&text, "grpc_service=\"%.*s\",grpc_method=\"%s\"", (int)(method - path) - 2, path + 1,
+	buffer_clear(text);
+	buffer_append_format(text, "grpc_service=\"%.*s\",grpc_method=\"%s\"", (int)(method - path) - 2, path + 1,
 			     method);
 	if (code)
-		buffer_append_format(&text, ",grpc_code=\"%s\"", code);
-	return buffer_text(&text);
+		buffer_append_format(text, ",grpc_code=\"%s\"", code);
+	return buffer_text(text);
 }
 
 static void add_metrics(struct rpc_server *server, struct rpc_registered *registered)
 {
 	const char *path = registered->method.path;
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
 
 	if (!server->metrics || registered->method.kind == RPC_KIND_STREAM)
 		return;
-	registered->seconds = metrics_histogram(server->metrics, "grpc_server_handling_seconds",
-						method_labels(path, NULL), "Time from a call's arrival to its answer.",
-						METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
+	registered->seconds = metrics_histogram(
+		server->metrics, "grpc_server_handling_seconds", method_labels(&text, path, NULL),
+		"Time from a call's arrival to its answer.", METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
 	for (int code = 0; code < RPC_CODES; code++)
 		registered->handled[code] = metrics_counter(server->metrics, "grpc_server_handled_total",
-							    method_labels(path, CODE_NAMES[code]),
+							    method_labels(&text, path, CODE_NAMES[code]),
 							    "Unary calls that were answered, by their status.");
 }
 

@@ -24,7 +24,7 @@ static_assert(ARRAY_LEN(METRIC_SECONDS_BOUNDS) == METRIC_SECONDS_BOUND_COUNT, "t
 struct metric {
 	struct metric *next; /* of the same family, in order of registration */
 	enum metric_type type;
-	const char *labels; /* NULL: none */
+	char *labels; /* NULL: none */
 	const double *bounds;
 	int bound_count;
 	_Atomic int64_t value;                      /* counter or gauge */
@@ -62,6 +62,7 @@ void metrics_free(struct metrics *metrics)
 		metrics->families = family->next;
 		for (struct metric *metric; (metric = family->metrics);) {
 			family->metrics = metric->next;
+			free(metric->labels);
 			free(metric);
 		}
 		free(family);
@@ -108,7 +109,7 @@ static struct metric *register_series(struct metrics *metrics, const char *name,
 		assert(labels && (*place)->labels && strcmp((*place)->labels, labels) != 0); /* each series once */
 	*place = xcalloc(1, sizeof(**place));
 	(*place)->type = type;
-	(*place)->labels = labels;
+	(*place)->labels = labels ? xstrdup(labels) : NULL;
 	return *place;
 }
 

@@ -19,7 +19,7 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
 /* `labels` is the inside of the braces, `outcome="completed"`, or NULL. The same name may be registered with several
- * label sets: its help and type are printed once. All texts are literals or outlive the set. */
+ * label sets: its help and type are printed once. Labels are copied; names and helps are literals or outlive the set. */
 struct metric *metrics_counter(struct metrics *metrics, const char *name, const char *labels, const char *help);
 struct metric *metrics_gauge(struct metrics *metrics, const char *name, const char *labels, const char *help);
 struct metric *metrics_histogram(struct metrics *metrics, const char *name, const char *labels, const char *help,

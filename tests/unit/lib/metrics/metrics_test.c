@@ -41,6 +41,21 @@ static void series_of_one_name_form_one_block(void **state)
 			 buffer_text(&out));
 }
 
+static void labels_are_copied(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	char labels[] = "method=\"Get\"";
+
+	(void)state;
+	metric_add(metrics_counter(metrics, "calls_total", labels, "Calls."), 1);
+	memset(labels, 'x', sizeof(labels) - 1);
+	metrics_print(metrics, &out);
+	assert_non_null(strstr(buffer_text(&out), "calls_total{method=\"Get\"} 1\n"));
+	metrics_free(metrics);
+}
+
 static void histogram_buckets_are_cumulated_and_bounds_inclusive(void **state)
 {
 	static const double bounds[] = {0.5, 1};
@@ -133,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(series_of_one_name_form_one_block),
+		cmocka_unit_test(labels_are_copied),
 		cmocka_unit_test(histogram_buckets_are_cumulated_and_bounds_inclusive),
 		cmocka_unit_test(the_process_shows_its_own_use_of_the_machine),
 		cmocka_unit_test(no_update_is_lost_between_threads),
