@@ -8,6 +8,7 @@ memory_kib_min=$((1024 * 1024))
 tries_max=3
 python=/usr/bin/python3 # Debian's, whatever else is in PATH
 build_dir=${AMENDS_BUILD:-$root/build/dev}
+cmake_options=()
 log_dir=$root/build/logs
 cluster_drop_in=/etc/postgresql-common/createcluster.d/amends.conf
 step_pid=
@@ -221,7 +222,8 @@ build_programs() {
 		rm -rf "$build_dir/CMakeCache.txt" "$build_dir/CMakeFiles"
 	fi
 	step "configuring the build" "$log_dir/cmake.log" 300 \
-		cmake -S "$root" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo || failed "$log_dir/cmake.log" "cmake"
+		cmake -S "$root" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "${cmake_options[@]}" ||
+		failed "$log_dir/cmake.log" "cmake"
 	step "building" "$log_dir/build.log" 3600 ninja -C "$build_dir" "$@" || failed "$log_dir/build.log" "the build"
 }
 

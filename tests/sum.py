@@ -2,6 +2,8 @@
 
 To ctest a program of unit tests is one test; what counts is each case that it ran, read from its output (cmocka's).
 
+A folder holds reports of sanitizers, which are printed: each file is a failure.
+
 Exit 1 when something failed, when nothing passed, or when a report is missing, since its tests did not run.
 """
 
@@ -9,6 +11,7 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CASE = re.compile(r"^\[ +(OK|SKIPPED|FAILED|ERROR) +\] (\w+)$", re.MULTILINE)
 
@@ -39,7 +42,12 @@ class Sum:
 
 def main(reports: list[str]) -> int:
     total = Sum()
-    for report in reports:
+    for report in map(Path, reports):
+        if report.is_dir():
+            for file in sorted(report.iterdir()):
+                print(f"{file}:\n{file.read_text(errors='replace')}")
+                total.failed += 1
+            continue
         try:
             cases = list(ElementTree.parse(report).iter("testcase"))
         except (OSError, ElementTree.ParseError) as error:
