@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
+#include "lib/base/race.h"
 
 enum { TICK_MS = 250, UNKNOWN_OUTSTANDING = 8, CANCEL_MS = 5000 };
 
@@ -159,6 +160,7 @@ static void *run_queue(void *ctx)
 		if (event.type == GRPC_OP_COMPLETE) {
 			struct rpc_tag *tag = event.tag;
 
+			race_take_over(tag);
 			tag->fn(tag, event.success != 0);
 		}
 		tick_when_due(server);
@@ -232,6 +234,7 @@ void rpc_server_stop_intake(struct rpc_server *server)
 	if (!server->grpc || atomic_exchange(&server->is_stopping, true))
 		return;
 	server->shut_tag.fn = on_shut;
+	race_hand_over(&server->shut_tag);
 	grpc_server_shutdown_and_notify(server->grpc, server->queue, &server->shut_tag);
 }
 
@@ -325,6 +328,7 @@ void rpc_server_request(struct rpc_registered *method, struct rpc_arrival *arriv
 	struct rpc_server *server = method->server;
 	grpc_call_error rc;
 
+	race_hand_over(tag);
 	if (method->handle)
 		rc = grpc_server_request_registered_call(
 			server->grpc, method->handle, &arrival->call, &arrival->deadline, &arrival->metadata,
@@ -341,6 +345,7 @@ void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct r
 	grpc_call_error rc;
 
 	assert(tag->fn); /* the batch may end on the queue's thread before this function returns */
+	race_hand_over(tag);
 	rc = grpc_call_start_batch(call, ops, count, tag, NULL);
 	assert(rc == GRPC_CALL_OK);
 }

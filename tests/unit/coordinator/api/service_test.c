@@ -65,10 +65,11 @@ static int tear_down(void **state)
 
 	health_service_stop(fixture->health);
 	rpc_server_stop_intake(fixture->server);
-	fake_backend_stop(fixture->engine);
+	fake_backend_release();
 	rpc_client_free(fixture->client);
 	rpc_server_drain(fixture->server, CALL_MS);
 	rpc_server_free(fixture->server);
+	fake_backend_stop(fixture->engine); /* after the last call, which may come late where a test failed */
 	start_service_free(fixture->starts);
 	saga_service_free(fixture->sagas);
 	definition_service_free(fixture->definitions);
