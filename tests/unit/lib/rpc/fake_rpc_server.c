@@ -37,6 +37,8 @@ struct fake_rpc_server {
 	grpc_server *grpc;
 	grpc_completion_queue *queue;
 	pthread_t thread;
+	size_t call_count; /* the thread's, as the next: calls that are not freed, the one that waits included */
+	bool is_shut;
 	char target[32];
 };
 
@@ -46,6 +48,7 @@ static void accept_next(struct fake_rpc_server *server)
 	grpc_call_error result;
 
 	call->server = server;
+	server->call_count++;
 	grpc_call_details_init(&call->details);
 	grpc_metadata_array_init(&call->metadata);
 	result = grpc_server_request_call(server->grpc, &call->grpc, &call->details, &call->metadata, server->queue,
@@ -65,6 +68,7 @@ static void served_call_free(struct served_call *call)
 		buffer_release(&call->answer.stream[i]);
 	if (call->grpc)
 		grpc_call_unref(call->grpc);
+	call->server->call_count--;
 	free(call);
 }
 
@@ -171,8 +175,8 @@ static void *run(void *ctx)
 
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			return NULL;
-		if (!call) { /* the server has shut down and no call is left */
-			grpc_completion_queue_shutdown(server->queue);
+		if (!call) {
+			server->is_shut = true;
 		} else if (call->stage == SERVED_WAITS && event.success) {
 			accept_next(server);
 			read_request(call);
@@ -183,6 +187,9 @@ static void *run(void *ctx)
 		} else {
 			served_call_free(call);
 		}
+		/* The server may have shut down before all completions of its calls were looked at. */
+		if (server->is_shut && server->call_count == 0)
+			grpc_completion_queue_shutdown(server->queue);
 	}
 }
 
