@@ -1,0 +1,215 @@
+"""Several registry instances over one Postgres: sixteen clients at once, kill -9 in the middle, caches that may not lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import urllib.error
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shop_client import http, wait_until
+
+CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+CLIENTS = 16
+AWAY = (urllib.error.URLError, ConnectionError, TimeoutError)  # no answer came
+
+
+class Instance:
+    """One more registry over the stack's database, on a port of its own choice."""
+
+    def __init__(self, program: Path, conninfo: str, log: Path):
+        self._log = log
+        with log.open("w") as out:
+            self.process = subprocess.Popen([program, "--listen-port", "0"], stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=subprocess.STDOUT, env={**os.environ, "REGISTRY_POSTGRES": conninfo})
+        self.url = f"http://127.0.0.1:{wait_until(self._port, f'{log} tells the port')}"
+
+    def _port(self) -> str | None:
+        assert self.process.poll() is None, self._log.read_text()
+        found = re.search(r"event=started .*?port=(\d+)", self._log.read_text())
+        return found[1] if found else None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(30) == 0, self._log.read_text()
+
+
+@pytest.fixture
+def start(stack, shop, tmp_path: Path) -> Iterator[Callable[[], Instance]]:
+    instances: list[Instance] = []
+
+    def start_one() -> Instance:
+        log = tmp_path / f"registry-{len(instances)}.log"
+        instances.append(Instance(stack.program("schema-registry"), stack.endpoints["PG_REGISTRY_DSN"], log))
+        return instances[-1]
+
+    yield start_one
+    for instance in instances:
+        instance.stop()
+
+
+@pytest.fixture
+def urls(start: Callable[[], Instance]) -> list[str]:
+    return [start().url, start().url]
+
+
+@pytest.fixture
+def subject() -> str:
+    return f"instances-{uuid.uuid4()}"
+
+
+def record(mark: str, kind: str = "string") -> str:
+    fields = [{"name": "id", "type": "string"}, {"name": "value", "type": kind}]
+    return json.dumps({"type": "record", "name": f"R{mark}", "fields": fields})
+
+
+def call(method: str, url: str, body: Any = None) -> tuple[int, Any]:
+    return http(method, url, body, CONTENT)
+
+
+def register(url: str, subject: str, schema: str) -> tuple[int, Any]:
+    return call("POST", f"{url}/subjects/{subject}/versions", {"schema": schema})
+
+
+def together(work: Callable[[int], Any]) -> list[Any]:
+    """Sixteen threads that begin at the same moment."""
+    barrier = threading.Barrier(CLIENTS)
+
+    def run(client: int) -> Any:
+        barrier.wait(30)
+        return work(client)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return list(pool.map(run, range(CLIENTS)))
+
+
+def test_the_same_schemas_have_one_id_and_gapless_versions(urls: list[str], subject: str) -> None:
+    assert call("PUT", f"{urls[0]}/config/{subject}", {"compatibility": "NONE"})[0] == 200
+    schemas = [record(f"{uuid.uuid4().hex}") for _ in range(10)]
+
+    def work(client: int) -> dict[str, int]:
+        order = random.Random(client).sample(schemas, len(schemas))
+        answers = {schema: register(urls[client % 2], subject, schema) for schema in order}
+        assert {status for status, _ in answers.values()} == {200}, answers
+        return {schema: answer["id"] for schema, (_, answer) in answers.items()}
+
+    found = together(work)
+    assert all(ids == found[0] for ids in found)
+    assert len(set(found[0].values())) == len(schemas)
+    for url in urls:
+        assert call("GET", f"{url}/subjects/{subject}/versions")[1] == list(range(1, len(schemas) + 1))
+
+
+def test_one_schema_in_many_subjects_has_one_id(urls: list[str], subject: str) -> None:
+    schema = record(uuid.uuid4().hex)
+    answers = together(lambda client: register(urls[client % 2], f"{subject}-{client}", schema))
+    assert {status for status, _ in answers} == {200}
+    assert len({answer["id"] for _, answer in answers}) == 1
+
+
+def test_of_schemas_that_exclude_each_other_one_wins(urls: list[str], subject: str) -> None:
+    kinds = ["int", "string", "boolean", "double"]
+    mark = uuid.uuid4().hex
+    answers = together(lambda client: register(urls[client % 2], subject, record(mark, kinds[client % 4])))
+    won = {kind for kind, (status, _) in zip(kinds * 4, answers, strict=True) if status == 200}
+    assert len(won) == 1
+    assert {status for status, _ in answers} == {200, 409}
+    assert call("GET", f"{urls[0]}/subjects/{subject}/versions")[1] == [1]
+
+
+def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(start: Callable[[], Instance], subject: str) -> None:
+    victim, survivor = start(), start()
+    assert call("PUT", f"{survivor.url}/config/{subject}", {"compatibility": "NONE"})[0] == 200
+    acknowledged: dict[str, int] = {}
+    guard = threading.Lock()
+    enough = threading.Event()
+
+    def work(client: int) -> int:
+        url = (victim if client % 2 else survivor).url
+        for turn in range(40):
+            schema = record(f"{client}_{turn}_{uuid.uuid4().hex}")
+            try:
+                status, answer = register(url, subject, schema)
+            except AWAY:
+                return turn
+            assert status == 200, answer
+            with guard:
+                acknowledged[schema] = answer["id"]
+                if len(acknowledged) > 60:
+                    enough.set()
+        return 40
+
+    def kill() -> None:
+        assert enough.wait(60)
+        victim.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    turns = together(work)
+    killer.join(60)
+    assert all(turn == 40 for turn in turns[0::2])
+    assert any(turn < 40 for turn in turns[1::2]), "the kill came after the work"
+    versions = call("GET", f"{survivor.url}/subjects/{subject}/versions")[1]
+    assert versions == list(range(1, len(versions) + 1))
+    again = start()
+    kept = {version: call("GET", f"{again.url}/subjects/{subject}/versions/{version}")[1] for version in versions}
+    ids = {answer["id"]: json.loads(answer["schema"])["name"] for answer in kept.values()}
+    assert len(ids) == len(versions)
+    assert {schema_id: json.loads(schema)["name"] for schema, schema_id in acknowledged.items()}.items() <= ids.items()
+
+
+def test_what_another_instance_changes_shows_at_once(urls: list[str], subject: str) -> None:
+    first, second = urls
+    schema = record(uuid.uuid4().hex)
+    assert register(first, subject, schema)[0] == 200
+    assert call("GET", f"{second}/subjects/{subject}/versions/latest")[1]["version"] == 1
+    assert call("PUT", f"{first}/config/{subject}", {"compatibility": "NONE"})[0] == 200
+    assert register(second, subject, record(uuid.uuid4().hex, "int"))[0] == 200
+    assert call("GET", f"{first}/subjects/{subject}/versions/latest")[1]["version"] == 2
+    assert call("PUT", f"{first}/mode/{subject}", {"mode": "READONLY"})[0] == 200
+    status, answer = register(second, subject, record(uuid.uuid4().hex))
+    assert (status, answer["error_code"]) == (422, 42205)
+    assert call("DELETE", f"{second}/subjects/{subject}")[1]["error_code"] == 42205
+    assert call("PUT", f"{second}/mode/{subject}", {"mode": "READWRITE"})[0] == 200
+    assert call("DELETE", f"{first}/subjects/{subject}") == (200, [1, 2])
+    assert call("GET", f"{second}/subjects/{subject}/versions")[1]["error_code"] == 40401
+
+
+def test_a_permanent_deletion_reaches_the_other_cache(urls: list[str], subject: str) -> None:
+    first, second = urls
+    schema_id = register(first, subject, record(uuid.uuid4().hex))[1]["id"]
+    for url in urls:  # both have it in their caches now
+        assert call("GET", f"{url}/schemas/ids/{schema_id}")[0] == 200
+    assert call("DELETE", f"{first}/subjects/{subject}")[0] == 200
+    assert call("GET", f"{second}/schemas/ids/{schema_id}")[0] == 200  # softly deleted ones still answer by id
+    assert call("DELETE", f"{first}/subjects/{subject}?permanent=true")[0] == 200
+    assert call("GET", f"{first}/schemas/ids/{schema_id}")[0] == 404
+    answer = wait_until(lambda: _gone(second, schema_id), "the second instance forgets it", deadline_s=5)
+    assert answer["error_code"] == 40403
+
+
+def _gone(url: str, schema_id: int) -> Any:
+    status, answer = call("GET", f"{url}/schemas/ids/{schema_id}")
+    return answer if status == 404 else None
+
+
+def test_a_large_body_is_refused_and_the_instance_lives_on(urls: list[str], subject: str) -> None:
+    status, answer = call("POST", f"{urls[0]}/subjects/{subject}/versions", b'{"schema": "' + b"x" * (17 << 20) + b'"}')
+    assert status == 413
+    assert answer
+    assert register(urls[0], subject, record(uuid.uuid4().hex))[0] == 200
