@@ -15,7 +15,12 @@
 
 const struct command *const command_table[] = {
 	&start_command,
+	&list_command,
 	&get_command,
+	&watch_command,
+	&wait_command,
+	&log_command,
+	&cancel_command,
 	&definitions_put_command,
 	&definitions_get_command,
 	&definitions_list_command,
@@ -33,8 +38,9 @@ const struct command *const command_table[] = {
 const size_t command_count = ARRAY_LEN(command_table);
 
 static const char EXAMPLES[] = "\nExamples:\n"
-			       "  sagactl start checkout --input @order.json --key order-17\n"
-			       "  sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --wait 10s\n";
+			       "  sagactl start checkout --input @order.json --key order-17 --wait\n"
+			       "  sagactl list --state stuck,failed --since 24h\n"
+			       "  sagactl watch 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n";
 
 static void append_command_list(struct buffer *out, const char *first_word)
 {

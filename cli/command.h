@@ -21,7 +21,12 @@ struct command {
 
 /* Each file of commands declares its own. */
 extern const struct command start_command;
+extern const struct command list_command;
 extern const struct command get_command;
+extern const struct command watch_command;
+extern const struct command wait_command;
+extern const struct command log_command;
+extern const struct command cancel_command;
 extern const struct command definitions_put_command;
 extern const struct command definitions_get_command;
 extern const struct command definitions_list_command;

@@ -185,6 +185,8 @@ static void offer_argument(const struct place *place, const char *prefix)
 		return;
 	if (strchr(name, '|'))
 		offer_words(prefix, name, "|[]");
+	else if (strstr(name, "SAGA_ID"))
+		completion_names_offer_sagas(prefix, offer);
 	else if (strstr(name, "DEFINITION"))
 		completion_names_offer_definitions(prefix, offer);
 	else if (strstr(name, "FILE"))

@@ -11,5 +11,6 @@
 typedef void completion_offer_fn(const char *prefix, const char *candidate, size_t len, const char *description);
 
 void completion_names_offer_definitions(const char *prefix, completion_offer_fn *offer);
+void completion_names_offer_sagas(const char *prefix, completion_offer_fn *offer); /* the newest, with their states */
 
 #endif

@@ -1,121 +1,18 @@
-/* saga_commands.c - sagactl start and get. */
+/* saga_commands.c - sagactl get, log and cancel. */
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "cli/file.h"
+#include "cli/saga_ids.h"
 #include "cli/saga_timeline.h"
+#include "cli/saga_words.h"
 #include "cli/table.h"
-#include "lib/rpc/json_struct.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
 
-enum { WAIT_MARGIN_MS = 5000, INPUT_BYTES_MAX = 1 << 20 };
-
-/* ---- start ---- */
-
-static const char *start_input;
-static const char *start_key;
-static int64_t start_version;
-
-static const struct option start_options[] = {
-	{.flag = "input",
-	 .is_required = true,
-	 .value_name = "JSON|@FILE",
-	 .help = "The saga's input as JSON, or @FILE to read it from there; - is standard input. Integers of any size "
-		 "stay "
-		 "exact.",
-	 .place = &start_input},
-	{.flag = "key",
-	 .value_name = "KEY",
-	 .help = "Idempotency key: the same key with the same input is the same saga.",
-	 .place = &start_key},
-	{.flag = "definition-version",
-	 .type = OPTION_INT,
-	 .max = INT32_MAX,
-	 .value_name = "N",
-	 .help = "Version of the definition; 0 takes the newest that is ready.",
-	 .place = &start_version},
-};
-
-static int read_input(struct arena *arena, Google__Protobuf__Struct **ret_input, struct error *err)
-{
-	_cleanup_(buffer_release)
-	struct buffer file = {0};
-	struct bytes text = bytes_of_text(start_input);
-	const char *place = "--input";
-	struct json_node *root;
-
-	if (start_input[0] == '@' || strcmp(start_input, "-") == 0) {
-		place = start_input + (start_input[0] == '@');
-		if (file_read(place, INPUT_BYTES_MAX, &file, err) < 0)
-			return -1;
-		text = buffer_bytes(&file);
-	}
-	if (json_tree_parse(arena, text, &root, err) < 0) /* the message begins with line:col */
-		return error_set(err, ERR_INVALID, "%s:%s", place, arena_strdup(arena, err->msg));
-	if (root->kind != JSON_OBJECT)
-		return error_set(err, ERR_INVALID, "%s: must be an object, not %s", place, json_kind_name(root->kind));
-	*ret_input = json_struct_of_tree(arena, root);
-	return 0;
-}
-
-static void show_started(struct session *session_, const Saga__V1__StartSagaResponse *answer)
-{
-	_cleanup_(buffer_release)
-	struct buffer out = {0};
-
-	if (session_wants_json(session_)) {
-		session_print_json(session_, &answer->base);
-	} else if (answer->saga) {
-		saga_header_append(&out, answer->saga, table_colours_wanted());
-		(void)printf("%s%s", buffer_text(&out),
-			     answer->already_existed ? "  an earlier call had started it\n" : "");
-	}
-}
-
-static enum exit_code start_with(struct session *session_, const char *definition, Google__Protobuf__Struct *input)
-{
-	Saga__V1__StartSagaRequest request = SAGA__V1__START_SAGA_REQUEST__INIT;
-	ProtobufCMessage *answer;
-	enum exit_code code;
-
-	request.definition = (char *)definition;
-	request.definition_version = (int32_t)start_version;
-	request.idempotency_key = (char *)(start_key ? start_key : "");
-	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_JSON;
-	request.json = input;
-	if (session_call(session_, "StartSaga", &request.base, &saga__v1__start_saga_response__descriptor, 0, &answer,
-			 &code) < 0)
-		return code;
-	show_started(session_, (Saga__V1__StartSagaResponse *)answer);
-	protobuf_c_message_free_unpacked(answer, NULL);
-	return EXIT_DONE;
-}
-
-static enum exit_code run_start(struct session *session_, char **arguments, int count)
-{
-	_cleanup_(arena_release)
-	struct arena arena = {0};
-	Google__Protobuf__Struct *input = NULL;
-	struct error err;
-
-	(void)count;
-	if (read_input(&arena, &input, &err) < 0)
-		return session_fail(&err);
-	return start_with(session_, arguments[0], input);
-}
-
-const struct command start_command = {
-	.name = "start",
-	.arguments = "DEFINITION",
-	.arguments_min = 1,
-	.arguments_max = 1,
-	.summary = "start a saga",
-	.examples = "sagactl start checkout --input @order.json --key order-17\n"
-		    "make-order | sagactl start checkout --input -\n",
-	.options = start_options,
-	.option_count = ARRAY_LEN(start_options),
-	.run = run_start,
-};
+enum { WAIT_MARGIN_MS = 5000 };
 
 /* ---- get ---- */
 
@@ -123,50 +20,221 @@ static int64_t get_wait_ms;
 
 static const struct option get_options[] = {
 	{.flag = "wait",
+	 .letter = 'w',
 	 .type = OPTION_DURATION_MS,
 	 .help = "Wait up to this long for the saga to end or to need a person, such as 10s.",
 	 .place = &get_wait_ms},
 };
 
-static enum exit_code run_get(struct session *session_, char **arguments, int count)
+static void show_saga(const Saga__V1__Saga *saga)
+{
+	struct terminal terminal = terminal_of_output();
+	struct saga_view view = {.saga = saga, .events = saga->events, .event_count = saga->n_events};
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+
+	saga_timeline_append(&out, &view, &terminal, 0);
+	(void)printf("%s", buffer_text(&out));
+}
+
+static enum exit_code get_one(struct session *session_, const char *saga_id)
 {
 	Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
 	Saga__V1__GetSagaRequest request = SAGA__V1__GET_SAGA_REQUEST__INIT;
-	_cleanup_(buffer_release)
-	struct buffer out = {0};
 	const Saga__V1__Saga *saga;
 	ProtobufCMessage *answer;
 	enum exit_code code;
 
-	(void)count;
 	wait.seconds = get_wait_ms / 1000;
 	wait.nanos = (int32_t)(get_wait_ms % 1000) * 1000000;
-	request.saga_id = arguments[0];
-	request.wait = &wait;
+	request.saga_id = (char *)saga_id;
+	request.wait = get_wait_ms > 0 ? &wait : NULL;
 	if (session_call(session_, "GetSaga", &request.base, &saga__v1__get_saga_response__descriptor,
-			 get_wait_ms + WAIT_MARGIN_MS, &answer, &code) < 0)
+			 get_wait_ms > 0 ? get_wait_ms + WAIT_MARGIN_MS : 0, &answer, &code) < 0)
 		return code;
 	saga = ((Saga__V1__GetSagaResponse *)answer)->saga;
-	if (saga && session_wants_json(session_)) {
+	if (saga && session_wants_json(session_))
 		session_print_json(session_, &saga->base);
-	} else if (saga) {
-		saga_timeline_append(&out, saga, table_colours_wanted());
-		(void)printf("%s", buffer_text(&out));
+	else if (saga)
+		show_saga(saga);
+	protobuf_c_message_free_unpacked(answer, NULL);
+	return EXIT_DONE;
+}
+
+static enum exit_code run_get(struct session *session_, char **arguments, int count)
+{
+	return saga_ids_each(session_, arguments, count, get_one);
+}
+
+const struct command get_command = {
+	.name = "get",
+	.arguments = "SAGA_ID…",
+	.arguments_min = 1,
+	.arguments_max = INT_MAX,
+	.summary = "show a saga with its steps and timeline",
+	.notes =
+		"SAGA_ID may be - for ids from standard input. Times are since the start. The exit code is 0 whatever\n"
+		"state the saga is in.\n",
+	.examples = "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
+		    "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --wait 10s -o json | jq .state\n"
+		    "sagactl list --state stuck --quiet | sagactl get -\n",
+	.options = get_options,
+	.option_count = ARRAY_LEN(get_options),
+	.run = run_get,
+};
+
+/* ---- log ---- */
+
+enum { LOG_COLUMNS = 7 };
+
+static void add_log_entry(struct table *table, const Saga__V1__SagaEvent *event)
+{
+	bool is_compensation = event->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION;
+	char time[CLOCK_TEXT_LEN + 1];
+
+	clock_format(time_us(event->time), time);
+	table_add(table, TABLE_DIM, "%" PRId64, event->sequence);
+	table_add(table, TABLE_DIM, "%s", time);
+	table_add(table, saga_state_colour(event->state), "%s", saga_state_word(event->state));
+	table_add(table, TABLE_PLAIN, "%s%s", event->step_id, is_compensation ? " (compensation)" : "");
+	if (event->attempt > 1)
+		table_add(table, TABLE_PLAIN, "%s, attempt %" PRId32, event->event, event->attempt);
+	else
+		table_add(table, TABLE_PLAIN, "%s", event->event);
+	table_add(table, TABLE_PLAIN, "%s", event->milestone);
+	table_add(table, TABLE_PLAIN, "%s%s%s", event->reason, event->reason[0] && event->detail[0] ? ": " : "",
+		  event->detail);
+}
+
+static enum exit_code read_log(struct session *session_, const char *saga_id, struct table *table,
+			       struct session_list *list)
+{
+	_cleanup_(freep)
+	char *page_token = xstrdup("");
+	enum exit_code code = EXIT_DONE;
+
+	do {
+		Saga__V1__GetSagaLogRequest request = SAGA__V1__GET_SAGA_LOG_REQUEST__INIT;
+		const Saga__V1__GetSagaLogResponse *page;
+		ProtobufCMessage *answer;
+
+		request.saga_id = (char *)saga_id;
+		request.page_token = page_token;
+		request.page_size = 1000;
+		if (session_call(session_, "GetSagaLog", &request.base, &saga__v1__get_saga_log_response__descriptor, 0,
+				 &answer, &code) < 0)
+			return code;
+		page = (Saga__V1__GetSagaLogResponse *)answer;
+		for (size_t i = 0; i < page->n_events; i++) {
+			if (session_wants_json(session_))
+				session_list_add(list, &page->events[i]->base);
+			else
+				add_log_entry(table, page->events[i]);
+		}
+		free(page_token);
+		page_token = xstrdup(page->next_page_token);
+		protobuf_c_message_free_unpacked(answer, NULL);
+	} while (page_token[0]);
+	return EXIT_DONE;
+}
+
+static enum exit_code log_one(struct session *session_, const char *saga_id)
+{
+	struct terminal terminal = terminal_of_output();
+	struct session_list list = {.session = session_};
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	struct table table;
+	enum exit_code code;
+
+	table_init(&table, LOG_COLUMNS, terminal.has_colours);
+	table.width_max = terminal.columns;
+	table.flexible = 1u << (LOG_COLUMNS - 1);
+	table_add_head(&table, (const char *const[]){"SEQ", "TIME", "STATE", "STEP", "EVENT", "MILESTONE", "REASON"});
+	code = read_log(session_, saga_id, &table, &list);
+	if (session_wants_json(session_) && code == EXIT_DONE)
+		session_list_end(&list);
+	else if (code == EXIT_DONE)
+		table_print(&table, &out);
+	table_release(&table);
+	(void)printf("%s", buffer_text(&out));
+	return code;
+}
+
+static enum exit_code run_log(struct session *session_, char **arguments, int count)
+{
+	return saga_ids_each(session_, arguments, count, log_one);
+}
+
+const struct command log_command = {
+	.name = "log",
+	.arguments = "SAGA_ID",
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.summary = "show everything that happened to a saga, with dates",
+	.examples = "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
+		    "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 -o jsonl | jq -r .event\n",
+	.run = run_log,
+};
+
+/* ---- cancel ---- */
+
+static const char *cancel_reason;
+
+static const struct option cancel_options[] = {
+	{.flag = "reason",
+	 .letter = 'r',
+	 .is_required = true,
+	 .value_name = "TEXT",
+	 .help = "Why: it stands in the saga's log from then on.",
+	 .place = &cancel_reason},
+};
+
+static enum exit_code cancel_one(struct session *session_, const char *saga_id)
+{
+	Saga__V1__CancelSagaRequest request = SAGA__V1__CANCEL_SAGA_REQUEST__INIT;
+	const Saga__V1__CancelSagaResponse *cancelled;
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	ProtobufCMessage *answer;
+	enum exit_code code;
+
+	request.saga_id = (char *)saga_id;
+	request.reason = (char *)cancel_reason;
+	if (session_call(session_, "CancelSaga", &request.base, &saga__v1__cancel_saga_response__descriptor, 0, &answer,
+			 &code) < 0)
+		return code;
+	cancelled = (Saga__V1__CancelSagaResponse *)answer;
+	if (session_wants_json(session_)) {
+		session_print_json(session_, answer);
+	} else if (cancelled->saga) {
+		saga_header_append(&out, cancelled->saga, table_colours_wanted());
+		(void)printf("%s%s", buffer_text(&out),
+			     cancelled->already_turned_back ? "  it had turned back before\n" : "");
 	}
 	protobuf_c_message_free_unpacked(answer, NULL);
 	return EXIT_DONE;
 }
 
-const struct command get_command = {
-	.name = "get",
-	.arguments = "SAGA_ID",
+static enum exit_code run_cancel(struct session *session_, char **arguments, int count)
+{
+	return saga_ids_each(session_, arguments, count, cancel_one);
+}
+
+const struct command cancel_command = {
+	.name = "cancel",
+	.arguments = "SAGA_ID…",
 	.arguments_min = 1,
-	.arguments_max = 1,
-	.summary = "show a saga with its steps and timeline",
-	.notes = "Times are since the start. The exit code is 0 whatever state the saga is in.\n",
-	.examples = "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
-		    "sagactl get 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --wait 10s -o json | jq .state\n",
-	.options = get_options,
-	.option_count = ARRAY_LEN(get_options),
-	.run = run_get,
+	.arguments_max = INT_MAX,
+	.summary = "turn a saga back: what it did is compensated",
+	.notes = "Possible until the pivot's command is decided; later it is refused (exit code 1) and says why. The "
+		 "answer\n"
+		 "does not wait for the compensations: `sagactl wait` does. SAGA_ID may be - for ids from standard "
+		 "input.\n",
+	.examples =
+		"sagactl cancel 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --reason 'the customer called'\n"
+		"sagactl list --label batch=17 --state running --quiet | sagactl cancel - --reason 'wrong prices'\n",
+	.options = cancel_options,
+	.option_count = ARRAY_LEN(cancel_options),
+	.run = run_cancel,
 };

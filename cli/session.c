@@ -56,12 +56,16 @@ const struct option session_options[] = {
 const size_t session_option_count = ARRAY_LEN(session_options);
 
 const struct exit_meaning exit_meanings[] = {
-	{EXIT_DONE, "done, or shown (whatever state the saga is in)"},
+	{EXIT_DONE, "done, or shown; of commands that wait for a saga's end: it COMPLETED"},
 	{EXIT_FAILED, "refused or failed"},
 	{EXIT_USAGE, "what was given is wrong: flags, files, input"},
 	{EXIT_NOT_FOUND, "no such saga, definition or subject"},
 	{EXIT_UNAVAILABLE, "a server is away or too slow; try again later"},
+	{EXIT_COMPENSATED, "wait, watch, start --wait: the saga ended COMPENSATED or FAILED"},
+	{EXIT_STUCK, "wait, watch, start --wait: the saga is STUCK and needs a person"},
+	{EXIT_UNFINISHED, "wait, watch, start --wait: the time is over, the saga goes on"},
 	{EXIT_ENVIRONMENT, "an environment variable has a wrong value"},
+	{EXIT_INTERRUPTED, "ended by Ctrl-C; sagas go on without sagactl"},
 };
 const size_t exit_meaning_count = ARRAY_LEN(exit_meanings);
 
@@ -170,6 +174,16 @@ static void say_problem(const struct problem *problem)
 			      problem->text);
 }
 
+void session_say_problems(const struct problems *problems)
+{
+	size_t kept = problems_kept(problems);
+
+	for (size_t i = 0; i < kept; i++)
+		say_problem(&problems->items[i]);
+	if (problems->count > kept)
+		(void)fprintf(stderr, "sagactl: and %zu more\n", problems->count - kept);
+}
+
 /* What gRPC says when nobody is there is long and begins with what is the same every time. */
 static const char *reason_of_silence(const char *text)
 {
@@ -192,7 +206,7 @@ static enum exit_code say_unavailable(const struct session *session_, const stru
 		(void)fprintf(stderr, "sagactl: %s\n", err->msg);
 		if (retry_after_ms >= 0)
 			(void)fprintf(stderr, "  Try again in %.1f s.\n", (double)retry_after_ms / 1000.0);
-	} else if (err->code == ERR_TIMEOUT && strstr(err->msg, "Deadline Exceeded")) { /* libgrpc's own words */
+	} else if (err->code == ERR_TIMEOUT && strstr(err->msg, SESSION_NO_ANSWER)) {
 		(void)fprintf(stderr, "sagactl: no answer in time from %s (--call-timeout)\n", session_->address);
 	} else {
 		(void)fprintf(
@@ -216,8 +230,7 @@ enum exit_code session_fail_call(const struct session *session_, const struct er
 	problems_init(&problems);
 	rpc_details_add_problems(buffer_bytes(&failure->details), &problems);
 	count = problems_kept(&problems);
-	for (size_t i = 0; i < count; i++)
-		say_problem(&problems.items[i]);
+	session_say_problems(&problems);
 	problems_release(&problems);
 	return count > 0 ? exit_code_of(err->code) : session_fail(err);
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/base/error.h"
+#include "lib/base/problems.h"
 #include "lib/options/options.h"
 #include "lib/rpc/rpc_client.h"
 
@@ -21,8 +21,14 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3,   /* no such saga, definition or subject */
 	EXIT_UNDECIDED = 3,   /* of `schema check` alone */
 	EXIT_UNAVAILABLE = 4, /* a server is away or too slow; the same command may work later */
+	EXIT_COMPENSATED = 5, /* of those that wait for the end */
+	EXIT_STUCK = 6,
+	EXIT_UNFINISHED = 7,
 	EXIT_ENVIRONMENT = 78,
+	EXIT_INTERRUPTED = 130, /* as shells say of a process that SIGINT ended */
 };
+
+#define SESSION_NO_ANSWER "Deadline Exceeded" /* as libgrpc says it */
 
 struct exit_meaning {
 	enum exit_code code;
@@ -74,6 +80,8 @@ enum exit_code session_fail(const struct error *err);
 /* The same of a failed call, with each of its violations, and what to do when nobody answered. */
 enum exit_code session_fail_call(const struct session *session, const struct error *err,
 				 const struct rpc_failure *failure);
+/* Each one on standard error, `file:line:col: error: …` where it begins with a place. */
+void session_say_problems(const struct problems *problems);
 enum exit_code exit_code_of(enum err_code code);
 
 #endif

@@ -54,6 +54,8 @@ NODISCARD int rpc_client_call_explained(struct rpc_client *client, const struct 
 					ProtobufCMessage **ret_answer, struct rpc_failure *ret_failure,
 					struct error *err);
 
+enum err_code rpc_code_of_status(int status); /* of a gRPC status, as above; ERR_NONE of OK */
+
 /* `answer` is NULL exactly when `err` is not; it is the callee's to free. */
 typedef void rpc_done_fn(void *ctx, ProtobufCMessage *answer, const struct error *err);
 void rpc_client_start(struct rpc_client *client, const char *method, const ProtobufCMessage *request,

@@ -25,9 +25,11 @@ grpc_op rpc_status_receive_op(struct rpc_status *status)
 							.status_details = &status->text}};
 }
 
-static enum err_code code_of_status(grpc_status_code status)
+enum err_code rpc_code_of_status(int status)
 {
 	switch (status) {
+	case GRPC_STATUS_OK:
+		return ERR_NONE;
 	case GRPC_STATUS_INVALID_ARGUMENT:
 	case GRPC_STATUS_OUT_OF_RANGE:
 		return ERR_INVALID;
@@ -54,7 +56,7 @@ static enum err_code code_of_status(grpc_status_code status)
 
 void rpc_status_to_error(const struct rpc_status *status, const char *target, struct error *ret_err)
 {
-	enum err_code code = code_of_status(status->code);
+	enum err_code code = rpc_code_of_status((int)status->code);
 	int len = (int)GRPC_SLICE_LENGTH(status->text);
 	const char *text = (const char *)GRPC_SLICE_START_PTR(status->text);
 

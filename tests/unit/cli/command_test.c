@@ -16,6 +16,8 @@
 #include "proto/saga/v1/saga_service.pb-c.h"
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
+#define SAGA_ID "01900000-0000-7000-8000-000000000001"
+
 /* ---- the coordinator ---- */
 
 static struct {
@@ -55,6 +57,8 @@ static void append_saga(struct buffer *out)
 	steps[0].step_id = (char *)"create-order";
 	steps[0].state = SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATED;
 	steps[0].attempts = steps[0].compensation_attempts = 1;
+	steps[0].start_time = &times[0];
+	steps[0].update_time = &times[1];
 	steps[1].step_id = (char *)"charge-payment";
 	steps[1].state = SAGA__V1__STEP_STATE__STEP_STATE_REJECTED;
 	steps[1].attempts = 2;
@@ -75,7 +79,7 @@ static void append_saga(struct buffer *out)
 	events[2].phase = SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION;
 	events[2].attempt = 1;
 	events[2].milestone = (char *)"ORDER_CANCELLED";
-	saga.saga_id = (char *)"01900000-0000-7000-8000-000000000001";
+	saga.saga_id = (char *)SAGA_ID;
 	saga.definition = (char *)"checkout";
 	saga.definition_version = 3;
 	saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
@@ -246,20 +250,21 @@ static void get_shows_steps_and_a_timeline_with_relative_times(void **state)
 	struct run run;
 
 	(void)state;
-	SAGACTL(&run, "get", "01900000-0000-7000-8000-000000000001", "--wait", "10ms");
+	SAGACTL(&run, "get", SAGA_ID, "--wait", "10ms");
 	assert_string_equal(run.err, "");
 	assert_int_equal(run.exit_code, 0);
 	assert_string_equal(
 		run.out,
-		"saga 01900000-0000-7000-8000-000000000001  checkout v3  COMPENSATED  PAYMENT_FAILED\n"
-		"  started 2023-11-14T22:13:20.000000Z, took 1034.0 ms, key order-1\n"
+		"saga " SAGA_ID "  checkout v3  COMPENSATED  PAYMENT_FAILED\n"
+		"  started 2023-11-14T22:13:20.000000Z, took 1.034 s, key order-1\n"
 		"steps\n"
-		"  create-order    COMPENSATED  1 attempt, 1 of the compensation\n"
-		"  charge-payment  REJECTED     2 attempts, 1 re-sent             card_declined: no  [31mfunds\n"
+		"  create-order    COMPENSATED  12.0 ms  1 attempt, 1 undo\n"
+		"  charge-payment  REJECTED              2 attempts, 1 re-sent  card_declined: no  "
+		"[31mfunds\n"
 		"timeline\n"
-		"  +0.0 ms                                  started\n"
-		"  +12.0 ms    charge-payment               rejected, attempt 2  PAYMENT_FAILED   card_declined\n"
-		"  +1034.0 ms  create-order (compensation)  succeeded            ORDER_CANCELLED\n");
+		"  +0.0 ms                                started\n"
+		"  +12.0 ms  charge-payment               rejected, attempt 2  PAYMENT_FAILED   card_declined\n"
+		"  +1.034 s  create-order (compensation)  succeeded            ORDER_CANCELLED\n");
 }
 
 static void json_output_follows_the_canonical_mapping(void **state)
@@ -267,11 +272,10 @@ static void json_output_follows_the_canonical_mapping(void **state)
 	struct run run;
 
 	(void)state;
-	SAGACTL(&run, "-o", "json", "get", "x");
+	SAGACTL(&run, "-o", "json", "get", SAGA_ID);
 	assert_int_equal(run.exit_code, 0);
-	assert_has(run.out,
-		   "{\n  \"sagaId\": \"01900000-0000-7000-8000-000000000001\",\n  \"definition\": \"checkout\",\n"
-		   "  \"definitionVersion\": 3,\n  \"state\": \"SAGA_STATE_COMPENSATED\",\n");
+	assert_has(run.out, "{\n  \"sagaId\": \"" SAGA_ID "\",\n  \"definition\": \"checkout\",\n"
+			    "  \"definitionVersion\": 3,\n  \"state\": \"SAGA_STATE_COMPENSATED\",\n");
 	assert_has(run.out,
 		   "  \"version\": \"9007199254740993\",\n  \"createTime\": \"2023-11-14T22:13:20.000000Z\",\n");
 	assert_has(run.out, "  \"steps\": [\n    {\n      \"stepId\": \"create-order\",\n"
@@ -288,7 +292,7 @@ static void start_sends_the_input_exactly(void **state)
 		"--definition-version=3");
 	assert_int_equal(run.exit_code, 0);
 	assert_string_equal(coordinator.seen, "checkout v3 key=k {\"a\":\"9223372036854775807\",\"b\":[true]}");
-	assert_has(run.out, "saga 01900000-0000-7000-8000-000000000001  checkout v3  COMPENSATED");
+	assert_has(run.out, "saga " SAGA_ID "  checkout v3  COMPENSATED");
 }
 
 static void wrong_input_is_named_before_anything_is_sent(void **state)
@@ -298,7 +302,7 @@ static void wrong_input_is_named_before_anything_is_sent(void **state)
 	(void)state;
 	SAGACTL(&run, "start", "checkout", "--input", "{\"a\":}");
 	assert_int_equal(run.exit_code, 2);
-	assert_string_equal(run.err, "sagactl: --input:1:6: expected a value\n");
+	assert_string_equal(run.err, "--input:1:6: error: expected a value\n");
 	SAGACTL(&run, "start", "checkout", "--input", "[]");
 	assert_int_equal(run.exit_code, 2);
 	SAGACTL(&run, "start", "checkout", "--input", "@/does/not/exist");
@@ -357,7 +361,7 @@ static void exit_codes_follow_the_status(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		coordinator.status = cases[i].status;
-		SAGACTL(&run, "get", "x");
+		SAGACTL(&run, "get", SAGA_ID);
 		assert_int_equal(run.exit_code, cases[i].exit_code);
 		assert_has(run.err, "the coordinator's words");
 		assert_string_equal(run.out, "");
@@ -375,21 +379,25 @@ static void wrong_usage_exits_with_2(void **state)
 	SAGACTL(&run, "definitions", "putt");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "did you mean 'definitions put'");
-	SAGACTL(&run, "get", "x", "--address", "localhost");
+	SAGACTL(&run, "get", SAGA_ID, "--address", "localhost");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "must be HOST:PORT, such as localhost:7233");
 	SAGACTL(&run, "definitions");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "definitions needs one more word:\n  definitions put FILE…  ");
-	SAGACTL(&run, "get", "a", "b");
+	SAGACTL(&run, "log", SAGA_ID, SAGA_ID);
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "expected SAGA_ID, got 2 arguments");
-	SAGACTL(&run, "get", "a", "--wiat", "1s");
+	SAGACTL(&run, "get", SAGA_ID, "17");
+	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "'17' is no saga id");
+	assert_string_equal(run.out, ""); /* nothing is shown of the first */
+	SAGACTL(&run, "get", SAGA_ID, "--wiat", "1s");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "did you mean --wait?");
 	SAGACTL(&run, "get", "--help");
 	assert_int_equal(run.exit_code, 0);
-	assert_has(run.out, "Usage: sagactl get [FLAGS] SAGA_ID");
+	assert_has(run.out, "Usage: sagactl get [FLAGS] SAGA_ID…");
 	SAGACTL(&run, "--help");
 	assert_int_equal(run.exit_code, 0);
 	assert_has(run.out, "  definitions put FILE…       register saga definitions\n");
