@@ -243,11 +243,14 @@ static void read_headers(const rd_kafka_message_t *message, struct kafka_record 
 	size_t len;
 
 	record->header_count = 0;
+	record->has_more_headers = false;
 	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
-	/* Ours are some twenty; what goes beyond the limit is somebody's addition and is not looked at. */
-	while (record->header_count < KAFKA_HEADERS_MAX &&
-	       !rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
+	while (!rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
+		if (record->header_count == KAFKA_HEADERS_READ_MAX) {
+			record->has_more_headers = true;
+			return;
+		}
 		record->headers[record->header_count].name = name;
 		record->headers[record->header_count].value = (struct bytes){value, value ? len : 0};
 		record->header_count++;

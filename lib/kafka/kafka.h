@@ -34,7 +34,8 @@ struct kafka_header {
 	struct bytes value;
 };
 
-enum { KAFKA_HEADERS_MAX = 48 };
+/* What is read of a record; to be written there is room for some more. */
+enum { KAFKA_HEADERS_READ_MAX = 48, KAFKA_HEADERS_MAX = 64, KAFKA_HEADER_BYTES_MAX = 16 * 1024 };
 
 struct kafka_record {
 	const char *topic;
@@ -46,10 +47,16 @@ struct kafka_record {
 	bool has_value; /* false: null */
 	struct kafka_header headers[KAFKA_HEADERS_MAX];
 	size_t header_count;
+	bool has_more_headers; /* it had more than KAFKA_HEADERS_READ_MAX; the others were not read */
 };
 
 /* The last header of that name, or NULL: CloudEvents and Kafka allow repeats, the last one counts. */
 const struct bytes *kafka_record_header(const struct kafka_record *record, const char *name);
+
+/* ERR_INVALID: there are more than KAFKA_HEADERS_READ_MAX of them or more than KAFKA_HEADER_BYTES_MAX bytes in names and
+ * values, or one of `single` (NULL-terminated) is there twice with different values: nobody can say which one counts. */
+NODISCARD int kafka_record_check_headers(const struct kafka_record *record, const char *const *single,
+					 struct error *err);
 
 /* ---- producer: acks=all, idempotent; a fatal error makes it a new instance and what is unconfirmed is reported ---- */
 struct kafka_producer;

@@ -1,0 +1,149 @@
+/* side_topic.c - see side_topic.h. */
+#include "lib/kafka/side_topic.h"
+
+#include <assert.h>
+
+#include "lib/base/clock.h"
+
+/* Below librdkafka's and the broker's limits of about 1 MB, with room for what is added. */
+enum { RECORD_BYTES_MAX = 950000, KEY_BYTES_MAX = 64 * 1024, TRIES_DIGITS_MAX = 6 };
+
+static const char TRIES[] = "retry-tries";
+
+static const struct {
+	const char *suffix;
+	int64_t delay_ms;
+} sides[] = {
+	[SIDE_TOPIC_RETRY_1S] = {".retry.1s", 1000},
+	[SIDE_TOPIC_RETRY_30S] = {".retry.30s", 30000},
+	[SIDE_TOPIC_DEAD] = {".dlq", 0},
+};
+static_assert(ARRAY_LEN(sides) == SIDE_TOPIC_COUNT, "every side topic has a suffix");
+
+static const char *const reasons[] = {
+	[DEAD_REASON_BAD_HEADERS] = "bad_headers",       [DEAD_REASON_UNDECODABLE] = "undecodable",
+	[DEAD_REASON_UNKNOWN_SCHEMA] = "unknown_schema", [DEAD_REASON_WRONG_TYPE] = "wrong_type",
+	[DEAD_REASON_NO_OUTCOME] = "no_outcome",         [DEAD_REASON_FAILED] = "failed",
+	[DEAD_REASON_EXHAUSTED] = "exhausted",
+};
+static_assert(ARRAY_LEN(reasons) == DEAD_REASON_COUNT, "every reason has a name");
+
+const char *side_topic_suffix(enum side_topic side)
+{
+	return sides[side].suffix;
+}
+
+int64_t side_topic_delay_ms(enum side_topic side)
+{
+	return sides[side].delay_ms;
+}
+
+const char *side_topic_name(enum side_topic side, const char *topic, struct arena *arena)
+{
+	return arena_format(arena, "%s%s", topic, sides[side].suffix);
+}
+
+const char *dead_reason_name(enum dead_reason reason)
+{
+	return reasons[reason];
+}
+
+bool side_topic_is_too_large(const struct kafka_record *record)
+{
+	size_t bytes = record->key.len + record->value.len;
+
+	for (size_t i = 0; i < record->header_count; i++)
+		bytes += strlen(record->headers[i].name) + record->headers[i].value.len;
+	return bytes > RECORD_BYTES_MAX;
+}
+
+static bool is_own_header(const char *name)
+{
+	return strncmp(name, "dlq-", 4) == 0 || strncmp(name, "retry-", 6) == 0;
+}
+
+static void add(struct kafka_record *record, const char *name, const char *value)
+{
+	assert(record->header_count < KAFKA_HEADERS_MAX);
+	record->headers[record->header_count++] = (struct kafka_header){name, bytes_of_text(value)};
+}
+
+static void add_dead(struct kafka_record *made, const struct kafka_record *record, const struct side_note *note,
+		     struct arena *arena)
+{
+	char *now = arena_alloc(arena, CLOCK_TEXT_LEN + 1);
+
+	clock_format(clock_real_us(), now);
+	add(made, "dlq-reason", dead_reason_name(note->reason));
+	add(made, "dlq-detail", note->detail);
+	add(made, "dlq-topic", record->topic);
+	add(made, "dlq-partition", arena_format(arena, "%d", (int)record->partition));
+	add(made, "dlq-offset", arena_format(arena, "%lld", (long long)record->offset));
+	add(made, "dlq-time", now);
+	add(made, "dlq-tries", arena_format(arena, "%d", note->tries));
+	add(made, "dlq-service", note->service);
+	if (side_topic_is_too_large(record)) {
+		add(made, "dlq-value-bytes", arena_format(arena, "%zu", record->value.len));
+		made->value = (struct bytes){0};
+		made->has_value = false;
+		if (record->key.len > KEY_BYTES_MAX)
+			made->key = (struct bytes){0};
+	}
+}
+
+/* Headers beyond all limits go first: they may be what is wrong with it. */
+static void drop_large_headers(struct kafka_record *record)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < record->header_count; i++)
+		if (record->headers[i].value.len <= KAFKA_HEADER_BYTES_MAX)
+			record->headers[kept++] = record->headers[i];
+	record->header_count = kept;
+}
+
+struct kafka_record side_topic_record(enum side_topic side, const struct kafka_record *record,
+				      const struct side_note *note, struct arena *arena)
+{
+	struct kafka_record made = side_topic_original(record, side_topic_name(side, record->topic, arena), false);
+
+	if (side != SIDE_TOPIC_DEAD) {
+		add(&made, TRIES, arena_format(arena, "%d", note->tries));
+		return made;
+	}
+	if (side_topic_is_too_large(record))
+		drop_large_headers(&made);
+	add_dead(&made, record, note, arena);
+	return made;
+}
+
+struct kafka_record side_topic_original(const struct kafka_record *record, const char *topic, bool with_tries)
+{
+	struct kafka_record made = {
+		.topic = topic,
+		.key = record->key,
+		.value = record->value,
+		.has_value = record->has_value,
+	};
+
+	for (size_t i = 0; i < record->header_count && made.header_count < KAFKA_HEADERS_READ_MAX; i++)
+		if (!is_own_header(record->headers[i].name) ||
+		    (with_tries && strcmp(record->headers[i].name, TRIES) == 0))
+			made.headers[made.header_count++] = record->headers[i];
+	return made;
+}
+
+int side_topic_tries(const struct kafka_record *record)
+{
+	const struct bytes *value = kafka_record_header(record, TRIES);
+	int tries = 0;
+
+	if (!value || value->len == 0 || value->len > TRIES_DIGITS_MAX)
+		return 0;
+	for (size_t i = 0; i < value->len; i++) {
+		if (value->data[i] < '0' || value->data[i] > '9')
+			return 0;
+		tries = tries * 10 + (value->data[i] - '0');
+	}
+	return tries;
+}
