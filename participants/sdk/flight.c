@@ -11,13 +11,14 @@
 struct flight {
 	pthread_mutex_t mu;
 	pthread_cond_t landed;
-	size_t under_way;     /* guarded by mu */
+	size_t under_way; /* guarded by mu */
+	bool must_arrive;
 	bool has_owner;       /* guarded by mu */
 	bool has_failed;      /* guarded by mu */
 	struct error failure; /* guarded by mu */
 };
 
-struct flight *flight_new(void)
+struct flight *flight_new(bool must_arrive)
 {
 	struct flight *flight = xcalloc(1, sizeof(*flight));
 	pthread_condattr_t attributes;
@@ -28,6 +29,7 @@ struct flight *flight_new(void)
 	(void)pthread_cond_init(&flight->landed, &attributes);
 	(void)pthread_condattr_destroy(&attributes);
 	flight->has_owner = true;
+	flight->must_arrive = must_arrive;
 	return flight;
 }
 
@@ -62,12 +64,12 @@ void flight_add(struct flight *flight)
 
 void flight_confirm(struct flight *flight, const struct error *err)
 {
-	if (err && !err->is_retriable)
+	if (err && !err->is_retriable && !flight->must_arrive)
 		log_error("reply_lost", "err=%s", LOG_TEXT(err->msg));
 	(void)pthread_mutex_lock(&flight->mu);
 	assert(flight->under_way > 0);
 	flight->under_way--;
-	if (err && err->is_retriable && !flight->has_failed) {
+	if (err && (err->is_retriable || flight->must_arrive) && !flight->has_failed) {
 		flight->has_failed = true;
 		flight->failure = *err;
 	}

@@ -16,7 +16,8 @@
 
 struct flight;
 
-struct flight *flight_new(void);
+/* must_arrive: nothing may be lost, so whatever does not arrive is a failure (retry topics, dead letters). */
+struct flight *flight_new(bool must_arrive);
 void flight_release(struct flight *flight); /* the participant's share */
 DEFINE_CLEANUP(struct flight *, flight_release)
 

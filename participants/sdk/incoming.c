@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
-#include "schema-registry/codec/codec.h"
+#include "lib/kafka/side_topic.h"
+#include "schema-registry/client/message.h"
 #include "schema-registry/codec/wire_format.h"
 
 enum { STEP_BYTES_MAX = 255, KEY_BYTES_MAX = 1024 };
+
+/* What says whose command it is. */
+static const char *const single[] = {"saga-id", "saga-step", "saga-phase", "saga-attempt", "saga-command-id", NULL};
 
 /* ---- reading ---- */
 
@@ -53,6 +57,8 @@ int incoming_read_headers(const struct kafka_record *record, struct arena *arena
 	const char *step = NULL;
 	const char *phase = NULL;
 
+	if (kafka_record_check_headers(record, single, err) < 0)
+		return -1;
 	if (required_text(record, "saga-id", UUID_TEXT_LEN, arena, &saga, err) < 0 ||
 	    required_text(record, "saga-step", STEP_BYTES_MAX, arena, &step, err) < 0 ||
 	    required_text(record, "saga-phase", 16, arena, &phase, err) < 0 ||
@@ -70,6 +76,7 @@ int incoming_read_headers(const struct kafka_record *record, struct arena *arena
 	item.command.step = step;
 	item.command.key = arena_strndup(arena, (const char *)record->key.data, record->key.len);
 	item.command.has_forward_effect = true;
+	item.tries = side_topic_tries(record);
 	item.command_id = arena_format(arena, "%s/%s/%s", saga, step, phase);
 	item.entry = (struct inbox_entry){
 		.saga_id = item.command.saga_id,
@@ -80,45 +87,16 @@ int incoming_read_headers(const struct kafka_record *record, struct arena *arena
 	return 0;
 }
 
-static int decode_body(const struct kafka_record *record, struct registry_client *registry, struct arena *arena,
-		       const struct value **ret_body, struct error *err)
+int incoming_read_body(struct incoming *item, const char *expected, struct registry_client *registry,
+		       struct arena *arena, struct error *err)
 {
-	struct wire_prefix prefix = {0};
-	const struct schema *schema = NULL;
-	const struct schema_type *type;
-	struct bytes rest;
 	struct value *body = arena_zalloc(arena, sizeof(*body));
 
-	if (wire_format_read_id(record->value, &prefix.schema_id, &rest, err) < 0 ||
-	    registry_client_by_id(registry, prefix.schema_id, &schema, err) < 0)
-		return -1;
-	type = schema_root(schema);
-	if (schema_format(schema) == SCHEMA_FORMAT_PROTOBUF) {
-		if (wire_format_read_indexes(rest, &prefix, &rest, err) < 0)
-			return -1;
-		type = schema_message_at(schema, prefix.indexes, prefix.index_count);
-	}
-	if (!type)
-		return error_set(err, ERR_CORRUPT, "schema %d has no message of that index", (int)prefix.schema_id);
-	if (codec_decode(type, rest, arena, body, err) < 0)
+	if (message_decode(registry, item->record->value, expected, arena, body, err) < 0)
 		return -1;
 	if (body->kind != VALUE_RECORD)
-		return error_set(err, ERR_CORRUPT, "schema %d is no record", (int)prefix.schema_id);
-	*ret_body = body;
-	return 0;
-}
-
-int incoming_read(const struct kafka_record *record, const struct command_handler *handler,
-		  struct registry_client *registry, struct arena *arena, struct incoming *ret_incoming,
-		  struct error *err)
-{
-	struct incoming item;
-
-	if (incoming_read_headers(record, arena, &item, err) < 0 ||
-	    decode_body(record, registry, arena, &item.command.body, err) < 0)
-		return -1;
-	item.handler = handler;
-	*ret_incoming = item;
+		return error_set(err, ERR_CORRUPT, "the message is no record");
+	item->command.body = body;
 	return 0;
 }
 

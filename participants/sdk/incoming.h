@@ -19,19 +19,20 @@ struct incoming {
 	struct inbox_entry entry;
 	const char *command_id; /* saga-command-id */
 	struct incoming *same;  /* an earlier record of this batch with the same command; it is answered alike */
+	int tries;              /* before this one; they came through a retry topic */
 	int round;              /* 1: its counterpart of the other phase came earlier in this batch and goes first */
 
-	const char *outcome; /* saga-outcome of the answer; NULL: not answered yet. The rest is in entry.reply */
+	/* saga-outcome of the answer; NULL: not answered, at last because it went to a retry topic. The rest is in
+	 * entry.reply */
+	const char *outcome;
 };
 
-/* -1 with a retriable error: the schema cannot be fetched now. -1 with any other: the record is no command. */
-NODISCARD int incoming_read(const struct kafka_record *record, const struct command_handler *handler,
-			    struct registry_client *registry, struct arena *arena, struct incoming *ret_incoming,
-			    struct error *err);
-
-/* Only the headers; part of incoming_read(). */
+/* Key and headers. -1: nobody can say whose command it is. */
 NODISCARD int incoming_read_headers(const struct kafka_record *record, struct arena *arena,
 				    struct incoming *ret_incoming, struct error *err);
+/* The value, into the command's body; `expected` is the message that the topic carries. Errors as message.h says. */
+NODISCARD int incoming_read_body(struct incoming *item, const char *expected, struct registry_client *registry,
+				 struct arena *arena, struct error *err);
 
 /* Finds duplicates and counterparts within one batch: sets `same` and `round`. */
 void incoming_relate(struct incoming *items, size_t count);

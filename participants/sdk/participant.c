@@ -18,10 +18,12 @@
 #include "participants/sdk/inbox.h"
 #include "participants/sdk/incoming.h"
 #include "participants/sdk/reply_schema.h"
+#include "participants/sdk/retry_relay.h"
 #include "participants/sdk/turn.h"
 
 enum {
 	BATCH_MAX_DEFAULT = 500,
+	TRIES_MAX_DEFAULT = 10,
 	POLL_WAIT_MS = 200,
 	AWAY_FIRST_MS = 250,
 	AWAY_MAX_MS = 2000,
@@ -40,6 +42,8 @@ struct participant {
 	struct kafka_consumer *consumer;
 	struct reply_schema *reply_schemas;
 	size_t reply_schema_count;
+	const char **command_types; /* by handler */
+	struct retry_relay *relays[SIDE_TOPIC_DEAD];
 	struct turn turn;
 	struct arena arena;
 	struct metric *batches;
@@ -76,7 +80,8 @@ static void register_metrics(struct participant *participant)
 		.cancelled = metrics_counter(metrics, name, "result=\"cancelled_before\"", help),
 		.no_effect = metrics_counter(metrics, name, "result=\"no_effect\"", help),
 		.retriable = metrics_counter(metrics, name, "result=\"retriable\"", help),
-		.skipped = metrics_counter(metrics, name, "result=\"skipped\"", help),
+		.later = metrics_counter(metrics, name, "result=\"retried_later\"", help),
+		.dead = metrics_counter(metrics, name, "result=\"dead_letter\"", help),
 		.transactions_failed = metrics_counter(metrics, "participant_transactions_failed_total", NULL,
 						       "Transactions that were rolled back and tried again."),
 	};
@@ -134,6 +139,10 @@ struct participant *participant_new(const struct participant_options *options)
 	participant->turn.handlers = options->handlers;
 	participant->turn.handler_count = options->handler_count;
 	participant->turn.handler_ctx = options->ctx;
+	participant->turn.service = options->service;
+	participant->turn.tries_max = options->tries_max > 0 ? options->tries_max : TRIES_MAX_DEFAULT;
+	participant->command_types = xcalloc(options->handler_count, sizeof(*participant->command_types));
+	participant->turn.command_types = participant->command_types;
 	participant->turn.wait = wait_or_stop;
 	participant->turn.wait_ctx = participant;
 	return participant;
@@ -151,10 +160,13 @@ void participant_free(struct participant *participant)
 {
 	if (!participant)
 		return;
+	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
+		retry_relay_free(participant->relays[i]);
 	kafka_consumer_free(participant->consumer);
 	kafka_producer_free(participant->producer);
 	pg_free(participant->pg);
 	free(participant->reply_schemas);
+	free(participant->command_types);
 	arena_release(&participant->arena);
 	(void)pthread_cond_destroy(&participant->stopped);
 	(void)pthread_mutex_destroy(&participant->mu);
@@ -181,8 +193,26 @@ static bool is_loaded(const struct participant *participant, const char *topic)
 	return false;
 }
 
+/* A command topic carries one message, under whatever schema id. */
+static int load_command_types(struct participant *participant, struct error *err)
+{
+	for (size_t i = 0; i < participant->options.handler_count; i++) {
+		struct reply_schema loaded;
+
+		if (participant->command_types[i])
+			continue;
+		if (reply_schema_load(participant->options.registry, participant->options.handlers[i].command_topic,
+				      &loaded, err) < 0)
+			return -1;
+		participant->command_types[i] = schema_type_name(loaded.type);
+	}
+	return 0;
+}
+
 static int load_schemas(struct participant *participant, struct error *err)
 {
+	if (load_command_types(participant, err) < 0)
+		return -1;
 	for (size_t i = 0; i < participant->options.handler_count; i++)
 		for (const char *const *topic = participant->options.handlers[i].reply_topics; *topic; topic++) {
 			struct reply_schema loaded;
@@ -230,6 +260,25 @@ static int open_kafka(struct participant *participant, struct error *err)
 		return -1;
 	log_info("participant_ready", "topics=%zu reply_topics=%zu", participant->options.handler_count,
 		 participant->reply_schema_count);
+	return 0;
+}
+
+static int open_relays(struct participant *participant, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++) {
+		const struct retry_relay_options options = {
+			.side = (enum side_topic)i,
+			.service = participant->options.service,
+			.instance = participant->options.instance,
+			.kafka = &participant->options.kafka,
+			.handlers = participant->options.handlers,
+			.handler_count = participant->options.handler_count,
+			.producer = participant->producer,
+		};
+
+		if (retry_relay_start(&options, &participant->relays[i], err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -292,28 +341,25 @@ static int start(struct participant *participant, struct error *err)
 	}
 	note_back(participant);
 	prepare_reply_topics(participant);
-	return open_kafka(participant, err);
+	return open_kafka(participant, err) < 0 ? -1 : open_relays(participant, err);
 }
 
 /* ---- the loop ---- */
 
-static int send_replies(struct participant *participant, struct incoming *items, size_t count, struct error *err)
+static int send_record(struct participant *participant, const struct kafka_record *record, struct flight *flight,
+		       struct error *err)
 {
-	_cleanup_(flight_releasep)
-	struct flight *flight = flight_new();
+	flight_add(flight);
+	if (kafka_produce(participant->producer, record, flight, err) == 0)
+		return 0;
+	flight_confirm(flight, err);
+	return -1;
+}
+
+static int wait_landed(struct participant *participant, struct flight *flight, struct error *err)
+{
 	int64_t wait_ms = CONFIRM_WAIT_MS;
 
-	for (size_t i = 0; i < count; i++) {
-		struct kafka_record record = incoming_reply(&items[i], participant->options.service,
-							    participant->options.registry_url, &participant->arena);
-
-		flight_add(flight);
-		if (kafka_produce(participant->producer, &record, flight, err) < 0) {
-			flight_confirm(flight, err);
-			if (err->is_retriable)
-				return -1;
-		}
-	}
 	while (!flight_wait(flight, POLL_WAIT_MS) && wait_ms > 0) {
 		wait_ms -= POLL_WAIT_MS;
 		if (atomic_load(&participant->is_stopping) && wait_ms > CONFIRM_STOPPING_MS)
@@ -324,14 +370,51 @@ static int send_replies(struct participant *participant, struct incoming *items,
 	return flight_result(flight, err);
 }
 
+/* Nothing that goes to a side topic may be acknowledged before it is safe there. */
+static int send_letters(struct participant *participant, const struct turn_result *result, struct error *err)
+{
+	_cleanup_(flight_releasep)
+	struct flight *flight = flight_new(true);
+
+	for (size_t i = 0; i < result->letter_count; i++) {
+		const struct turn_letter *letter = &result->letters[i];
+		struct kafka_record record =
+			side_topic_record(letter->side, letter->record, &letter->note, &participant->arena);
+
+		if (send_record(participant, &record, flight, err) < 0)
+			return error_prefix(err, "put a record aside");
+	}
+	if (wait_landed(participant, flight, err) < 0)
+		return error_prefix(err, "put a record aside");
+	return 0;
+}
+
+static int send_replies(struct participant *participant, const struct turn_result *result, struct error *err)
+{
+	_cleanup_(flight_releasep)
+	struct flight *flight = flight_new(false);
+
+	for (size_t i = 0; i < result->count; i++) {
+		struct kafka_record record;
+
+		if (!result->items[i].outcome)
+			continue;
+		record = incoming_reply(&result->items[i], participant->options.service,
+					participant->options.registry_url, &participant->arena);
+		if (send_record(participant, &record, flight, err) < 0 && err->is_retriable)
+			return -1;
+	}
+	return wait_landed(participant, flight, err);
+}
+
 static int handle_batch(struct participant *participant, struct kafka_batch *batch, struct error *err)
 {
-	struct incoming *items = NULL;
-	size_t count = 0;
+	struct turn_result result;
 	int64_t begin_us = clock_monotonic_us();
 
-	if (turn_run(&participant->turn, batch, &participant->arena, &items, &count, err) < 0 ||
-	    send_replies(participant, items, count, err) < 0)
+	/* Letters first: who is told that a command is dead shall find it. */
+	if (turn_run(&participant->turn, batch, &participant->arena, &result, err) < 0 ||
+	    send_letters(participant, &result, err) < 0 || send_replies(participant, &result, err) < 0)
 		return -1;
 	kafka_batch_store_offsets(participant->consumer, batch);
 	metric_add(participant->batches, 1);
@@ -384,6 +467,8 @@ int participant_run(struct participant *participant, struct error *err)
 	while (rc == 0 && !atomic_load(&participant->is_stopping))
 		rc = run_once(participant, err);
 	atomic_store(&participant->is_ready, false);
+	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
+		retry_relay_stop(participant->relays[i]);
 	return rc;
 }
 

@@ -6,8 +6,11 @@
  * Guarantees: effect, inbox row and stored reply are one transaction. A duplicate gets the stored reply. A
  *             compensation whose forward command was never seen leaves a tombstone and replies `succeeded` with
  *             `saga-effect: none`; the late forward command then gets `rejected` (cancelled-before). Offsets are stored
- *             after the replies are confirmed by the broker. Source: docs/wire-contract.md.
- * Threads:    participant_run() owns everything on one thread; handlers run there, inside the transaction.
+ *             after the replies are confirmed by the broker. What fails transiently is tried again through retry topics,
+ *             what cannot be handled goes to the dead letters, and neither holds up the other commands. Source:
+ *             docs/wire-contract.md.
+ * Threads:    participant_run() owns everything on one thread; handlers run there, inside the transaction. Two more
+ *             threads send back what waits in retry topics (retry_relay.h).
  * Ownership:  commands and everything in them live for the batch; replies are allocated in `batch->arena`.
  */
 #ifndef PARTICIPANTS_SDK_PARTICIPANT_H
@@ -87,6 +90,7 @@ struct participant_options {
 	size_t handler_count;
 	void *ctx;
 	size_t batch_max; /* 0: 500 */
+	int tries_max;    /* of a command that fails transiently; 0: 10 */
 };
 
 struct participant;

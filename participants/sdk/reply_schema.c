@@ -83,6 +83,28 @@ static bool is_copied(const struct value *value, enum schema_kind kind)
 	}
 }
 
+/* What stands for nothing in a field that must be there. */
+static bool empty_of(enum schema_kind kind, struct value *ret_value)
+{
+	switch (kind) {
+	case SCHEMA_KIND_BOOL:
+		*ret_value = (struct value){.kind = VALUE_BOOL};
+		return true;
+	case SCHEMA_KIND_INT:
+	case SCHEMA_KIND_FLOAT:
+		*ret_value = value_int(0);
+		return true;
+	case SCHEMA_KIND_TEXT:
+		*ret_value = value_text_of("");
+		return true;
+	case SCHEMA_KIND_LIST:
+		*ret_value = (struct value){.kind = VALUE_LIST};
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void fill_text(const struct reply_schema *schema, const char *name, const char *text, struct arena *arena,
 		      struct value *reply)
 {
@@ -99,10 +121,13 @@ struct value reply_schema_fill(const struct reply_schema *schema, const struct v
 
 	for (size_t i = 0; i < schema_type_field_count(schema->type); i++) {
 		struct schema_field field = schema_type_field(schema->type, i);
-		const struct value *given = value_get(body, field.name);
+		const struct value *given = body ? value_get(body, field.name) : NULL;
+		struct value empty;
 
 		if (given && is_copied(given, field.kind))
 			value_set(arena, &reply, field.name, *given);
+		else if (!field.is_optional && empty_of(field.kind, &empty))
+			value_set(arena, &reply, field.name, empty);
 	}
 	fill_text(schema, "reason", reason, arena, &reply);
 	fill_text(schema, "detail", detail, arena, &reply);

@@ -29,7 +29,8 @@ NODISCARD int reply_schema_encode(const struct reply_schema *schema, const struc
 
 /*
  * A reply that no handler made: the texts, numbers and booleans that command and reply both have by name, and `reason` and
- * `detail` where the reply has such fields. All other fields take their default.
+ * `detail` where the reply has such fields. All other fields take their default, or are
+ * empty where there is none. `body` NULL: the command cannot be read.
  */
 struct value reply_schema_fill(const struct reply_schema *schema, const struct value *body, const char *reason,
 			       const char *detail, struct arena *arena);

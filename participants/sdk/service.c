@@ -24,6 +24,7 @@ struct settings {
 	const char *environment;
 	const char *log_level;
 	const char *log_format;
+	int64_t tries;
 };
 
 /* One connection for each HTTP thread that needs one at a time; they are kept. */
@@ -101,6 +102,16 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .help = "name of this process in its consumer group, the same after each restart; without one the "
 			 "group is rebalanced at every start and end",
 		 .place = &settings->instance},
+		{.flag = "command-tries",
+		 .environment = "COMMAND_TRIES",
+		 .type = OPTION_INT,
+		 .default_text = "10",
+		 .min = 1,
+		 .max = 1000,
+		 .value_name = "N",
+		 .help = "how often a command that fails transiently is tried, first at once, then through the retry "
+			 "topics, before it is a dead letter",
+		 .place = &settings->tries},
 		{.flag = "environment",
 		 .environment = "ENVIRONMENT",
 		 .default_text = "development",
@@ -344,6 +355,7 @@ static void make_participant(struct running *running)
 		.handlers = service->handlers,
 		.handler_count = service->handler_count,
 		.ctx = service->ctx,
+		.tries_max = (int)settings->tries,
 	};
 
 	running->participant = participant_new(&options);

@@ -9,6 +9,8 @@
 enum {
 	RETRY_IN_PLACE_MS = 2000,
 	RETRY_FIRST_MS = 300,
+	RETRY_SHORT_TRIES = 6,    /* up to so many tries the short retry topic is used */
+	UNKNOWN_SCHEMA_TRIES = 3, /* a schema may be registered a moment after its first record */
 };
 
 /* Commands of one topic that are tried together. */
@@ -24,41 +26,6 @@ const struct reply_schema *turn_reply_schema(const struct turn *turn, const char
 			return &turn->reply_schemas[i];
 	assert(false); /* a reply topic that its handler did not declare */
 	return NULL;
-}
-
-/* ---- reading ---- */
-
-static const struct command_handler *find_handler(const struct turn *turn, const char *topic)
-{
-	for (size_t i = 0; i < turn->handler_count; i++)
-		if (strcmp(turn->handlers[i].command_topic, topic) == 0)
-			return &turn->handlers[i];
-	return NULL; /* a topic of an earlier subscription */
-}
-
-static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming *items,
-		      size_t *ret_count, struct error *err)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < kafka_batch_count(batch); i++) {
-		const struct kafka_record *record = kafka_batch_record(batch, i);
-		const struct command_handler *handler = find_handler(turn, record->topic);
-
-		if (!handler)
-			continue;
-		if (incoming_read(record, handler, turn->registry, arena, &items[count], err) == 0) {
-			count++;
-			continue;
-		}
-		if (err->is_retriable)
-			return -1;
-		metric_add(turn->metrics.skipped, 1);
-		log_warn("command_skipped", "topic=%s partition=%d offset=%lld reason=%s", record->topic,
-			 (int)record->partition, (long long)record->offset, LOG_TEXT(err->msg));
-	}
-	*ret_count = count;
-	return 0;
 }
 
 /* ---- answers ---- */
@@ -128,6 +95,112 @@ static void check_handled(const struct command *command)
 	assert(command->outcome != COMMAND_OUTCOME_NONE);
 	assert(command->reply_topic);
 	assert(!command->is_compensation || command->outcome == COMMAND_OUTCOME_SUCCEEDED);
+}
+
+/* ---- side topics ---- */
+
+static void add_letter(struct turn *turn, const struct kafka_record *record, enum side_topic side,
+		       const struct side_note *note)
+{
+	bool is_dead = side == SIDE_TOPIC_DEAD;
+
+	turn->result.letters[turn->result.letter_count] = (struct turn_letter){side, record, *note};
+	turn->result.letters[turn->result.letter_count++].note.service = turn->service;
+	metric_add(is_dead ? turn->metrics.dead : turn->metrics.later, 1);
+	if (is_dead)
+		log_warn("command_dead", "topic=%s partition=%d offset=%lld reason=%s tries=%d detail=%s",
+			 record->topic, (int)record->partition, (long long)record->offset,
+			 dead_reason_name(note->reason), note->tries, LOG_TEXT(note->detail));
+	else
+		log_info("command_retried_later", "topic=%s partition=%d offset=%lld in_ms=%lld tries=%d detail=%s",
+			 record->topic, (int)record->partition, (long long)record->offset,
+			 (long long)side_topic_delay_ms(side), note->tries, LOG_TEXT(note->detail));
+}
+
+/* Neither log nor record shall show rows: what Postgres adds after the semicolon stays here. */
+static const char *shown(const struct error *why, struct arena *arena)
+{
+	return arena_strndup(arena, why->msg, strcspn(why->msg, ";"));
+}
+
+/* ---- reading ---- */
+
+static const struct command_handler *find_handler(const struct turn *turn, const char *topic)
+{
+	for (size_t i = 0; i < turn->handler_count; i++)
+		if (strcmp(turn->handlers[i].command_topic, topic) == 0)
+			return &turn->handlers[i];
+	return NULL; /* a topic of an earlier subscription */
+}
+
+static enum dead_reason reason_of_body(enum err_code code)
+{
+	switch (code) {
+	case ERR_NOT_FOUND:
+		return DEAD_REASON_UNKNOWN_SCHEMA;
+	case ERR_INCOMPATIBLE:
+		return DEAD_REASON_WRONG_TYPE;
+	default:
+		return DEAD_REASON_UNDECODABLE;
+	}
+}
+
+/* A command without a legible value: true when it is to be answered, so that no saga waits for it in vain. */
+static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *arena, const struct error *why)
+{
+	const struct side_note note = {
+		.reason = reason_of_body(why->code), .detail = shown(why, arena), .tries = item->tries + 1};
+	struct error err;
+
+	if (note.reason == DEAD_REASON_UNKNOWN_SCHEMA && note.tries < UNKNOWN_SCHEMA_TRIES &&
+	    !side_topic_is_too_large(item->record)) {
+		add_letter(turn, item->record, SIDE_TOPIC_RETRY_1S, &note);
+		return false;
+	}
+	add_letter(turn, item->record, SIDE_TOPIC_DEAD, &note);
+	if (answer_by_sdk(turn, item, "retriable", dead_reason_name(note.reason), note.detail, arena, &err) == 0)
+		return true;
+	log_warn("command_not_answered", "topic=%s command=%s err=%s, leaving it to its time-out", item->record->topic,
+		 item->command_id, LOG_TEXT(err.msg));
+	return false;
+}
+
+/* Fills the result's items with the commands, and `refused` with those that are answered without having been understood. */
+static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming *refused,
+		      size_t *ret_refused_count, struct error *err)
+{
+	struct incoming *items = turn->result.items;
+	size_t refused_count = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < kafka_batch_count(batch); i++) {
+		const struct kafka_record *record = kafka_batch_record(batch, i);
+		const struct command_handler *handler = find_handler(turn, record->topic);
+		struct incoming *item = &items[count];
+
+		if (!handler)
+			continue;
+		if (incoming_read_headers(record, arena, item, err) < 0) {
+			add_letter(turn, record, SIDE_TOPIC_DEAD,
+				   &(struct side_note){.reason = DEAD_REASON_BAD_HEADERS,
+						       .detail = shown(err, arena),
+						       .tries = side_topic_tries(record) + 1});
+			continue;
+		}
+		item->handler = handler;
+		if (incoming_read_body(item, turn->command_types[handler - turn->handlers], turn->registry, arena,
+				       err) == 0) {
+			count++;
+			continue;
+		}
+		if (err->is_retriable)
+			return -1;
+		if (refuse_body(turn, item, arena, err))
+			refused[refused_count++] = *item;
+	}
+	turn->result.count = count;
+	*ret_refused_count = refused_count;
+	return 0;
 }
 
 /* ---- one try of one group ---- */
@@ -216,32 +289,48 @@ static int64_t jittered(int64_t ms)
 	return ms / 2 + clock_monotonic_us() % (ms / 2 + 1);
 }
 
-/* Neither log nor reply shall show rows: what Postgres adds after the semicolon stays here. */
-static int give_up(struct turn *turn, struct incoming *item, struct arena *arena, const struct error *why,
+/* Later through a retry topic; or never, and then the coordinator is told that it is for it to decide. */
+static int give_up(struct turn *turn, struct incoming *item, int tries, struct arena *arena, const struct error *why,
 		   struct error *err)
 {
-	const char *detail = arena_strndup(arena, why->msg, strcspn(why->msg, ";"));
+	const struct side_note note = {
+		.reason = why->is_retriable ? DEAD_REASON_EXHAUSTED : DEAD_REASON_FAILED,
+		.detail = shown(why, arena),
+		.tries = tries,
+	};
 
-	log_warn("command_failed", "topic=%s command=%s attempt=%d err=%s, answered retriable", item->record->topic,
-		 item->command_id, (int)item->command.attempt, LOG_TEXT(detail));
-	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", detail, arena, err);
+	if (why->is_retriable && tries < turn->tries_max && !side_topic_is_too_large(item->record)) {
+		add_letter(turn, item->record, tries < RETRY_SHORT_TRIES ? SIDE_TOPIC_RETRY_1S : SIDE_TOPIC_RETRY_30S,
+			   &note);
+		return 0;
+	}
+	add_letter(turn, item->record, SIDE_TOPIC_DEAD, &note);
+	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", note.detail, arena,
+			     err);
 }
 
-/* A single command that failed once: again in place while the batch's time lasts, then the coordinator's turn. */
+/* A single command that failed once: again in place while the batch's time lasts, unless it was tried later already. */
 static int run_single(struct turn *turn, struct group group, struct arena *arena, struct error *failure,
 		      struct error *err)
 {
+	struct incoming *item = group.items[0];
+	int tries = item->tries + 1;
 	int64_t wait_ms = RETRY_FIRST_MS;
 
-	while (failure->is_retriable && clock_monotonic_us() + wait_ms * 1000 < turn->retry_until_us) {
+	while (failure->is_retriable && item->tries == 0 && tries < turn->tries_max &&
+	       clock_monotonic_us() + wait_ms * 1000 < turn->retry_until_us) {
 		if (turn->wait(turn->wait_ctx, jittered(wait_ms)))
 			return error_set(err, ERR_UNAVAILABLE, "the participant is stopping");
 		if (try_group(turn, group, arena, failure) == 0)
 			return 0;
 		forget_answers(group);
+		tries++;
 		wait_ms *= 2;
 	}
-	return give_up(turn, group.items[0], arena, failure, err);
+	/* It may have been the database that went away in between. */
+	if (turn->pg && pg_connect(turn->pg, err) < 0)
+		return -1;
+	return give_up(turn, item, tries, arena, failure, err);
 }
 
 static int run_group(struct turn *turn, struct group group, struct arena *arena, struct error *err)
@@ -269,6 +358,8 @@ static int run_group(struct turn *turn, struct group group, struct arena *arena,
 
 static void count_item(const struct turn *turn, const struct incoming *item)
 {
+	if (!item->outcome)
+		return; /* its letter was counted */
 	if (strcmp(item->outcome, "retriable") == 0)
 		metric_add(turn->metrics.retriable, 1);
 	else if (item->same || item->entry.verdict == INBOX_DONE)
@@ -294,28 +385,33 @@ static int run_round(struct turn *turn, int round, const struct command_handler 
 	return run_group(turn, group, arena, err);
 }
 
-int turn_run(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming **ret_items,
-	     size_t *ret_count, struct error *err)
+int turn_run(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct turn_result *ret_result,
+	     struct error *err)
 {
-	struct incoming *items = arena_zalloc(arena, (kafka_batch_count(batch) + 1) * sizeof(*items));
-	size_t count = 0;
+	size_t max = kafka_batch_count(batch) + 1;
+	struct incoming *items = arena_zalloc(arena, max * sizeof(*items));
+	struct incoming *refused = arena_zalloc(arena, max * sizeof(*refused));
+	size_t refused_count = 0;
 
 	turn->retry_until_us = clock_monotonic_us() + RETRY_IN_PLACE_MS * 1000;
-	if (read_batch(turn, batch, arena, items, &count, err) < 0)
+	turn->result =
+		(struct turn_result){.items = items, .letters = arena_zalloc(arena, max * sizeof(struct turn_letter))};
+	if (read_batch(turn, batch, arena, refused, &refused_count, err) < 0)
 		return -1;
-	incoming_relate(items, count);
+	incoming_relate(items, turn->result.count);
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < turn->handler_count; i++)
-			if (run_round(turn, round, &turn->handlers[i], items, count, arena, err) < 0)
+			if (run_round(turn, round, &turn->handlers[i], items, turn->result.count, arena, err) < 0)
 				return -1;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < turn->result.count; i++) {
 		if (items[i].same) {
 			items[i].outcome = items[i].same->outcome;
 			items[i].entry = items[i].same->entry;
 		}
 		count_item(turn, &items[i]);
 	}
-	*ret_items = items;
-	*ret_count = count;
+	memcpy(items + turn->result.count, refused, refused_count * sizeof(*items));
+	turn->result.count += refused_count;
+	*ret_result = turn->result;
 	return 0;
 }

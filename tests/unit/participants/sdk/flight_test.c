@@ -12,7 +12,7 @@
 static void lands_when_every_record_is_confirmed(void **state)
 {
 	_cleanup_(flight_releasep)
-	struct flight *flight = flight_new();
+	struct flight *flight = flight_new(false);
 	struct error err;
 
 	(void)state;
@@ -29,7 +29,7 @@ static void lands_when_every_record_is_confirmed(void **state)
 static void fails_for_what_may_arrive_when_sent_again(void **state)
 {
 	_cleanup_(flight_releasep)
-	struct flight *flight = flight_new();
+	struct flight *flight = flight_new(false);
 	struct error away;
 	struct error large;
 	struct error err;
@@ -46,9 +46,24 @@ static void fails_for_what_may_arrive_when_sent_again(void **state)
 	assert_string_equal(err.msg, "broker away");
 }
 
+static void fails_for_everything_where_nothing_may_be_lost(void **state)
+{
+	_cleanup_(flight_releasep)
+	struct flight *flight = flight_new(true);
+	struct error missing;
+	struct error err;
+
+	(void)state;
+	(void)error_set(&missing, ERR_NOT_FOUND, "no such topic");
+	flight_add(flight);
+	flight_confirm(flight, &missing);
+	assert_int_equal(flight_result(flight, &err), -1);
+	assert_string_equal(err.msg, "no such topic");
+}
+
 static void outlives_its_owner_until_the_last_report(void **state)
 {
-	struct flight *flight = flight_new();
+	struct flight *flight = flight_new(false);
 
 	(void)state;
 	flight_add(flight);
@@ -61,6 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lands_when_every_record_is_confirmed),
 		cmocka_unit_test(fails_for_what_may_arrive_when_sent_again),
+		cmocka_unit_test(fails_for_everything_where_nothing_may_be_lost),
 		cmocka_unit_test(outlives_its_owner_until_the_last_report),
 	};
 

@@ -13,6 +13,11 @@
 
 static void set(struct kafka_record *record, const char *name, const char *value)
 {
+	for (size_t i = 0; i < record->header_count; i++)
+		if (strcmp(record->headers[i].name, name) == 0) {
+			record->headers[i].value = bytes_of_text(value);
+			return;
+		}
 	record->headers[record->header_count++] = (struct kafka_header){name, bytes_of_text(value)};
 }
 
@@ -83,6 +88,66 @@ static void names_the_header_that_is_missing_or_wrong(void **state)
 		assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), -1);
 		assert_false(err.is_retriable);
 		assert_non_null(strstr(err.msg, cases[i].name));
+		arena_release(&arena);
+	}
+}
+
+static void refuses_headers_that_contradict_each_other(void **state)
+{
+	struct kafka_record record = command_record();
+	struct incoming item;
+	struct arena arena;
+	struct error err;
+
+	(void)state;
+	arena_init(&arena, 0);
+	record.headers[record.header_count++] = (struct kafka_header){"saga-attempt", bytes_of_text("2")};
+	record.headers[record.header_count++] = (struct kafka_header){"note", bytes_of_text("a")};
+	record.headers[record.header_count++] = (struct kafka_header){"note", bytes_of_text("b")};
+	assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), 0); /* the same twice, and a stranger's */
+	record.headers[record.header_count++] = (struct kafka_header){"saga-attempt", bytes_of_text("3")};
+	assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), -1);
+	assert_non_null(strstr(err.msg, "saga-attempt"));
+	arena_release(&arena);
+}
+
+static void refuses_more_headers_than_it_reads(void **state)
+{
+	struct kafka_record record = command_record();
+	char large[KAFKA_HEADER_BYTES_MAX + 1];
+	struct incoming item;
+	struct arena arena;
+	struct error err;
+
+	(void)state;
+	arena_init(&arena, 0);
+	record.has_more_headers = true;
+	assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), -1);
+	record.has_more_headers = false;
+	memset(large, 'x', sizeof(large));
+	record.headers[record.header_count++] = (struct kafka_header){"note", {(uint8_t *)large, sizeof(large)}};
+	assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), -1);
+	arena_release(&arena);
+}
+
+static void remembers_the_tries_of_a_retry_topic(void **state)
+{
+	static const struct {
+		const char *text;
+		int tries;
+	} cases[] = {{"4", 4}, {"", 0}, {"-1", 0}, {"9999999999", 0}, {"x", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct kafka_record record = command_record();
+		struct incoming item;
+		struct arena arena;
+		struct error err;
+
+		arena_init(&arena, 0);
+		set(&record, "retry-tries", cases[i].text);
+		assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), 0);
+		assert_int_equal(item.tries, cases[i].tries);
 		arena_release(&arena);
 	}
 }
@@ -216,6 +281,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_the_headers_of_a_command),
 		cmocka_unit_test(names_the_header_that_is_missing_or_wrong),
+		cmocka_unit_test(refuses_headers_that_contradict_each_other),
+		cmocka_unit_test(refuses_more_headers_than_it_reads),
+		cmocka_unit_test(remembers_the_tries_of_a_retry_topic),
 		cmocka_unit_test(refuses_a_record_without_key),
 		cmocka_unit_test(answers_with_the_headers_of_the_contract),
 		cmocka_unit_test(says_when_a_compensation_had_no_effect),
