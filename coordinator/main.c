@@ -93,6 +93,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 	if (bus_new(&(struct bus_options){.kafka = settings_kafka(settings),
 					  .instance = settings->instance,
 					  .catalog = self->catalog,
+					  .registry = self->registry,
 					  .metrics = self->metrics},
 		    &self->bus, err))
 		return -1;

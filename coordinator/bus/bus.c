@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/bus/held_batch.h"
+#include "coordinator/bus/screen.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -18,19 +20,10 @@ enum {
 	RETRY_MS = 1000, /* after a failed poll or subscription */
 	PING_MS = 2000,  /* between two looks at the brokers */
 	PING_WAIT_MS = 1000,
-	BLOCKED_MS = 1000, /* after a full queue: nothing is handed to librdkafka for so long */
-	WARN_MS = 10000,   /* between two lines about commands that were not sent */
-};
-
-/* A batch that is with the engine, or done and waiting for its turn. */
-struct held_batch {
-	struct bus_batch batch; /* first: the engine gives it back */
-	struct held_batch *next;
-	struct bus *bus;
-	struct kafka_batch *kafka;
-	struct arena arena;
-	bool is_done; /* guarded by bus->mu, as the next */
-	bool is_committed;
+	BLOCKED_MS = 1000,        /* after a full queue: nothing is handed to librdkafka for so long */
+	UNKNOWN_SCHEMA_MS = 500,  /* before a schema that the registry does not know is asked for again */
+	LETTER_TROUBLE_MS = 5000, /* how long health speaks of a dead letter that could not be written */
+	WARN_MS = 10000,          /* between two lines about commands that were not sent */
 };
 
 struct bus_metrics {
@@ -39,6 +32,7 @@ struct bus_metrics {
 	struct metric *not_sent;
 	struct metric *lag;
 	struct metric *is_up;
+	struct metric *dead;
 };
 
 struct bus {
@@ -46,6 +40,7 @@ struct bus {
 	char *group;
 	char *instance;
 	struct catalog *catalog;
+	struct screen *screen;
 	struct engine *engine;
 	struct bus_metrics metrics;
 	size_t batch_max;
@@ -61,6 +56,7 @@ struct bus {
 	struct held_batch *oldest;
 	struct held_batch **newest_end;
 	size_t in_flight;
+	int64_t letters_at_ms; /* not before that a dead letter is sent; 0: at once */
 	uint64_t generation;
 	int64_t ping_at_ms;
 	bool is_abandoned; /* a batch was not committed: no later offset may be stored */
@@ -69,11 +65,14 @@ struct bus {
 	int64_t blocked_until_ms;
 
 	_Atomic int64_t warned_ms;
+	_Atomic int64_t letter_warned_ms;
 	pthread_mutex_t mu;
 	pthread_cond_t changed; /* a batch is done, or the thread shall end */
-	bool is_up;             /* guarded by mu, as the next two */
+	bool is_up;             /* guarded by mu, as all that follow */
 	int brokers;
 	char problem[160];
+	char letter_problem[160];
+	int64_t letters_waiting_until_ms;
 };
 
 static int64_t now_ms(void)
@@ -113,12 +112,15 @@ static void note_not_sent(struct bus *bus, size_t count, const struct error *err
 		log_warn("commands_not_sent", "count=%zu err=%s, leaving them to the sweep", count, LOG_TEXT(err->msg));
 }
 
+static void on_letter_delivered(struct bus *bus, struct rejection *rejection, const struct error *err);
+
 static void on_delivered(void *ctx, void *token, const struct error *err)
 {
 	struct bus *bus = ctx;
 
-	(void)token; /* the bus itself; it is there to be told at all */
-	if (err)
+	if (token != bus) /* which stands for all commands */
+		on_letter_delivered(bus, token, err);
+	else if (err)
 		note_not_sent(bus, 1, err);
 	else
 		metric_add(bus->metrics.sent, 1);
@@ -176,8 +178,8 @@ static bool health(void *ctx, char *ret_text, size_t text_len)
 	bool is_up;
 
 	(void)pthread_mutex_lock(&bus->mu);
-	is_up = bus->is_up;
-	(void)snprintf(ret_text, text_len, "%s", bus->problem);
+	is_up = bus->is_up && now_ms() >= bus->letters_waiting_until_ms;
+	(void)snprintf(ret_text, text_len, "%s", bus->is_up && !is_up ? bus->letter_problem : bus->problem);
 	(void)pthread_mutex_unlock(&bus->mu);
 	return is_up;
 }
@@ -216,42 +218,71 @@ static void on_done(struct bus_batch *batch, bool is_committed)
 	(void)pthread_mutex_unlock(&bus->mu);
 }
 
-static struct held_batch *held_batch_new(struct bus *bus, struct kafka_batch *kafka)
+/* ---- dead letters ---- */
+
+static void note_letter_failed(struct bus *bus, const struct error *err)
 {
-	struct held_batch *held = xcalloc(1, sizeof(*held));
-	size_t count = kafka_batch_count(kafka);
-	struct bus_record *records;
+	int64_t last_ms = atomic_load(&bus->letter_warned_ms);
+	int64_t time_ms = now_ms();
 
-	arena_init(&held->arena, 0);
-	records = arena_alloc(&held->arena, count * sizeof(*records));
-	for (size_t i = 0; i < count; i++) {
-		const struct kafka_record *record = kafka_batch_record(kafka, i);
-		struct bus_header *headers = arena_alloc(&held->arena, (record->header_count + 1) * sizeof(*headers));
+	(void)pthread_mutex_lock(&bus->mu);
+	bus->letters_waiting_until_ms = time_ms + LETTER_TROUBLE_MS;
+	(void)snprintf(bus->letter_problem, sizeof(bus->letter_problem), "dead letters cannot be written: %.120s",
+		       err->msg);
+	(void)pthread_mutex_unlock(&bus->mu);
+	if (time_ms - last_ms >= WARN_MS && atomic_compare_exchange_strong(&bus->letter_warned_ms, &last_ms, time_ms))
+		log_error("dead_letter_not_written", "err=%s, trying until it is; is the topic there?",
+			  LOG_TEXT(err->msg));
+}
 
-		for (size_t j = 0; j < record->header_count; j++)
-			headers[j] = (struct bus_header){record->headers[j].name, record->headers[j].value};
-		records[i] = (struct bus_record){
-			.topic = record->topic,
-			.partition = record->partition,
-			.offset = record->offset,
-			.key = record->key,
-			.value = record->value,
-			.headers = headers,
-			.header_count = record->header_count,
-		};
+/* The producer's thread, or the bus's. */
+static void on_letter_delivered(struct bus *bus, struct rejection *rejection, const struct error *err)
+{
+	if (err)
+		note_letter_failed(bus, err);
+	else
+		metric_add(bus->metrics.dead, 1);
+	atomic_store(&rejection->state, err ? REJECTION_WAITING : REJECTION_SAFE);
+	wake(bus);
+}
+
+static void send_letter(struct bus *bus, struct rejection *rejection)
+{
+	const struct side_note note = {
+		.service = bus->group, .reason = rejection->reason, .detail = rejection->detail, .tries = 1};
+	struct kafka_record record =
+		side_topic_record(SIDE_TOPIC_DEAD, rejection->record, &note, &rejection->held->arena);
+	struct error err;
+
+	atomic_store(&rejection->state, REJECTION_SENT);
+	if (kafka_produce(bus->producer, &record, rejection, &err) < 0)
+		on_letter_delivered(bus, rejection, &err);
+}
+
+/* True when all of the batch's dead letters are safe. What was not is sent again, once a second. */
+static bool are_letters_safe(struct bus *bus, struct held_batch *held)
+{
+	bool may_send = bus->producer && now_ms() >= bus->letters_at_ms;
+	bool is_safe = true;
+	bool was_sent = false;
+
+	for (struct rejection *rejection = held->rejections; rejection; rejection = rejection->next) {
+		int state = atomic_load(&rejection->state);
+
+		if (state == REJECTION_WAITING && may_send) {
+			send_letter(bus, rejection);
+			was_sent = true;
+		}
+		is_safe &= state == REJECTION_SAFE;
 	}
-	held->bus = bus;
-	held->kafka = kafka;
-	held->batch = (struct bus_batch){.records = records, .count = count, .done = on_done};
-	return held;
+	if (was_sent)
+		bus->letters_at_ms = now_ms() + RETRY_MS;
+	else if (is_safe)
+		bus->letters_at_ms = 0;
+	return is_safe;
 }
 
-static void held_batch_free(struct held_batch *held)
-{
-	kafka_batch_free(held->kafka);
-	arena_release(&held->arena);
-	free(held);
-}
+/* ---- settling ---- */
 
 /* Only the oldest ones that are done: a later offset would speak for earlier records, too. */
 static void settle_done(struct bus *bus)
@@ -262,7 +293,7 @@ static void settle_done(struct bus *bus)
 		(void)pthread_mutex_lock(&bus->mu);
 		is_done = held->is_done;
 		(void)pthread_mutex_unlock(&bus->mu);
-		if (!is_done)
+		if (!is_done || (held->is_committed && !are_letters_safe(bus, held)))
 			return;
 		bus->is_abandoned |= !held->is_committed;
 		if (!bus->is_abandoned)
@@ -270,8 +301,41 @@ static void settle_done(struct bus *bus)
 		bus->oldest = held->next;
 		if (!bus->oldest)
 			bus->newest_end = &bus->oldest;
-		bus->in_flight -= held->batch.count;
+		bus->in_flight -= kafka_batch_count(held->kafka);
 		held_batch_free(held);
+	}
+}
+
+/* A schema may be registered a moment after its first record, so an unknown one is asked for twice. */
+static int look_at(struct bus *bus, const struct kafka_record *record, bool *was_patient, enum dead_reason *ret_reason,
+		   struct error *err)
+{
+	if (screen_check(bus->screen, record, ret_reason, err) == 0)
+		return 0;
+	if (*ret_reason != DEAD_REASON_UNKNOWN_SCHEMA || *was_patient)
+		return -1;
+	*was_patient = true; /* once a batch: poison shall not hold up the others for long */
+	wait_ms(bus, UNKNOWN_SCHEMA_MS);
+	return screen_check(bus->screen, record, ret_reason, err);
+}
+
+static void screen_batch(struct bus *bus, struct held_batch *held)
+{
+	bool was_patient = false;
+
+	for (size_t i = 0; i < kafka_batch_count(held->kafka); i++) {
+		const struct kafka_record *record = kafka_batch_record(held->kafka, i);
+		enum dead_reason reason = DEAD_REASON_UNDECODABLE;
+		struct error err;
+
+		if (look_at(bus, record, &was_patient, &reason, &err) == 0) {
+			held_batch_add(held, record);
+			continue;
+		}
+		log_warn("reply_dead", "topic=%s partition=%d offset=%lld reason=%s detail=%s", record->topic,
+			 (int)record->partition, (long long)record->offset, dead_reason_name(reason),
+			 LOG_TEXT(err.msg));
+		held_batch_reject(held, record, reason, err.msg);
 	}
 }
 
@@ -284,10 +348,12 @@ static void hand_over(struct bus *bus, struct kafka_batch *kafka)
 		return;
 	}
 	held = held_batch_new(bus, kafka);
+	held->batch.done = on_done;
+	screen_batch(bus, held);
 	*bus->newest_end = held;
 	bus->newest_end = &held->next;
-	bus->in_flight += held->batch.count;
-	metric_add(bus->metrics.received, held->batch.count);
+	bus->in_flight += kafka_batch_count(kafka);
+	metric_add(bus->metrics.received, kafka_batch_count(kafka));
 	engine_deliver(bus->engine, &held->batch);
 }
 
@@ -440,11 +506,13 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 	bus->group = xstrdup(options->group ? options->group : "saga-coordinator");
 	bus->instance = xstrdup(options->instance);
 	bus->catalog = options->catalog;
+	bus->screen = screen_new(options->registry);
 	bus->batch_max = options->batch_max ? options->batch_max : 1000;
 	bus->in_flight_max = options->in_flight_max ? options->in_flight_max : 20000;
 	bus->newest_end = &bus->oldest;
 	bus->generation = UINT64_MAX;
 	atomic_store(&bus->warned_ms, now_ms() - WARN_MS);
+	atomic_store(&bus->letter_warned_ms, now_ms() - WARN_MS);
 	(void)snprintf(bus->problem, sizeof(bus->problem), "not asked yet");
 	(void)pthread_mutex_init(&bus->mu, NULL); /* cannot fail on Linux; nor can the next four */
 	(void)pthread_condattr_init(&attributes);
@@ -461,6 +529,8 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 		.lag = metrics_gauge(options->metrics, "saga_consumer_lag_records", NULL,
 				     "Records of this instance's reply partitions that are not read yet."),
 		.is_up = metrics_gauge(options->metrics, "saga_broker_up", NULL, "1 while the brokers answer."),
+		.dead = metrics_counter(options->metrics, "saga_replies_dead_total", NULL,
+					"Replies that were put to the dead letters."),
 	};
 	if (kafka_producer_new(&bus->kafka, on_delivered, bus, &bus->producer, err) < 0)
 		return -1;
@@ -493,6 +563,10 @@ void bus_free(struct bus *bus)
 	wake(bus);
 	if (bus->is_running)
 		(void)pthread_join(bus->thread, NULL); /* joined once */
+	/* First, since it reports on dead letters that are part of the batches; what is safe now may be stored. */
+	kafka_producer_free(bus->producer);
+	bus->producer = NULL;
+	settle_done(bus);
 	while (bus->oldest) {
 		struct held_batch *held = bus->oldest;
 
@@ -500,7 +574,7 @@ void bus_free(struct bus *bus)
 		held_batch_free(held);
 	}
 	kafka_consumer_free(atomic_load(&bus->consumer));
-	kafka_producer_free(bus->producer);
+	screen_free(bus->screen);
 	release_options(&bus->kafka);
 	(void)pthread_cond_destroy(&bus->changed);
 	(void)pthread_mutex_destroy(&bus->mu);

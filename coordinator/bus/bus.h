@@ -2,6 +2,8 @@
  * bus.h - Kafka for the engine: replies in, commands out.
  *
  * Guarantees: offsets are stored in the order of reading and only for replies whose consequences are committed.
+ *             What cannot be understood goes to `<topic>.dlq`, and its offset waits until it is safe there; while it
+ *             cannot be written there, health says so, and reading stops when `in_flight_max` records wait behind it.
  *             A broker that is away makes the bus degraded, never makes it give up: what could not be sent is sent again
  *             by the sweep. A member that was fenced by a newer one of the same name ends the process (exit code 1): two
  *             of one name must not go on, and the supervisor starts it anew if that was a mistake.
@@ -24,6 +26,7 @@ struct bus_options {
 	const char *group;    /* NULL: saga-coordinator */
 	const char *instance; /* the group's static member id */
 	struct catalog *catalog;
+	struct registry_client *registry; /* with which replies are looked at (screen.h) */
 	struct metrics *metrics;
 	size_t batch_max;     /* records; 0: 1,000 */
 	size_t in_flight_max; /* records; 0: 20,000 */

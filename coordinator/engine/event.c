@@ -65,11 +65,13 @@ void event_abandon_all(struct engine *engine)
 		end_delivery(engine, engine->newest_delivery, false);
 }
 
-static void note_bad(struct engine *engine, const struct bus_record *record, const char *why)
+static void note_bad(struct engine *engine, struct bus_batch *batch, const struct bus_record *record,
+		     enum bus_reject reject, const char *why)
 {
 	metric_add(engine->metrics.bad, 1);
-	log_warn("reply_bad", "topic=%s partition=%d offset=%lld err=%s, skipping it", record->topic, record->partition,
-		 (long long)record->offset, LOG_TEXT(why));
+	log_warn("reply_bad", "topic=%s partition=%d offset=%lld err=%s, putting it to the dead letters", record->topic,
+		 record->partition, (long long)record->offset, LOG_TEXT(why));
+	batch->reject(batch, record, reject, why);
 }
 
 void event_take_delivery(struct engine *engine, struct delivery_item *item)
@@ -90,7 +92,7 @@ void event_take_delivery(struct engine *engine, struct delivery_item *item)
 		struct error err;
 
 		if (record_read_reply(&batch->records[i], &delivery->arena, &work->reply, &err) < 0) {
-			note_bad(engine, &batch->records[i], err.msg);
+			note_bad(engine, batch, &batch->records[i], BUS_REJECT_HEADERS, err.msg);
 			continue;
 		}
 		work->kind = WORK_REPLY;
@@ -169,7 +171,7 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 	}
 	reply = plan_find_reply(plan, step, work->reply.phase, work->record->topic, work->reply.outcome);
 	if (!reply) {
-		note_bad(engine, work->record,
+		note_bad(engine, work->delivery->batch, work->record, BUS_REJECT_OUTCOME,
 			 "neither the definition's mapping of topics nor the header 'saga-outcome' says the outcome");
 		return MADE_NOTHING;
 	}
@@ -187,7 +189,7 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 	    !plan->steps[step].is_reply_kept)
 		return MADE_EVENT;
 	if (check_kept_reply(engine, plan, work->record, &err) < 0) {
-		note_bad(engine, work->record, err.msg);
+		note_bad(engine, work->delivery->batch, work->record, BUS_REJECT_VALUE, err.msg);
 		return MADE_NOTHING;
 	}
 	event->reply = work->record->value;

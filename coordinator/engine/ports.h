@@ -155,10 +155,21 @@ struct bus_port {
 	bool (*health)(void *ctx, char *ret_text, size_t text_len);
 };
 
+/* What is wrong with a reply. */
+enum bus_reject {
+	BUS_REJECT_HEADERS,
+	BUS_REJECT_OUTCOME, /* neither the definition nor a header says it */
+	BUS_REJECT_VALUE,   /* cannot be decoded */
+};
+
 /* Replies that the bus has read. The bus keeps it and all it points to until `done`. */
 struct bus_batch {
 	const struct bus_record *records;
 	size_t count;
+	/* Before `done`, on the engine's thread, possibly again for the same record: nobody can make sense of it, so it
+	 * goes to the dead letters, and its offset waits for that. Must only enqueue; copies the texts. */
+	void (*reject)(struct bus_batch *batch, const struct bus_record *record, enum bus_reject reject,
+		       const char *detail);
 	/* Once, on the engine's thread, after the commit of all that the records caused: then their offsets may be
 	 * stored. is_committed false: the engine ends before that; the records must be read again by whoever comes next.
 	 * Must only enqueue and return. */

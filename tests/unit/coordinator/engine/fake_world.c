@@ -548,6 +548,15 @@ static void batch_done(struct bus_batch *batch, bool is_committed)
 		fake->world->batches_abandoned++;
 }
 
+static void batch_reject(struct bus_batch *batch, const struct bus_record *record, enum bus_reject reject,
+			 const char *detail)
+{
+	struct fake_batch *fake = (struct fake_batch *)batch;
+
+	assert(record >= batch->records && record < batch->records + batch->count && *detail);
+	fake->world->rejected[reject]++;
+}
+
 void fake_deliver(struct fake_world *world, struct engine *engine, const struct bus_record *records, size_t count)
 {
 	struct fake_batch *fake = arena_zalloc(&world->arena, sizeof(*fake));
@@ -555,6 +564,7 @@ void fake_deliver(struct fake_world *world, struct engine *engine, const struct 
 	fake->batch.records = arena_copy(&world->arena, records, count * sizeof(*records));
 	fake->batch.count = count;
 	fake->batch.done = batch_done;
+	fake->batch.reject = batch_reject;
 	fake->world = world;
 	engine_deliver(engine, &fake->batch);
 }

@@ -50,6 +50,7 @@ struct fake_world {
 	bool is_assigned;
 	bool is_definition_away;
 	size_t batches_done;
+	int rejected[BUS_REJECT_VALUE + 1]; /* replies, by reason */
 	size_t batches_abandoned;
 	struct metrics *metrics[FAKE_ENGINES_MAX]; /* one set an engine */
 	size_t engine_count;

@@ -298,7 +298,7 @@ static void replies_of_unknown_sagas_and_steps_are_counted_and_let_go(void **unu
 	end(&f);
 }
 
-static void replies_that_cannot_be_understood_are_counted_and_let_go(void **unused)
+static void replies_that_cannot_be_understood_are_rejected_with_their_reason(void **unused)
 {
 	struct fixture f = begin("k");
 	const struct bus_record bare = {.topic = "replies"};
@@ -309,6 +309,8 @@ static void replies_that_cannot_be_understood_are_counted_and_let_go(void **unus
 	reply(&f, "succeeded");
 	fake_turns(f.engine);
 	assert_int_equal(fake_metric(f.world, "saga_replies_bad_total"), 2);
+	assert_int_equal(f.world->rejected[BUS_REJECT_HEADERS], 1);
+	assert_int_equal(f.world->rejected[BUS_REJECT_OUTCOME], 1);
 	assert_int_equal(f.world->batches_done, 3);
 	/* `charge` keeps its reply, which must be in wire format. */
 	fake_deliver(f.world, f.engine,
@@ -326,6 +328,7 @@ static void replies_that_cannot_be_understood_are_counted_and_let_go(void **unus
 		     1);
 	fake_turns(f.engine);
 	assert_int_equal(fake_metric(f.world, "saga_replies_bad_total"), 3);
+	assert_int_equal(f.world->rejected[BUS_REJECT_VALUE], 1);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
 	end(&f);
 }
@@ -375,7 +378,7 @@ int main(void)
 		cmocka_unit_test(a_refused_change_does_not_block_the_others),
 		cmocka_unit_test(the_good_events_of_a_refused_change_go_through),
 		cmocka_unit_test(replies_of_unknown_sagas_and_steps_are_counted_and_let_go),
-		cmocka_unit_test(replies_that_cannot_be_understood_are_counted_and_let_go),
+		cmocka_unit_test(replies_that_cannot_be_understood_are_rejected_with_their_reason),
 		cmocka_unit_test(what_is_unsettled_at_the_end_is_given_back),
 		cmocka_unit_test(the_threads_run_turns_and_drain),
 	};
