@@ -38,6 +38,7 @@ class TestStack:
         self.folders.make()
         self._killed: set[str] = set()
         self._suspended: set[str] = set()
+        os.environ.setdefault("COMMAND_TRIES", "6")  # so that tests see the end of the retry topics within seconds
         options = Options()
         self.stack = Stack(self.folders, options, ports.choose(port_names(options), _port_base()), self._log, restart=False)
         self.group = self.stack.group

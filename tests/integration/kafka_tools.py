@@ -10,6 +10,9 @@ from typing import Any
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 
+Headers = dict[str, Any] | list[tuple[str, Any]]  # pairs where a name repeats
+
+
 def headers_of(message: Message) -> dict[str, str]:
     return {name: (value or b"").decode() for name, value in message.headers() or []}
 
@@ -38,14 +41,14 @@ def read_until(
         consumer.close()
 
 
-def send(bootstrap: str, topic: str, key: str | None, value: bytes | None, headers: dict[str, Any]) -> None:
+def send(bootstrap: str, topic: str, key: str | None, value: bytes | None, headers: Headers) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
     failures: list[Any] = []
     producer.produce(
         topic,
         key=key,
         value=value,
-        headers=[(name, str(text)) for name, text in headers.items()],
+        headers=[(name, str(text)) for name, text in (headers.items() if isinstance(headers, dict) else headers)],
         on_delivery=lambda error, _: failures.append(error) if error else None,
     )
     assert producer.flush(10) == 0

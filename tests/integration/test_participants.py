@@ -111,39 +111,6 @@ def test_avro_command_is_served_as_well(participant: Participant) -> None:
     assert participant.shop.stock(product) == (5, 0)
 
 
-@pytest.mark.parametrize("service", ["order.create.command", "payment.charge.command", "inventory.reserve.command"])
-def test_poison_does_not_stop_the_others(participant: Participant, shop: Shop, service: str) -> None:
-    headers = command_headers(participant.saga, "any", "forward")
-    for value in (None, b"", b"\x00\x00", b"\x01\x00\x00\x00\x01x", b"\x00\x7f\xff\xff\xff\x00\x08", b"plain text"):
-        for number in range(6):
-            send(participant.bootstrap, service, f"poison-{number}", value, headers)
-    send(participant.bootstrap, service, "no-headers", b"\x00\x00\x00\x00\x01\x00\x0a\x01x", {})
-    status, answer = shop.checkout()
-    assert status in (200, 202), answer
-    assert shop.finished(answer["sagaId"]).step == "COMPLETED"
-
-
-def test_replies_of_no_saga_and_garbage_change_nothing(participant: Participant, shop: Shop) -> None:
-    """The coordinator's side: unknown saga, unknown step, no headers, undecodable values."""
-    started = shop.start(shop.input(force_payment_fail=True)).saga
-    ended = shop.finished(started.saga_id)
-    for headers in (
-        command_headers(str(uuid.uuid4()), "charge-payment", "forward") | {"saga-outcome": "succeeded"},
-        command_headers(started.saga_id, "no-such-step", "forward") | {"saga-outcome": "succeeded"},
-        command_headers(started.saga_id, "charge-payment", "sideways") | {"saga-outcome": "succeeded"},
-        command_headers("not-a-uuid", "charge-payment", "forward") | {"saga-outcome": "succeeded"},
-        command_headers(started.saga_id, "charge-payment", "forward") | {"saga-outcome": "succeeded"},
-        {},
-    ):
-        for value in (None, b"", b"junk", b"\x00\x7f\xff\xff\xff\x00\x08"):
-            send(participant.bootstrap, "payment.charged", participant.order, value, headers)
-    again = shop.start(shop.input(force_payment_fail=True)).saga
-    shop.finished(again.saga_id)  # the partition's later records are served
-    after = shop.get(started.saga_id)
-    assert (after.version, after.state) == (ended.version, ended.state)
-    wait_until(lambda: shop.checkout()[0] == 200, "checkouts go on")
-
-
 def test_ship_once_and_call_back(participant: Participant, shop: Shop) -> None:
     items = [{"product_id": "prod-1", "quantity": 1}]
     participant.command("shipping.ship.command", "ship", user_id="u", items=items)
