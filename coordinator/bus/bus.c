@@ -58,6 +58,8 @@ struct bus {
 	size_t in_flight;
 	int64_t letters_at_ms; /* not before that a dead letter is sent; 0: at once */
 	uint64_t generation;
+	char **topics; /* of the subscription */
+	size_t topic_count;
 	int64_t ping_at_ms;
 	bool is_abandoned; /* a batch was not committed: no later offset may be stored */
 
@@ -371,6 +373,27 @@ static int subscribe(struct bus *bus, const char *const *topics, size_t count, s
 	return 0;
 }
 
+/* A subscription makes the group give out its partitions anew, so one to the same topics would only hold up replies. */
+static bool is_news(const struct bus *bus, const char *const *topics, size_t count)
+{
+	if (count == 0 || count != bus->topic_count)
+		return count > 0;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(topics[i], bus->topics[i]) != 0)
+			return true;
+	return false;
+}
+
+static void keep_topics(struct bus *bus, const char *const *topics, size_t count)
+{
+	for (size_t i = 0; i < bus->topic_count; i++)
+		free(bus->topics[i]);
+	bus->topics = xrealloc_array(bus->topics, count + 1, sizeof(*bus->topics));
+	for (size_t i = 0; i < count; i++)
+		bus->topics[i] = xstrdup(topics[i]);
+	bus->topic_count = count;
+}
+
 /* Follows the catalog: reads what its replies come on, and learns what its commands go to. */
 static int keep_subscribed(struct bus *bus, struct error *err)
 {
@@ -384,9 +407,12 @@ static int keep_subscribed(struct bus *bus, struct error *err)
 	if (generation == bus->generation)
 		return 0;
 	count = catalog_reply_topics(bus->catalog, &arena, &topics);
-	if (count > 0 && subscribe(bus, topics, count, err) < 0)
-		return -1;
-	log_info("bus_subscribed", "topics=%zu", count);
+	if (is_news(bus, topics, count)) {
+		if (subscribe(bus, topics, count, err) < 0)
+			return -1;
+		keep_topics(bus, topics, count);
+		log_info("bus_subscribed", "topics=%zu", count);
+	}
 	count = catalog_command_topics(bus->catalog, &arena, &topics);
 	kafka_producer_prepare(bus->producer, topics, count);
 	bus->generation = generation;
@@ -468,33 +494,6 @@ static void *run(void *arg)
 
 /* ---- life ---- */
 
-static struct kafka_options copy_options(const struct kafka_options *options)
-{
-	struct text_pair *properties = xcalloc(options->property_count + 1, sizeof(*properties));
-
-	for (size_t i = 0; i < options->property_count; i++) {
-		properties[i].name = xstrdup(options->properties[i].name);
-		properties[i].value = xstrdup(options->properties[i].value);
-	}
-	return (struct kafka_options){
-		.brokers = xstrdup(options->brokers),
-		.client_id = xstrdup(options->client_id ? options->client_id : "saga-coordinator"),
-		.properties = properties,
-		.property_count = options->property_count,
-	};
-}
-
-static void release_options(struct kafka_options *options)
-{
-	for (size_t i = 0; i < options->property_count; i++) {
-		free((char *)options->properties[i].name);
-		free((char *)options->properties[i].value);
-	}
-	free((struct text_pair *)options->properties);
-	free((char *)options->brokers);
-	free((char *)options->client_id);
-}
-
 int bus_new(const struct bus_options *options, struct bus **ret_bus, struct error *err)
 {
 	_cleanup_(bus_freep)
@@ -502,7 +501,7 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 	pthread_condattr_t attributes;
 
 	assert(options->instance);
-	bus->kafka = copy_options(&options->kafka);
+	bus->kafka = kafka_options_copy(&options->kafka);
 	bus->group = xstrdup(options->group ? options->group : "saga-coordinator");
 	bus->instance = xstrdup(options->instance);
 	bus->catalog = options->catalog;
@@ -575,7 +574,9 @@ void bus_free(struct bus *bus)
 	}
 	kafka_consumer_free(atomic_load(&bus->consumer));
 	screen_free(bus->screen);
-	release_options(&bus->kafka);
+	keep_topics(bus, NULL, 0);
+	free(bus->topics);
+	kafka_options_release(&bus->kafka);
 	(void)pthread_cond_destroy(&bus->changed);
 	(void)pthread_mutex_destroy(&bus->mu);
 	free(bus->group);

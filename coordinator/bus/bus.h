@@ -26,7 +26,7 @@ struct bus_options {
 	const char *group;    /* NULL: saga-coordinator */
 	const char *instance; /* the group's static member id */
 	struct catalog *catalog;
-	struct registry_client *registry; /* with which replies are looked at (screen.h) */
+	struct registry_client *registry; /* with which replies are looked at (screen.h); NULL: their values are not */
 	struct metrics *metrics;
 	size_t batch_max;     /* records; 0: 1,000 */
 	size_t in_flight_max; /* records; 0: 20,000 */

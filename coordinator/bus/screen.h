@@ -6,7 +6,7 @@
  * Guarantees: while the registry is away nothing is refused for that: a reply in a schema that was never seen goes on
  *             unread, and the engine looks at it when it needs it.
  * Threads:    the bus's; may block for the registry at the first sight of a schema or topic.
- * Ownership:  borrows the registry client.
+ * Ownership:  borrows the registry client; NULL: only headers are looked at.
  */
 #ifndef COORDINATOR_BUS_SCREEN_H
 #define COORDINATOR_BUS_SCREEN_H

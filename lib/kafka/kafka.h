@@ -29,6 +29,10 @@ struct kafka_options {
 /* Adds every property that librdkafka does not know or whose value it refuses; its place is its name behind `prefix`. */
 void kafka_options_check(const struct kafka_options *options, const char *prefix, struct problems *problems);
 
+/* A copy that lives as long as its owner needs, and its end. */
+struct kafka_options kafka_options_copy(const struct kafka_options *options);
+void kafka_options_release(struct kafka_options *options);
+
 struct kafka_header {
 	const char *name;
 	struct bytes value;

@@ -19,10 +19,6 @@ DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy)
 /* Takes the configuration also when it fails. */
 NODISCARD int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err);
 
-/* A copy that lives as long as its owner needs, and its end. */
-struct kafka_options kafka_options_copy(const struct kafka_options *options);
-void kafka_options_release(struct kafka_options *options);
-
 /* Sets `*err` by the kind of librdkafka's error; `what` says what was tried. Returns -1. */
 int kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *what, const char *detail);
 

@@ -439,6 +439,41 @@ static void health_says_whether_brokers_answer(void **state)
 	end_bus(bus);
 }
 
+/* ---- dead letters ---- */
+
+static bool is_in_trouble(void *bus)
+{
+	struct bus_port port = bus_engine_port(bus);
+	char text[160];
+
+	return !port.health(port.ctx, text, sizeof(text)) && strstr(text, "dead letters cannot be written");
+}
+
+static void offsets_wait_until_dead_letters_are_safe(void **state)
+{
+	struct bus *bus = run_bus(1, 0);
+	size_t none = 0;
+	size_t both = 2;
+
+	(void)state;
+	fake_kafka_fail_produce("replies.dlq", ERR_NOT_FOUND);
+	fake_kafka_append("replies", "bad");
+	fake_kafka_append("replies", "good");
+	await_batches(2);
+	batches[0]->reject(batches[0], &batches[0]->records[0], BUS_REJECT_HEADERS, "no saga-id");
+	batches[0]->reject(batches[0], &batches[0]->records[0], BUS_REJECT_HEADERS, "no saga-id"); /* applied again */
+	finish(0, true);
+	finish(1, true);
+	await(is_in_trouble, bus);
+	assert_true(is_committed_up_to(&none));
+	fake_kafka_fail_produce(NULL, 0);
+	await(is_committed_up_to, &both);
+	assert_string_equal(fake_kafka_produced()->topic, "replies.dlq");
+	assert_true(bytes_equal_text(*kafka_record_header(fake_kafka_produced(), "dlq-reason"), "bad_headers"));
+	assert_int_equal(counted("saga_replies_dead_total"), 1);
+	end_bus(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup(reading_pauses_while_the_engine_has_its_hands_full, set_up),
 		cmocka_unit_test_setup(records_are_read_in_batches, set_up),
 		cmocka_unit_test_setup(a_stopped_intake_still_settles_what_was_read, set_up),
+		cmocka_unit_test_setup(offsets_wait_until_dead_letters_are_safe, set_up),
 		cmocka_unit_test_setup(new_definitions_are_listened_to, set_up),
 		cmocka_unit_test_setup(a_failed_poll_is_tried_again, set_up),
 		cmocka_unit_test_setup(a_member_that_was_fenced_ends_its_process, set_up),
