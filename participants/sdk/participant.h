@@ -32,7 +32,7 @@
 enum command_outcome {
 	COMMAND_OUTCOME_NONE,      /* not answered: a bug of the handler */
 	COMMAND_OUTCOME_SUCCEEDED, /* final */
-	COMMAND_OUTCOME_REJECTED,  /* final: the business says no; had no effect */
+	COMMAND_OUTCOME_REJECTED, /* final: the business says no; had no effect. A compensation's is answered `retriable` */
 };
 
 struct command {

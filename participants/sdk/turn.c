@@ -94,7 +94,18 @@ static void check_handled(const struct command *command)
 {
 	assert(command->outcome != COMMAND_OUTCOME_NONE);
 	assert(command->reply_topic);
-	assert(!command->is_compensation || command->outcome == COMMAND_OUTCOME_SUCCEEDED);
+}
+
+/* Nobody is left to go back for, so a compensation must not be refused for good; but which command a compensation is was
+ * said by a definition, or by whoever may write to the topic, and is no bug of ours. Nothing of it is kept: the coordinator
+ * tries again, then the saga is stuck with this reason. */
+static int refuse_refusal(const struct command *command, struct error *err)
+{
+	if (!command->is_compensation || command->outcome == COMMAND_OUTCOME_SUCCEEDED)
+		return 0;
+	return error_set(err, ERR_INVALID, "a compensation was refused: %s (%s)",
+			 command->reason ? command->reason : "no reason",
+			 command->detail ? command->detail : "no detail");
 }
 
 /* ---- side topics ---- */
@@ -234,6 +245,8 @@ static int handle_new(struct turn *turn, struct group group, struct arena *arena
 			continue;
 		}
 		check_handled(&item->command);
+		if (refuse_refusal(&item->command, err) < 0)
+			return -1;
 		schema = turn_reply_schema(turn, item->command.reply_topic);
 		if (reply_schema_encode(schema, &item->command.reply, arena, &value, err) < 0)
 			return -1;

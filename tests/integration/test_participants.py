@@ -96,6 +96,25 @@ def test_refund_after_charge_is_an_effect(participant: Participant) -> None:
     assert participant.shop.payment_status(participant.order) == "REFUNDED"
 
 
+def test_refused_compensation_is_answered_retriable_and_holds_up_nobody(participant: Participant) -> None:
+    """A definition may name any command as a compensation; what its service refuses leaves the saga stuck, not the service."""
+    charge(participant)
+    participant.replies("payment.charged", 1)
+    participant.command(
+        "payment.charge.command", "charge-payment", "compensation", user_id="u", amount_minor=700, currency="USD"
+    )
+    [refused] = participant.replies("payment.failed", 1)
+    assert headers_of(refused)["saga-phase"] == "compensation"
+    assert headers_of(refused)["saga-outcome"] == "retriable"
+    assert "payment_exists" in headers_of(refused)["saga-detail"]
+    assert participant.shop.payment_status(participant.order) == "CHARGED"
+    participant.command(
+        "payment.refund.command", "charge-payment", "compensation", amount_minor=700, currency="USD"
+    )
+    participant.replies("payment.refunded", 1)
+    assert participant.shop.payment_status(participant.order) == "REFUNDED"  # nothing of the refusal was kept
+
+
 def test_avro_command_is_served_as_well(participant: Participant) -> None:
     product = f"bare-{participant.order}"
     participant.shop.restock(product, 5)
