@@ -235,40 +235,6 @@ int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const 
 
 /* ---- batches ---- */
 
-static void read_headers(const rd_kafka_message_t *message, struct kafka_record *record)
-{
-	rd_kafka_headers_t *headers = NULL;
-	const char *name;
-	const void *value;
-	size_t len;
-
-	record->header_count = 0;
-	record->has_more_headers = false;
-	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return;
-	while (!rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
-		if (record->header_count == KAFKA_HEADERS_READ_MAX) {
-			record->has_more_headers = true;
-			return;
-		}
-		record->headers[record->header_count].name = name;
-		record->headers[record->header_count].value = (struct bytes){value, value ? len : 0};
-		record->header_count++;
-	}
-}
-
-static void read_record(const rd_kafka_message_t *message, struct kafka_record *record)
-{
-	record->topic = rd_kafka_topic_name(message->rkt);
-	record->partition = message->partition;
-	record->offset = message->offset;
-	record->timestamp_ms = rd_kafka_message_timestamp(message, NULL);
-	record->key = (struct bytes){message->key, message->key_len};
-	record->value = (struct bytes){message->payload, message->len};
-	record->has_value = message->payload != NULL;
-	read_headers(message, record);
-}
-
 static struct kafka_batch *batch_new(rd_kafka_message_t **messages, size_t count)
 {
 	struct kafka_batch *batch = xcalloc(1, sizeof(*batch));
@@ -277,7 +243,7 @@ static struct kafka_batch *batch_new(rd_kafka_message_t **messages, size_t count
 	batch->count = count;
 	batch->records = xrealloc_array(NULL, count + 1, sizeof(*batch->records));
 	for (size_t i = 0; i < count; i++)
-		read_record(messages[i], &batch->records[i]);
+		kafka_record_read(messages[i], &batch->records[i]);
 	return batch;
 }
 

@@ -19,6 +19,9 @@ DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy)
 /* Takes the configuration also when it fails. */
 NODISCARD int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err);
 
+/* Without an error; the record borrows from the message. */
+void kafka_record_read(const rd_kafka_message_t *message, struct kafka_record *ret_record);
+
 /* Sets `*err` by the kind of librdkafka's error; `what` says what was tried. Returns -1. */
 int kafka_error_set(struct error *err, rd_kafka_resp_err_t code, const char *what, const char *detail);
 

@@ -1,5 +1,5 @@
 /* record.c - what may be asked of a record, see kafka.h. */
-#include "lib/kafka/kafka.h"
+#include "lib/kafka/kafka_config.h"
 
 const struct bytes *kafka_record_header(const struct kafka_record *record, const char *name)
 {
@@ -34,4 +34,38 @@ int kafka_record_check_headers(const struct kafka_record *record, const char *co
 		if (check_single(record, *single, err) < 0)
 			return -1;
 	return 0;
+}
+
+static void read_headers(const rd_kafka_message_t *message, struct kafka_record *record)
+{
+	rd_kafka_headers_t *headers = NULL;
+	const char *name;
+	const void *value;
+	size_t len;
+
+	record->header_count = 0;
+	record->has_more_headers = false;
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	while (!rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
+		if (record->header_count == KAFKA_HEADERS_READ_MAX) {
+			record->has_more_headers = true;
+			return;
+		}
+		record->headers[record->header_count].name = name;
+		record->headers[record->header_count].value = (struct bytes){value, value ? len : 0};
+		record->header_count++;
+	}
+}
+
+void kafka_record_read(const rd_kafka_message_t *message, struct kafka_record *record)
+{
+	record->topic = rd_kafka_topic_name(message->rkt);
+	record->partition = message->partition;
+	record->offset = message->offset;
+	record->timestamp_ms = rd_kafka_message_timestamp(message, NULL);
+	record->key = (struct bytes){message->key, message->key_len};
+	record->value = (struct bytes){message->payload, message->len};
+	record->has_value = message->payload != NULL;
+	read_headers(message, record);
 }

@@ -1,0 +1,31 @@
+/*
+ * topic_reader.h - topics read once, from their beginning to where they end at that moment, without a consumer group.
+ *
+ * Why:     for tools that look at a topic: nothing is stored, nobody's offsets move.
+ * Threads: the caller's; calls block for the brokers.
+ */
+#ifndef LIB_KAFKA_TOPIC_READER_H
+#define LIB_KAFKA_TOPIC_READER_H
+
+#include "lib/base/arena.h"
+#include "lib/kafka/kafka.h"
+
+struct topic_reader;
+
+NODISCARD int topic_reader_new(const struct kafka_options *options, struct topic_reader **ret_reader,
+			       struct error *err);
+void topic_reader_free(struct topic_reader *reader);
+DEFINE_CLEANUP(struct topic_reader *, topic_reader_free)
+
+/* The names of all topics, sorted; in the arena. */
+NODISCARD int topic_reader_list(struct topic_reader *reader, struct arena *arena, const char ***ret_topics,
+				size_t *ret_count, struct error *err);
+
+/* The record is borrowed for the call. */
+typedef void topic_reader_seen_fn(void *ctx, const struct kafka_record *record);
+
+/* All of them at once, each partition in its order. ERR_TIMEOUT: nothing came for ten seconds. */
+NODISCARD int topic_reader_read(struct topic_reader *reader, const char *const *topics, size_t count,
+				topic_reader_seen_fn *seen, void *ctx, struct error *err);
+
+#endif

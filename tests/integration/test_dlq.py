@@ -1,0 +1,118 @@
+"""sagactl dlq: dead letters found, shown decoded, replayed after mending, and dropped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+
+from kafka_tools import command_headers, headers_of, read_until, send
+from saga.v1 import saga_pb2
+from shop_client import Shop, wait_until
+from test_dead_letters import dead_letters, failing_shipments, impatient_checkout  # noqa: F401
+
+
+def letters(stack, *arguments: str) -> list[dict]:
+    shown = stack.sagactl("dlq", "list", "-o", "json", *arguments)
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
+
+
+def counts(run: subprocess.CompletedProcess[str]) -> dict:
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_replay_after_mending_completes_the_saga(shop: Shop, stack, impatient_checkout: str) -> None:  # noqa: F811
+    order = str(uuid.uuid4())
+    with failing_shipments(shop, order, "P0001"):
+        saga = shop.start(shop.input(order), definition=impatient_checkout).saga.saga_id
+        assert shop.finished(saga).state == saga_pb2.SAGA_STATE_STUCK
+    [letter] = letters(stack, "--saga", saga)
+    assert (letter["topic"], letter["reason"], letter["key"], letter["step"], letter["tries"]) == (
+        "shipping.ship.command", "failed", order, "ship", 1,
+    )
+    assert letter["value"]["order_id"] == order
+    assert letter["value"]["items"][0]["product_id"] == "prod-1"
+
+    dry = counts(stack.sagactl("dlq", "replay", "--saga", saga, "--dry-run", "-o", "json"))
+    assert dry == {"matched": 1, "replayed": 0, "dryRun": True}
+    assert shop.get(saga).state == saga_pb2.SAGA_STATE_STUCK
+    assert counts(stack.sagactl("dlq", "replay", letter["id"], "-o", "json"))["replayed"] == 1
+    wait_until(lambda: shop.get(saga).state == saga_pb2.SAGA_STATE_COMPLETED, "the saga goes on")
+    assert shop.shipment_status(order) == "SHIPPED"
+    replayed = read_until(
+        shop.endpoints["KAFKA_BOOTSTRAP"], ["shipping.ship.command"], lambda record: record.key() == order.encode(), 2
+    )
+    assert replayed[0].value() == replayed[1].value()
+    assert replayed[0].headers() == replayed[1].headers()
+
+    # Settled: neither listed nor replayed again, but still to be seen.
+    assert letters(stack, "--saga", saga) == []
+    [seen] = letters(stack, "--saga", saga, "--all")
+    assert (seen["id"], seen["settled"]) == (letter["id"], "replayed")
+    again = stack.sagactl("dlq", "replay", letter["id"])
+    assert again.returncode == 3
+    assert letter["id"] in again.stderr
+
+
+def test_bulk_replay_takes_what_the_filter_says(shop: Shop, stack) -> None:
+    run, bootstrap = uuid.uuid4().hex[:8], shop.endpoints["KAFKA_BOOTSTRAP"]
+    keys = {f"bulk-{run}-{number}" for number in range(20)}
+    saga = str(uuid.uuid4())
+    for key in keys:
+        send(bootstrap, "order.create.command", key, b"junk", command_headers(saga, "create-order", "forward"))
+    send(bootstrap, "payment.charge.command", f"bulk-{run}-0", b"junk", command_headers(saga, "charge-payment", "forward"))
+    dead_letters(shop, "order.create.command", keys)
+    dead_letters(shop, "payment.charge.command", {f"bulk-{run}-0"})
+
+    assert len(letters(stack, "--saga", saga)) == 21
+    assert {letter["topic"] for letter in letters(stack, "--key", f"bulk-{run}-0")} == {
+        "order.create.command", "payment.charge.command",
+    }
+    lines = stack.sagactl("dlq", "list", "-o", "jsonl", "--saga", saga, "--topic", "order.create.command").stdout
+    assert {json.loads(line)["key"] for line in lines.splitlines()} == keys
+    filters = ("--saga", saga, "--topic", "order.create.command", "--reason", "undecodable")
+    assert counts(stack.sagactl("dlq", "replay", *filters, "-o", "json"))["replayed"] == 20
+    # Nothing was mended, so all of it is dead again, under other ids.
+    wait_until(lambda: len(letters(stack, *filters)) == 20, "the replayed ones are dead again")
+    assert len(letters(stack, *filters, "--all")) == 40
+
+
+def test_dropped_letters_are_gone_from_the_list(shop: Shop, stack) -> None:
+    key = f"drop-{uuid.uuid4()}"
+    send(shop.endpoints["KAFKA_BOOTSTRAP"], "payment.charged", key, b"junk", {"saga-id": "x"})
+    dead_letters(shop, "payment.charged", {key})
+    [letter] = letters(stack, "--key", key)
+    assert letter["value"] is None
+    assert letter["valueHex"] == b"junk".hex()
+    assert letter["valueError"]
+    assert counts(stack.sagactl("dlq", "drop", "--key", key, "-o", "json"))["dropped"] == 1
+    assert letters(stack, "--key", key) == []
+    [seen] = letters(stack, "--key", key, "--all")
+    assert seen["settled"] == "dropped"
+
+
+def test_show_is_for_people(shop: Shop, stack) -> None:
+    key = f"show-\x1b[31m{uuid.uuid4()}"
+    send(shop.endpoints["KAFKA_BOOTSTRAP"], "payment.charged", key, b"junk", {"saga-id": "x", "note": "\x1b]0;evil\x07"})
+    record = dead_letters(shop, "payment.charged", {key})[key]
+    letter_id = f"payment.charged.dlq/{record.partition()}/{record.offset()}"
+    for arguments in (("list", "--key", key), ("show", letter_id)):
+        shown = stack.sagactl("dlq", *arguments)
+        assert shown.returncode == 0, shown.stderr
+        assert letter_id in shown.stdout
+        assert headers_of(record)["dlq-detail"][:20] in shown.stdout
+        assert "\x1b" not in shown.stdout  # what is in a record never reaches the terminal as it is
+    missing = stack.sagactl("dlq", "show", "payment.charged.dlq/0/999999")
+    assert missing.returncode == 3
+    assert "999999" in missing.stderr
+
+
+def test_wrong_usage_changes_nothing(stack) -> None:
+    for arguments in (("replay",), ("drop",), ("list", "--reason", "nonsense"), ("show",)):
+        refused = stack.sagactl("dlq", *arguments)
+        assert refused.returncode == 2, refused
+        assert refused.stderr
+    away = stack.sagactl("dlq", "list", "--kafka-brokers", "127.0.0.1:1")
+    assert away.returncode == 4
