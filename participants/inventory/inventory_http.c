@@ -2,6 +2,7 @@
 #include "participants/inventory/inventory_http.h"
 
 #include "participants/inventory/stock_store.h"
+#include "participants/sdk/outbox.h"
 
 enum { PRODUCT_BYTES_MAX = 255 };
 static const int64_t AVAILABLE_MAX = 1000000000000;
@@ -45,6 +46,35 @@ static void show(struct pg *pg, const char *product_id, struct arena *arena, str
 		print_stock(&set.products[0], &response->body);
 }
 
+const char *const inventory_fact_topics[] = {"inventory.restocked", NULL};
+
+static int put_with_fact(struct pg *pg, const char *product_id, int64_t available, struct arena *arena,
+			 struct stock *ret_stock, struct error *err)
+{
+	struct value value = value_record();
+	const struct outbox_fact fact = {.topic = "inventory.restocked", .key = product_id, .value = &value};
+
+	if (stock_store_put(pg, product_id, available, ret_stock, err) < 0)
+		return -1;
+	value_set(arena, &value, "product_id", value_text_of(product_id));
+	value_set(arena, &value, "available", value_int(ret_stock->available));
+	value_set(arena, &value, "reserved", value_int(ret_stock->reserved));
+	return outbox_put(pg, &fact, err);
+}
+
+/* The stock and the fact that tells of it are one transaction. */
+static int restock(struct pg *pg, const char *product_id, int64_t available, struct arena *arena,
+		   struct stock *ret_stock, struct error *err)
+{
+	if (pg_begin(pg, err) < 0)
+		return -1;
+	if (put_with_fact(pg, product_id, available, arena, ret_stock, err) < 0) {
+		pg_rollback(pg);
+		return -1;
+	}
+	return pg_commit(pg, NULL, err);
+}
+
 static void put(struct pg *pg, const struct http_request *request, struct arena *arena, struct http_response *response)
 {
 	const char *product_id = http_request_part(request, 1);
@@ -61,7 +91,7 @@ static void put(struct pg *pg, const struct http_request *request, struct arena 
 	else if (!value_get_int(body, "available", &available) || available < 0 || available > AVAILABLE_MAX)
 		http_response_error(response, 400, "invalid", "available: a whole number from 0 to %lld is expected",
 				    (long long)AVAILABLE_MAX);
-	else if (stock_store_put(pg, product_id, available, &stock, &err) < 0)
+	else if (restock(pg, product_id, available, arena, &stock, &err) < 0)
 		http_response_from_error(response, &err);
 	else
 		print_stock(&stock, &response->body);

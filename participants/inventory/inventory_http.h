@@ -6,6 +6,8 @@
 
 #include "participants/sdk/service.h"
 
+extern const char *const inventory_fact_topics[]; /* NULL-terminated */
+
 bool inventory_http_handle(void *ctx, struct pg *pg, const struct http_request *request,
 			   struct http_response *response);
 

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
 		.migration_count = stock_migration_count,
 		.handlers = inventory_handlers,
 		.handler_count = inventory_handler_count,
+		.fact_topics = inventory_fact_topics,
 		.handle = inventory_http_handle,
 		.ctx = &chance,
 	};

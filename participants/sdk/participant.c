@@ -17,6 +17,7 @@
 #include "participants/sdk/flight.h"
 #include "participants/sdk/inbox.h"
 #include "participants/sdk/incoming.h"
+#include "participants/sdk/outbox.h"
 #include "participants/sdk/reply_schema.h"
 #include "participants/sdk/retry_relay.h"
 #include "participants/sdk/turn.h"
@@ -44,6 +45,7 @@ struct participant {
 	size_t reply_schema_count;
 	const char **command_types; /* by handler */
 	struct retry_relay *relays[SIDE_TOPIC_DEAD];
+	struct outbox_relay *outbox;
 	struct turn turn;
 	struct arena arena;
 	struct metric *batches;
@@ -162,6 +164,7 @@ void participant_free(struct participant *participant)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_free(participant->relays[i]);
+	outbox_relay_free(participant->outbox);
 	kafka_consumer_free(participant->consumer);
 	kafka_producer_free(participant->producer);
 	pg_free(participant->pg);
@@ -179,7 +182,8 @@ static int migrate(struct participant *participant, struct error *err)
 {
 	if (!participant->pg)
 		return 0;
-	if (pg_migrate(participant->pg, inbox_migrations, inbox_migration_count, 0, err) < 0)
+	if (pg_migrate(participant->pg, inbox_migrations, inbox_migration_count, 0, err) < 0 ||
+	    pg_migrate(participant->pg, outbox_migrations, outbox_migration_count, 0, err) < 0)
 		return -1;
 	return pg_migrate(participant->pg, participant->options.migrations, participant->options.migration_count, 0,
 			  err);
@@ -209,23 +213,31 @@ static int load_command_types(struct participant *participant, struct error *err
 	return 0;
 }
 
+static int load_topic(struct participant *participant, const char *topic, struct error *err)
+{
+	struct reply_schema loaded;
+
+	if (is_loaded(participant, topic))
+		return 0;
+	if (reply_schema_load(participant->options.registry, topic, &loaded, err) < 0)
+		return -1;
+	participant->reply_schemas = xrealloc_array(participant->reply_schemas, participant->reply_schema_count + 1,
+						    sizeof(*participant->reply_schemas));
+	participant->reply_schemas[participant->reply_schema_count++] = loaded;
+	return 0;
+}
+
 static int load_schemas(struct participant *participant, struct error *err)
 {
 	if (load_command_types(participant, err) < 0)
 		return -1;
 	for (size_t i = 0; i < participant->options.handler_count; i++)
-		for (const char *const *topic = participant->options.handlers[i].reply_topics; *topic; topic++) {
-			struct reply_schema loaded;
-
-			if (is_loaded(participant, *topic))
-				continue;
-			if (reply_schema_load(participant->options.registry, *topic, &loaded, err) < 0)
+		for (const char *const *topic = participant->options.handlers[i].reply_topics; *topic; topic++)
+			if (load_topic(participant, *topic, err) < 0)
 				return -1;
-			participant->reply_schemas = xrealloc_array(participant->reply_schemas,
-								    participant->reply_schema_count + 1,
-								    sizeof(*participant->reply_schemas));
-			participant->reply_schemas[participant->reply_schema_count++] = loaded;
-		}
+	for (const char *const *topic = participant->options.fact_topics; topic && *topic; topic++)
+		if (load_topic(participant, *topic, err) < 0)
+			return -1;
 	participant->turn.reply_schemas = participant->reply_schemas;
 	participant->turn.reply_schema_count = participant->reply_schema_count;
 	return 0;
@@ -263,6 +275,20 @@ static int open_kafka(struct participant *participant, struct error *err)
 	return 0;
 }
 
+static int open_outbox(struct participant *participant, struct error *err)
+{
+	const struct outbox_relay_options options = {
+		.service = participant->options.service,
+		.postgres = participant->options.postgres,
+		.registry_url = participant->options.registry_url,
+		.producer = participant->producer,
+		.schemas = participant->reply_schemas,
+		.schema_count = participant->reply_schema_count,
+	};
+
+	return outbox_relay_start(&options, &participant->outbox, err);
+}
+
 static int open_relays(struct participant *participant, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++) {
@@ -279,7 +305,7 @@ static int open_relays(struct participant *participant, struct error *err)
 		if (retry_relay_start(&options, &participant->relays[i], err) < 0)
 			return -1;
 	}
-	return 0;
+	return participant->pg && participant->options.fact_topics ? open_outbox(participant, err) : 0;
 }
 
 /* The producer comes first: health asks it for the brokers while the rest is still waited for. */

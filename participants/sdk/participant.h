@@ -88,6 +88,7 @@ struct participant_options {
 	size_t migration_count;
 	const struct command_handler *handlers;
 	size_t handler_count;
+	const char *const *fact_topics; /* NULL-terminated: what outbox_put() is used for (outbox.h); NULL: none */
 	void *ctx;
 	size_t batch_max; /* 0: 500 */
 	int tries_max;    /* of a command that fails transiently; 0: 10 */

@@ -354,6 +354,7 @@ static void make_participant(struct running *running)
 		.migration_count = service->migration_count,
 		.handlers = service->handlers,
 		.handler_count = service->handler_count,
+		.fact_topics = service->fact_topics,
 		.ctx = service->ctx,
 		.tries_max = (int)settings->tries,
 	};

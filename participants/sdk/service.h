@@ -33,8 +33,9 @@ struct service {
 	size_t migration_count;
 	const struct command_handler *handlers;
 	size_t handler_count;
-	service_handle_fn *handle; /* NULL: no resources of its own */
-	void *ctx;                 /* for handlers and `handle` */
+	const char *const *fact_topics; /* NULL-terminated: of facts born by HTTP (outbox.h); NULL: none */
+	service_handle_fn *handle;      /* NULL: no resources of its own */
+	void *ctx;                      /* for handlers and `handle` */
 };
 
 /* The exit status of the process. */

@@ -1,0 +1,306 @@
+/* outbox.c - see outbox.h. */
+#include "participants/sdk/outbox.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/uuid.h"
+#include "participants/sdk/flight.h"
+
+enum {
+	BATCH_MAX = 500,
+	LOOK_MS = 200,      /* between two looks at an empty table */
+	AWAY_MS = 1000,     /* after a failure */
+	CONFIRM_MS = 35000, /* longer than the producer tries to deliver */
+	LOCK_KEY = 0x616d6f62,
+};
+
+const struct pg_migration outbox_migrations[] = {
+	{"sdk_0002_outbox",
+	 "CREATE TABLE saga_outbox ("
+	 " id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+	 " ce_id uuid NOT NULL,"
+	 " topic text NOT NULL,"
+	 " key text NOT NULL,"
+	 " value jsonb NOT NULL,"
+	 " correlation_id text NOT NULL,"
+	 " traceparent text,"
+	 " problem text,"
+	 " created_at timestamptz NOT NULL DEFAULT now()"
+	 ");"
+	 "COMMENT ON TABLE saga_outbox IS 'facts that are still to be told; a row goes when Kafka has it';"
+	 "COMMENT ON COLUMN saga_outbox.problem IS 'why it can never be sent; null: it can';"},
+};
+const size_t outbox_migration_count = ARRAY_LEN(outbox_migrations);
+
+int outbox_put(struct pg *pg, const struct outbox_fact *fact, struct error *err)
+{
+	_cleanup_(buffer_release)
+	struct buffer json = {0};
+	struct uuid id = uuid_v7_new();
+	struct pg_param params[6];
+
+	value_print_json(fact->value, &json);
+	params[0] = pg_uuid(&id);
+	params[1] = pg_text(fact->topic);
+	params[2] = pg_text(fact->key);
+	params[3] = pg_jsonb(buffer_bytes(&json));
+	params[4] = pg_text(fact->correlation_id ? fact->correlation_id : fact->key);
+	params[5] = pg_text(fact->traceparent);
+	if (pg_exec(pg,
+		    "INSERT INTO saga_outbox (ce_id, topic, key, value, correlation_id, traceparent)"
+		    " VALUES ($1, $2, $3, $4, $5, $6)",
+		    params, ARRAY_LEN(params), NULL, err) < 0)
+		return error_prefix(err, "put a fact into the outbox");
+	return 0;
+}
+
+/* ---- the relay ---- */
+
+struct outbox_relay {
+	struct outbox_relay_options options;
+	struct pg *pg;
+	struct arena arena;
+	pthread_t thread;
+	bool is_away; /* something was, and it was said */
+	atomic_bool is_stopping;
+	pthread_mutex_t mu;
+	pthread_cond_t stopped;
+};
+
+static void wait_ms(struct outbox_relay *relay, int64_t ms)
+{
+	int64_t deadline_us = clock_monotonic_us() + ms * 1000;
+	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&relay->mu);
+	while (!atomic_load(&relay->is_stopping) && rc == 0)
+		rc = pthread_cond_timedwait(&relay->stopped, &relay->mu, &deadline);
+	(void)pthread_mutex_unlock(&relay->mu);
+}
+
+static const struct reply_schema *find_schema(const struct outbox_relay *relay, const char *topic)
+{
+	for (size_t i = 0; i < relay->options.schema_count; i++)
+		if (strcmp(relay->options.schemas[i].topic, topic) == 0)
+			return &relay->options.schemas[i];
+	return NULL;
+}
+
+enum { COLUMN_ID, COLUMN_CE_ID, COLUMN_TOPIC, COLUMN_KEY, COLUMN_VALUE, COLUMN_CORRELATION, COLUMN_TRACE, COLUMN_TIME };
+
+static void add(struct kafka_record *record, const char *name, const char *value)
+{
+	record->headers[record->header_count++] = (struct kafka_header){name, bytes_of_text(value)};
+}
+
+static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
+{
+	struct bytes text = pg_get_bytes(result, row, column);
+
+	return arena_strndup(arena, (const char *)text.data, text.len);
+}
+
+static void add_headers(const struct outbox_relay *relay, const struct pg_result *result, size_t row,
+			const struct reply_schema *schema, struct arena *arena, struct kafka_record *record)
+{
+	const char *registry = relay->options.registry_url ? relay->options.registry_url : "";
+	char *id = arena_alloc(arena, UUID_TEXT_LEN + 1);
+	char *time = arena_alloc(arena, CLOCK_TEXT_LEN + 1);
+
+	uuid_format(pg_get_uuid(result, row, COLUMN_CE_ID), id);
+	clock_format(pg_get_int(result, row, COLUMN_TIME), time);
+	add(record, "ce_specversion", "1.0");
+	add(record, "ce_id", id);
+	add(record, "ce_source", relay->options.service);
+	add(record, "ce_type", schema->message);
+	add(record, "ce_subject", read_text(result, row, COLUMN_KEY, arena));
+	add(record, "ce_time", time);
+	add(record, "ce_dataschema", arena_format(arena, "%s/schemas/ids/%d", registry, (int)schema->id));
+	add(record, "content-type",
+	    schema->format == SCHEMA_FORMAT_PROTOBUF ? "application/protobuf" : "application/avro");
+	add(record, "correlationid", read_text(result, row, COLUMN_CORRELATION, arena));
+	if (!pg_is_null(result, row, COLUMN_TRACE))
+		add(record, "traceparent", read_text(result, row, COLUMN_TRACE, arena));
+}
+
+/* -1: the fact can never be sent as it is. */
+static int make_record(const struct outbox_relay *relay, const struct pg_result *result, size_t row,
+		       struct arena *arena, struct kafka_record *ret_record, struct error *err)
+{
+	const char *topic = read_text(result, row, COLUMN_TOPIC, arena);
+	const struct reply_schema *schema = find_schema(relay, topic);
+	struct kafka_record record = {.topic = topic, .has_value = true};
+	struct value value = {0};
+
+	if (!schema)
+		return error_set(err, ERR_INVALID, "'%s' is no fact topic of this service", topic);
+	if (value_parse_json(pg_get_bytes(result, row, COLUMN_VALUE), arena, &value, err) < 0 ||
+	    reply_schema_encode(schema, &value, arena, &record.value, err) < 0)
+		return -1;
+	record.key = bytes_of_text(read_text(result, row, COLUMN_KEY, arena));
+	add_headers(relay, result, row, schema, arena, &record);
+	*ret_record = record;
+	return 0;
+}
+
+static int note_problem(struct outbox_relay *relay, int64_t id, const struct error *why, struct error *err)
+{
+	struct pg_param params[2] = {pg_int8(id), pg_text(why->msg)};
+
+	log_error("fact_not_sent", "outbox_id=%lld err=%s, leaving it in saga_outbox", (long long)id,
+		  LOG_TEXT(why->msg));
+	return pg_exec(relay->pg, "UPDATE saga_outbox SET problem = $2 WHERE id = $1", params, 2, NULL, err);
+}
+
+/* Sends the rows, in their order; what is to be deleted afterwards goes to `sent`. */
+static int send_rows(struct outbox_relay *relay, const struct pg_result *result, struct pg_array *sent,
+		     struct error *err)
+{
+	_cleanup_(flight_releasep)
+	struct flight *flight = flight_new(true);
+
+	for (size_t i = 0; i < pg_rows(result); i++) {
+		int64_t id = pg_get_int(result, i, COLUMN_ID);
+		struct kafka_record record;
+		struct error why;
+
+		if (make_record(relay, result, i, &relay->arena, &record, &why) < 0) {
+			if (note_problem(relay, id, &why, err) < 0)
+				return -1;
+			continue;
+		}
+		flight_add(flight);
+		if (kafka_produce(relay->options.producer, &record, flight, err) < 0) {
+			flight_confirm(flight, err);
+			return -1;
+		}
+		pg_array_add_int(sent, id);
+	}
+	if (!flight_wait(flight, CONFIRM_MS))
+		return error_set(err, ERR_TIMEOUT, "facts are not confirmed (kafka)");
+	return flight_result(flight, err);
+}
+
+/* Inside the transaction. The lock ends with it, so one instance sends at a time and the order stays. */
+static int send_batch(struct outbox_relay *relay, size_t *ret_count, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *lock = NULL;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	_cleanup_(pg_array_release)
+	struct pg_array sent;
+	struct pg_param params[1] = {pg_int8(LOCK_KEY)};
+
+	pg_array_init(&sent, PG_ARRAY_INT8);
+	if (pg_exec(relay->pg, "SELECT pg_try_advisory_xact_lock($1)", params, 1, &lock, err) < 0)
+		return -1;
+	*ret_count = 0;
+	if (!pg_get_bool(lock, 0, 0))
+		return 0;
+	params[0] = pg_int8(BATCH_MAX);
+	if (pg_exec(relay->pg,
+		    "SELECT id, ce_id, topic, key, value::text, correlation_id, traceparent, created_at FROM "
+		    "saga_outbox"
+		    " WHERE problem IS NULL ORDER BY id LIMIT $1",
+		    params, 1, &result, err) < 0)
+		return -1;
+	if (pg_rows(result) == 0)
+		return 0;
+	if (send_rows(relay, result, &sent, err) < 0)
+		return -1;
+	params[0] = pg_array_param(&sent);
+	*ret_count = pg_rows(result);
+	return pg_exec(relay->pg, "DELETE FROM saga_outbox WHERE id = ANY($1)", params, 1, NULL, err);
+}
+
+static int relay_once(struct outbox_relay *relay, size_t *ret_count, struct error *err)
+{
+	arena_clear(&relay->arena);
+	if (pg_begin(relay->pg, err) < 0)
+		return -1;
+	if (send_batch(relay, ret_count, err) < 0) {
+		pg_rollback(relay->pg);
+		return -1;
+	}
+	/* An unknown outcome needs no care: what still stands there is told once more. */
+	return pg_commit(relay->pg, NULL, err);
+}
+
+static void *run(void *arg)
+{
+	struct outbox_relay *relay = arg;
+
+	while (!atomic_load(&relay->is_stopping)) {
+		struct error err;
+		size_t count = 0;
+
+		if (relay_once(relay, &count, &err) < 0) {
+			if (!relay->is_away)
+				log_warn("outbox_waiting", "err=%s, trying again until it is back", LOG_TEXT(err.msg));
+			relay->is_away = true;
+			wait_ms(relay, AWAY_MS);
+			continue;
+		}
+		relay->is_away = false;
+		if (count == 0)
+			wait_ms(relay, LOOK_MS);
+	}
+	return NULL;
+}
+
+static void init_sync(struct outbox_relay *relay)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_mutex_init(&relay->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&relay->stopped, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+}
+
+static void release(struct outbox_relay *relay)
+{
+	pg_free(relay->pg);
+	arena_release(&relay->arena);
+	(void)pthread_cond_destroy(&relay->stopped);
+	(void)pthread_mutex_destroy(&relay->mu);
+	free(relay);
+}
+
+int outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay, struct error *err)
+{
+	struct outbox_relay *relay = xcalloc(1, sizeof(*relay));
+
+	relay->options = *options;
+	relay->pg = pg_new(options->postgres, options->service);
+	arena_init(&relay->arena, 0);
+	init_sync(relay);
+	if (pthread_create(&relay->thread, NULL, run, relay) != 0) {
+		release(relay);
+		return error_set(err, ERR_LIMIT, "cannot start the outbox's thread: too many threads");
+	}
+	(void)pthread_setname_np(relay->thread, "outbox"); /* a name for people only */
+	*ret_relay = relay;
+	return 0;
+}
+
+void outbox_relay_free(struct outbox_relay *relay)
+{
+	if (!relay)
+		return;
+	(void)pthread_mutex_lock(&relay->mu);
+	atomic_store(&relay->is_stopping, true);
+	(void)pthread_cond_broadcast(&relay->stopped);
+	(void)pthread_mutex_unlock(&relay->mu);
+	(void)pthread_join(relay->thread, NULL); /* joined once */
+	release(relay);
+}
