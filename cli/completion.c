@@ -11,6 +11,13 @@
 
 static const char FILES[] = ":file\n";
 
+/* What lib/options adds to every table. */
+static const struct option added_options[] = {
+	{.flag = "config", .value_name = "FILE", .help = "Read options from this file, too."},
+	{.flag = "help", .type = OPTION_BOOL, .help = "Show this and exit."},
+	{.flag = "version", .type = OPTION_BOOL, .help = "Show the version and exit."},
+};
+
 /* Where the walk along the words before the cursor has arrived. */
 struct place {
 	const struct command *command; /* NULL: not named yet */
@@ -27,13 +34,19 @@ static void offer(const char *prefix, const char *candidate, size_t len, const c
 
 /* ---- the words before ---- */
 
+/* The flag that is typed: of a secret that of its file. */
+static void name_flag(const struct option *option, char ret_flag[64])
+{
+	(void)snprintf(ret_flag, 64, "--%s%s", option->flag, option->is_secret ? "-file" : "");
+}
+
 static const struct option *find_option(const struct option *options, size_t count, const char *word)
 {
 	for (size_t i = 0; i < count; i++) {
-		bool is_letter = options[i].letter && word[1] == options[i].letter && !word[2];
-		bool is_flag = word[1] == '-' && options[i].flag && strcmp(word + 2, options[i].flag) == 0;
+		char flag[64];
 
-		if (!options[i].is_secret && (is_letter || is_flag))
+		name_flag(&options[i], flag);
+		if ((options[i].letter && word[1] == options[i].letter && !word[2]) || strcmp(word, flag) == 0)
 			return &options[i];
 	}
 	return NULL;
@@ -45,7 +58,7 @@ static const struct option *option_of(const struct place *place, const char *wor
 
 	if (!option && place->command)
 		option = find_option(place->command->options, place->command->option_count, word);
-	return option;
+	return option ? option : find_option(added_options, ARRAY_LEN(added_options), word);
 }
 
 static bool is_first_word(const char *word)
@@ -110,7 +123,7 @@ static void offer_value(const struct option *option, const char *prefix)
 		offer_words(prefix, "true false", " ");
 	else if (strcmp(name, "DEFINITION") == 0)
 		completion_names_offer_definitions(prefix, offer);
-	else if (strstr(name, "FILE"))
+	else if (strstr(name, "FILE") || option->is_secret)
 		(void)printf("%s", FILES);
 }
 
@@ -137,9 +150,7 @@ static void offer_options(const struct option *options, size_t count, const char
 	for (size_t i = 0; i < count; i++) {
 		char flag[64];
 
-		if (options[i].is_secret)
-			continue;
-		(void)snprintf(flag, sizeof(flag), "--%s", options[i].flag);
+		name_flag(&options[i], flag);
 		offer(prefix, flag, strlen(flag), options[i].help);
 	}
 }
@@ -153,8 +164,7 @@ static void offer_flags(const struct place *place, const char *prefix)
 	if (place->command)
 		offer_options(place->command->options, place->command->option_count, prefix);
 	offer_options(session_options, session_option_count, prefix);
-	offer(prefix, "--help", strlen("--help"), "Show this and exit.");
-	offer(prefix, "--version", strlen("--version"), "Show the version and exit.");
+	offer_options(added_options, ARRAY_LEN(added_options), prefix);
 }
 
 /* The first words once each, or the second words of a group. */

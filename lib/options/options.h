@@ -90,6 +90,10 @@ enum options_result {
 enum options_result options_parse(const struct program *program, int argc, char **argv, int *ret_first_argument);
 void options_print_help(const struct program *program);
 
+/* Parts of man pages, for programs whose page is more than their options. */
+void options_print_man_option(const struct option *option);
+void options_print_roff(const char *text); /* literally: no escapes, no requests, real hyphens */
+
 /* The text that the option would have if the program were started now with these arguments: for what SIGHUP reloads. The
  * caller's to free; no place is written to. ERR_INVALID when flags, file or environment are wrong. */
 NODISCARD int options_reread(const struct program *program, int argc, char **argv, const char *flag, char **ret_text,

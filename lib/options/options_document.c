@@ -160,7 +160,7 @@ void options_print_reference(const struct program *program)
 /* ---- the man page ---- */
 
 /* In roff a dash is a hyphen unless escaped, and a line must not begin with a dot or quote. */
-static void print_roff(const char *text)
+void options_print_roff(const char *text)
 {
 	if (*text == '.' || *text == '\'')
 		(void)printf("\\&");
@@ -176,7 +176,7 @@ static void print_roff(const char *text)
 	}
 }
 
-static void print_man_option(const struct option *option)
+void options_print_man_option(const struct option *option)
 {
 	_cleanup_(buffer_release)
 	struct buffer text = {0};
@@ -186,7 +186,7 @@ static void print_man_option(const struct option *option)
 		buffer_append_format(&text, "-%c, ", option->letter);
 	}
 	buffer_append_format(&text, "--%s%s", option->flag, option->is_secret ? "-file" : "");
-	print_roff(buffer_text(&text));
+	options_print_roff(buffer_text(&text));
 	if (option->type == OPTION_PROPERTIES)
 		(void)printf(" NAME=VALUE");
 	else if (option->is_secret)
@@ -208,7 +208,7 @@ static void print_man_option(const struct option *option)
 	}
 	if (option->is_reloaded)
 		buffer_append_text(&text, " Read again at SIGHUP.");
-	print_roff(buffer_text(&text));
+	options_print_roff(buffer_text(&text));
 	(void)printf("\n");
 }
 
@@ -221,13 +221,13 @@ void options_print_man(const struct program *program)
 	for (const char *at = program->name; *at; at++)
 		(void)printf("%c", toupper((unsigned char)*at));
 	(void)printf(" 8 \"\" \"Amends %s\"\n.SH NAME\n", AMENDS_VERSION);
-	print_roff(program->name);
+	options_print_roff(program->name);
 	(void)printf(" \\- ");
-	print_roff(program->summary);
+	options_print_roff(program->summary);
 	(void)printf("\n.SH SYNOPSIS\n.B ");
-	print_roff(program->name);
+	options_print_roff(program->name);
 	(void)printf("\n[FLAGS]\n.br\n.B ");
-	print_roff(program->name);
+	options_print_roff(program->name);
 	(void)printf("\n[FLAGS] config print [\\-\\-show\\-origin] | config check | config example\n.SH DESCRIPTION\n"
 		     "Every option is a flag, a key of the configuration file (without the dashes) and, mostly, a "
 		     "variable of "
@@ -235,12 +235,12 @@ void options_print_man(const struct program *program)
 		     "default.\n.SH OPTIONS\n.TP\n.B \\-\\-config FILE\nThe configuration file. Environment: %s.\n",
 		     variable);
 	for (size_t i = 0; i < program->option_count; i++)
-		print_man_option(&program->options[i]);
+		options_print_man_option(&program->options[i]);
 	(void)printf(".SH EXIT STATUS\n0 when it ended as asked, 1 when it failed, 2 for wrong flags, 78 for a wrong "
 		     "configuration.\n");
 	if (program->examples) {
 		(void)printf(".SH EXAMPLES\n.nf\n");
-		print_roff(program->examples);
+		options_print_roff(program->examples);
 		(void)printf("\n.fi\n");
 	}
 }

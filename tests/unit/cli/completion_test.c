@@ -72,6 +72,7 @@ static void flags_of_the_command_and_global_ones_are_offered(void **state)
 	assert_offers("--partitions");
 	assert_offers("--output");
 	assert_offers("--help");
+	assert_offers("--config");
 	assert_int_equal(COMPLETE("topics", "create", "--part"), 0);
 	assert_string_equal(said, "--partitions\tPartitions of a new topic.\n");
 	assert_int_equal(COMPLETE("--"), 0);
@@ -94,6 +95,10 @@ static void values_are_offered_where_they_are_known(void **state)
 	assert_string_equal(said, ":file\n");
 	assert_int_equal(COMPLETE("definitions", "put", "a.yaml", ""), 0);
 	assert_string_equal(said, ":file\n");
+	assert_int_equal(COMPLETE("--config", ""), 0);
+	assert_string_equal(said, ":file\n");
+	assert_int_equal(COMPLETE("list", "--state", "com"), 0);
+	assert_string_equal(said, "completing\t\ncompleted\t\ncompensating\t\ncompensated\t\n");
 	assert_int_equal(COMPLETE("health", ""), 0);
 	assert_string_equal(said, "");
 }
@@ -158,9 +163,9 @@ static void the_page_has_every_command_flag_and_exit_code(void **state)
 		(void)snprintf(title, sizeof(title), ".SS sagactl %s", command_table[i]->name);
 		assert_non_null(strstr(said, title));
 	}
-	assert_non_null(strstr(said, "\\fB\\-o\\fR, \\fB\\-\\-output\\fR \\fIFORMAT\\fR\n"));
-	assert_non_null(strstr(said, "\\fB\\-\\-partitions\\fR \\fIN\\fR\n"));
-	assert_non_null(strstr(said, ".TP\n\\fB4\\fR\na server is away"));
+	assert_non_null(strstr(said, ".B \\-o, \\-\\-output FORMAT\n"));
+	assert_non_null(strstr(said, ".B \\-\\-partitions N\n"));
+	assert_non_null(strstr(said, ".TP\n.B 4\na server is away"));
 	assert_non_null(strstr(said, "SAGACTL_ADDRESS"));
 }
 
