@@ -200,7 +200,10 @@ void engine_deliver(struct engine *engine, struct bus_batch *batch)
 
 	assert(batch->done);
 	item->batch = batch;
-	queue_push_delivery(&engine->queue, item);
+	if (queue_push_delivery(&engine->queue, item) == QUEUE_TAKEN)
+		return;
+	free(item);
+	batch->done(batch, false);
 }
 
 bool engine_is_idle(struct engine *engine)
@@ -327,7 +330,7 @@ static void answer_everybody(struct engine *engine)
 {
 	struct queue_load load;
 
-	queue_take(&engine->queue, SIZE_MAX, &load);
+	queue_end(&engine->queue, &load);
 	*engine->starts_end = load.starts;
 	while (*engine->starts_end)
 		engine->starts_end = &(*engine->starts_end)->next;

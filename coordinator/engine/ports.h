@@ -172,7 +172,7 @@ struct bus_batch {
 		       const char *detail);
 	/* Once, on the engine's thread, after the commit of all that the records caused: then their offsets may be
 	 * stored. is_committed false: the engine ends before that; the records must be read again by whoever comes next.
-	 * Must only enqueue and return. */
+	 * It comes from inside of engine_deliver() where the engine has ended. Must only enqueue and return. */
 	void (*done)(struct bus_batch *batch, bool is_committed);
 };
 

@@ -97,14 +97,20 @@ enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *ite
 	return answer;
 }
 
-void queue_push_delivery(struct queue *queue, struct delivery_item *item)
+enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item *item)
 {
+	enum queue_answer answer;
+
 	(void)pthread_mutex_lock(&queue->mu);
-	*queue->deliveries_end = item;
-	queue->deliveries_end = &item->next;
-	queue->load.delivery_count++;
-	(void)pthread_cond_signal(&queue->changed);
+	answer = queue->is_over ? QUEUE_CLOSED : QUEUE_TAKEN;
+	if (answer == QUEUE_TAKEN) {
+		*queue->deliveries_end = item;
+		queue->deliveries_end = &item->next;
+		queue->load.delivery_count++;
+		(void)pthread_cond_signal(&queue->changed);
+	}
 	(void)pthread_mutex_unlock(&queue->mu);
+	return answer;
 }
 
 /* With `mu` held: takes the first starts, leaves the others. */
@@ -124,11 +130,11 @@ static void take_starts(struct queue *queue, size_t starts_max, struct queue_loa
 		queue->starts_end = &queue->load.starts;
 }
 
-void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load)
+/* With `mu` held. */
+static struct queue_load take_load(struct queue *queue, size_t starts_max)
 {
 	struct queue_load load = {0};
 
-	(void)pthread_mutex_lock(&queue->mu);
 	take_starts(queue, starts_max, &load);
 	load.gets = queue->load.gets;
 	load.get_count = queue->load.get_count;
@@ -145,8 +151,23 @@ void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_l
 	queue->load.deliveries = NULL;
 	queue->load.delivery_count = 0;
 	queue->deliveries_end = &queue->load.deliveries;
+	return load;
+}
+
+void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	*ret_load = take_load(queue, starts_max);
 	(void)pthread_mutex_unlock(&queue->mu);
-	*ret_load = load;
+}
+
+void queue_end(struct queue *queue, struct queue_load *ret_load)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	queue->is_closed = true;
+	queue->is_over = true;
+	*ret_load = take_load(queue, SIZE_MAX);
+	(void)pthread_mutex_unlock(&queue->mu);
 }
 
 void queue_wait(struct queue *queue, int64_t until_us)

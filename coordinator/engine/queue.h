@@ -70,6 +70,7 @@ struct queue {
 	struct delivery_item **deliveries_end;
 	size_t max;
 	bool is_closed;
+	bool is_over;
 };
 
 void queue_init(struct queue *queue, size_t max);
@@ -80,13 +81,14 @@ enum queue_answer { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count);
 enum queue_answer queue_push_get(struct queue *queue, struct get_item *item);
 enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *item);
-void queue_push_delivery(struct queue *queue, struct delivery_item *item);
+enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item *item); /* CLOSED: it is over */
 
 /* At most so many starts, and all else; does not block. */
 void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load);
 void queue_wait(struct queue *queue, int64_t until_us); /* for anything, a nudge, or that monotonic time */
 void queue_nudge(struct queue *queue);
-void queue_close(struct queue *queue); /* refuses all but deliveries from now on */
+void queue_close(struct queue *queue);                            /* refuses all but deliveries from now on */
+void queue_end(struct queue *queue, struct queue_load *ret_load); /* takes all; refuses deliveries, too, from now on */
 size_t queue_length(struct queue *queue);
 
 #endif

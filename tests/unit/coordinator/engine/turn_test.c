@@ -348,6 +348,19 @@ static void what_is_unsettled_at_the_end_is_given_back(void **unused)
 	end(&f);
 }
 
+/* The bus may be in the middle of reading when the engine ends. */
+static void what_comes_after_the_end_is_given_back_at_once(void **unused)
+{
+	struct fixture f = begin("k");
+
+	(void)unused;
+	engine_drain(f.engine, 0);
+	reply(&f, "succeeded");
+	assert_int_equal(f.world->batches_abandoned, 1);
+	assert_int_equal(f.world->batches_done, 0);
+	end(&f);
+}
+
 static void the_threads_run_turns_and_drain(void **unused)
 {
 	struct fixture f = begin("k");
@@ -380,6 +393,7 @@ int main(void)
 		cmocka_unit_test(replies_of_unknown_sagas_and_steps_are_counted_and_let_go),
 		cmocka_unit_test(replies_that_cannot_be_understood_are_rejected_with_their_reason),
 		cmocka_unit_test(what_is_unsettled_at_the_end_is_given_back),
+		cmocka_unit_test(what_comes_after_the_end_is_given_back_at_once),
 		cmocka_unit_test(the_threads_run_turns_and_drain),
 	};
 
