@@ -268,7 +268,7 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
 	if (!server->grpc)
 		return;
 	rpc_server_stop_intake(server);
-	rpc_worker_free(take_ptr(server->worker)); /* the jobs that wait answer their calls */
+	rpc_worker_stop(server->worker); /* the jobs that wait answer their calls; what still arrives is refused */
 	if (!wait_until_shut(server, timeout_ms)) {
 		grpc_server_cancel_all_calls(server->grpc);
 		(void)wait_until_shut(server, CANCEL_MS); /* what is not answered by now never will be */
@@ -277,6 +277,7 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
 	grpc_completion_queue_shutdown(server->queue);
 	pthread_join(server->thread, NULL);
 	grpc_completion_queue_destroy(server->queue);
+	rpc_worker_free(take_ptr(server->worker)); /* only now is nobody left who might give it a job */
 	server->grpc = NULL;
 	server->queue = NULL;
 }

@@ -15,6 +15,7 @@ struct rpc_worker {
 	size_t count;
 	size_t count_max;
 	bool is_stopping;
+	bool is_joined; /* the owner's */
 };
 
 static struct rpc_job *take(struct rpc_worker *worker)
@@ -65,8 +66,7 @@ bool rpc_worker_add(struct rpc_worker *worker, struct rpc_job *job)
 
 	job->next = NULL;
 	pthread_mutex_lock(&worker->mu);
-	assert(!worker->is_stopping);
-	is_taken = worker->count < worker->count_max;
+	is_taken = !worker->is_stopping && worker->count < worker->count_max;
 	if (is_taken) {
 		*worker->end = job;
 		worker->end = &job->next;
@@ -77,15 +77,22 @@ bool rpc_worker_add(struct rpc_worker *worker, struct rpc_job *job)
 	return is_taken;
 }
 
-void rpc_worker_free(struct rpc_worker *worker)
+void rpc_worker_stop(struct rpc_worker *worker)
 {
-	if (!worker)
-		return;
 	pthread_mutex_lock(&worker->mu);
 	worker->is_stopping = true;
 	pthread_cond_signal(&worker->changed);
 	pthread_mutex_unlock(&worker->mu);
 	pthread_join(worker->thread, NULL);
+	worker->is_joined = true;
+}
+
+void rpc_worker_free(struct rpc_worker *worker)
+{
+	if (!worker)
+		return;
+	if (!worker->is_joined)
+		rpc_worker_stop(worker);
 	pthread_cond_destroy(&worker->changed);
 	pthread_mutex_destroy(&worker->mu);
 	free(worker);

@@ -18,7 +18,8 @@ struct rpc_job {
 struct rpc_worker;
 
 struct rpc_worker *rpc_worker_new(size_t queue_max);
-bool rpc_worker_add(struct rpc_worker *worker, struct rpc_job *job); /* false: full, the job does not run */
-void rpc_worker_free(struct rpc_worker *worker);                     /* after the jobs that wait have run */
+bool rpc_worker_add(struct rpc_worker *worker, struct rpc_job *job); /* false: full or stopped, it will not run */
+void rpc_worker_stop(struct rpc_worker *worker); /* once; the jobs that wait run before it returns, no others do */
+void rpc_worker_free(struct rpc_worker *worker); /* stops it where nobody did; nobody may add any more */
 
 #endif

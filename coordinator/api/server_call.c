@@ -235,6 +235,18 @@ static void refuse_unknown(struct server_call *call)
 	finish(call, NULL, end);
 }
 
+static void refuse_job(struct server_call *call)
+{
+	if (rpc_server_is_stopping(call->method->server))
+		server_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
+							.message = "the server is shutting down",
+							.reason = "STOPPING"});
+	else
+		server_call_fail(call, &(struct status){.code = ERR_LIMIT,
+							.message = "too many calls of this kind wait already",
+							.reason = "QUEUE_FULL"});
+}
+
 static void dispatch(struct server_call *call)
 {
 	struct rpc_server *server = call->method->server;
@@ -256,9 +268,7 @@ static void dispatch(struct server_call *call)
 	} else {
 		call->job.run = run_job;
 		if (!rpc_worker_add(server->worker, &call->job))
-			server_call_fail(call, &(struct status){.code = ERR_LIMIT,
-								.message = "too many calls of this kind wait already",
-								.reason = "QUEUE_FULL"});
+			refuse_job(call);
 	}
 }
 
