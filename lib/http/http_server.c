@@ -284,13 +284,14 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	server->ctx = options->ctx;
 	pthread_mutex_init(&server->mu, NULL);
 	pthread_cond_init(&server->changed, NULL);
+	*ret_server = server; /* the first request may be there before we return */
 	server->daemon = start_daemon(server);
 	if (!server->daemon) {
+		*ret_server = NULL;
 		http_server_free(server);
 		return error_set(err, ERR_INTERNAL, "cannot start the HTTP server on port %u: %m",
 				 (unsigned)options->port);
 	}
-	*ret_server = server;
 	return 0;
 }
 

@@ -40,8 +40,10 @@ struct http_server_options {
 	void *ctx;
 };
 
+/* A port in use -> ERR_CONFLICT that names it. `ret_server` is set before the first request is handled, which may be
+ * before this returns. */
 NODISCARD int http_server_start(const struct http_server_options *options, struct http_server **ret_server,
-				struct error *err); /* a port in use -> ERR_CONFLICT that names it */
+				struct error *err);
 uint16_t http_server_port(const struct http_server *server);
 void http_server_free(struct http_server *server); /* answers what runs, then stops */
 DEFINE_CLEANUP(struct http_server *, http_server_free)
