@@ -38,7 +38,8 @@ static struct { /* guarded by mu */
 	const char *failing_topic;
 	enum err_code produce_failure;
 	size_t produce_calls;
-	struct kafka_record produced;
+	const struct kafka_record *produced;
+	struct arena arena; /* of what was produced */
 	const char *prepared[TOPICS_MAX];
 	size_t prepared_count;
 } fake;
@@ -58,7 +59,9 @@ static void unlock(void)
 void fake_kafka_reset(void)
 {
 	lock();
+	arena_release(&fake.arena);
 	memset(&fake, 0, sizeof(fake));
+	arena_init(&fake.arena, 0);
 	unlock();
 }
 
@@ -119,7 +122,12 @@ size_t fake_kafka_produce_calls(void)
 
 const struct kafka_record *fake_kafka_produced(void)
 {
-	return fake.produced.topic ? &fake.produced : NULL; /* written on the test's thread, by the bus's port */
+	const struct kafka_record *produced;
+
+	lock();
+	produced = fake.produced;
+	unlock();
+	return produced;
 }
 
 bool fake_kafka_is_prepared(const char *topic)
@@ -152,6 +160,21 @@ void kafka_producer_free(struct kafka_producer *producer)
 	free(producer);
 }
 
+/* As librdkafka does it: whoever produces may let go of everything at once. */
+static const struct kafka_record *copy_record(const struct kafka_record *record, struct arena *arena)
+{
+	struct kafka_record *copy = arena_copy(arena, record, sizeof(*record));
+
+	copy->topic = arena_strdup(arena, record->topic);
+	copy->key = arena_bytes(arena, record->key);
+	copy->value = arena_bytes(arena, record->value);
+	for (size_t i = 0; i < record->header_count; i++) {
+		copy->headers[i].name = arena_strdup(arena, record->headers[i].name);
+		copy->headers[i].value = arena_bytes(arena, record->headers[i].value);
+	}
+	return copy;
+}
+
 int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
 {
 	enum err_code code = 0;
@@ -161,7 +184,7 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_record *re
 	if (fake.failing_topic && strcmp(fake.failing_topic, record->topic) == 0)
 		code = fake.produce_failure;
 	else
-		fake.produced = *record;
+		fake.produced = copy_record(record, &fake.arena);
 	unlock();
 	if (code)
 		return error_set(err, code, "%s: not today", record->topic);

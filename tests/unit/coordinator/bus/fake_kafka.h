@@ -19,7 +19,7 @@ void fake_kafka_set_down(bool is_down);                       /* no broker answe
 void fake_kafka_fail_poll(enum err_code code);                /* the next poll; 0: none */
 void fake_kafka_fail_produce(const char *topic, enum err_code code);
 size_t fake_kafka_produce_calls(void);
-const struct kafka_record *fake_kafka_produced(void); /* the last one that was taken; NULL: none */
+const struct kafka_record *fake_kafka_produced(void); /* the last one that was taken, until the reset; NULL: none */
 bool fake_kafka_is_prepared(const char *topic);
 
 #endif
