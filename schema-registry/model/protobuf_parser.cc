@@ -94,6 +94,33 @@ std::string own_name(const protobuf_source *source)
 	return name;
 }
 
+/* libprotobuf takes messages 32 levels deep, but looks only when its parser, which recurses, has come back; so does its parser
+ * of options, which knows `<` for `{`. Neither may be led beyond the stack of a thread. */
+const int NESTING_MAX = 100;
+
+bool is_nested_too_deeply(const protobuf_source *source, Problems *problems)
+{
+	google::protobuf::io::ArrayInputStream stream(source->data, static_cast<int>(source->len));
+	Silence silence; /* what is no token is told by the parser */
+	google::protobuf::io::Tokenizer tokens(&stream, &silence);
+	int depth = 0;
+
+	while (tokens.Next()) {
+		const std::string &text = tokens.current().text;
+
+		if (text == "{" || text == "<")
+			depth++;
+		else if ((text == "}" || text == ">") && depth > 0)
+			depth--;
+		if (depth > NESTING_MAX) {
+			problems->AddError(tokens.current().line, tokens.current().column,
+					   "nested more than " + std::to_string(NESTING_MAX) + " levels deep");
+			return true;
+		}
+	}
+	return false;
+}
+
 bool read_source(const protobuf_source *source, Problems *problems, SourceLocationTable *locations,
 		 FileDescriptorProto *file)
 {
@@ -107,6 +134,8 @@ bool read_source(const protobuf_source *source, Problems *problems, SourceLocati
 		file->clear_source_code_info();
 		return true;
 	}
+	if (is_nested_too_deeply(source, problems))
+		return false;
 	google::protobuf::io::ArrayInputStream stream(source->data, static_cast<int>(source->len));
 	google::protobuf::io::Tokenizer tokens(&stream, problems);
 	google::protobuf::compiler::Parser parser;

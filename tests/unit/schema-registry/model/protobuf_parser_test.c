@@ -141,12 +141,47 @@ static void other_texts_are_refused(void **state)
 	refuse(SCHEMA_FORMAT_PROTOBUF, "AAAA", &problems);
 	assert_string_equal(buffer_text(&problems), ": not a serialized FileDescriptorProto\n");
 	buffer_append_text(&text, "syntax = \"proto3\";");
-	for (int i = 0; i < 5000; i++)
+	for (int i = 0; i < 50; i++)
 		buffer_append_text(&text, "message M {");
-	for (int i = 0; i < 5000; i++)
+	for (int i = 0; i < 50; i++)
 		buffer_append_byte(&text, '}');
 	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&text), &problems);
 	assert_non_null(strstr(buffer_text(&problems), "maximum recursion limit"));
+	buffer_release(&text);
+	buffer_release(&problems);
+}
+
+/* `count` times `open`, then `middle`, then as often `close`. */
+static void append_nested(struct buffer *text, int count, const char *open, const char *middle, const char *close)
+{
+	for (int i = 0; i < count; i++)
+		buffer_append_text(text, open);
+	buffer_append_text(text, middle);
+	for (int i = 0; i < count; i++)
+		buffer_append_text(text, close);
+}
+
+static void nesting_beyond_any_use_is_refused_before_the_stack_ends(void **state)
+{
+	static const char option[] = "syntax = \"proto2\"; import \"google/protobuf/descriptor.proto\"; "
+				     "message N { optional N n = 1; } "
+				     "extend google.protobuf.FileOptions { optional N n = 50000; } option (n) = {";
+	const int levels = 200000; /* more than the 8 MiB of a main thread hold */
+	struct buffer text = {0};
+	struct buffer problems = {0};
+
+	(void)state;
+	buffer_append_text(&text, "syntax = \"proto3\";\n");
+	append_nested(&text, levels, "message A{", "", "}");
+	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&text), &problems);
+	assert_string_equal(buffer_text(&problems), "2:1010: nested more than 100 levels deep\n");
+
+	buffer_clear(&text);
+	buffer_append_text(&text, option);
+	append_nested(&text, levels, "n <", "", ">");
+	buffer_append_text(&text, "};");
+	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&text), &problems);
+	assert_non_null(strstr(buffer_text(&problems), "nested more than 100 levels deep"));
 	buffer_release(&text);
 	buffer_release(&problems);
 }
@@ -199,6 +234,7 @@ int main(void)
 		cmocka_unit_test(proto2_survives_printing),
 		cmocka_unit_test(every_problem_is_told_with_line_and_column),
 		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(nesting_beyond_any_use_is_refused_before_the_stack_ends),
 		cmocka_unit_test(serialized_descriptor_is_the_same_schema_once_normalized),
 		cmocka_unit_test(imports_come_from_references),
 	};
