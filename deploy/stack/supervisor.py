@@ -113,6 +113,8 @@ class Supervisor:
                 reply = {"error": f"request not understood: {error}"}
             try:
                 connection.sendall(json.dumps(reply).encode() + b"\n")
+            except BrokenPipeError:
+                pass  # `up` asks again and again while we are busy, and shows our last line meanwhile
             except OSError as error:
                 log(f"an asker left before the answer: {error}")
 
