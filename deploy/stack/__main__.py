@@ -19,6 +19,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     folders = Folders.of_clone()
     only = tuple(name for name in arguments.only.split(",") if name)
+    if arguments.only and not only:  # nothing named must not become everything
+        complain(f"--only {arguments.only}: names no part")
+        return 2
     options = Options(only, arguments.broker, arguments.postgres, arguments.port_base)
     try:
         if arguments.command == "programs":

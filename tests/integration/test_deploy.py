@@ -249,3 +249,11 @@ def test_wrong_usage_of_up_is_refused_before_anything_is_done(arguments: list[st
     assert refused.returncode == 2
     assert "error:" in refused.stderr
     assert refused.stdout == ""
+
+
+def test_only_with_no_name_in_it_is_refused() -> None:
+    """Of all commands alike; `plan` is the one that does no harm should it not be."""
+    result = subprocess.run(
+        [sys.executable, "-m", "stack", "plan", "--only=,"], cwd=ROOT / "deploy", capture_output=True, text=True, timeout=60
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", "error: --only ,: names no part\n")
