@@ -326,6 +326,20 @@ static void get_head(struct cursor *cursor, struct saga *saga)
 	saga->stuck_reason = get_optional_text(cursor);
 }
 
+int saga_decode_head(struct bytes data, struct arena *arena, struct saga *ret_saga, struct error *err)
+{
+	struct cursor cursor = {data, arena, false};
+	struct saga saga = {0};
+	const uint8_t form = get_byte(&cursor);
+
+	if (form == FORM_VERSION)
+		get_head(&cursor, &saga);
+	if (form != FORM_VERSION || cursor.is_bad)
+		return error_set(err, ERR_CORRUPT, "stored saga of form %u cannot be read (%zu bytes)", form, data.len);
+	*ret_saga = saga;
+	return 0;
+}
+
 int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
 		struct error *err)
 {

@@ -1,6 +1,8 @@
 /*
  * commit.c - a batch of changes as one statement, hence one transaction and one round trip.
  *
+ * Feed:    the same statement leaves one row about all of it, for streams (engine/read_port.h).
+ *
  * Why:     group commit is what makes durability cheap. The log is inserted for exactly those sagas whose row changed,
  *          inside the statement, so that no client-side step lies between.
  */
@@ -24,7 +26,7 @@ static const char COMMIT_SQL[] =
 	"  $14::timestamptz[], $15::timestamptz[])"
 	"  AS c(saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state, milestone,"
 	"   version, data, due_at, created_at, updated_at, ended_at)"
-	" ON CONFLICT DO NOTHING RETURNING saga_id"
+	" ON CONFLICT DO NOTHING RETURNING saga_id, 1::bigint AS first, version AS last, state"
 	"), changed AS ("
 	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
 	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
@@ -32,9 +34,14 @@ static const char COMMIT_SQL[] =
 	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
 	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])"
 	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at)"
-	" WHERE s.saga_id = c.saga_id AND s.version = c.expected_version RETURNING s.saga_id"
+	" WHERE s.saga_id = c.saga_id AND s.version = c.expected_version "
+	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state"
 	"), done AS ("
-	" SELECT saga_id FROM started UNION ALL SELECT saga_id FROM changed"
+	" SELECT * FROM started UNION ALL SELECT * FROM changed"
+	"), fed AS ("
+	" INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states)"
+	" SELECT pg_current_xact_id()::text::bigint, array_agg(saga_id), array_agg(first), array_agg(last),"
+	"  array_agg(state) FROM done HAVING count(*) > 0"
 	"), logged AS ("
 	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
 	"  has_no_effect, reply, state)"

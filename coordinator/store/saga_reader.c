@@ -4,7 +4,7 @@
 
 #include "coordinator/store/store_state.h"
 
-static char *text_at(const struct pg_result *result, size_t row, int column, struct arena *arena)
+char *row_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
 {
 	struct bytes text;
 
@@ -33,23 +33,24 @@ int reader_now(void *ctx, int64_t *ret_now_us, struct error *err)
 	"s.input,"                                                                                                     \
 	" s.labels "
 
-static void read_labels(struct bytes text, struct arena *arena, struct store_row *row)
+void row_labels(struct bytes text, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count)
 {
 	json_t *json = json_loadb((const char *)text.data, text.len, 0, NULL);
-	struct engine_label *labels;
+	struct engine_label *labels = arena_alloc(arena, (json_object_size(json) + 1) * sizeof(*labels));
+	size_t count = 0;
 	const char *name;
 	json_t *value;
 
-	labels = arena_alloc(arena, (json_object_size(json) + 1) * sizeof(*labels));
-	row->labels = labels;
 	json_object_foreach(json, name, value)
 	{
 		const char *content = json_string_value(value);
 
-		labels[row->label_count].name = arena_strdup(arena, name);
-		labels[row->label_count++].value = arena_strdup(arena, content ? content : "");
+		labels[count].name = arena_strdup(arena, name);
+		labels[count++].value = arena_strdup(arena, content ? content : "");
 	}
 	json_decref(json);
+	*ret_labels = labels;
+	*ret_count = count;
 }
 
 static void read_row(const struct pg_result *result, size_t at, struct arena *arena, struct store_row *row)
@@ -60,14 +61,14 @@ static void read_row(const struct pg_result *result, size_t at, struct arena *ar
 		.version = pg_get_int(result, at, 2),
 		.state = (enum saga_state)pg_get_int(result, at, 3),
 		.data = arena_bytes(arena, pg_get_bytes(result, at, 4)),
-		.definition_name = text_at(result, at, 5, arena),
-		.key = text_at(result, at, 6, arena),
-		.idempotency_key = text_at(result, at, 7, arena),
+		.definition_name = row_text(result, at, 5, arena),
+		.key = row_text(result, at, 6, arena),
+		.idempotency_key = row_text(result, at, 7, arena),
 		.input = arena_bytes(arena, pg_get_bytes(result, at, 8)),
 	};
 	assert(row->state < SAGA_STATE_COUNT);
 	if (!pg_is_null(result, at, 9))
-		read_labels(pg_get_bytes(result, at, 9), arena, row);
+		row_labels(pg_get_bytes(result, at, 9), arena, &row->labels, &row->label_count);
 }
 
 static int read_rows(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
@@ -203,7 +204,7 @@ int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena 
 
 static void read_log_row(const struct pg_result *result, size_t at, struct arena *arena, struct store_log_row *row)
 {
-	const char *step_id = text_at(result, at, 4, arena);
+	const char *step_id = row_text(result, at, 4, arena);
 
 	*row = (struct store_log_row){
 		.saga_id = pg_get_uuid(result, at, 0),
@@ -218,15 +219,25 @@ static void read_log_row(const struct pg_result *result, size_t at, struct arena
 						.step = -1,
 						.phase = (enum step_phase)pg_get_int(result, at, 5),
 						.attempt = (int32_t)pg_get_int(result, at, 6),
-						.milestone = text_at(result, at, 7, arena),
-						.reason = text_at(result, at, 8, arena),
-						.detail = text_at(result, at, 9, arena),
+						.milestone = row_text(result, at, 7, arena),
+						.reason = row_text(result, at, 8, arena),
+						.detail = row_text(result, at, 9, arena),
 						.has_no_effect = pg_get_bool(result, at, 10),
 					},
 				.state = (enum saga_state)pg_get_int(result, at, 11),
 			},
 	};
 	row->entry.milestone = row->entry.event.milestone;
+}
+
+void row_log(const struct pg_result *result, struct arena *arena, struct store_log_row **ret_rows, size_t *ret_count)
+{
+	struct store_log_row *rows = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*rows));
+
+	for (size_t i = 0; i < pg_rows(result); i++)
+		read_log_row(result, i, arena, &rows[i]);
+	*ret_rows = rows;
+	*ret_count = pg_rows(result);
 }
 
 int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
@@ -237,22 +248,16 @@ int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 	struct pg_result *result = NULL;
 	_cleanup_(pg_array_release)
 	struct pg_array array;
-	struct store_log_row *rows;
 	struct pg_param param;
 
 	fill_ids(&array, ids, count);
 	param = pg_array_param(&array);
 	if (pg_exec(store->pg,
-		    "SELECT l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason,"
-		    " l.detail, l.has_no_effect, l.state FROM unnest($1::uuid[]) AS w(saga_id)"
+		    "SELECT" LOG_COLUMNS "FROM unnest($1::uuid[]) AS w(saga_id)"
 		    " JOIN saga_log l ON l.saga_id = w.saga_id ORDER BY l.saga_id, l.sequence",
 		    &param, 1, &result, err) < 0)
 		return -1;
-	rows = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*rows));
-	for (size_t i = 0; i < pg_rows(result); i++)
-		read_log_row(result, i, arena, &rows[i]);
-	*ret_rows = rows;
-	*ret_count = pg_rows(result);
+	row_log(result, arena, ret_rows, ret_count);
 	return 0;
 }
 

@@ -121,6 +121,22 @@ struct store_port store_saga_port(struct store *store)
 	};
 }
 
+struct read_port store_read_port(struct store *store)
+{
+	return (struct read_port){
+		.ctx = store,
+		.list = list_sagas,
+		.log = list_log,
+		.bounds = feed_bounds,
+		.feed = feed_read,
+		.heads = feed_heads,
+		.feed_log = feed_log,
+		.snapshot = feed_snapshot,
+		.trim = feed_trim,
+		.sagas = store_saga_port(store),
+	};
+}
+
 struct definition_port store_definition_port(struct store *store)
 {
 	return (struct definition_port){.ctx = store, .put = definition_table_put, .load = definition_table_load};

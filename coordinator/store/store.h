@@ -11,6 +11,7 @@
 
 #include "coordinator/definition/catalog.h"
 #include "coordinator/engine/ports.h"
+#include "coordinator/engine/read_port.h"
 
 struct store;
 
@@ -23,5 +24,7 @@ NODISCARD int store_migrate(struct store *store, int64_t wait_ms, struct error *
 
 struct store_port store_saga_port(struct store *store);
 struct definition_port store_definition_port(struct store *store);
+/* Uses the same connection as the saga port: for another thread, make another store. */
+struct read_port store_read_port(struct store *store);
 
 #endif

@@ -36,6 +36,40 @@ int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
 int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err);
 
+char *row_text(const struct pg_result *result, size_t row, int column, struct arena *arena); /* NULL for NULL */
+void row_labels(struct bytes json, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count);
+#define LOG_COLUMNS                                                                                                    \
+	" l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason, l.detail,"          \
+	" l.has_no_effect, l.state "
+/* Of a result whose first columns are LOG_COLUMNS. */
+void row_log(const struct pg_result *result, struct arena *arena, struct store_log_row **ret_rows, size_t *ret_count);
+
+/* ---- saga_list.c ---- */
+#define HEAD_COLUMNS                                                                                                   \
+	" s.saga_id, d.version, substring(s.data FOR 8192), s.definition_name, s.key, s.idempotency_key, s.labels "
+/* Reads the columns above; ERR_CORRUPT names the saga. */
+NODISCARD int head_read(const struct pg_result *result, size_t row, struct arena *arena, struct saga_head *ret_head,
+			struct error *err);
+/* The labels as JSON for `@>`; empty: none. */
+struct bytes filter_labels(const struct saga_filter *filter, struct arena *arena);
+void filter_states(const struct saga_filter *filter, struct pg_array *ret_states); /* any: all of them */
+int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
+	       struct error *err);
+int list_log(void *ctx, struct uuid saga_id, int64_t after, size_t limit, struct arena *arena,
+	     struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
+
+/* ---- feed.c ---- */
+int feed_bounds(void *ctx, struct feed_bounds *ret_bounds, struct error *err);
+int feed_read(void *ctx, struct feed_position after, int64_t horizon, size_t limit, struct arena *arena,
+	      struct feed_entry **ret_entries, size_t *ret_count, struct error *err);
+int feed_heads(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct saga_head **ret_heads,
+	       size_t *ret_count, struct error *err);
+int feed_log(void *ctx, const struct feed_entry *entries, size_t count, struct arena *arena,
+	     struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
+int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
+		  struct feed_snapshot *ret_snapshot, struct error *err);
+int feed_trim(void *ctx, int64_t keep_s, struct error *err);
+
 /* ---- definition_table.c ---- */
 int definition_table_put(void *ctx, const struct stored_definition *definition, int32_t *ret_id, int32_t *ret_version,
 			 int64_t *ret_created_us, bool *ret_created, struct error *err);

@@ -53,7 +53,7 @@ static int begin(void **state)
 {
 	(void)state;
 	if (conninfo)
-		run("TRUNCATE saga, saga_log, definition;"
+		run("TRUNCATE saga, saga_log, saga_feed, definition; UPDATE saga_feed_floor SET xid = 0;"
 		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
 	return 0;
 }

@@ -1,0 +1,234 @@
+/*
+ * saga_list.c - ListSagas and GetSagaLog.
+ *
+ * Cost:    a list walks one index in the order of ids: that of the key, of open sagas, of a label that few sagas have, or
+ *          of all ids; what the index does not decide is checked row by row, SCAN_MAX rows a call. So a rare state among
+ *          millions of sagas costs several calls of bounded length, and no index that every step would have to touch.
+ */
+#include <assert.h>
+
+#include "coordinator/store/store_state.h"
+
+enum { SCAN_MAX = 20000 };
+
+/* ---- parts ---- */
+
+struct bytes filter_labels(const struct saga_filter *filter, struct arena *arena)
+{
+	_cleanup_(buffer_release)
+	struct buffer json = {0};
+
+	for (size_t i = 0; i < filter->label_count; i++) {
+		buffer_append_byte(&json, i > 0 ? ',' : '{');
+		buffer_append_json_string(&json, filter->labels[i].name, strlen(filter->labels[i].name));
+		buffer_append_byte(&json, ':');
+		buffer_append_json_string(&json, filter->labels[i].value, strlen(filter->labels[i].value));
+	}
+	if (filter->label_count > 0)
+		buffer_append_byte(&json, '}');
+	return arena_bytes(arena, buffer_bytes(&json));
+}
+
+void filter_states(const struct saga_filter *filter, struct pg_array *ret_states)
+{
+	pg_array_init(ret_states, PG_ARRAY_INT2);
+	for (int state = 0; state < SAGA_STATE_COUNT; state++)
+		if (!filter->states || (filter->states & 1u << state))
+			pg_array_add_int(ret_states, state);
+}
+
+int head_read(const struct pg_result *result, size_t row, struct arena *arena, struct saga_head *ret_head,
+	      struct error *err)
+{
+	struct saga_head head = {0};
+	struct uuid id = pg_get_uuid(result, row, 0);
+	char id_text[UUID_TEXT_LEN + 1];
+
+	if (saga_decode_head(pg_get_bytes(result, row, 2), arena, &head.saga, err) < 0) {
+		uuid_format(id, id_text);
+		return error_prefix(err, "saga '%s'", id_text);
+	}
+	head.definition_version = (int32_t)pg_get_int(result, row, 1);
+	head.definition = row_text(result, row, 3, arena);
+	head.key = row_text(result, row, 4, arena);
+	head.idempotency_key = row_text(result, row, 5, arena);
+	if (!pg_is_null(result, row, 6))
+		row_labels(pg_get_bytes(result, row, 6), arena, &head.labels, &head.label_count);
+	*ret_head = head;
+	return 0;
+}
+
+static struct pg_param time_param(int64_t unix_us)
+{
+	return unix_us ? pg_timestamptz(unix_us) : pg_null();
+}
+
+static struct pg_param text_param(const char *text)
+{
+	return text ? pg_text(text) : pg_null();
+}
+
+/* ---- the list ---- */
+
+/* $1 after, $2 rows to look at, $3 rows wanted, $4 states, $5 definition, $6 its version, $7 key, $8 labels, $9 $10
+ * created, $11 $12 updated. The inner limit ends the walk, the outer one the page. */
+#define LIST_SQL(which, beyond, order)                                                                                 \
+	"SELECT" HEAD_COLUMNS "FROM (SELECT * FROM saga WHERE " which " AND saga_id " beyond                           \
+	" $1 ORDER BY saga_id " order " LIMIT $2) s JOIN definition d ON d.id = s.definition_id"                       \
+	" WHERE s.state = ANY($4::smallint[])"                                                                         \
+	" AND ($5::text IS NULL OR s.definition_name = $5) AND ($6::int = 0 OR d.version = $6)"                        \
+	" AND ($7::text IS NULL OR s.key = $7) AND ($8::jsonb IS NULL OR s.labels @> $8)"                              \
+	" AND ($9::timestamptz IS NULL OR s.created_at >= $9) AND ($10::timestamptz IS NULL OR s.created_at < $10)"    \
+	" AND ($11::timestamptz IS NULL OR s.updated_at >= $11) AND ($12::timestamptz IS NULL OR s.updated_at < $12)"  \
+	" ORDER BY s.saga_id " order " LIMIT $3"
+
+/* The row at which the walk ended. */
+#define END_SQL(which, beyond, order)                                                                                  \
+	"SELECT saga_id FROM saga WHERE " which " AND saga_id " beyond " $1 ORDER BY saga_id " order                   \
+	" OFFSET $2 - 1 LIMIT 1"
+
+#define WALK(which)                                                                                                    \
+	{                                                                                                              \
+		{LIST_SQL(which, "<", "DESC"), END_SQL(which, "<", "DESC")},                                           \
+		{                                                                                                      \
+			LIST_SQL(which, ">", "ASC"), END_SQL(which, ">", "ASC")                                        \
+		}                                                                                                      \
+	}
+
+enum walk { WALK_ALL, WALK_OPEN, WALK_KEY, WALK_LABELS, WALK_COUNT };
+
+static const struct {
+	const char *list;
+	const char *end; /* used for WALK_ALL and WALK_OPEN */
+} walks[WALK_COUNT][2] = {
+	[WALK_ALL] = WALK("true"),
+	[WALK_OPEN] = WALK("is_open"),
+	[WALK_KEY] = WALK("key = $7"),
+	[WALK_LABELS] = WALK("labels IS NOT NULL AND labels @> $8"),
+};
+
+static bool has_open_states_only(const struct saga_filter *filter)
+{
+	for (int state = 0; state < SAGA_STATE_COUNT; state++)
+		if ((filter->states & 1u << state) && saga_state_is_terminal((enum saga_state)state))
+			return false;
+	return filter->states != 0;
+}
+
+/* A label of more sagas than one call looks at is no better than the ids: all of its rows would have to be sorted. */
+static int are_labels_rare(struct store *store, struct bytes labels, bool *ret_are_rare, struct error *err)
+{
+	const struct pg_param params[] = {pg_jsonb(labels), pg_int8(SCAN_MAX)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg,
+		    "SELECT count(*) < $2 FROM (SELECT FROM saga WHERE labels IS NOT NULL AND labels @> $1 LIMIT $2) "
+		    "few",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_are_rare = pg_get_bool(result, 0, 0);
+	return 0;
+}
+
+static int choose_walk(struct store *store, const struct list_request *request, struct bytes labels,
+		       enum walk *ret_walk, struct error *err)
+{
+	bool are_rare = false;
+
+	*ret_walk = WALK_ALL;
+	if (request->filter.key)
+		*ret_walk = WALK_KEY;
+	else if (labels.len > 0 && are_labels_rare(store, labels, &are_rare, err) < 0)
+		return -1;
+	else if (are_rare)
+		*ret_walk = WALK_LABELS;
+	else if (has_open_states_only(&request->filter))
+		*ret_walk = WALK_OPEN;
+	return 0;
+}
+
+/* The page is not full: was everything looked at, and if not, up to where? */
+static int find_end(struct store *store, const char *sql, struct uuid after, struct list_page *page, struct error *err)
+{
+	const struct pg_param params[] = {pg_uuid(&after), pg_int8(SCAN_MAX)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg, sql, params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	page->has_more = pg_rows(result) > 0;
+	if (page->has_more)
+		page->last = pg_get_uuid(result, 0, 0);
+	return 0;
+}
+
+int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
+	       struct error *err)
+{
+	struct store *store = ctx;
+	const struct saga_filter *filter = &request->filter;
+	struct uuid after = request->after;
+	struct bytes labels = filter_labels(filter, arena);
+	_cleanup_(pg_array_release)
+	struct pg_array states;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct list_page page = {0};
+	enum walk walk;
+
+	if (!request->has_after)
+		memset(after.data, request->is_oldest_first ? 0 : 0xff, sizeof(after.data));
+	if (choose_walk(store, request, labels, &walk, err) < 0)
+		return -1;
+	filter_states(filter, &states);
+	{
+		const struct pg_param params[] = {
+			pg_uuid(&after),
+			pg_int8(walk == WALK_ALL || walk == WALK_OPEN ? SCAN_MAX : INT32_MAX),
+			pg_int8((int64_t)request->limit + 1),
+			pg_array_param(&states),
+			text_param(filter->definition),
+			pg_int4(filter->definition_version),
+			text_param(filter->key),
+			labels.len > 0 ? pg_jsonb(labels) : pg_null(),
+			time_param(request->created.from_us),
+			time_param(request->created.before_us),
+			time_param(request->updated.from_us),
+			time_param(request->updated.before_us),
+		};
+
+		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, ARRAY_LEN(params), &result,
+			    err) < 0)
+			return -1;
+	}
+	page.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*page.items));
+	page.has_more = pg_rows(result) > request->limit;
+	for (; page.count < pg_rows(result) && page.count < request->limit; page.count++)
+		if (head_read(result, page.count, arena, &page.items[page.count], err) < 0)
+			return -1;
+	if (page.has_more)
+		page.last = page.items[page.count - 1].saga.id;
+	else if ((walk == WALK_ALL || walk == WALK_OPEN) &&
+		 find_end(store, walks[walk][request->is_oldest_first].end, after, &page, err) < 0)
+		return -1;
+	*ret_page = page;
+	return 0;
+}
+
+int list_log(void *ctx, struct uuid saga_id, int64_t after, size_t limit, struct arena *arena,
+	     struct store_log_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	struct store *store = ctx;
+	const struct pg_param params[] = {pg_uuid(&saga_id), pg_int8(after), pg_int8((int64_t)limit)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg,
+		    "SELECT" LOG_COLUMNS "FROM saga_log l WHERE l.saga_id = $1 AND l.sequence > $2"
+		    " ORDER BY l.sequence LIMIT $3",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	row_log(result, arena, ret_rows, ret_count);
+	return 0;
+}
