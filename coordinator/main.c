@@ -13,10 +13,12 @@
 #include "coordinator/admin/admin.h"
 #include "coordinator/api/definition_service.h"
 #include "coordinator/api/health_service.h"
+#include "coordinator/api/list_service.h"
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
+#include "coordinator/api/watch_service.h"
 #include "coordinator/bus/bus.h"
 #include "coordinator/definition_folder.h"
 #include "coordinator/settings.h"
@@ -47,7 +49,14 @@ struct coordinator {
 	struct engine_ports ports;
 	struct engine *engine;
 	struct rpc_server *server;
+	struct store *list_store; /* a connection of its own for each thread that reads beside the turn */
+	struct store *watch_store;
+	struct read_port list_port;
+	struct read_port watch_port;
+	struct watch_hub *watch_hub;
 	struct start_service *starts;
+	struct list_service *lists;
+	struct watch_service *watches;
 	struct saga_service *sagas;
 	struct definition_service *definitions;
 	struct reflection_service *reflection;
@@ -88,8 +97,13 @@ static int make_engine(struct coordinator *self, struct error *err)
 	const struct settings *settings = &self->settings;
 
 	self->store = store_new(settings->postgres);
+	self->list_store = store_new(settings->postgres);
+	self->watch_store = store_new(settings->postgres);
+	self->list_port = store_read_port(self->list_store);
+	self->watch_port = store_read_port(self->watch_store);
 	self->definition_port = store_definition_port(self->store);
 	self->catalog = catalog_new(&self->definition_port, self->registry);
+	self->watch_hub = watch_hub_new(&self->watch_port, self->catalog);
 	if (bus_new(&(struct bus_options){.kafka = settings_kafka(settings),
 					  .instance = settings->instance,
 					  .catalog = self->catalog,
@@ -134,6 +148,8 @@ static int start_edges(struct coordinator *self, struct error *err)
 	self->server = rpc_server_new(self->metrics);
 	self->starts = start_service_new(self->server, self->catalog, self->engine);
 	self->sagas = saga_service_new(self->server, self->engine);
+	self->lists = list_service_new(self->server, &self->list_port);
+	self->watches = watch_service_new(self->server, self->watch_hub);
 	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
 	self->health = health_service_new(self->server, is_serving, self);
 	self->reflection = reflection_service_new(self->server);
@@ -201,7 +217,8 @@ static int start_turning(struct coordinator *self, struct error *err)
 	if (!migrate(self))
 		return 0;
 	load_definitions(self);
-	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err))
+	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err) ||
+	    watch_hub_run(self->watch_hub, err))
 		return -1;
 	rpc_server_open(self->server);
 	if (self->settings.definitions)
@@ -228,6 +245,8 @@ static void stop(struct coordinator *self)
 		bus_stop_intake(self->bus);
 	if (self->engine)
 		engine_drain(self->engine, ENGINE_DRAIN_MS);
+	if (self->watch_hub)
+		watch_hub_stop(self->watch_hub);
 	if (self->server)
 		rpc_server_drain(self->server, CALLS_DRAIN_MS);
 	admin_free(self->admin);
@@ -239,12 +258,17 @@ static void release(struct coordinator *self)
 {
 	rpc_server_free(self->server);
 	start_service_free(self->starts);
+	list_service_free(self->lists);
+	watch_service_free(self->watches);
+	watch_hub_free(self->watch_hub);
 	saga_service_free(self->sagas);
 	definition_service_free(self->definitions);
 	reflection_service_free(self->reflection);
 	health_service_free(self->health);
 	catalog_free(self->catalog);
 	store_free(self->store);
+	store_free(self->list_store);
+	store_free(self->watch_store);
 	registry_client_free(self->registry);
 	registry_client_free(self->registry_probe);
 	metrics_free(self->metrics);

@@ -46,6 +46,7 @@ struct rpc_server {
 	size_t method_count;
 	struct rpc_registered unknown;
 	struct rpc_worker *worker;
+	struct rpc_worker *reader;
 	struct arena arena;            /* of the handler that runs; the queue's thread only */
 	struct server_stream *streams; /* open ones; the queue's thread only */
 	int64_t next_tick_us;          /* the queue's thread only */

@@ -206,6 +206,7 @@ int rpc_server_start(struct rpc_server *server, const char *address, bool is_ins
 	}
 	server->port = strncmp(address, "unix:", 5) ? port : 0;
 	server->worker = rpc_worker_new(RPC_BLOCKING_MAX);
+	server->reader = rpc_worker_new(RPC_BLOCKING_MAX);
 	rc = pthread_create(&server->thread, NULL, run_queue, server);
 	assert(rc == 0);
 	pthread_setname_np(server->thread, "rpc-queue");
@@ -269,6 +270,7 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
 		return;
 	rpc_server_stop_intake(server);
 	rpc_worker_stop(server->worker); /* the jobs that wait answer their calls; what still arrives is refused */
+	rpc_worker_stop(server->reader);
 	if (!wait_until_shut(server, timeout_ms)) {
 		grpc_server_cancel_all_calls(server->grpc);
 		(void)wait_until_shut(server, CANCEL_MS); /* what is not answered by now never will be */
@@ -277,6 +279,7 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
 	grpc_completion_queue_shutdown(server->queue);
 	pthread_join(server->thread, NULL);
 	grpc_completion_queue_destroy(server->queue);
+	rpc_worker_free(take_ptr(server->reader));
 	rpc_worker_free(take_ptr(server->worker)); /* only now is nobody left who might give it a job */
 	server->grpc = NULL;
 	server->queue = NULL;

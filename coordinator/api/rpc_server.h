@@ -36,9 +36,12 @@ struct server_stream_handler {
 	void (*on_sent)(void *ctx, struct server_stream *stream);        /* the next may be sent */
 	void (*on_half_closed)(void *ctx, struct server_stream *stream); /* the client sends no more */
 	void (*on_tick)(void *ctx, struct server_stream *stream); /* NULL: none; four times a second and at shutdown */
+	void (*on_wake)(void *ctx, struct server_stream *stream); /* after stream_waker_wake(); NULL: none */
+	void (*on_end)(void *ctx, struct server_stream *stream);  /* nothing can be sent any more; NULL: none */
 };
 
-enum rpc_kind { RPC_KIND_UNARY, RPC_KIND_BLOCKING, RPC_KIND_STREAM };
+/* BLOCKING and READING each have a worker thread: what waits for the registry does not hold up what reads the database. */
+enum rpc_kind { RPC_KIND_UNARY, RPC_KIND_BLOCKING, RPC_KIND_READING, RPC_KIND_STREAM };
 
 struct rpc_method {
 	const char *path; /* "/saga.v1.SagaService/StartSaga" */
@@ -48,7 +51,7 @@ struct rpc_method {
 	rpc_unary_fn *handle;
 	const struct server_stream_handler *stream;
 	void *ctx;
-	bool is_gated; /* UNAVAILABLE until rpc_server_open(); unary calls only */
+	bool is_gated; /* UNAVAILABLE until rpc_server_open() */
 };
 
 struct rpc_server *rpc_server_new(struct metrics *metrics); /* NULL: none are kept */
@@ -79,11 +82,18 @@ void server_call_watch(struct server_call *call);
 
 /* ---- streams ---- */
 void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message); /* one at a time, see on_sent */
+void server_stream_send_bytes(struct server_stream *stream, struct bytes message);      /* packed */
 bool server_stream_is_sending(const struct server_stream *stream);
 void server_stream_receive(struct server_stream *stream);
 void server_stream_finish(struct server_stream *stream,
 			  const struct status *status);                  /* NULL: OK; after what is being sent */
 void server_stream_set_state(struct server_stream *stream, void *state); /* heap, freed with the stream */
 void *server_stream_state(const struct server_stream *stream);
+
+/* How another thread makes a stream's handler run; it may outlive the stream, but not the server's drain. */
+struct stream_waker;
+struct stream_waker *server_stream_waker(struct server_stream *stream); /* a new one; the queue's thread only */
+void stream_waker_wake(struct stream_waker *waker);                     /* any thread; several calls may be one wake */
+void stream_waker_free(struct stream_waker *waker);                     /* any thread; NULL is fine */
 
 #endif

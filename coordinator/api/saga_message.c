@@ -103,8 +103,7 @@ static Saga__V1__Step *make_step(const struct step_definition *definition, const
 	return message;
 }
 
-static Saga__V1__SagaEvent *make_event(const struct definition *definition, const struct saga_log_entry *entry,
-				       struct arena *arena)
+static Saga__V1__SagaEvent *make_event(const char *step_id, const struct saga_log_entry *entry, struct arena *arena)
 {
 	const struct saga_event *event = &entry->event;
 	Saga__V1__SagaEvent *message = arena_alloc(arena, sizeof(*message));
@@ -117,12 +116,17 @@ static Saga__V1__SagaEvent *make_event(const struct definition *definition, cons
 	message->milestone = make_text(entry->milestone, arena);
 	message->reason = make_text(event->reason, arena);
 	message->detail = make_text(event->detail, arena);
-	if (event->step >= 0 && (size_t)event->step < definition->step_count) {
-		message->step_id = (char *)definition->steps[event->step].id;
+	if (step_id) {
+		message->step_id = (char *)step_id;
 		message->phase = (Saga__V1__StepPhase)(event->phase + 1);
 		message->attempt = event->attempt;
 	}
 	return message;
+}
+
+Saga__V1__SagaEvent *saga_event_message_make(const struct store_log_row *row, struct arena *arena)
+{
+	return make_event(row->step_id[0] ? row->step_id : NULL, &row->entry, arena);
 }
 
 static void add_steps(Saga__V1__Saga *message, const struct saga_view *view, struct arena *arena)
@@ -136,15 +140,15 @@ static void add_steps(Saga__V1__Saga *message, const struct saga_view *view, str
 		message->steps[i] = make_step(&view->plan->definition.steps[i], &view->saga->steps[i], arena);
 }
 
-static void add_labels(Saga__V1__Saga *message, const struct saga_view *view, struct arena *arena)
+static void add_labels(Saga__V1__Saga *message, const struct engine_label *labels, size_t count, struct arena *arena)
 {
-	message->n_labels = view->label_count;
-	message->labels = arena_alloc(arena, (view->label_count + 1) * sizeof(*message->labels));
-	for (size_t i = 0; i < view->label_count; i++) {
+	message->n_labels = count;
+	message->labels = arena_alloc(arena, (count + 1) * sizeof(*message->labels));
+	for (size_t i = 0; i < count; i++) {
 		message->labels[i] = arena_alloc(arena, sizeof(*message->labels[i]));
 		saga__v1__saga__labels_entry__init(message->labels[i]);
-		message->labels[i]->key = make_text(view->labels[i].name, arena);
-		message->labels[i]->value = make_text(view->labels[i].value, arena);
+		message->labels[i]->key = make_text(labels[i].name, arena);
+		message->labels[i]->value = make_text(labels[i].value, arena);
 	}
 }
 
@@ -152,39 +156,67 @@ static int add_history(Saga__V1__Saga *message, const struct saga_view *view, st
 {
 	struct value input;
 
+	message->events = saga_events_make(view, arena);
 	message->n_events = view->log_count;
-	message->events = arena_alloc(arena, (view->log_count + 1) * sizeof(*message->events));
-	for (size_t i = 0; i < view->log_count; i++)
-		message->events[i] = make_event(&view->plan->definition, &view->log[i], arena);
 	if (plan_decode_input(view->plan, view->input, arena, &input, err))
 		return error_prefix(err, "stored input");
 	message->input = value_to_struct(&input, arena);
 	return 0;
 }
 
-int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena, Saga__V1__Saga **ret_message,
-		      struct error *err)
+Saga__V1__SagaEvent **saga_events_make(const struct saga_view *view, struct arena *arena)
 {
-	const struct saga *saga = view->saga;
+	const struct definition *definition = &view->plan->definition;
+	Saga__V1__SagaEvent **events = arena_alloc(arena, (view->log_count + 1) * sizeof(*events));
+
+	for (size_t i = 0; i < view->log_count; i++) {
+		int32_t step = view->log[i].event.step;
+		bool is_of_step = step >= 0 && (size_t)step < definition->step_count;
+
+		events[i] = make_event(is_of_step ? definition->steps[step].id : NULL, &view->log[i], arena);
+	}
+	return events;
+}
+
+Saga__V1__Saga *saga_head_message_make(const struct saga_head *head, struct arena *arena)
+{
+	const struct saga *saga = &head->saga;
 	Saga__V1__Saga *message = arena_alloc(arena, sizeof(*message));
 
 	saga__v1__saga__init(message);
 	message->saga_id = arena_alloc(arena, UUID_TEXT_LEN + 1);
 	uuid_format(saga->id, message->saga_id);
-	message->definition = (char *)view->plan->definition.name;
-	message->definition_version = view->plan->definition.version;
+	message->definition = (char *)head->definition;
+	message->definition_version = head->definition_version;
 	message->state = (Saga__V1__SagaState)(saga->state + 1);
 	message->step = make_text(saga->milestone, arena);
-	message->key = make_text(view->key, arena);
-	message->idempotency_key = make_text(view->idempotency_key, arena);
+	message->key = make_text(head->key, arena);
+	message->idempotency_key = make_text(head->idempotency_key, arena);
 	message->version = saga->version;
 	message->create_time = timestamp_make(saga->created_us, arena);
 	message->update_time = timestamp_make(saga->updated_us, arena);
 	message->end_time = timestamp_make(saga->ended_us, arena);
 	message->start_time = timestamp_make(saga->start_us, arena);
 	message->stuck_reason = make_text(saga->stuck_reason, arena);
+	add_labels(message, head->labels, head->label_count, arena);
+	return message;
+}
+
+int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena, Saga__V1__Saga **ret_message,
+		      struct error *err)
+{
+	const struct saga_head head = {
+		.saga = *view->saga,
+		.definition = view->plan->definition.name,
+		.definition_version = view->plan->definition.version,
+		.key = view->key,
+		.idempotency_key = view->idempotency_key,
+		.labels = view->labels,
+		.label_count = view->label_count,
+	};
+	Saga__V1__Saga *message = saga_head_message_make(&head, arena);
+
 	add_steps(message, view, arena);
-	add_labels(message, view, arena);
 	if (has_history && add_history(message, view, arena, err))
 		return -1;
 	*ret_message = message;

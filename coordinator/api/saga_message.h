@@ -9,13 +9,17 @@
 #define COORDINATOR_API_SAGA_MESSAGE_H
 
 #include "coordinator/api/status.h"
-#include "coordinator/engine/engine.h"
+#include "coordinator/engine/read_port.h"
 #include "lib/base/problems.h"
 #include "saga/v1/saga.pb-c.h"
 
 /* `has_history`: with the input and the log, too. Fails when the stored input cannot be decoded. */
 NODISCARD int saga_message_make(const struct saga_view *view, bool has_history, struct arena *arena,
 				Saga__V1__Saga **ret_message, struct error *err);
+/* As above, but without steps. */
+Saga__V1__Saga *saga_head_message_make(const struct saga_head *head, struct arena *arena);
+Saga__V1__SagaEvent **saga_events_make(const struct saga_view *view, struct arena *arena); /* view->log_count */
+Saga__V1__SagaEvent *saga_event_message_make(const struct store_log_row *row, struct arena *arena);
 
 /* Of any request with the id of a saga. */
 void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems);

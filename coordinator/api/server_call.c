@@ -266,8 +266,10 @@ static void dispatch(struct server_call *call)
 		arena_clear(&server->arena);
 		handle(call, &server->arena);
 	} else {
+		bool is_reading = call->method->method.kind == RPC_KIND_READING;
+
 		call->job.run = run_job;
-		if (!rpc_worker_add(server->worker, &call->job))
+		if (!rpc_worker_add(is_reading ? server->reader : server->worker, &call->job))
 			refuse_job(call);
 	}
 }

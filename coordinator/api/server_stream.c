@@ -21,6 +21,7 @@ struct server_stream {
 	struct server_stream *next; /* in server->streams */
 	struct server_stream *previous;
 	void *state;
+	struct stream_waker *waker;
 	int pending; /* batches under way */
 	bool is_sending;
 	bool is_receiving;
@@ -32,6 +33,26 @@ struct server_stream {
 	grpc_byte_buffer *incoming;
 	grpc_byte_buffer *outgoing;
 };
+
+/*
+ * An empty batch brings the wake to the queue's thread. The waker holds gRPC's part of the call, so a batch may start at any
+ * moment, whatever became of the stream.
+ */
+struct stream_waker {
+	struct rpc_tag tag;
+	grpc_call *call;
+	struct server_stream *stream; /* NULL: it has ended; the queue's thread only */
+	atomic_bool is_posted;
+	atomic_int refs; /* the stream's, the other thread's, and the batch's */
+};
+
+static void waker_unref(struct stream_waker *waker)
+{
+	if (atomic_fetch_sub(&waker->refs, 1) != 1)
+		return;
+	grpc_call_unref(waker->call);
+	free(waker);
+}
 
 static void unlink_stream(struct server_stream *stream)
 {
@@ -48,6 +69,10 @@ static void unlink_stream(struct server_stream *stream)
 static void stream_free(struct server_stream *stream)
 {
 	unlink_stream(stream);
+	if (stream->waker) {
+		stream->waker->stream = NULL;
+		waker_unref(stream->waker);
+	}
 	rpc_arrival_release(&stream->arrival);
 	rpc_end_release(&stream->end);
 	if (stream->incoming)
@@ -63,7 +88,11 @@ static void batch_done(struct server_stream *stream)
 {
 	assert(stream->pending > 0);
 	if (--stream->pending == 0) {
+		const struct rpc_method *method = &stream->method->method;
+
 		assert(stream->is_closed);
+		if (method->stream->on_end)
+			method->stream->on_end(method->ctx, stream);
 		stream_free(stream);
 	}
 }
@@ -117,17 +146,29 @@ static void on_sent(struct rpc_tag *tag, bool is_ok)
 	batch_done(stream);
 }
 
-void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message)
+/* Takes `message` over. */
+static void send(struct server_stream *stream, grpc_byte_buffer *message)
 {
 	grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
 
-	assert(!stream->is_sending && !stream->is_finishing);
-	if (stream->is_closed)
-		return;
-	stream->outgoing = rpc_pack_message(message);
+	stream->outgoing = message;
 	stream->is_sending = true;
 	op.data.send_message.send_message = stream->outgoing;
 	start(stream, &op, 1, &stream->sent, on_sent);
+}
+
+void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message)
+{
+	assert(!stream->is_sending && !stream->is_finishing);
+	if (!stream->is_closed)
+		send(stream, rpc_pack_message(message));
+}
+
+void server_stream_send_bytes(struct server_stream *stream, struct bytes message)
+{
+	assert(!stream->is_sending && !stream->is_finishing);
+	if (!stream->is_closed)
+		send(stream, rpc_pack_bytes(message));
 }
 
 bool server_stream_is_sending(const struct server_stream *stream)
@@ -231,6 +272,11 @@ static void on_arrived(struct rpc_tag *tag, bool is_ok)
 							      .message = "the call's metadata exceeds 8192 bytes",
 							      .reason = "METADATA_TOO_LARGE",
 							      .retry_after_ms = -1});
+	else if (stream->method->method.is_gated && !atomic_load(&stream->method->server->is_open))
+		server_stream_finish(stream,
+				     &(struct status){.code = ERR_UNAVAILABLE,
+						      .message = "the server is starting and waits for its database",
+						      .reason = "STARTING"});
 }
 
 void server_stream_request(struct rpc_registered *method)
@@ -269,4 +315,45 @@ void server_stream_set_state(struct server_stream *stream, void *state)
 void *server_stream_state(const struct server_stream *stream)
 {
 	return stream->state;
+}
+
+/* ---- wakes ---- */
+static void on_woken(struct rpc_tag *tag, bool is_ok)
+{
+	struct stream_waker *waker = container_of(tag, struct stream_waker, tag);
+	struct server_stream *stream = waker->stream;
+
+	(void)is_ok; /* an empty batch cannot fail */
+	atomic_store(&waker->is_posted, false);
+	if (stream && !stream->is_finishing)
+		stream->method->method.stream->on_wake(stream->method->method.ctx, stream);
+	waker_unref(waker);
+}
+
+struct stream_waker *server_stream_waker(struct server_stream *stream)
+{
+	struct stream_waker *waker = xcalloc(1, sizeof(*waker));
+
+	assert(!stream->waker && stream->method->method.stream->on_wake);
+	grpc_call_ref(stream->arrival.call);
+	waker->tag.fn = on_woken;
+	waker->call = stream->arrival.call;
+	waker->stream = stream;
+	atomic_init(&waker->refs, 2);
+	stream->waker = waker;
+	return waker;
+}
+
+void stream_waker_wake(struct stream_waker *waker)
+{
+	if (atomic_exchange(&waker->is_posted, true))
+		return;
+	atomic_fetch_add(&waker->refs, 1);
+	rpc_start_batch(waker->call, NULL, 0, &waker->tag);
+}
+
+void stream_waker_free(struct stream_waker *waker)
+{
+	if (waker)
+		waker_unref(waker);
 }

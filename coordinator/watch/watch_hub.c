@@ -1,0 +1,264 @@
+/* watch_hub.c - see watch_hub.h: watchers come and go, and the thread. */
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "coordinator/watch/watch_state.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+
+enum {
+	POLL_MS = 50,
+	AWAY_MS = 500,
+	TRIM_MS = 60 * 1000,
+};
+
+struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog)
+{
+	struct watch_hub *hub = xcalloc(1, sizeof(*hub));
+	pthread_condattr_t attributes;
+
+	hub->port = *port;
+	hub->catalog = catalog;
+	arena_init(&hub->arena, 0);
+	(void)pthread_mutex_init(&hub->mu, NULL); /* cannot fail on Linux; nor can the next */
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&hub->changed, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	return hub;
+}
+
+/* ---- watchers ---- */
+
+static void release_watcher(struct watcher *watcher)
+{
+	watcher->sink->on_released(watcher->ctx);
+	arena_release(&watcher->arena);
+	free(watcher);
+}
+
+void watcher_end(struct watcher *watcher, enum watch_end end, const struct error *err)
+{
+	assert(!watcher->is_over);
+	watcher->is_over = true;
+	watcher->sink->on_end(watcher->ctx, end, err);
+}
+
+static int add(struct watch_hub *hub, struct watcher *watcher, struct error *err)
+{
+	size_t *count = watcher->is_of_one ? &hub->count_of_one : &hub->count_of_many;
+	size_t max = watcher->is_of_one ? WATCH_SAGA_MAX : WATCH_SAGAS_MAX;
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&hub->mu);
+	if (hub->is_stopping)
+		rc = error_set(err, ERR_UNAVAILABLE, "this coordinator is stopping");
+	else if (*count >= max)
+		rc = error_set(err, ERR_LIMIT, "%zu streams of this kind are open already, try again later", *count);
+	if (rc == 0) {
+		++*count;
+		watcher->next = hub->added;
+		hub->added = watcher;
+		hub->is_nudged = true;
+		(void)pthread_cond_signal(&hub->changed);
+	}
+	(void)pthread_mutex_unlock(&hub->mu);
+	if (rc < 0) {
+		arena_release(&watcher->arena);
+		free(watcher);
+	}
+	return rc;
+}
+
+static struct watcher *watcher_new(const struct watch_sink *sink, void *ctx)
+{
+	struct watcher *watcher = xcalloc(1, sizeof(*watcher));
+
+	watcher->sink = sink;
+	watcher->ctx = ctx;
+	arena_init(&watcher->arena, 0);
+	return watcher;
+}
+
+int watch_hub_add_sagas(struct watch_hub *hub, const struct watch_sagas *watch, const struct watch_sink *sink,
+			void *ctx, struct error *err)
+{
+	struct watcher *watcher = watcher_new(sink, ctx);
+	const struct saga_filter *filter = &watch->filter;
+	struct engine_label *labels = arena_alloc(&watcher->arena, (filter->label_count + 1) * sizeof(*labels));
+
+	watcher->watch = *watch;
+	if (filter->definition)
+		watcher->watch.filter.definition = arena_strdup(&watcher->arena, filter->definition);
+	if (filter->key)
+		watcher->watch.filter.key = arena_strdup(&watcher->arena, filter->key);
+	for (size_t i = 0; i < filter->label_count; i++)
+		labels[i] = (struct engine_label){arena_strdup(&watcher->arena, filter->labels[i].name),
+						  arena_strdup(&watcher->arena, filter->labels[i].value)};
+	watcher->watch.filter.labels = labels;
+	return add(hub, watcher, err);
+}
+
+int watch_hub_add_saga(struct watch_hub *hub, struct uuid saga_id, int64_t after_sequence,
+		       const struct watch_sink *sink, void *ctx, struct error *err)
+{
+	struct watcher *watcher = watcher_new(sink, ctx);
+
+	watcher->is_of_one = true;
+	watcher->saga_id = saga_id;
+	watcher->sequence = after_sequence;
+	return add(hub, watcher, err);
+}
+
+void watch_hub_nudge(struct watch_hub *hub)
+{
+	(void)pthread_mutex_lock(&hub->mu);
+	hub->is_nudged = true;
+	(void)pthread_cond_signal(&hub->changed);
+	(void)pthread_mutex_unlock(&hub->mu);
+}
+
+/* Takes in who came, lets go of who is gone or has ended. */
+static void take_watchers(struct watch_hub *hub)
+{
+	struct watcher **at;
+	struct watcher *added;
+	size_t left[2] = {0};
+
+	(void)pthread_mutex_lock(&hub->mu);
+	added = hub->added;
+	hub->added = NULL;
+	(void)pthread_mutex_unlock(&hub->mu);
+	for (struct watcher *next; added; added = next) {
+		next = added->next;
+		added->next = hub->watchers;
+		hub->watchers = added;
+	}
+	for (at = &hub->watchers; *at;) {
+		struct watcher *watcher = *at;
+
+		watcher->is_served = false;
+		if (!watcher->is_over && watcher->sink->room(watcher->ctx) != WATCH_GONE) {
+			at = &watcher->next;
+			continue;
+		}
+		*at = watcher->next;
+		left[watcher->is_of_one]++;
+		release_watcher(watcher);
+	}
+	(void)pthread_mutex_lock(&hub->mu);
+	hub->count_of_many -= left[false];
+	hub->count_of_one -= left[true];
+	(void)pthread_mutex_unlock(&hub->mu);
+}
+
+/* ---- rounds ---- */
+
+/* Who has not begun hears so; the others wait until the store is back, and miss nothing. */
+static void note_away(struct watch_hub *hub, const struct error *err)
+{
+	if (!hub->was_away)
+		log_warn("watch_away", "err=%s, streams wait until the database is back", LOG_TEXT(err->msg));
+	hub->was_away = true;
+	for (struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next)
+		if (!watcher->is_begun && !watcher->is_over)
+			watcher_end(watcher, WATCH_END_ERROR, err);
+}
+
+static void trim(struct watch_hub *hub)
+{
+	struct error err;
+
+	if (clock_monotonic_us() < hub->trim_us)
+		return;
+	hub->trim_us = clock_monotonic_us() + TRIM_MS * 1000;
+	if (hub->port.trim(hub->port.ctx, WATCH_KEEP_S, &err) < 0)
+		log_warn("feed_not_trimmed", "err=%s, trying again in a minute", LOG_TEXT(err.msg));
+}
+
+void watch_hub_round(struct watch_hub *hub)
+{
+	struct error err;
+
+	take_watchers(hub);
+	if (!hub->watchers)
+		return;
+	arena_clear(&hub->arena);
+	if (watch_round_many(hub, &err) < 0 || watch_round_one(hub, &err) < 0) {
+		note_away(hub, &err);
+		return;
+	}
+	if (hub->was_away)
+		log_info("watch_back", "streams go on");
+	hub->was_away = false;
+}
+
+static void *run(void *arg)
+{
+	struct watch_hub *hub = arg;
+	bool is_stopping = false;
+
+	while (!is_stopping) {
+		int64_t wait_ms;
+		int64_t until_us;
+		struct timespec until;
+
+		watch_hub_round(hub);
+		trim(hub);
+		wait_ms = !hub->watchers ? TRIM_MS : hub->was_away ? AWAY_MS : POLL_MS;
+		until_us = clock_monotonic_us() + wait_ms * 1000;
+		until = (struct timespec){.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+		(void)pthread_mutex_lock(&hub->mu);
+		while (!hub->is_nudged && !hub->is_stopping)
+			if (pthread_cond_timedwait(&hub->changed, &hub->mu, &until) != 0)
+				break;
+		hub->is_nudged = false;
+		is_stopping = hub->is_stopping;
+		(void)pthread_mutex_unlock(&hub->mu);
+	}
+	return NULL;
+}
+
+int watch_hub_run(struct watch_hub *hub, struct error *err)
+{
+	assert(!hub->is_running);
+	if (pthread_create(&hub->thread, NULL, run, hub) != 0)
+		return error_set(err, ERR_LIMIT, "cannot start the watch thread: too many threads");
+	(void)pthread_setname_np(hub->thread, "saga-watch"); /* for people only */
+	hub->is_running = true;
+	return 0;
+}
+
+void watch_hub_stop(struct watch_hub *hub)
+{
+	(void)pthread_mutex_lock(&hub->mu);
+	hub->is_stopping = true;
+	(void)pthread_cond_signal(&hub->changed);
+	(void)pthread_mutex_unlock(&hub->mu);
+	if (hub->is_running)
+		(void)pthread_join(hub->thread, NULL); /* joined once */
+	hub->is_running = false;
+	for (struct watcher *watcher = hub->added, *next; watcher; watcher = next) {
+		next = watcher->next;
+		watcher->next = hub->watchers;
+		hub->watchers = watcher;
+	}
+	hub->added = NULL;
+	for (struct watcher *next; hub->watchers; hub->watchers = next) {
+		next = hub->watchers->next;
+		release_watcher(hub->watchers);
+	}
+}
+
+void watch_hub_free(struct watch_hub *hub)
+{
+	if (!hub)
+		return;
+	watch_hub_stop(hub);
+	arena_release(&hub->arena);
+	(void)pthread_cond_destroy(&hub->changed);
+	(void)pthread_mutex_destroy(&hub->mu);
+	free(hub);
+}

@@ -1,0 +1,327 @@
+/*
+ * watch_round.c - watchers of many sagas: where each is, what it gets.
+ *
+ * Order:   the horizon is asked for first, then the feed is read below it, by another statement (engine/read_port.h).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/watch/watch_state.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
+
+enum {
+	READ_MAX = 1000,    /* entries of one read */
+	READS_MAX = 20,     /* of one round, so that no watcher keeps the others waiting for long */
+	CURRENT_PART = 500, /* sagas of the beginning in one message */
+	TELL_US = 10 * 1000 * 1000,
+};
+
+/* ---- beginning ---- */
+
+static bool is_same_position(struct feed_position a, struct feed_position b)
+{
+	return a.xid == b.xid && a.index == b.index;
+}
+
+static void tell(struct watcher *watcher, const struct watch_change *changes, size_t count, bool has_position)
+{
+	watcher->told_us = clock_monotonic_us();
+	watcher->has_told_position |= has_position;
+	watcher->sink->on_changes(watcher->ctx, changes, count, has_position ? &watcher->watch.position : NULL);
+}
+
+/* The position is before the snapshot's xmin; what it shows beyond that is passed over later. */
+static int show_current(struct watch_hub *hub, struct watcher *watcher, struct error *err)
+{
+	struct feed_snapshot snapshot = {0};
+	struct watch_change *changes;
+
+	if (hub->port.snapshot(hub->port.ctx, &watcher->watch.filter, WATCH_CURRENT_MAX, &hub->arena, &snapshot, err) <
+	    0)
+		return -1;
+	if (snapshot.is_cut) {
+		watcher_end(watcher, WATCH_END_TOO_MANY, NULL);
+		return 0;
+	}
+	changes = arena_zalloc(&hub->arena, (snapshot.count + 1) * sizeof(*changes));
+	for (size_t i = 0; i < snapshot.count; i++)
+		changes[i].head = &snapshot.items[i];
+	watcher->watch.position = (struct feed_position){snapshot.xmin - 1, INT64_MAX};
+	watcher->shown = (struct feed_snapshot){.xmin = snapshot.xmin, .xmax = snapshot.xmax};
+	watcher->shown.running =
+		arena_copy(&watcher->arena, snapshot.running, snapshot.running_count * sizeof(*snapshot.running));
+	watcher->shown.running_count = snapshot.running_count;
+	for (size_t at = 0; at < snapshot.count; at += CURRENT_PART)
+		tell(watcher, changes + at, snapshot.count - at < CURRENT_PART ? snapshot.count - at : CURRENT_PART,
+		     false);
+	return 0;
+}
+
+static bool is_expired(struct feed_position position, const struct feed_bounds *bounds)
+{
+	return position.xid < bounds->floor || (position.xid == bounds->floor && position.index != INT64_MAX);
+}
+
+static int begin(struct watch_hub *hub, struct watcher *watcher, const struct feed_bounds *bounds, struct error *err)
+{
+	struct watch_sagas *watch = &watcher->watch;
+
+	if (watch->has_position && (is_expired(watch->position, bounds) || watch->position.xid >= bounds->ceiling)) {
+		watcher_end(watcher, WATCH_END_EXPIRED, NULL);
+		return 0;
+	}
+	if (!watch->has_position)
+		watch->position = (struct feed_position){bounds->horizon - 1, INT64_MAX};
+	if (watch->include_current && show_current(hub, watcher, err) < 0)
+		return -1;
+	if (watcher->is_over)
+		return 0;
+	watcher->is_begun = true;
+	/* A position of the snapshot would not say what it has shown beyond its xmin: the first one comes later. */
+	tell(watcher, NULL, 0, !watch->include_current);
+	return 0;
+}
+
+/* ---- what fits ---- */
+
+static bool is_outcome(enum saga_state state)
+{
+	return !saga_state_is_open(state);
+}
+
+static bool has_label(const struct saga_head *head, const struct engine_label *wanted)
+{
+	for (size_t i = 0; i < head->label_count; i++)
+		if (strcmp(head->labels[i].name, wanted->name) == 0)
+			return strcmp(head->labels[i].value, wanted->value) == 0;
+	return false;
+}
+
+static bool fits(const struct saga_filter *filter, const struct saga_head *head)
+{
+	if (filter->definition && strcmp(filter->definition, head->definition) != 0)
+		return false;
+	if (filter->definition_version && filter->definition_version != head->definition_version)
+		return false;
+	if (filter->key && strcmp(filter->key, head->key) != 0)
+		return false;
+	for (size_t i = 0; i < filter->label_count; i++)
+		if (!has_label(head, &filter->labels[i]))
+			return false;
+	return true;
+}
+
+static bool was_shown(const struct watcher *watcher, int64_t xid)
+{
+	const struct feed_snapshot *shown = &watcher->shown;
+
+	if (xid >= shown->xmax || xid < shown->xmin)
+		return false;
+	for (size_t i = 0; i < shown->running_count; i++)
+		if (shown->running[i] == xid)
+			return false;
+	return true;
+}
+
+/* ---- one read of the feed, for all watchers at that position ---- */
+
+struct batch {
+	struct feed_entry *entries;
+	size_t count;
+	bool is_last; /* the feed has no more below the horizon */
+	struct feed_position end;
+	const struct saga_head **heads; /* of each entry; NULL: the saga is gone, or not wanted */
+	struct store_log_row **rows;    /* of each entry, in order … */
+	size_t *row_counts;             /* … so many */
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	return uuid_compare(*(const struct uuid *)a, *(const struct uuid *)b);
+}
+
+static const struct saga_head *find_head(const struct saga_head *heads, size_t count, struct uuid id)
+{
+	size_t low = 0;
+	size_t high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = uuid_compare(heads[middle].saga.id, id);
+
+		if (order == 0)
+			return &heads[middle];
+		*(order < 0 ? &low : &high) = order < 0 ? middle + 1 : middle;
+	}
+	return NULL;
+}
+
+/* The log's rows come entry by entry; an entry without rows (a log that was removed) has none. */
+static void share_out_rows(struct batch *batch, const struct feed_entry *wanted, const size_t *places,
+			   size_t wanted_count, struct store_log_row *rows, size_t row_count)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < wanted_count; i++) {
+		size_t place = places[i];
+
+		batch->rows[place] = &rows[at];
+		while (at < row_count && uuid_equal(rows[at].saga_id, wanted[i].saga_id) &&
+		       rows[at].entry.sequence >= wanted[i].first && rows[at].entry.sequence <= wanted[i].last) {
+			at++;
+			batch->row_counts[place]++;
+		}
+	}
+	assert(at == row_count);
+}
+
+/* Heads and logs of what is wanted: with `outcomes_only` just the outcomes. */
+static int fill_batch(struct watch_hub *hub, struct batch *batch, bool outcomes_only, struct error *err)
+{
+	size_t max = batch->count + 1;
+	struct feed_entry *wanted = arena_alloc(&hub->arena, max * sizeof(*wanted));
+	size_t *places = arena_alloc(&hub->arena, max * sizeof(*places));
+	struct uuid *ids = arena_alloc(&hub->arena, max * sizeof(*ids));
+	struct saga_head *heads = NULL;
+	struct store_log_row *rows = NULL;
+	size_t wanted_count = 0;
+	size_t id_count = 0;
+	size_t head_count = 0;
+	size_t row_count = 0;
+
+	batch->heads = arena_zalloc(&hub->arena, max * sizeof(*batch->heads));
+	batch->rows = arena_zalloc(&hub->arena, max * sizeof(*batch->rows));
+	batch->row_counts = arena_zalloc(&hub->arena, max * sizeof(*batch->row_counts));
+	for (size_t i = 0; i < batch->count; i++) {
+		if (outcomes_only && !is_outcome(batch->entries[i].state))
+			continue;
+		places[wanted_count] = i;
+		ids[wanted_count] = batch->entries[i].saga_id;
+		wanted[wanted_count] = batch->entries[i];
+		if (outcomes_only)
+			wanted[wanted_count].first = wanted[wanted_count].last;
+		wanted_count++;
+	}
+	if (wanted_count == 0)
+		return 0;
+	qsort(ids, wanted_count, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < wanted_count; i++)
+		if (id_count == 0 || !uuid_equal(ids[id_count - 1], ids[i]))
+			ids[id_count++] = ids[i];
+	if (hub->port.heads(hub->port.ctx, ids, id_count, &hub->arena, &heads, &head_count, err) < 0 ||
+	    hub->port.feed_log(hub->port.ctx, wanted, wanted_count, &hub->arena, &rows, &row_count, err) < 0)
+		return -1;
+	share_out_rows(batch, wanted, places, wanted_count, rows, row_count);
+	for (size_t i = 0; i < wanted_count; i++)
+		batch->heads[places[i]] = find_head(heads, head_count, wanted[i].saga_id);
+	return 0;
+}
+
+static int read_batch(struct watch_hub *hub, struct feed_position after, int64_t horizon, bool outcomes_only,
+		      struct batch *ret_batch, struct error *err)
+{
+	struct batch batch = {0};
+
+	if (hub->port.feed(hub->port.ctx, after, horizon, READ_MAX, &hub->arena, &batch.entries, &batch.count, err) < 0)
+		return -1;
+	batch.is_last = batch.count < READ_MAX;
+	batch.end = batch.is_last ? (struct feed_position){horizon - 1, INT64_MAX}
+				  : batch.entries[batch.count - 1].position;
+	if (fill_batch(hub, &batch, outcomes_only, err) < 0)
+		return -1;
+	*ret_batch = batch;
+	return 0;
+}
+
+static void serve(struct watch_hub *hub, struct watcher *watcher, const struct batch *batch)
+{
+	const struct watch_sagas *watch = &watcher->watch;
+	unsigned states = watch->filter.states ? watch->filter.states : ~0u;
+	struct watch_change *changes;
+	bool has_position;
+	size_t max = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		max += batch->row_counts[i];
+	changes = arena_zalloc(&hub->arena, (max + 1) * sizeof(*changes));
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct feed_entry *entry = &batch->entries[i];
+
+		if (!batch->heads[i] || (watch->outcomes_only && !is_outcome(entry->state)) ||
+		    was_shown(watcher, entry->position.xid) || !fits(&watch->filter, batch->heads[i]))
+			continue;
+		for (size_t j = 0; j < batch->row_counts[i]; j++) {
+			const struct store_log_row *row = &batch->rows[i][j];
+
+			if (!(states & 1u << row->entry.state) ||
+			    (watch->outcomes_only && row->entry.sequence != entry->last))
+				continue;
+			changes[count++] = (struct watch_change){batch->heads[i], row};
+		}
+	}
+	watcher->watch.position = batch->end;
+	watcher->is_served = batch->is_last;
+	has_position = batch->end.xid + 1 >= watcher->shown.xmax;
+	if (count > 0 || has_position > watcher->has_told_position ||
+	    clock_monotonic_us() - watcher->told_us >= TELL_US)
+		tell(watcher, changes, count, has_position);
+}
+
+/* ---- the round ---- */
+
+static bool can_be_served(struct watcher *watcher, int64_t horizon)
+{
+	return !watcher->is_of_one && !watcher->is_over && watcher->is_begun && !watcher->is_served &&
+	       watcher->watch.position.xid < horizon && watcher->sink->room(watcher->ctx) == WATCH_ROOM;
+}
+
+/* One read serves everyone who is at the same place; at the end of the feed that is nearly everyone. */
+static int serve_from(struct watch_hub *hub, struct watcher *first, int64_t horizon, struct error *err)
+{
+	struct feed_position position = first->watch.position;
+	bool outcomes_only = true;
+	struct batch batch;
+
+	for (struct watcher *watcher = first; watcher; watcher = watcher->next)
+		if (!watcher->is_of_one && is_same_position(watcher->watch.position, position))
+			outcomes_only &= watcher->watch.outcomes_only;
+	if (read_batch(hub, position, horizon, outcomes_only, &batch, err) < 0)
+		return -1;
+	for (struct watcher *watcher = first; watcher; watcher = watcher->next)
+		if (can_be_served(watcher, horizon) && is_same_position(watcher->watch.position, position))
+			serve(hub, watcher, &batch);
+	return 0;
+}
+
+int watch_round_many(struct watch_hub *hub, struct error *err)
+{
+	struct feed_bounds bounds = {0};
+	bool is_any = false;
+	int reads = 0;
+
+	for (const struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next)
+		is_any |= !watcher->is_of_one && !watcher->is_over;
+	if (!is_any)
+		return 0;
+	if (hub->port.bounds(hub->port.ctx, &bounds, err) < 0)
+		return -1;
+	for (struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next) {
+		if (watcher->is_of_one || watcher->is_over)
+			continue;
+		if (!watcher->is_begun && begin(hub, watcher, &bounds, err) < 0)
+			return -1;
+		if (watcher->is_begun && is_expired(watcher->watch.position, &bounds))
+			watcher_end(watcher, WATCH_END_EXPIRED, NULL); /* too slow for a whole day */
+	}
+	for (struct watcher *watcher = hub->watchers; watcher && reads < READS_MAX; watcher = watcher->next) {
+		while (reads < READS_MAX && can_be_served(watcher, bounds.horizon)) {
+			if (serve_from(hub, watcher, bounds.horizon, err) < 0)
+				return -1;
+			reads++;
+		}
+	}
+	return 0;
+}
