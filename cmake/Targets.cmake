@@ -20,6 +20,11 @@ if(AMENDS_SANITIZE)
 	endif()
 endif()
 
+option(AMENDS_FUZZ "build tests/fuzz (clang alone); everything is instrumented for libFuzzer" OFF)
+if(AMENDS_FUZZ)
+	target_compile_options(amends_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # Asserts are part of the product: they stay in release builds.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")

@@ -520,7 +520,7 @@ static bool differs(const char *a, const char *b)
 
 static void check_options(struct checker *checker, const file_proto *old, const file_proto *update)
 {
-	static const Google__Protobuf__FileOptions none = GOOGLE__PROTOBUF__FILE_OPTIONS__INIT;
+	static const Google__Protobuf__FileOptions none; /* nothing is set */
 	const Google__Protobuf__FileOptions *before = old->options ? old->options : &none;
 	const Google__Protobuf__FileOptions *after = update->options ? update->options : &none;
 	const struct spot spot = {"#/", "/8"};
