@@ -88,6 +88,9 @@ static int decode_symbol(struct decoder *decoder, const struct avro_type *type, 
 	return 0;
 }
 
+/* Of items that take no bytes a message may announce any number, so few bytes could ask for all memory. */
+enum { EMPTY_ITEMS_MAX = 100 * 1000 };
+
 /* The number of items of the next block; 0 ends the list. Each item takes at least `item_bytes`. */
 static int read_block(struct decoder *decoder, size_t item_bytes, size_t *ret_count)
 {
@@ -106,6 +109,10 @@ static int read_block(struct decoder *decoder, size_t item_bytes, size_t *ret_co
 	if (item_bytes > 0 && (uint64_t)count > left / item_bytes)
 		return decoder_fail(decoder, "%lld items are announced, but %zu bytes are left", (long long)count,
 				    left);
+	if (item_bytes == 0 && (uint64_t)count > decoder->empty_items_left)
+		return decoder_too_large(decoder);
+	if (item_bytes == 0)
+		decoder->empty_items_left -= (size_t)count;
 	*ret_count = (size_t)count;
 	return 0;
 }
@@ -240,6 +247,7 @@ static int decode_value(struct decoder *decoder, const struct avro_type *type, s
 
 int avro_decode(struct decoder *decoder, const struct schema_type *type, struct value *ret_value)
 {
+	decoder->empty_items_left = EMPTY_ITEMS_MAX;
 	if (decode_value(decoder, avro_type_of(type), ret_value))
 		return -1;
 	if (decoder->at != decoder->end)

@@ -19,6 +19,7 @@ struct decoder {
 	struct arena *arena;
 	struct error *err;
 	size_t memory_left;
+	size_t empty_items_left; /* Avro: items without bytes that may still come */
 	int depth;
 };
 

@@ -229,6 +229,32 @@ static int normalize(struct session *session, const struct resolved *resolved, s
 	return result;
 }
 
+static int parse_fresh(struct session *session, const struct schema_input *input, enum schema_format format,
+		       const struct resolved *resolved, struct schema **ret_schema)
+{
+	if (parse(session, format, input->text, resolved, ret_schema) < 0)
+		return -1;
+	return input->is_normalized ? normalize(session, resolved, ret_schema) : 0;
+}
+
+/* What was sent before is parsed already. */
+static int parse_input(struct session *session, const struct schema_input *input, enum schema_format format,
+		       const struct resolved *resolved, struct schema **ret_schema)
+{
+	struct text_key key;
+
+	if (resolved->count > 0 || input->text.len > TEXT_CACHE_TEXT_BYTES_MAX)
+		return parse_fresh(session, input, format, resolved, ret_schema);
+	key = text_key_of(format, input->is_normalized, input->text);
+	*ret_schema = text_cache_get(session->texts, &key);
+	if (*ret_schema)
+		return 0;
+	if (parse_fresh(session, input, format, resolved, ret_schema) < 0)
+		return -1;
+	text_cache_put(session->texts, &key, *ret_schema);
+	return 0;
+}
+
 int prepare_input(struct session *session, const struct schema_input *input, struct prepared_schema *ret_prepared)
 {
 	struct prepared_schema prepared = {0};
@@ -247,8 +273,7 @@ int prepare_input(struct session *session, const struct schema_input *input, str
 	stored->references = copy_references(session, input);
 	stored->reference_count = input->reference_count;
 	if (resolve(session, stored->references, stored->reference_count, 0, &resolved) < 0 ||
-	    parse(session, stored->format, input->text, &resolved, &parsed) < 0 ||
-	    (input->is_normalized && normalize(session, &resolved, &parsed) < 0))
+	    parse_input(session, input, stored->format, &resolved, &parsed) < 0)
 		return -1;
 	session_keep(session, release_schema, parsed);
 	stored->text = schema_text(parsed);

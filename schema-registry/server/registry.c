@@ -242,7 +242,7 @@ static int check_admission(struct session *session, struct subject subject, cons
 	enum registry_mode mode;
 	enum compat_level level;
 
-	if (registry_check_writable(session, subject, &mode) < 0)
+	if (registry_effective_writable(session, subject, &level, &mode) < 0)
 		return -1;
 	if (mode == MODE_IMPORT) {
 		if (!input->id)
@@ -260,8 +260,6 @@ static int check_admission(struct session *session, struct subject subject, cons
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
 				      "Invalid schema: version %d is not one more than the previous version",
 				      input->version);
-	if (registry_effective(session, subject, &level, &mode) < 0)
-		return -1;
 	return check_compatible(session, subject, versions, level, prepared->parsed);
 }
 

@@ -105,6 +105,9 @@ NODISCARD int registry_set_mode(struct session *session, struct subject subject,
 				enum registry_mode *ret_mode);
 NODISCARD int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old);
 
+/* The same, and refuses where the mode in force forbids changes. */
+NODISCARD int registry_effective_writable(struct session *session, struct subject subject, enum compat_level *ret_level,
+					  enum registry_mode *ret_mode);
 /* Refuses where the mode in force forbids changes. */
 NODISCARD int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode);
 

@@ -86,7 +86,8 @@ int registry_effective(struct session *session, struct subject subject, enum com
 	return 0;
 }
 
-int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode)
+int registry_effective_writable(struct session *session, struct subject subject, enum compat_level *ret_level,
+				enum registry_mode *ret_mode)
 {
 	enum compat_level level;
 	enum registry_mode mode;
@@ -96,8 +97,16 @@ int registry_check_writable(struct session *session, struct subject subject, enu
 	if (mode == MODE_READONLY || mode == MODE_READONLY_OVERRIDE)
 		return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is in read-only mode",
 				      subject_format(&session->arena, subject));
+	*ret_level = level;
 	*ret_mode = mode;
 	return 0;
+}
+
+int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode)
+{
+	enum compat_level level;
+
+	return registry_effective_writable(session, subject, &level, ret_mode);
 }
 
 /* ---- level ---- */

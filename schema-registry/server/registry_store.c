@@ -64,6 +64,8 @@ int store_add_context(struct pg *pg, const char *context, struct error *err)
 {
 	const struct pg_param params[] = {pg_text(context)};
 
+	if (strcmp(context, CONTEXT_DEFAULT) == 0)
+		return 0; /* the migrations made it */
 	return pg_exec(pg, "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1)", params,
 		       ARRAY_LEN(params), NULL, err);
 }
@@ -143,9 +145,12 @@ static int insert_schema(struct pg *pg, const char *context, const struct stored
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
+	/* What context_sequence() says is written out: a function would be planned anew at each call. */
 	if (pg_exec(pg,
 		    "INSERT INTO schema (context, id, identity, format, body, metadata, rule_set)"
-		    " VALUES ($1, coalesce($2::int, nextval(context_sequence($1))::int), $3, $4, $5, $6, $7)"
+		    " VALUES ($1, coalesce($2::int,"
+		    " nextval((SELECT ('schema_id_' || number)::regclass FROM context WHERE name = $1))::int),"
+		    " $3, $4, $5, $6, $7)"
 		    " ON CONFLICT DO NOTHING RETURNING id",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;

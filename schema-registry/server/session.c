@@ -12,6 +12,7 @@ enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0 };
 
 struct sessions {
 	struct schema_cache *cache;
+	struct text_cache *texts;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
 	struct pg **idle; /* guarded by mu */
@@ -34,6 +35,7 @@ struct sessions *sessions_new(const char *conninfo, int connections, struct metr
 	pthread_mutex_init(&sessions->mu, NULL);
 	pthread_cond_init(&sessions->changed, NULL);
 	sessions->cache = schema_cache_new(metrics);
+	sessions->texts = text_cache_new();
 	sessions->idle = xcalloc((size_t)connections, sizeof(*sessions->idle));
 	for (int i = 0; i < connections; i++)
 		sessions->idle[i] = pg_new(conninfo, "schema-registry");
@@ -50,6 +52,7 @@ void sessions_free(struct sessions *sessions)
 		pg_free(sessions->idle[i]);
 	free(sessions->idle);
 	schema_cache_free(sessions->cache);
+	text_cache_free(sessions->texts);
 	pthread_cond_destroy(&sessions->changed);
 	pthread_mutex_destroy(&sessions->mu);
 	free(sessions);
@@ -126,7 +129,8 @@ int sessions_run(struct sessions *sessions, int (*work)(struct session *session,
 {
 	int result = -1;
 
-	*session = (struct session){.pg = take_connection(sessions), .cache = sessions->cache};
+	*session =
+		(struct session){.pg = take_connection(sessions), .cache = sessions->cache, .texts = sessions->texts};
 	arena_init(&session->arena, SESSION_ARENA_BYTES_MAX);
 	for (int turn = 0; turn < SESSION_TURNS_MAX && result < 0; turn++) {
 		if (turn > 0) {

@@ -18,13 +18,15 @@
 #include "schema-registry/server/refusal.h"
 #include "schema-registry/server/schema_cache.h"
 #include "schema-registry/server/subject.h"
+#include "schema-registry/server/text_cache.h"
 
-struct sessions; /* the connections and the cache that all sessions share */
+struct sessions; /* the connections and the caches that all sessions share */
 struct session_keepsake;
 
 struct session {
 	struct pg *pg;
 	struct schema_cache *cache;
+	struct text_cache *texts;
 	struct arena arena;
 	struct refusal refusal;
 	bool is_in_transaction;

@@ -236,6 +236,8 @@ static void items_without_bytes_cannot_fill_the_memory(void **state)
 	check_decoding(nulls, "0400", "{\"v\":[null,null]}");
 	check_corruption(nulls, "80808080808020", ERR_LIMIT, "needs more memory");
 	check_corruption(records, "80808080808020", ERR_LIMIT, "needs more memory");
+	check_corruption(nulls, "c29a0c00", ERR_LIMIT, "needs more memory");       /* 100,001 in one block */
+	check_corruption(nulls, "c0a907c0a90700", ERR_LIMIT, "needs more memory"); /* twice 60,000 */
 	schema_unref(nulls);
 	schema_unref(records);
 }
