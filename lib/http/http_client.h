@@ -26,6 +26,8 @@ struct http_call {
 	const char *url;
 	const char *content_type; /* of the body; NULL without one */
 	const char *accept;       /* NULL: any */
+	const char
+		*credentials; /* "user:password" for basic authentication; NULL: none. Never part of an error's text */
 	struct bytes body;
 	int64_t timeout_ms;      /* 0: 10 s */
 	size_t answer_bytes_max; /* 0: 16 MiB; beyond -> ERR_LIMIT */

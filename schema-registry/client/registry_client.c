@@ -255,7 +255,7 @@ static int adopt_answer(struct registry_client *client, int32_t id, const json_t
 	if (result == 0)
 		result = adopt(client, id, &file, depth, ret_schema, err);
 	if (result == 0 && client->cache_path)
-		schema_file_keep(client->cache_path, registry_rest_url(client->rest), id, &file);
+		schema_file_keep(client->cache_path, registry_rest_name(client->rest), id, &file);
 	schema_file_release(&file);
 	return result;
 }
@@ -268,7 +268,7 @@ static bool load_from_disk(struct registry_client *client, int32_t id, int depth
 	struct error err;
 	bool is_loaded;
 
-	if (!client->cache_path || !schema_file_load(client->cache_path, registry_rest_url(client->rest), id, &file))
+	if (!client->cache_path || !schema_file_load(client->cache_path, registry_rest_name(client->rest), id, &file))
 		return false;
 	is_loaded = adopt(client, id, &file, depth, ret_schema, &err) == 0; /* else it is as if it were not there */
 	schema_file_release(&file);
@@ -287,7 +287,7 @@ static int fetch(struct registry_client *client, int32_t id, int depth, const st
 	(void)snprintf(path, sizeof(path), "/schemas/ids/%d", id);
 	if (registry_rest_call(client->rest, "GET", path, NULL, &answer, err) < 0) {
 		if (err->code == ERR_NOT_FOUND && client->cache_path)
-			schema_file_deny(client->cache_path, registry_rest_url(client->rest), id);
+			schema_file_deny(client->cache_path, registry_rest_name(client->rest), id);
 		return error_prefix(err, "schema %d", id);
 	}
 	result = adopt_answer(client, id, answer, depth, ret_schema, err);

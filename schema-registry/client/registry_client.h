@@ -24,7 +24,7 @@
 struct registry_client;
 
 struct registry_client_options {
-	const char *url;         /* "http://127.0.0.1:8081" */
+	const char *url;         /* "http://127.0.0.1:8081"; several, and credentials: see registry_rest.h */
 	const char *cache_path;  /* a folder, made when missing; NULL: memory only */
 	int64_t timeout_ms;      /* for one request; 0: 5 s */
 	struct metrics *metrics; /* NULL: nothing is counted */

@@ -2,6 +2,7 @@
 #include "schema-registry/client/registry_rest.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "lib/base/memory.h"
@@ -12,22 +13,99 @@ enum { IDLE_MAX = 8 };
 static const char accepted[] =
 	"application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json";
 
+struct base {              /* one of the registry's addresses */
+	char *url;         /* without credentials and without a slash at its end */
+	char *credentials; /* "user:password", or NULL */
+};
+
 struct registry_rest {
-	char *url;
+	char *name; /* the URLs, separated by commas */
+	struct base *bases;
+	size_t base_count;
+	_Atomic size_t current; /* the one that answered last: asked first */
 	int64_t timeout_ms;
 	pthread_mutex_t mu;
 	struct http_client *idle[IDLE_MAX]; /* guarded by mu */
 	int idle_count;                     /* guarded by mu */
 };
 
-struct registry_rest *registry_rest_new(const char *url, int64_t timeout_ms)
+static int digit_of(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* In a URL a password's `@` and `/` are written %40 and %2F. */
+static void decode_percent(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		int high = *text == '%' ? digit_of(text[1]) : -1;
+		int low = high >= 0 ? digit_of(text[2]) : -1;
+
+		if (low >= 0) {
+			*out++ = (char)(high << 4 | low);
+			text += 2;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = 0;
+}
+
+/* `http://user:password@host:port/` */
+static struct base make_base(const char *text, size_t len)
+{
+	const char *scheme_end = memmem(text, len, "://", 3);
+	const char *host = scheme_end ? scheme_end + 3 : text;
+	const char *end = text + len;
+	const char *slash = memchr(host, '/', (size_t)(end - host));
+	const char *at = memrchr(host, '@', (size_t)((slash ? slash : end) - host));
+	struct buffer url = {0};
+	struct base base = {0};
+
+	while (end > host && end[-1] == '/')
+		end--;
+	if (at) {
+		base.credentials = xstrndup(host, (size_t)(at - host));
+		decode_percent(base.credentials);
+	}
+	buffer_append(&url, text, (size_t)(host - text));
+	host = at ? at + 1 : host;
+	buffer_append(&url, host, end > host ? (size_t)(end - host) : 0);
+	base.url = xstrdup(buffer_text(&url));
+	buffer_release(&url);
+	return base;
+}
+
+static void add_base(struct registry_rest *rest, const char *text, size_t len)
+{
+	rest->bases = xrealloc_array(rest->bases, rest->base_count + 1, sizeof(*rest->bases));
+	rest->bases[rest->base_count++] = make_base(text, len);
+}
+
+struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms)
 {
 	struct registry_rest *rest = xcalloc(1, sizeof(*rest));
-	size_t len = strlen(url);
+	struct buffer name = {0};
 
-	while (len > 0 && url[len - 1] == '/')
-		len--;
-	rest->url = xstrndup(url, len);
+	while (*urls) {
+		size_t len = strcspn(urls, ", ");
+
+		if (len > 0)
+			add_base(rest, urls, len);
+		urls += len;
+		urls += strspn(urls, ", ");
+	}
+	if (rest->base_count == 0)
+		add_base(rest, "", 0); /* the first request says that it is no URL */
+	for (size_t i = 0; i < rest->base_count; i++)
+		buffer_append_format(&name, "%s%s", i > 0 ? "," : "", rest->bases[i].url);
+	rest->name = xstrdup(buffer_text(&name));
+	buffer_release(&name);
 	rest->timeout_ms = timeout_ms;
 	pthread_mutex_init(&rest->mu, NULL);
 	return rest;
@@ -39,14 +117,19 @@ void registry_rest_free(struct registry_rest *rest)
 		return;
 	for (int i = 0; i < rest->idle_count; i++)
 		http_client_free(rest->idle[i]);
+	for (size_t i = 0; i < rest->base_count; i++) {
+		free(rest->bases[i].url);
+		free(rest->bases[i].credentials);
+	}
 	pthread_mutex_destroy(&rest->mu);
-	free(rest->url);
+	free(rest->bases);
+	free(rest->name);
 	free(rest);
 }
 
-const char *registry_rest_url(const struct registry_rest *rest)
+const char *registry_rest_name(const struct registry_rest *rest)
 {
-	return rest->url;
+	return rest->name;
 }
 
 static struct http_client *take_client(struct registry_rest *rest)
@@ -116,29 +199,49 @@ static int read_answer(int status, const struct buffer *text, json_t **ret_answe
 	return result;
 }
 
-int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,
-		       json_t **ret_answer, struct error *err)
+static int call_base(struct registry_rest *rest, const struct base *base, struct http_call *call, const char *path,
+		     json_t **ret_answer, struct error *err)
 {
 	struct http_client *client = take_client(rest);
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct buffer url = {0};
 	struct buffer answer = {0};
-	struct http_call call = {.method = method,
-				 .content_type = body ? "application/vnd.schemaregistry.v1+json" : NULL,
-				 .accept = accepted,
-				 .body = bytes_of_text(text),
-				 .timeout_ms = rest->timeout_ms};
 	int status = 0;
 	int result;
 
-	buffer_append_format(&url, "%s%s", rest->url, path);
-	call.url = buffer_text(&url);
-	result = http_client_call(client, &call, &status, &answer, err);
+	buffer_append_format(&url, "%s%s", base->url, path);
+	call->url = buffer_text(&url);
+	call->credentials = base->credentials;
+	result = http_client_call(client, call, &status, &answer, err);
 	if (result == 0)
 		result = read_answer(status, &answer, ret_answer, err);
 	give_client(rest, client);
 	buffer_release(&answer);
 	buffer_release(&url);
+	return result;
+}
+
+/* An address that is away or broken (5xx) is passed over; each request of ours may be sent twice. */
+int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,
+		       json_t **ret_answer, struct error *err)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct http_call call = {.method = method,
+				 .content_type = body ? "application/vnd.schemaregistry.v1+json" : NULL,
+				 .accept = accepted,
+				 .body = bytes_of_text(text),
+				 .timeout_ms = rest->timeout_ms};
+	size_t first = rest->current;
+	int result = -1;
+
+	for (size_t turn = 0; turn < rest->base_count && result < 0; turn++) {
+		size_t at = (first + turn) % rest->base_count;
+
+		result = call_base(rest, &rest->bases[at], &call, path, ret_answer, err);
+		if (result == 0)
+			rest->current = at;
+		else if (!err->is_retriable)
+			break;
+	}
 	free(text);
 	return result;
 }

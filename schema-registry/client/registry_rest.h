@@ -1,6 +1,8 @@
 /*
  * registry_rest.h - requests to a registry and what its answers mean; no cache.
  *
+ * Addresses: several, separated by commas, are one registry: one that is away or answers 5xx is passed over, and the one that
+ *            answered last is asked first. `http://user:password@host` is basic authentication; no message shows it.
  * Threads:   any; each request takes an idle connection, or opens one.
  * Ownership: answers are the caller's.
  */
@@ -15,9 +17,9 @@
 
 struct registry_rest;
 
-struct registry_rest *registry_rest_new(const char *url, int64_t timeout_ms);
+struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms);
 void registry_rest_free(struct registry_rest *rest);
-const char *registry_rest_url(const struct registry_rest *rest); /* without a slash at its end */
+const char *registry_rest_name(const struct registry_rest *rest); /* its URLs, without credentials */
 
 /* `path` begins with a slash. `body` NULL: none. *ret_answer is the JSON of a 2xx answer. */
 NODISCARD int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,

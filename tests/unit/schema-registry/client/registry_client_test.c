@@ -56,10 +56,11 @@ struct fixture {
 	char folder[60];
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
-	int request_count;   /* guarded by mu */
-	bool is_held;        /* guarded by mu: answers wait */
-	bool is_failing;     /* guarded by mu: 503 */
-	char last_body[500]; /* guarded by mu */
+	int request_count;            /* guarded by mu */
+	bool is_held;                 /* guarded by mu: answers wait */
+	bool is_failing;              /* guarded by mu: 503 */
+	char last_body[500];          /* guarded by mu */
+	char last_authorization[100]; /* guarded by mu */
 };
 
 static void handle(void *ctx, const struct http_request *request, struct http_response *response)
@@ -73,6 +74,9 @@ static void handle(void *ctx, const struct http_request *request, struct http_re
 	while (fixture->is_held)
 		pthread_cond_wait(&fixture->changed, &fixture->mu);
 	is_failing = fixture->is_failing;
+	(void)snprintf(fixture->last_authorization, sizeof(fixture->last_authorization), "%s",
+		       http_request_header(request, "Authorization") ? http_request_header(request, "Authorization")
+								     : "");
 	(void)snprintf(fixture->last_body, sizeof(fixture->last_body), "%.*s", (int)http_request_body(request).len,
 		       (const char *)http_request_body(request).data);
 	pthread_mutex_unlock(&fixture->mu);
@@ -411,6 +415,77 @@ static void registers_and_passes_the_registrys_words_on(void **state)
 	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), 0);
 }
 
+/* A client of the fixture's server and of a port before it where nobody listens. */
+static void open_client_of(struct fixture *fixture, const char *format)
+{
+	char urls[200];
+	struct registry_client_options options = {.url = urls};
+
+	(void)snprintf(urls, sizeof(urls), format, (unsigned)http_server_port(fixture->server));
+	registry_client_free(fixture->client);
+	fixture->client = registry_client_new(&options);
+}
+
+static void an_address_that_is_away_is_passed_over(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+
+	open_client_of(fixture, "http://127.0.0.1:1, http://127.0.0.1:%u/");
+	assert_int_equal(registry_client_by_id(fixture->client, 1, &schema, &fixture->err), 0);
+	assert_int_equal(registry_client_by_id(fixture->client, 2, &schema, &fixture->err), 0);
+	assert_int_equal(request_count(fixture), 2);
+}
+
+static void one_that_answers_503_is_passed_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fixture other = {.request_count = 0};
+	struct http_server_options options = {.body_bytes_max = 1000, .threads = 1, .handle = handle, .ctx = &other};
+	const struct schema *schema;
+	char format[100];
+
+	pthread_mutex_init(&other.mu, NULL);
+	pthread_cond_init(&other.changed, NULL);
+	other.is_failing = true;
+	assert_int_equal(http_server_start(&options, &other.server, &fixture->err), 0);
+	(void)snprintf(format, sizeof(format), "http://127.0.0.1:%u,http://127.0.0.1:%%u",
+		       (unsigned)http_server_port(other.server));
+	open_client_of(fixture, format);
+	assert_int_equal(registry_client_by_id(fixture->client, 1, &schema, &fixture->err), 0);
+	assert_int_equal(registry_client_by_id(fixture->client, 2, &schema, &fixture->err), 0);
+	assert_int_equal(request_count(&other), 1); /* then the one that answered comes first */
+	http_server_free(other.server);
+	pthread_cond_destroy(&other.changed);
+	pthread_mutex_destroy(&other.mu);
+}
+
+static void a_refusal_is_an_answer_and_asks_nobody_else(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+
+	open_client_of(fixture, "http://127.0.0.1:%u,http://127.0.0.1:1");
+	assert_int_equal(registry_client_by_id(fixture->client, 99, &schema, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+	assert_int_equal(request_count(fixture), 1);
+}
+
+static void credentials_are_sent_and_never_shown(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+
+	open_client_of(fixture, "http://bert:s%%40cret@127.0.0.1:%u");
+	assert_int_equal(registry_client_by_id(fixture->client, 1, &schema, &fixture->err), 0);
+	assert_string_equal(fixture->last_authorization, "Basic YmVydDpzQGNyZXQ="); /* bert:s@cret */
+	http_server_free(fixture->server);
+	fixture->server = NULL;
+	assert_int_equal(registry_client_by_id(fixture->client, 2, &schema, &fixture->err), -1);
+	assert_null(strstr(fixture->err.msg, "cret"));
+	assert_null(strstr(fixture->err.msg, "bert"));
+}
+
 #define CLIENT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -427,6 +502,10 @@ int main(void)
 		CLIENT_TEST(tells_failures_apart),
 		CLIENT_TEST(asks_for_the_latest_each_time),
 		CLIENT_TEST(registers_and_passes_the_registrys_words_on),
+		CLIENT_TEST(an_address_that_is_away_is_passed_over),
+		CLIENT_TEST(one_that_answers_503_is_passed_over),
+		CLIENT_TEST(a_refusal_is_an_answer_and_asks_nobody_else),
+		CLIENT_TEST(credentials_are_sent_and_never_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
