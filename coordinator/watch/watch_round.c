@@ -229,6 +229,8 @@ static int read_batch(struct watch_hub *hub, struct feed_position after, int64_t
 	batch.is_last = batch.count < READ_MAX;
 	batch.end = batch.is_last ? (struct feed_position){horizon - 1, INT64_MAX}
 				  : batch.entries[batch.count - 1].position;
+	if (batch.count == 0 && batch.end.xid < after.xid)
+		batch.end = after; /* the horizon may step back for a while; what was sent stays sent */
 	if (fill_batch(hub, &batch, outcomes_only, err) < 0)
 		return -1;
 	*ret_batch = batch;
@@ -272,10 +274,24 @@ static void serve(struct watch_hub *hub, struct watcher *watcher, const struct b
 
 /* ---- the round ---- */
 
+/* False: nothing can be there; the read is spared. */
+static bool may_have_more(const struct watcher *watcher, int64_t horizon)
+{
+	const struct feed_position *position = &watcher->watch.position;
+
+	return position->xid < horizon - 1 || (position->xid == horizon - 1 && position->index != INT64_MAX);
+}
+
+static bool wants_position(const struct watcher *watcher)
+{
+	return !watcher->has_told_position || clock_monotonic_us() - watcher->told_us >= TELL_US;
+}
+
 static bool can_be_served(struct watcher *watcher, int64_t horizon)
 {
 	return !watcher->is_of_one && !watcher->is_over && watcher->is_begun && !watcher->is_served &&
-	       watcher->watch.position.xid < horizon && watcher->sink->room(watcher->ctx) == WATCH_ROOM;
+	       (may_have_more(watcher, horizon) || wants_position(watcher)) &&
+	       watcher->sink->room(watcher->ctx) == WATCH_ROOM;
 }
 
 /* One read serves everyone who is at the same place; at the end of the feed that is nearly everyone. */
