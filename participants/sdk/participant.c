@@ -412,6 +412,7 @@ static int send_letters(struct participant *participant, const struct turn_resul
 	}
 	if (wait_landed(participant, flight, err) < 0)
 		return error_prefix(err, "put a record aside");
+	turn_note_letters(&participant->turn, result);
 	return 0;
 }
 

@@ -171,15 +171,24 @@ static int open_consumer(struct retry_relay *relay, struct error *err)
 	_cleanup_(arena_release)
 	struct arena arena;
 	struct kafka_consumer_options consumer = {.member = options->instance, .topic_count = options->handler_count};
+	struct kafka_options patient = *options->kafka;
+	struct text_pair *properties;
 	const char **topics;
 
 	arena_init(&arena, 0);
+	/* These topics are empty nearly always, so the broker is asked once a second; what comes is sent at once. */
+	properties = arena_alloc(&arena, (patient.property_count + 1) * sizeof(*properties));
+	properties[0] = (struct text_pair){"fetch.wait.max.ms", "1000"};
+	for (size_t i = 0; i < patient.property_count; i++)
+		properties[i + 1] = patient.properties[i];
+	patient.properties = properties;
+	patient.property_count++;
 	topics = arena_alloc(&arena, options->handler_count * sizeof(*topics));
 	for (size_t i = 0; i < options->handler_count; i++)
 		topics[i] = side_topic_name(options->side, options->handlers[i].command_topic, &arena);
 	consumer.topics = topics;
 	consumer.group = arena_format(&arena, "%s%s", options->service, side_topic_suffix(options->side));
-	return kafka_consumer_new(options->kafka, &consumer, &relay->consumer, err);
+	return kafka_consumer_new(&patient, &consumer, &relay->consumer, err);
 }
 
 static void init_sync(struct retry_relay *relay)

@@ -9,6 +9,7 @@
 enum {
 	RETRY_IN_PLACE_MS = 2000,
 	RETRY_FIRST_MS = 300,
+	RETRY_SLACK_MS = 5000,    /* how late a record may come back from a retry topic */
 	RETRY_SHORT_TRIES = 6,    /* up to so many tries the short retry topic is used */
 	UNKNOWN_SCHEMA_TRIES = 3, /* a schema may be registered a moment after its first record */
 };
@@ -110,12 +111,12 @@ static int refuse_refusal(const struct command *command, struct error *err)
 
 /* ---- side topics ---- */
 
-static void add_letter(struct turn *turn, const struct kafka_record *record, enum side_topic side,
-		       const struct side_note *note)
+static void add_letter(struct turn *turn, const struct kafka_record *record, const char *command_id,
+		       enum side_topic side, const struct side_note *note)
 {
 	bool is_dead = side == SIDE_TOPIC_DEAD;
 
-	turn->result.letters[turn->result.letter_count] = (struct turn_letter){side, record, *note};
+	turn->result.letters[turn->result.letter_count] = (struct turn_letter){side, record, command_id, *note};
 	turn->result.letters[turn->result.letter_count++].note.service = turn->service;
 	metric_add(is_dead ? turn->metrics.dead : turn->metrics.later, 1);
 	if (is_dead)
@@ -165,10 +166,10 @@ static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *
 
 	if (note.reason == DEAD_REASON_UNKNOWN_SCHEMA && note.tries < UNKNOWN_SCHEMA_TRIES &&
 	    !side_topic_is_too_large(item->record)) {
-		add_letter(turn, item->record, SIDE_TOPIC_RETRY_1S, &note);
+		add_letter(turn, item->record, NULL, SIDE_TOPIC_RETRY_1S, &note);
 		return false;
 	}
-	add_letter(turn, item->record, SIDE_TOPIC_DEAD, &note);
+	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
 	if (answer_by_sdk(turn, item, "retriable", dead_reason_name(note.reason), note.detail, arena, &err) == 0)
 		return true;
 	log_warn("command_not_answered", "topic=%s command=%s err=%s, leaving it to its time-out", item->record->topic,
@@ -192,7 +193,7 @@ static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct
 		if (!handler)
 			continue;
 		if (incoming_read_headers(record, arena, item, err) < 0) {
-			add_letter(turn, record, SIDE_TOPIC_DEAD,
+			add_letter(turn, record, NULL, SIDE_TOPIC_DEAD,
 				   &(struct side_note){.reason = DEAD_REASON_BAD_HEADERS,
 						       .detail = shown(err, arena),
 						       .tries = side_topic_tries(record) + 1});
@@ -302,6 +303,12 @@ static int64_t jittered(int64_t ms)
 	return ms / 2 + clock_monotonic_us() % (ms / 2 + 1);
 }
 
+/* It was sent again while it waits in a retry topic, from where it comes back by itself. */
+static bool is_pending(const struct turn *turn, const struct incoming *item)
+{
+	return item->tries == 0 && pending_retries_has(&turn->pending, item->command_id, clock_monotonic_us());
+}
+
 /* Later through a retry topic; or never, and then the coordinator is told that it is for it to decide. */
 static int give_up(struct turn *turn, struct incoming *item, int tries, struct arena *arena, const struct error *why,
 		   struct error *err)
@@ -313,11 +320,13 @@ static int give_up(struct turn *turn, struct incoming *item, int tries, struct a
 	};
 
 	if (why->is_retriable && tries < turn->tries_max && !side_topic_is_too_large(item->record)) {
-		add_letter(turn, item->record, tries < RETRY_SHORT_TRIES ? SIDE_TOPIC_RETRY_1S : SIDE_TOPIC_RETRY_30S,
-			   &note);
+		if (!is_pending(turn, item))
+			add_letter(turn, item->record, item->command_id,
+				   tries < RETRY_SHORT_TRIES ? SIDE_TOPIC_RETRY_1S : SIDE_TOPIC_RETRY_30S, &note);
 		return 0;
 	}
-	add_letter(turn, item->record, SIDE_TOPIC_DEAD, &note);
+	pending_retries_add(&turn->pending, item->command_id, 0); /* its journey is over; a new attempt may begin one */
+	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
 	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", note.detail, arena,
 			     err);
 }
@@ -330,7 +339,7 @@ static int run_single(struct turn *turn, struct group group, struct arena *arena
 	int tries = item->tries + 1;
 	int64_t wait_ms = RETRY_FIRST_MS;
 
-	while (failure->is_retriable && item->tries == 0 && tries < turn->tries_max &&
+	while (failure->is_retriable && item->tries == 0 && tries < turn->tries_max && !is_pending(turn, item) &&
 	       clock_monotonic_us() + wait_ms * 1000 < turn->retry_until_us) {
 		if (turn->wait(turn->wait_ctx, jittered(wait_ms)))
 			return error_set(err, ERR_UNAVAILABLE, "the participant is stopping");
@@ -368,6 +377,18 @@ static int run_group(struct turn *turn, struct group group, struct arena *arena,
 }
 
 /* ---- the batch ---- */
+
+void turn_note_letters(struct turn *turn, const struct turn_result *result)
+{
+	for (size_t i = 0; i < result->letter_count; i++) {
+		const struct turn_letter *letter = &result->letters[i];
+
+		if (letter->command_id)
+			pending_retries_add(&turn->pending, letter->command_id,
+					    clock_monotonic_us() +
+						    (side_topic_delay_ms(letter->side) + RETRY_SLACK_MS) * 1000);
+	}
+}
 
 static void count_item(const struct turn *turn, const struct incoming *item)
 {

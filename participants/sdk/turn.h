@@ -14,12 +14,14 @@
 #include "lib/kafka/side_topic.h"
 #include "participants/sdk/incoming.h"
 #include "participants/sdk/participant.h"
+#include "participants/sdk/pending_retries.h"
 #include "participants/sdk/reply_schema.h"
 
 /* A record that goes to a side topic. */
 struct turn_letter {
 	enum side_topic side;
 	const struct kafka_record *record;
+	const char *command_id; /* NULL: not known */
 	struct side_note note;
 };
 
@@ -59,6 +61,7 @@ struct turn {
 	void *wait_ctx;
 	int64_t retry_until_us; /* of the present batch, monotonic; turn_run() sets it, as the next */
 	struct turn_result result;
+	struct pending_retries pending;
 };
 
 /*
@@ -67,6 +70,9 @@ struct turn {
  */
 NODISCARD int turn_run(struct turn *turn, const struct kafka_batch *batch, struct arena *arena,
 		       struct turn_result *ret_result, struct error *err);
+
+/* Once the letters of the result are confirmed. */
+void turn_note_letters(struct turn *turn, const struct turn_result *result);
 
 const struct reply_schema *turn_reply_schema(const struct turn *turn, const char *topic); /* must be known */
 
