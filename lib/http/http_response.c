@@ -33,3 +33,32 @@ void http_response_from_error(struct http_response *response, const struct error
 {
 	http_response_error(response, status_of_code[err->code], err_code_name(err->code), "%s", err->msg);
 }
+
+static void append_field(struct buffer *body, const struct problem *problem)
+{
+	buffer_append_text(body, "{\"field\":");
+	buffer_append_json_string(body, problem->place, strlen(problem->place));
+	buffer_append_text(body, ",\"message\":");
+	buffer_append_json_string(body, problem->text, strlen(problem->text));
+	buffer_append_text(body, "}");
+}
+
+void http_response_problems(struct http_response *response, const char *code, const struct problems *problems)
+{
+	struct error err;
+
+	(void)problems_to_error(problems, ERR_INVALID, &err); /* -1 by nature */
+	response->status = 400;
+	response->content_type = "application/json";
+	buffer_clear(&response->body);
+	buffer_append_text(&response->body, "{\"error\":");
+	buffer_append_json_string(&response->body, code, strlen(code));
+	buffer_append_text(&response->body, ",\"message\":");
+	buffer_append_json_string(&response->body, err.msg, strlen(err.msg));
+	buffer_append_text(&response->body, ",\"fields\":[");
+	for (size_t i = 0; i < problems_kept(problems); i++) {
+		buffer_append_text(&response->body, i ? "," : "");
+		append_field(&response->body, &problems->items[i]);
+	}
+	buffer_append_text(&response->body, "]}");
+}

@@ -18,6 +18,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
+#include "lib/base/problems.h"
 #include "lib/base/memory.h"
 
 struct http_server;
@@ -63,6 +64,8 @@ const char *http_request_part(const struct http_request *request, size_t index);
 /* `{"error":code,"message":text}` with the status. */
 void http_response_error(struct http_response *response, int status, const char *code, const char *format, ...)
 	PRINTF_LIKE(4, 5);
+/* 400 with all of them: {"error", "message", "fields": [{"field", "message"}]}. */
+void http_response_problems(struct http_response *response, const char *code, const struct problems *problems);
 void http_response_from_error(struct http_response *response, const struct error *err); /* status by the code */
 
 #endif

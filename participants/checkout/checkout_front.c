@@ -78,30 +78,10 @@ static void answer_failure(struct checkout_front *front, struct http_response *r
 			 LOG_TEXT(err->msg));
 }
 
-static void append_field(struct buffer *body, const struct problem *problem)
-{
-	buffer_append_text(body, "{\"field\":");
-	buffer_append_json_string(body, problem->place, strlen(problem->place));
-	buffer_append_text(body, ",\"message\":");
-	buffer_append_json_string(body, problem->text, strlen(problem->text));
-	buffer_append_text(body, "}");
-}
-
 static void answer_problems(struct checkout_front *front, struct http_response *response,
 			    const struct problems *problems)
 {
-	struct error err;
-
-	(void)problems_to_error(problems, ERR_INVALID, &err);
-	response->status = 400;
-	buffer_append_text(&response->body, "{\"error\":\"invalid_argument\",\"message\":");
-	buffer_append_json_string(&response->body, err.msg, strlen(err.msg));
-	buffer_append_text(&response->body, ",\"fields\":[");
-	for (size_t i = 0; i < problems_kept(problems); i++) {
-		buffer_append_text(&response->body, i ? "," : "");
-		append_field(&response->body, &problems->items[i]);
-	}
-	buffer_append_text(&response->body, "]}");
+	http_response_problems(response, "invalid_argument", problems);
 	metric_add(front->refused, 1);
 }
 

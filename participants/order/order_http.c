@@ -51,9 +51,11 @@ static void create(struct pg *pg, const struct http_request *request, struct are
 	problems_init(&problems);
 	rc = order_request_read(body, arena, &order, &problems);
 	if (rc < 0)
-		(void)problems_to_error(&problems, ERR_INVALID, &err);
+		http_response_problems(response, "invalid", &problems);
 	problems_release(&problems);
-	if (rc < 0 || order_store_insert(pg, &order, 1, &err) < 0) {
+	if (rc < 0)
+		return;
+	if (order_store_insert(pg, &order, 1, &err) < 0) {
 		http_response_from_error(response, &err);
 		return;
 	}
