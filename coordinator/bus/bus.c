@@ -33,6 +33,7 @@ struct bus_metrics {
 	struct metric *lag;
 	struct metric *is_up;
 	struct metric *dead;
+	struct metric *facts;
 };
 
 struct bus {
@@ -330,6 +331,10 @@ static void screen_batch(struct bus *bus, struct held_batch *held)
 		enum dead_reason reason = DEAD_REASON_UNDECODABLE;
 		struct error err;
 
+		if (screen_is_fact(record)) {
+			metric_add(bus->metrics.facts, 1);
+			continue;
+		}
 		if (look_at(bus, record, &was_patient, &reason, &err) == 0) {
 			held_batch_add(held, record);
 			continue;
@@ -528,6 +533,8 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 		.lag = metrics_gauge(options->metrics, "saga_consumer_lag_records", NULL,
 				     "Records of this instance's reply partitions that are not read yet."),
 		.is_up = metrics_gauge(options->metrics, "saga_broker_up", NULL, "1 while the brokers answer."),
+		.facts = metrics_counter(options->metrics, "saga_facts_ignored_total", NULL,
+					 "Events on reply topics that are no replies: they have no saga headers."),
 		.dead = metrics_counter(options->metrics, "saga_replies_dead_total", NULL,
 					"Replies that were put to the dead letters."),
 	};

@@ -85,6 +85,14 @@ static const char *type_of_topic(struct screen *screen, const char *topic)
 	return screen->topics[screen->topic_count++].type;
 }
 
+bool screen_is_fact(const struct kafka_record *record)
+{
+	for (size_t i = 0; i < record->header_count; i++)
+		if (strncmp(record->headers[i].name, "saga-", 5) == 0)
+			return false;
+	return !record->has_more_headers && kafka_record_header(record, "ce_id");
+}
+
 static enum dead_reason reason_of(enum err_code code)
 {
 	switch (code) {

@@ -20,6 +20,9 @@ struct screen *screen_new(struct registry_client *registry);
 void screen_free(struct screen *screen);
 DEFINE_CLEANUP(struct screen *, screen_free)
 
+/* An event that somebody tells by himself on a topic that carries replies, too: no `saga-` header, but a `ce_id`. */
+bool screen_is_fact(const struct kafka_record *record);
+
 /* -1: a dead letter, for that reason. */
 NODISCARD int screen_check(struct screen *screen, const struct kafka_record *record, enum dead_reason *ret_reason,
 			   struct error *err);
