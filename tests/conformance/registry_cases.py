@@ -1,0 +1,162 @@
+"""What Confluent's registry API promises, as data: each case is steps of (method, path, body, status, what the answer holds).
+
+`{s}` is a subject of the case's own, `{id}` the id that the first registration gave. In an expectation a dict is looked for
+key by key, `...` stands for anything, and a list or plain value must be equal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Step = tuple[str, str, Any, int, Any]
+
+ONE = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "int"}]})
+TWO = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "int", "default": 0}]})
+BROKEN = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "string"}]})
+PROTO = 'syntax = "proto3";\nmessage M {\n  string a = 1;\n}\n'
+
+VERSIONS = "/subjects/{s}/versions"
+
+
+def register(schema: str = ONE, status: int = 200, answer: Any = None, **more: Any) -> Step:
+    return ("POST", VERSIONS, {"schema": schema, **more}, status, answer or ({"id": ...} if status == 200 else ...))
+
+
+def refused(method: str, path: str, status: int, code: int, body: Any = None) -> Step:
+    return (method, path, body, status, {"error_code": code, "message": ...})
+
+
+CASES: dict[str, list[Step]] = {
+    "service: root, types, contexts, id and version": [
+        ("GET", "/", None, 200, {}),
+        ("GET", "/schemas/types", None, 200, ...),
+        ("GET", "/contexts", None, 200, ...),
+        ("GET", "/v1/metadata/id", None, 200, {"scope": ...}),
+        ("GET", "/v1/metadata/version", None, 200, {"version": ...}),
+    ],
+    "paths and methods that are not there": [
+        refused("GET", "/nowhere", 404, 404),
+        refused("PATCH", "/subjects", 405, 405),
+        refused("GET", "/schemas/ids/x", 404, 404),
+    ],
+    "registering again changes nothing": [
+        register(), register(), ("GET", VERSIONS, None, 200, [1]),
+        ("GET", VERSIONS + "/latest", None, 200, {"subject": "{s}", "version": 1, "id": "{id}", "schema": ...}),
+        ("GET", VERSIONS + "/-1/schema", None, 200, {"type": "record", "name": "One", "fields": ...}),
+    ],
+    "white space and the order of keys make no other schema": [
+        register(), register(json.dumps(json.loads(ONE), indent=3)), ("GET", VERSIONS, None, 200, [1]),
+    ],
+    "a schema by id, its subjects and versions": [
+        register(),
+        ("GET", "/schemas/ids/{id}", None, 200, {"schema": ...}),
+        ("GET", "/schemas/ids/{id}?fetchMaxId=true", None, 200, {"maxId": ...}),
+        ("GET", "/schemas/ids/{id}/schema", None, 200, {"name": "One", "type": "record", "fields": ...}),
+        refused("GET", "/schemas/ids/2147483647", 404, 40403),
+    ],
+    "what is no schema": [
+        register("{", 422, {"error_code": 42201, "message": ...}),
+        register('{"type": "record"}', 422, {"error_code": 42201, "message": ...}),
+        register('"nope"', 422, {"error_code": 42201, "message": ...}),
+        register(ONE, 422, {"error_code": 42201, "message": ...}, schemaType="XML"),
+        register("message", 422, {"error_code": 42201, "message": ...}, schemaType="PROTOBUF"),
+        ("POST", VERSIONS, {}, 422, {"error_code": 42201, "message": ...}),
+        refused("GET", VERSIONS, 404, 40401),
+    ],
+    "versions that are not there, or no versions": [
+        register(),
+        refused("GET", VERSIONS + "/2", 404, 40402),
+        refused("GET", VERSIONS + "/0", 422, 42202),
+        refused("GET", VERSIONS + "/2147483648", 422, 42202),
+        refused("GET", VERSIONS + "/one", 422, 42202),
+        refused("GET", "/subjects/{s}-other/versions/1", 404, 40401),
+    ],
+    "looking up never registers": [
+        register(),
+        ("POST", "/subjects/{s}", {"schema": ONE}, 200, {"subject": "{s}", "version": 1, "id": "{id}", "schema": ...}),
+        refused("POST", "/subjects/{s}", 404, 40403, {"schema": TWO}),
+        refused("POST", "/subjects/{s}-other", 404, 40401, {"schema": ONE}),
+        ("GET", VERSIONS, None, 200, [1]),
+    ],
+    "an incompatible schema is refused with every reason": [
+        register(),
+        ("POST", VERSIONS, {"schema": BROKEN}, 409, {"error_code": 409, "message": ...}),
+        ("POST", "/compatibility" + VERSIONS + "/latest", {"schema": BROKEN}, 200, {"is_compatible": False}),
+        ("POST", "/compatibility" + VERSIONS + "/latest?verbose=true", {"schema": BROKEN}, 200, {"is_compatible": False, "messages": ...}),
+        ("POST", "/compatibility" + VERSIONS, {"schema": TWO}, 200, {"is_compatible": True}),
+        refused("POST", "/compatibility" + VERSIONS + "/7", 404, 40402, {"schema": TWO}),
+        ("POST", "/compatibility/subjects/{s}-other/versions", {"schema": TWO}, 200, {"is_compatible": True}),
+    ],
+    "levels of a subject": [
+        refused("GET", "/config/{s}", 404, 40408),
+        ("GET", "/config/{s}?defaultToGlobal=true", None, 200, {"compatibilityLevel": ...}),
+        ("PUT", "/config/{s}", {"compatibility": "full_transitive"}, 200, {"compatibility": "FULL_TRANSITIVE"}),
+        ("GET", "/config/{s}", None, 200, {"compatibilityLevel": "FULL_TRANSITIVE"}),
+        ("PUT", "/config/{s}", {"compatibility": "STRICT"}, 200, {"compatibility": "STRICT"}),
+        refused("PUT", "/config/{s}", 422, 42203, {"compatibility": "SOMEHOW"}),
+        ("DELETE", "/config/{s}", None, 200, {"compatibilityLevel": "STRICT"}),
+        refused("GET", "/config/{s}", 404, 40408),
+    ],
+    "NONE makes everything compatible": [
+        register(), ("PUT", "/config/{s}", {"compatibility": "NONE"}, 200, ...), register(BROKEN), ("GET", VERSIONS, None, 200, [1, 2]),
+    ],
+    "modes of a subject": [
+        refused("GET", "/mode/{s}", 404, 40409),
+        refused("PUT", "/mode/{s}", 422, 42204, {"mode": "SLEEPY"}),
+        register(),
+        ("PUT", "/mode/{s}", {"mode": "READONLY"}, 200, {"mode": "READONLY"}),
+        register(TWO, 422, {"error_code": 42205, "message": ...}),
+        register(),  # it is there already
+        refused("DELETE", "/subjects/{s}", 422, 42205),
+        refused("PUT", "/config/{s}", 422, 42205, {"compatibility": "NONE"}),
+        ("DELETE", "/mode/{s}", None, 200, {"mode": "READONLY"}),
+        register(TWO),
+    ],
+    "IMPORT keeps ids and versions": [
+        ("PUT", "/mode/{s}", {"mode": "IMPORT"}, 200, {"mode": "IMPORT"}),
+        register(ONE, 422, {"error_code": 42205, "message": ...}),
+        ("PUT", "/mode/{s}", {"mode": "READWRITE"}, 200, ...),
+        register(ONE, 422, {"error_code": 42205, "message": ...}, id=99),
+    ],
+    "soft deletion hides, permanent deletion removes": [
+        register(), register(TWO),
+        refused("DELETE", "/subjects/{s}?permanent=true", 404, 40405),
+        refused("DELETE", VERSIONS + "/1?permanent=true", 404, 40407),
+        ("DELETE", VERSIONS + "/1", None, 200, 1),
+        refused("DELETE", VERSIONS + "/1", 404, 40406),
+        ("GET", VERSIONS, None, 200, [2]),
+        ("GET", VERSIONS + "?deleted=true", None, 200, [1, 2]),
+        ("GET", VERSIONS + "?deletedOnly=true", None, 200, [1]),
+        ("DELETE", "/subjects/{s}", None, 200, [2]),
+        refused("DELETE", "/subjects/{s}", 404, 40404),
+        ("DELETE", "/subjects/{s}?permanent=true", None, 200, [1, 2]),
+        refused("GET", VERSIONS + "?deleted=true", 404, 40401),
+        register(), ("GET", VERSIONS, None, 200, [1]),
+    ],
+    "references hold what they point to": [
+        register(PROTO, schemaType="PROTOBUF"),
+        ("POST", "/subjects/{s}-user/versions", {"schemaType": "PROTOBUF", "schema": 'syntax = "proto3"; import "m.proto"; message N { M m = 1; }',
+                                                 "references": [{"name": "m.proto", "subject": "{s}", "version": 1}]}, 200, {"id": ...}),
+        ("GET", "/subjects/{s}-user/versions/1", None, 200, {"schemaType": "PROTOBUF", "references": [{"name": "m.proto", "subject": "{s}", "version": 1}]}),
+        refused("DELETE", VERSIONS + "/1", 422, 42206),
+        refused("DELETE", "/subjects/{s}", 422, 42206),
+        ("DELETE", "/subjects/{s}-user", None, 200, [1]),
+    ],
+    "a context is a room of its own": [
+        register(),
+        ("POST", "/contexts/.room/subjects/{s}/versions", {"schema": TWO}, 200, {"id": ...}),
+        ("GET", "/subjects/:.room:{s}/versions/1", None, 200, {"subject": ":.room:{s}", "version": 1}),
+        ("GET", VERSIONS, None, 200, [1]),
+        refused("GET", "/subjects/:.other:{s}/versions", 404, 40401),
+    ],
+    "a subject with a slash and other letters": [
+        ("POST", "/subjects/{s}%2Fa%C3%A9/versions", {"schema": ONE}, 200, {"id": ...}),
+        ("GET", "/subjects/{s}%2Fa%C3%A9/versions/1", None, 200, {"subject": "{s}/aé"}),
+    ],
+    "bodies that are no JSON object": [
+        ("POST", VERSIONS, b"{", 400, {"error_code": 400, "message": ...}),
+        ("POST", VERSIONS, b"[]", 400, {"error_code": 400, "message": ...}),
+        ("POST", VERSIONS, b"", 400, {"error_code": 400, "message": ...}),
+    ],
+}
