@@ -474,6 +474,165 @@ static void definitions_get_gapless_versions_and_ids(void **state)
 	arena_release(&arena);
 }
 
+/* ---- the feed, and lists ---- */
+
+static struct feed_bounds bounds_of(const struct read_port *reads)
+{
+	struct feed_bounds bounds = {0};
+	struct error err;
+
+	ok(reads->bounds(reads->ctx, &bounds, &err), &err);
+	return bounds;
+}
+
+static void the_feed_waits_for_transactions_that_are_still_under_way(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	_cleanup_(pg_freep)
+	struct pg *other = pg_new(own_conninfo, "store_test");
+	struct feed_bounds begun;
+	struct feed_bounds bounds;
+	struct feed_entry *entries;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	begun = bounds_of(&reads);
+	ok(pg_begin(other, &err), &err); /* another coordinator, whose number is drawn first and which commits last */
+	ok(pg_exec(other,
+		   "INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states) SELECT"
+		   " pg_current_xact_id()::text::bigint, ARRAY['01900000-0000-7000-8000-0000000000ff'::uuid],"
+		   " ARRAY[1::bigint], ARRAY[1::bigint], ARRAY[1::smallint]",
+		   NULL, 0, NULL, &err),
+	   &err);
+	start_ok(1, "key-1");
+	bounds = bounds_of(&reads);
+	assert_true(bounds.horizon >= begun.horizon && bounds.horizon < bounds.ceiling);
+	ok(reads.feed(reads.ctx, (struct feed_position){begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, &arena,
+		      &entries, &count, &err),
+	   &err);
+	assert_int_equal(count, 0); /* what is committed is above what is not */
+	ok(pg_commit(other, NULL, &err), &err);
+	bounds = bounds_of(&reads);
+	ok(reads.feed(reads.ctx, (struct feed_position){begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, &arena,
+		      &entries, &count, &err),
+	   &err);
+	assert_int_equal(count, 2);
+	assert_true(uuid_equal(entries[0].saga_id, id_of(255)));
+	assert_true(uuid_equal(entries[1].saga_id, id_of(1)));
+	assert_int_equal(entries[1].first, 1);
+	assert_int_equal(entries[1].last, 1);
+	assert_int_equal(entries[1].state, SAGA_STATE_RUNNING);
+	ok(reads.feed(reads.ctx, entries[0].position, bounds.horizon, 10, &arena, &entries, &count, &err), &err);
+	assert_int_equal(count, 1); /* a position may be anywhere */
+	arena_release(&arena);
+}
+
+static void a_change_that_met_another_version_is_not_in_the_feed(void **state)
+{
+	struct change c;
+	struct store_change change;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "key-1");
+	change = make_end(&c, 1, 7);
+	commit_ok(&change, 1);
+	assert_int_equal(change.outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_feed"), 1);
+}
+
+static void trimming_forgets_what_is_old_and_raises_the_floor(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	struct feed_bounds bounds;
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "key-1");
+	run("UPDATE saga_feed SET at = now() - interval '2 days'");
+	start_ok(2, "key-2");
+	ok(reads.trim(reads.ctx, 24 * 3600, &err), &err);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_feed"), 1);
+	bounds = bounds_of(&reads);
+	assert_true(bounds.floor > 0 && bounds.floor < query_int("SELECT xid FROM saga_feed"));
+}
+
+/* Sagas whose bytes are the core's, as lists read them. */
+static void start_real(uint8_t number, const char *idempotency_key, const struct engine_label *label)
+{
+	const struct step_definition steps[] = {{.id = "a", .policy = {COMMAND_POLICY_DEFAULTS[STEP_PHASE_FORWARD]}}};
+	const struct definition definition = {.name = "checkout", .version = 1, .steps = steps, .step_count = 1};
+	struct change c;
+	struct store_change change = make_start(&c, number, idempotency_key);
+	struct saga_effects effects = {0};
+	struct saga_event event;
+	struct buffer data = {0};
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	saga_encode(saga_start(&definition, id_of(number), TIME_US, &arena, &event, &effects), &data);
+	change.data = buffer_bytes(&data);
+	c.start.labels = label;
+	c.start.label_count = label ? 1 : 0;
+	commit_ok(&change, 1);
+	buffer_release(&data);
+	arena_release(&arena);
+}
+
+static struct list_page list_of(const struct list_request *request, struct arena *arena)
+{
+	struct read_port reads = store_read_port(store);
+	struct list_page page = {0};
+	struct error err;
+
+	ok(reads.list(reads.ctx, request, arena, &page, &err), &err);
+	return page;
+}
+
+static void lists_are_in_order_and_in_pages_and_as_the_filter_says(void **state)
+{
+	const struct engine_label label = {"shop", "north"};
+	struct list_request request = {.limit = 2};
+	struct list_page page;
+	struct arena arena;
+	char key[16];
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t number = 1; number <= 5; number++) {
+		(void)snprintf(key, sizeof(key), "key-%d", number);
+		start_real(number, key, number == 4 ? &label : NULL);
+	}
+	page = list_of(&request, &arena);
+	assert_int_equal(page.count, 2);
+	assert_true(page.has_more && uuid_equal(page.last, id_of(4)));
+	assert_true(uuid_equal(page.items[0].saga.id, id_of(5)));
+	request.has_after = true;
+	request.after = page.last;
+	request.limit = 10;
+	page = list_of(&request, &arena);
+	assert_int_equal(page.count, 3);
+	assert_false(page.has_more);
+	request = (struct list_request){.limit = 10, .is_oldest_first = true, .filter.key = "order-2"};
+	page = list_of(&request, &arena);
+	assert_int_equal(page.count, 1);
+	assert_string_equal(page.items[0].definition, "checkout");
+	assert_string_equal(page.items[0].saga.milestone, "STARTED");
+	request = (struct list_request){.limit = 10, .filter = {.labels = &label, .label_count = 1}};
+	page = list_of(&request, &arena);
+	assert_int_equal(page.count, 1);
+	assert_string_equal(page.items[0].labels[0].value, "north");
+	request = (struct list_request){.limit = 10, .filter.states = 1u << SAGA_STATE_STUCK};
+	assert_int_equal(list_of(&request, &arena).count, 0);
+	request = (struct list_request){.limit = 10, .created.before_us = TIME_US};
+	assert_int_equal(list_of(&request, &arena).count, 0);
+	request = (struct list_request){.limit = 10, .created.from_us = TIME_US, .filter.definition_version = 1};
+	assert_int_equal(list_of(&request, &arena).count, 5);
+	arena_release(&arena);
+}
+
 /* ---- the schema of this run ---- */
 
 static int run_script(const char *format)
@@ -534,6 +693,10 @@ int main(void)
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
 		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
+		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
+		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
+		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
+		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
 		cmocka_unit_test_setup(definitions_get_gapless_versions_and_ids, begin),
 	};
