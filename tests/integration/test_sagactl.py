@@ -226,6 +226,14 @@ def test_every_command_has_help_with_examples_that_parse() -> None:
         assert "\nExamples:\n" in help_text, command
 
 
+def test_the_exit_codes_of_the_help_and_of_the_document_are_the_same() -> None:
+    section = run("--help").stdout.split("\nExit codes:\n", 1)[1].split("\n\n", 1)[0]
+    said = [line.split(maxsplit=1) for line in section.splitlines()]
+    rows = [line.strip("| ").split(" | ") for line in (ROOT / "docs" / "sagactl.md").read_text().splitlines()
+            if line.startswith("| ") and line[2].isdigit()]
+    assert rows == said and ["0", "4"] == [said[0][0], said[4][0]]
+
+
 def test_bash_completes_commands_flags_and_names(sagactl: Sagactl) -> None:
     script = f"""
         PATH={SAGACTL.parent}:$PATH
