@@ -222,7 +222,9 @@ static void sagactl(struct run *run, const char *const *words)
 	int out;
 	int err;
 
-	memset(&saga_filter_flags, 0, sizeof(saga_filter_flags)); /* a process runs one command */
+	free(saga_filter_flags.states.items); /* a process runs one command, so nobody else does */
+	free(saga_filter_flags.labels.items);
+	memset(&saga_filter_flags, 0, sizeof(saga_filter_flags));
 	while (*words)
 		argv[argc++] = (char *)*words++;
 	(void)fflush(stdout);
