@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 enum { DRAIN_MAX_S = 30, EXIT_SIGNALLED = 128 };
@@ -39,10 +40,26 @@ void shutdown_request(void)
 		abort(); /* a full counter is as good as any */
 }
 
+/* Its number, or -1 when the time is over. A process that was stopped and goes on has its wait interrupted. */
+static int wait_for_second(const sigset_t *signals)
+{
+	int64_t until_us = clock_monotonic_us() + DRAIN_MAX_S * INT64_C(1000000);
+	int number;
+
+	do {
+		int64_t left_us = until_us - clock_monotonic_us();
+		struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+
+		if (left_us <= 0)
+			return -1;
+		number = sigtimedwait(signals, NULL, &left);
+	} while (number < 0 && errno == EINTR);
+	return number;
+}
+
 /* The first signal asks to stop; after it there is time to drain, until a second one says that there is none. */
 static void *take_signals(void *arg)
 {
-	const struct timespec drain_max = {.tv_sec = DRAIN_MAX_S};
 	sigset_t signals;
 	int number = 0;
 
@@ -52,7 +69,7 @@ static void *take_signals(void *arg)
 		/* interrupted: the wait goes on */
 	}
 	shutdown_request();
-	number = sigtimedwait(&signals, NULL, &drain_max);
+	number = wait_for_second(&signals);
 	if (number > 0)
 		log_warn("stopping_at_once", "signal=%d, not waiting for what is still in hand", number);
 	else
