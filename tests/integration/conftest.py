@@ -22,6 +22,9 @@ for folder in (STUBS, ROOT / "deploy"):
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from harness import TestStack  # noqa: E402
+from stack.folders import Folders  # noqa: E402
+
+BUILD = Folders.of_clone().build  # build/dev, or the one with sanitizers
 
 PR_SET_PDEATHSIG = 1
 

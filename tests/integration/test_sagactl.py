@@ -10,11 +10,11 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import BUILD, ROOT
 from harness import TestStack
 from shop_client import Shop, wait_until
 
-SAGACTL = ROOT / "build" / "dev" / "bin" / "sagactl"
+SAGACTL = BUILD / "bin" / "sagactl"
 UNKNOWN_ID = "01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10"
 Done = subprocess.CompletedProcess[str]
 
@@ -254,7 +254,7 @@ def test_completion_scripts_are_good_syntax_in_the_shells_that_are_here() -> Non
 
 
 def test_the_man_page_is_installed_and_complete(tmp_path: Path) -> None:
-    subprocess.run(["cmake", "--install", ROOT / "build" / "dev", "--prefix", tmp_path], check=True, capture_output=True,
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", tmp_path], check=True, capture_output=True,
                    timeout=60)
     page = (tmp_path / "share" / "man" / "man1" / "sagactl.1").read_text()
     assert page == run("man").stdout

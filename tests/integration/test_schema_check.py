@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import schema_trees
-from conftest import ROOT
+from conftest import BUILD
 from shop_client import http
 
-SAGACTL = ROOT / "build" / "dev" / "bin" / "sagactl"
+SAGACTL = BUILD / "bin" / "sagactl"
 FORMATS = ("text", "json", "github", "junit", "sarif")
 CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
 Places = set[tuple[str, int, str]]
