@@ -10,7 +10,8 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_NONE] = "none",         [ERR_INVALID] = "invalid",           [ERR_NOT_FOUND] = "not_found",
 	[ERR_CONFLICT] = "conflict", [ERR_PRECONDITION] = "precondition", [ERR_UNAVAILABLE] = "unavailable",
 	[ERR_TIMEOUT] = "timeout",   [ERR_INCOMPATIBLE] = "incompatible", [ERR_LIMIT] = "limit",
-	[ERR_CORRUPT] = "corrupt",   [ERR_INTERNAL] = "internal",
+	[ERR_CORRUPT] = "corrupt",   [ERR_INTERNAL] = "internal",         [ERR_UNAUTHENTICATED] = "unauthenticated",
+	[ERR_DENIED] = "denied",
 };
 
 void error_write(struct error *err, enum err_code code, const char *format, ...)

@@ -16,16 +16,18 @@
 
 enum err_code {
 	ERR_NONE = 0,
-	ERR_INVALID,      /* the input is wrong; the same input fails again */
-	ERR_NOT_FOUND,    /* what was named does not exist */
-	ERR_CONFLICT,     /* something else already holds the name, key or version */
-	ERR_PRECONDITION, /* legal in itself, not in the present state */
-	ERR_UNAVAILABLE,  /* a dependency is away; a retry may help */
-	ERR_TIMEOUT,      /* the deadline passed; the outcome may be unknown */
-	ERR_INCOMPATIBLE, /* a schema or version does not fit another one */
-	ERR_LIMIT,        /* a named limit was reached */
-	ERR_CORRUPT,      /* bytes that cannot be what they claim to be */
-	ERR_INTERNAL,     /* none of the above; look at the log */
+	ERR_INVALID,         /* the input is wrong; the same input fails again */
+	ERR_NOT_FOUND,       /* what was named does not exist */
+	ERR_CONFLICT,        /* something else already holds the name, key or version */
+	ERR_PRECONDITION,    /* legal in itself, not in the present state */
+	ERR_UNAVAILABLE,     /* a dependency is away; a retry may help */
+	ERR_TIMEOUT,         /* the deadline passed; the outcome may be unknown */
+	ERR_INCOMPATIBLE,    /* a schema or version does not fit another one */
+	ERR_LIMIT,           /* a named limit was reached */
+	ERR_CORRUPT,         /* bytes that cannot be what they claim to be */
+	ERR_INTERNAL,        /* none of the above; look at the log */
+	ERR_UNAUTHENTICATED, /* who asks is not known, and must be */
+	ERR_DENIED,          /* who asks is known, and may not */
 	ERR_CODE_COUNT
 };
 

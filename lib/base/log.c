@@ -11,12 +11,17 @@
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
 static const char *service_name = "unnamed";
-static enum log_level level_max = LOG_LEVEL_INFO;
+static _Atomic enum log_level level_max = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
 void log_init(const char *service, enum log_level level)
 {
 	service_name = service;
+	level_max = level;
+}
+
+void log_set_level(enum log_level level)
+{
 	level_max = level;
 }
 

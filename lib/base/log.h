@@ -19,6 +19,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON, LOG_FORMAT_COUNT };
 
 void log_init(const char *service, enum log_level level); /* once, before threads; `service` is kept */
+void log_set_level(enum log_level level);                 /* any thread, at any time */
 bool log_level_parse(const char *text, enum log_level *ret_level);
 void log_set_format(enum log_format format); /* logfmt at first; before threads */
 bool log_format_parse(const char *text, enum log_format *ret_format);

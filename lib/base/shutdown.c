@@ -84,6 +84,7 @@ void shutdown_init(void)
 
 	assert(stop_fd < 0);
 	fill_stop_signals(&signals);
+	(void)sigaddset(&signals, SIGHUP);
 	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		abort(); /* only wrong arguments fail */
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -14,7 +14,8 @@
 
 #include <stdbool.h>
 
-void shutdown_init(void);      /* blocks SIGTERM and SIGINT in this thread and all it starts; ignores SIGPIPE */
+void shutdown_init(void);      /* blocks SIGTERM, SIGINT and SIGHUP (see lib/options/reload.h) in this
+				* thread and all it starts; ignores SIGPIPE */
 int shutdown_fd(void);         /* readable once asked to stop, and from then on; not to be read or closed */
 bool shutdown_requested(void); /* does not block */
 void shutdown_wait(void);      /* blocks until asked to stop */
