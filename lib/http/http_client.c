@@ -9,6 +9,7 @@ enum { TIMEOUT_DEFAULT_MS = 10000, ANSWER_BYTES_DEFAULT = 16 * 1024 * 1024 };
 
 struct http_client {
 	CURL *curl;
+	const struct client_security *security; /* NULL: nothing is shown, servers by the system's authorities */
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -45,6 +46,11 @@ void http_client_free(struct http_client *client)
 	free(client);
 }
 
+void http_client_secure(struct http_client *client, const struct client_security *security)
+{
+	client->security = security;
+}
+
 static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 {
 	struct answer *answer = ctx;
@@ -67,7 +73,7 @@ static struct curl_slist *add_header(struct curl_slist *headers, const char *lin
 	return longer;
 }
 
-static struct curl_slist *make_headers(const struct http_call *call)
+static struct curl_slist *make_headers(const struct http_client *client, const struct http_call *call)
 {
 	struct curl_slist *headers = NULL;
 	struct buffer line = {0};
@@ -84,8 +90,24 @@ static struct curl_slist *make_headers(const struct http_call *call)
 		buffer_append_format(&line, "Accept: %s", call->accept);
 		headers = add_header(headers, buffer_text(&line));
 	}
+	if (client->security && client->security->token) {
+		buffer_clear(&line);
+		buffer_append_format(&line, "Authorization: Bearer %s", client->security->token);
+		headers = add_header(headers, buffer_text(&line));
+	}
 	buffer_release(&line);
 	return headers;
+}
+
+static void set_tls(CURL *curl, const struct client_security *security)
+{
+	if (!security || !security->ca)
+		return;
+	curl_easy_setopt(curl, CURLOPT_CAINFO, security->ca);
+	if (!security->certificate)
+		return;
+	curl_easy_setopt(curl, CURLOPT_SSLCERT, security->certificate);
+	curl_easy_setopt(curl, CURLOPT_SSLKEY, security->key);
 }
 
 static void set_options(struct http_client *client, const struct http_call *call, struct curl_slist *headers,
@@ -117,6 +139,7 @@ static void set_options(struct http_client *client, const struct http_call *call
 		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
 	else
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
+	set_tls(curl, client->security);
 	client->reason[0] = 0;
 }
 
@@ -144,7 +167,7 @@ int http_client_call(struct http_client *client, const struct http_call *call, i
 {
 	struct answer answer = {.body = ret_body,
 				.bytes_max = call->answer_bytes_max ? call->answer_bytes_max : ANSWER_BYTES_DEFAULT};
-	struct curl_slist *headers = make_headers(call);
+	struct curl_slist *headers = make_headers(client, call);
 	long status = 0;
 	CURLcode code;
 

@@ -14,10 +14,13 @@
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
+#include "lib/security/client_security.h"
 
 struct http_client;
 
 struct http_client *http_client_new(void);
+/* For all calls from then on; `security` and its texts are borrowed. */
+void http_client_secure(struct http_client *client, const struct client_security *security);
 void http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 

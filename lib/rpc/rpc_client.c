@@ -7,16 +7,19 @@
 #include "lib/rpc/rpc_client.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/rpc/rpc_wire.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, ANSWER_BYTES_MAX = 16 << 20 };
+enum { DEFAULT_TIMEOUT_MS = 10000, ANSWER_BYTES_MAX = 16 << 20, PEM_BYTES_MAX = 1 << 20 };
 
 /* As `done`, with what the server said about a failure; both are borrowed. */
 typedef void explained_fn(void *ctx, ProtobufCMessage *answer, const struct error *err, int status,
@@ -40,6 +43,8 @@ struct call {
 
 struct rpc_client {
 	char *target;
+	grpc_metadata token; /* `authorization` */
+	bool has_token;
 	grpc_channel *channel;
 	grpc_completion_queue *queue;
 	pthread_t thread;
@@ -119,7 +124,52 @@ static grpc_arg int_arg(const char *name, int value)
 	return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)name, .value.integer = value};
 }
 
-static grpc_channel *new_channel(const char *target)
+/* NULL: no TLS, or a file could not be read, which `err` says. */
+static char *read_file(const char *path, struct error *err)
+{
+	FILE *stream = fopen(path, "re");
+	char *text = xmalloc(PEM_BYTES_MAX + 1);
+	size_t len = stream ? fread(text, 1, PEM_BYTES_MAX + 1, stream) : 0;
+
+	if (stream)
+		(void)fclose(stream); /* only read from */
+	if (len > 0 && len <= PEM_BYTES_MAX) {
+		text[len] = 0;
+		return text;
+	}
+	free(text);
+	(void)error_set(err, ERR_INVALID, "cannot read %s: %s", path,
+			stream ? "it is empty or too large" : strerror(errno));
+	return NULL;
+}
+
+static int make_tls(const struct client_security *security, grpc_channel_credentials **ret_credentials,
+		    struct error *err)
+{
+	_cleanup_(freep)
+	char *ca = read_file(security->ca, err);
+	_cleanup_(freep)
+	char *certificate = NULL;
+	_cleanup_(freep)
+	char *key = NULL;
+	grpc_ssl_pem_key_cert_pair pair;
+
+	if (!ca)
+		return -1;
+	if (security->certificate && security->key) {
+		certificate = read_file(security->certificate, err);
+		key = certificate ? read_file(security->key, err) : NULL;
+		if (!key)
+			return -1;
+		pair = (grpc_ssl_pem_key_cert_pair){.private_key = key, .cert_chain = certificate};
+	}
+	*ret_credentials = grpc_ssl_credentials_create(ca, key ? &pair : NULL, NULL, NULL);
+	return *ret_credentials ? 0
+				: error_set(err, ERR_INVALID, "gRPC can use no credentials made of %s and the like",
+					    security->ca);
+}
+
+static grpc_channel *new_channel(const char *target, grpc_channel_credentials *credentials)
 {
 	grpc_arg args[] = {
 		int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, ANSWER_BYTES_MAX),
@@ -130,21 +180,31 @@ static grpc_channel *new_channel(const char *target)
 		int_arg(GRPC_ARG_ENABLE_RETRIES, 0),    /* callers decide what is tried again */
 	};
 	grpc_channel_args all = {.num_args = ARRAY_LEN(args), .args = args};
-	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-	grpc_channel *channel = grpc_channel_create(target, credentials, &all);
 
-	grpc_channel_credentials_release(credentials);
-	return channel;
+	return grpc_channel_create(target, credentials, &all);
 }
 
-struct rpc_client *rpc_client_new(const char *target)
+static void set_token(struct rpc_client *client, const char *token)
+{
+	struct buffer value = {0};
+
+	buffer_append_format(&value, "Bearer %s", token);
+	client->token.key = grpc_slice_from_static_string("authorization");
+	client->token.value = grpc_slice_from_copied_buffer((const char *)value.data, value.len);
+	client->has_token = true;
+	explicit_bzero(value.data, value.len);
+	buffer_release(&value);
+}
+
+static struct rpc_client *new_client(const char *target, grpc_channel_credentials *credentials, const char *token)
 {
 	struct rpc_client *client = xcalloc(1, sizeof(*client));
 
-	assert(target);
-	grpc_init();
 	client->target = xstrdup(target);
-	client->channel = new_channel(target);
+	client->channel = new_channel(target, credentials);
+	grpc_channel_credentials_release(credentials);
+	if (token)
+		set_token(client, token);
 	client->queue = grpc_completion_queue_create_for_next(NULL);
 	(void)pthread_mutex_init(&client->mu, NULL);
 	(void)pthread_cond_init(&client->is_idle, NULL);
@@ -152,6 +212,29 @@ struct rpc_client *rpc_client_new(const char *target)
 		abort(); /* as when memory is out */
 	(void)pthread_setname_np(client->thread, "rpc_client");
 	return client;
+}
+
+struct rpc_client *rpc_client_new(const char *target)
+{
+	assert(target);
+	grpc_init();
+	return new_client(target, grpc_insecure_credentials_create(), NULL);
+}
+
+int rpc_client_new_secure(const char *target, const struct client_security *security, struct rpc_client **ret_client,
+			  struct error *err)
+{
+	grpc_channel_credentials *credentials;
+
+	grpc_init();
+	if (!security->ca) {
+		credentials = grpc_insecure_credentials_create();
+	} else if (make_tls(security, &credentials, err) < 0) {
+		grpc_shutdown();
+		return -1;
+	}
+	*ret_client = new_client(target, credentials, security->token);
+	return 0;
 }
 
 void rpc_client_free(struct rpc_client *client)
@@ -173,6 +256,8 @@ void rpc_client_free(struct rpc_client *client)
 	grpc_channel_destroy(client->channel);
 	(void)pthread_mutex_destroy(&client->mu);
 	(void)pthread_cond_destroy(&client->is_idle);
+	if (client->has_token)
+		grpc_slice_unref(client->token.value);
 	free(client->target);
 	free(client);
 	grpc_shutdown();
@@ -195,6 +280,15 @@ grpc_call *rpc_client_open(struct rpc_client *client, const char *method, int64_
 	return call;
 }
 
+grpc_op rpc_client_begin_op(struct rpc_client *client)
+{
+	grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+
+	op.data.send_initial_metadata.count = client->has_token ? 1 : 0;
+	op.data.send_initial_metadata.metadata = client->has_token ? &client->token : NULL;
+	return op;
+}
+
 const char *rpc_client_target(const struct rpc_client *client)
 {
 	return client->target;
@@ -203,7 +297,7 @@ const char *rpc_client_target(const struct rpc_client *client)
 static void start_batch(struct call *call)
 {
 	grpc_op ops[] = {
-		{.op = GRPC_OP_SEND_INITIAL_METADATA},
+		rpc_client_begin_op(call->client),
 		{.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->request},
 		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
 		{.op = GRPC_OP_RECV_INITIAL_METADATA,

@@ -20,10 +20,14 @@
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
+#include "lib/security/client_security.h"
 
 struct rpc_client;
 
 struct rpc_client *rpc_client_new(const char *target); /* "127.0.0.1:7233", "unix:/run/…"; connects when needed */
+/* With TLS and a credential, as `security` says; it is copied. ERR_INVALID: a file of it cannot be read. */
+NODISCARD int rpc_client_new_secure(const char *target, const struct client_security *security,
+				    struct rpc_client **ret_client, struct error *err);
 /* Cancels what is in flight (ERR_UNAVAILABLE), waits for its `done`, and closes. No call may begin on other threads
  * meanwhile; one begun inside `done` is refused at once. */
 void rpc_client_free(struct rpc_client *client);

@@ -38,7 +38,7 @@ static void start_batch(struct rpc_stream *stream, const grpc_op *ops, size_t co
 static void begin(struct rpc_stream *stream)
 {
 	grpc_op request[] = {
-		{.op = GRPC_OP_SEND_INITIAL_METADATA},
+		rpc_client_begin_op(stream->client),
 		{.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = stream->request},
 		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
 		{.op = GRPC_OP_RECV_INITIAL_METADATA,

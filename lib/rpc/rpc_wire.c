@@ -47,6 +47,10 @@ enum err_code rpc_code_of_status(int status)
 	case GRPC_STATUS_CANCELLED:
 	case GRPC_STATUS_ABORTED:
 		return ERR_UNAVAILABLE;
+	case GRPC_STATUS_UNAUTHENTICATED:
+		return ERR_UNAUTHENTICATED;
+	case GRPC_STATUS_PERMISSION_DENIED:
+		return ERR_DENIED;
 	case GRPC_STATUS_DATA_LOSS:
 		return ERR_CORRUPT;
 	default:

@@ -35,6 +35,8 @@ ProtobufCMessage *rpc_message_unpack(grpc_byte_buffer *bytes, const ProtobufCMes
 /* In rpc_client.c: a call that has not begun, whose completions go to `queue`. timeout_ms 0: it has no deadline. */
 grpc_call *rpc_client_open(struct rpc_client *client, const char *method, int64_t timeout_ms,
 			   grpc_completion_queue *queue);
+/* The first operation of a call: the client's token, where it has one. Valid as long as the client. */
+grpc_op rpc_client_begin_op(struct rpc_client *client);
 const char *rpc_client_target(const struct rpc_client *client);
 
 #endif

@@ -76,7 +76,8 @@ struct registry_client *registry_client_new(const struct registry_client_options
 	struct registry_client *client = xcalloc(1, sizeof(*client));
 
 	assert(options->url);
-	client->rest = registry_rest_new(options->url, options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS);
+	client->rest = registry_rest_new(options->url, options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS,
+					 &options->security);
 	client->cache_path = options->cache_path ? xstrdup(options->cache_path) : NULL;
 	pthread_mutex_init(&client->mu, NULL);
 	pthread_cond_init(&client->changed, NULL);

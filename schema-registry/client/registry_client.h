@@ -18,16 +18,18 @@
 
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
+#include "lib/security/client_security.h"
 #include "lib/metrics/metrics.h"
 #include "schema-registry/model/schema.h"
 
 struct registry_client;
 
 struct registry_client_options {
-	const char *url;         /* "http://127.0.0.1:8081"; several, and credentials: see registry_rest.h */
-	const char *cache_path;  /* a folder, made when missing; NULL: memory only */
-	int64_t timeout_ms;      /* for one request; 0: 5 s */
-	struct metrics *metrics; /* NULL: nothing is counted */
+	const char *url;                 /* "http://127.0.0.1:8081"; several, and credentials: see registry_rest.h */
+	const char *cache_path;          /* a folder, made when missing; NULL: memory only */
+	int64_t timeout_ms;              /* for one request; 0: 5 s */
+	struct client_security security; /* its texts are borrowed */
+	struct metrics *metrics;         /* NULL: nothing is counted */
 };
 
 struct registry_client *registry_client_new(const struct registry_client_options *options);

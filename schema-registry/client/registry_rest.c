@@ -24,6 +24,7 @@ struct registry_rest {
 	size_t base_count;
 	_Atomic size_t current; /* the one that answered last: asked first */
 	int64_t timeout_ms;
+	struct client_security security;
 	pthread_mutex_t mu;
 	struct http_client *idle[IDLE_MAX]; /* guarded by mu */
 	int idle_count;                     /* guarded by mu */
@@ -87,7 +88,7 @@ static void add_base(struct registry_rest *rest, const char *text, size_t len)
 	rest->bases[rest->base_count++] = make_base(text, len);
 }
 
-struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms)
+struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms, const struct client_security *security)
 {
 	struct registry_rest *rest = xcalloc(1, sizeof(*rest));
 	struct buffer name = {0};
@@ -107,6 +108,7 @@ struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms)
 	rest->name = xstrdup(buffer_text(&name));
 	buffer_release(&name);
 	rest->timeout_ms = timeout_ms;
+	rest->security = *security;
 	pthread_mutex_init(&rest->mu, NULL);
 	return rest;
 }
@@ -140,7 +142,11 @@ static struct http_client *take_client(struct registry_rest *rest)
 	if (rest->idle_count > 0)
 		client = rest->idle[--rest->idle_count];
 	pthread_mutex_unlock(&rest->mu);
-	return client ? client : http_client_new();
+	if (!client) {
+		client = http_client_new();
+		http_client_secure(client, &rest->security);
+	}
+	return client;
 }
 
 static void give_client(struct registry_rest *rest, struct http_client *client)

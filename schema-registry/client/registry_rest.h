@@ -14,10 +14,11 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
+#include "lib/security/client_security.h"
 
 struct registry_rest;
 
-struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms);
+struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms, const struct client_security *security);
 void registry_rest_free(struct registry_rest *rest);
 const char *registry_rest_name(const struct registry_rest *rest); /* its URLs, without credentials */
 
