@@ -12,8 +12,7 @@ enum { PROBE_TIMEOUT_MS = 3000 };
 static int probe_coordinator(struct session *session_, struct error *err)
 {
 	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-	_cleanup_(rpc_client_freep)
-	struct rpc_client *client = rpc_client_new(session_->address);
+	struct rpc_client *client = session_client(session_);
 	ProtobufCMessage *answer;
 	bool is_serving;
 
@@ -28,7 +27,8 @@ static int probe_coordinator(struct session *session_, struct error *err)
 
 static int probe_registry(struct session *session_, struct error *err)
 {
-	struct registry_client_options options = {.url = session_->registry_url, .timeout_ms = PROBE_TIMEOUT_MS};
+	struct registry_client_options options = {
+		.url = session_->registry_url, .security = session_->registry_security, .timeout_ms = PROBE_TIMEOUT_MS};
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 

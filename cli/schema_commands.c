@@ -68,7 +68,8 @@ static void add_row(struct table *table, const struct subject_entry *entry, cons
 /* Every subject is tried, so that all refusals are seen at once; a registry that is away ends it. */
 static enum exit_code register_all(struct session *session_, const struct subject_map *map)
 {
-	struct registry_client_options options = {.url = session_->registry_url};
+	struct registry_client_options options = {.url = session_->registry_url,
+						  .security = session_->registry_security};
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	_cleanup_(buffer_release)

@@ -8,6 +8,7 @@
 #include "cli/terminal.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/rpc_details.h"
+#include "lib/security/security_options.h"
 
 struct session session;
 
@@ -19,12 +20,14 @@ const struct option session_options[] = {
 	 .value_name = "HOST:PORT",
 	 .help = "The coordinator's gRPC address, or unix:PATH.",
 	 .place = &session.address},
+	CLIENT_SECURITY_OPTIONS("saga-", "SAGA_", "the coordinator", session.saga_security),
 	{.flag = "registry-url",
 	 .environment = "SAGACTL_REGISTRY_URL REGISTRY_URL",
 	 .default_text = "http://127.0.0.1:8081",
 	 .value_name = "URL",
 	 .help = "The schema registry.",
 	 .place = &session.registry_url},
+	CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", session.registry_security),
 	{.flag = "kafka-brokers",
 	 .environment = "SAGACTL_KAFKA_BROKERS KAFKA_BOOTSTRAP KAFKA_BROKERS",
 	 .default_text = "127.0.0.1:9092",
@@ -73,8 +76,32 @@ static const enum exit_code exit_codes[ERR_CODE_COUNT] = {
 	[ERR_NONE] = EXIT_DONE,           [ERR_INVALID] = EXIT_USAGE,       [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
 	[ERR_CONFLICT] = EXIT_FAILED,     [ERR_PRECONDITION] = EXIT_FAILED, [ERR_UNAVAILABLE] = EXIT_UNAVAILABLE,
 	[ERR_TIMEOUT] = EXIT_UNAVAILABLE, [ERR_INCOMPATIBLE] = EXIT_FAILED, [ERR_LIMIT] = EXIT_FAILED,
-	[ERR_CORRUPT] = EXIT_FAILED,      [ERR_INTERNAL] = EXIT_FAILED,
+	[ERR_CORRUPT] = EXIT_FAILED,      [ERR_INTERNAL] = EXIT_FAILED,     [ERR_UNAUTHENTICATED] = EXIT_FAILED,
+	[ERR_DENIED] = EXIT_FAILED,
 };
+
+/* Without TLS or a token the client is made at the first call, since not every command calls. */
+static int secure(struct session *session_)
+{
+	struct problems problems;
+	struct error err;
+	int result = 0;
+
+	problems_init(&problems);
+	client_security_check(&session_->saga_security, "saga-", &problems);
+	client_security_check(&session_->registry_security, "registry-", &problems);
+	for (size_t i = 0; i < problems_kept(&problems); i++)
+		(void)fprintf(stderr, "sagactl: %s: %s\n", problems.items[i].place, problems.items[i].text);
+	if (problems.count > 0)
+		result = -1;
+	problems_release(&problems);
+	if (result == 0 && (session_->saga_security.ca || session_->saga_security.token) &&
+	    rpc_client_new_secure(session_->address, &session_->saga_security, &session_->client, &err) < 0) {
+		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
+		result = -1;
+	}
+	return result;
+}
 
 int session_begin(struct session *session_)
 {
@@ -84,7 +111,7 @@ int session_begin(struct session *session_)
 
 	terminal_set_colouring(colouring);
 	if (strchr(session_->address, ':'))
-		return 0;
+		return secure(session_);
 	(void)fprintf(stderr, "sagactl: --address '%s': must be HOST:PORT, such as %s:7233, or unix:PATH\n",
 		      session_->address, session_->address);
 	return -1;

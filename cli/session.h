@@ -13,6 +13,7 @@
 #include "lib/base/problems.h"
 #include "lib/options/options.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/security/client_security.h"
 
 enum exit_code {
 	EXIT_DONE = 0,
@@ -39,7 +40,9 @@ extern const size_t exit_meaning_count;
 
 struct session {
 	const char *address;
+	struct client_security saga_security;
 	const char *registry_url;
+	struct client_security registry_security;
 	const char *kafka_brokers;
 	const char *output;
 	const char *colour;

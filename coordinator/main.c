@@ -26,6 +26,8 @@
 #include "coordinator/watchdog.h"
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
+#include "lib/options/reload.h"
+#include "lib/security/access.h"
 
 enum {
 	FILES_MIN = 4096,
@@ -62,6 +64,8 @@ struct coordinator {
 	struct reflection_service *reflection;
 	struct health_service *health;
 	struct admin *admin;
+	struct certificates *certificates; /* NULL: plain */
+	struct access *access;
 	struct watchdog *watchdog;
 };
 
@@ -82,6 +86,7 @@ static void raise_file_limit(void)
 static void make_registry_clients(struct coordinator *self)
 {
 	struct registry_client_options options = {.url = self->settings.registry_url,
+						  .security = self->settings.registry_security,
 						  .cache_path = self->settings.registry_cache,
 						  .metrics = self->metrics};
 
@@ -141,11 +146,41 @@ static int find_controller(void *ctx)
 	return bus_controller(ctx);
 }
 
+static int make_security(struct coordinator *self, struct error *err)
+{
+	const struct settings *settings = &self->settings;
+
+	if (settings->tls.certificate && certificates_new(&settings->tls, &self->certificates, err))
+		return -1;
+	return access_new(settings->access_file, &self->access, err);
+}
+
+/* At SIGHUP. One that fails does not keep the other from coming into force. */
+static int reload_security(void *ctx, struct error *err)
+{
+	struct coordinator *self = ctx;
+	struct error other;
+	int result = 0;
+
+	if (self->certificates && certificates_reload(self->certificates, err) < 0)
+		result = -1;
+	if (access_reload(self->access, result < 0 ? &other : err) < 0) {
+		if (result < 0)
+			log_warn("reload_failed", "part=access err=%s, going on with what was in force",
+				 LOG_TEXT(other.msg));
+		result = -1;
+	}
+	return result;
+}
+
 static int start_edges(struct coordinator *self, struct error *err)
 {
 	const struct settings *settings = &self->settings;
 
+	if (make_security(self, err))
+		return -1;
 	self->server = rpc_server_new(self->metrics);
+	rpc_server_secure(self->server, self->certificates, settings->access_file ? self->access : NULL);
 	self->starts = start_service_new(self->server, self->catalog, self->engine);
 	self->sagas = saga_service_new(self->server, self->engine);
 	self->lists = list_service_new(self->server, &self->list_port);
@@ -174,8 +209,8 @@ static int start_watchdog(struct coordinator *self, struct error *err)
 
 	if (settings->watchdog_ms == 0)
 		return 0;
-	return watchdog_start(settings->grpc_listen, rpc_server_port(self->server), settings->watchdog_ms,
-			      &self->watchdog, err);
+	return watchdog_start(settings->grpc_listen, rpc_server_port(self->server), self->certificates != NULL,
+			      settings->watchdog_ms, &self->watchdog, err);
 }
 
 /* ---- starting ---- */
@@ -272,9 +307,11 @@ static void release(struct coordinator *self)
 	registry_client_free(self->registry);
 	registry_client_free(self->registry_probe);
 	metrics_free(self->metrics);
+	access_free(self->access);
+	certificates_free(self->certificates);
 }
 
-static int run(struct coordinator *self)
+static int run(struct coordinator *self, int argc, char **argv)
 {
 	struct error err;
 	int status = 0;
@@ -289,6 +326,7 @@ static int run(struct coordinator *self)
 		status = err.code == ERR_INVALID ? EXIT_CONFIG : EXIT_FAILED;
 	} else {
 		log_started(self);
+		reload_start(&(struct reload){&self->settings.program, argc, argv, reload_security, self});
 		if (start_turning(self, &err)) {
 			log_error("cannot_start", "err=%s", LOG_TEXT(err.msg));
 			status = EXIT_FAILED;
@@ -296,6 +334,7 @@ static int run(struct coordinator *self)
 			shutdown_wait();
 		}
 	}
+	reload_stop();
 	stop(self);
 	release(self);
 	return status;
@@ -316,7 +355,7 @@ int main(int argc, char **argv)
 	log_set_format(format);
 	shutdown_init();
 	raise_file_limit();
-	status = run(&self);
+	status = run(&self, argc, argv);
 	log_info("stopped", "status=%d", status);
 	return status;
 }

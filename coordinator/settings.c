@@ -5,12 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/api/rpc_address.h"
 #include "lib/base/memory.h"
 #include "lib/pg/pg.h"
+#include "lib/security/access_file.h"
+#include "lib/security/listen_rule.h"
+#include "lib/security/security_options.h"
 
-enum { HOST_BYTES_MAX = 200, OPTIONS_MAX = 32 };
+enum { HOST_BYTES_MAX = 200 };
 
-static size_t list_options(struct settings *settings, struct option ret_options[OPTIONS_MAX])
+static size_t list_options(struct settings *settings, struct option ret_options[SETTINGS_OPTIONS_MAX])
 {
 	const struct option options[] = {
 		{.flag = "grpc-listen",
@@ -21,7 +25,7 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .place = &settings->grpc_listen},
 		{.flag = "insecure-listen",
 		 .type = OPTION_BOOL,
-		 .help = "serve gRPC without encryption to other machines, too",
+		 .help = "serve other machines without TLS, clients' certificates or access-file, too",
 		 .place = &settings->is_insecure_allowed},
 		{.flag = "http-port",
 		 .environment = "SAGA_HTTP_PORT",
@@ -64,6 +68,9 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .value_name = "URL",
 		 .help = "schema registry",
 		 .place = &settings->registry_url},
+		CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", settings->registry_security),
+		SERVER_TLS_OPTIONS("SAGA_", settings->tls),
+		ACCESS_FILE_OPTION("SAGA_", settings->access_file),
 		{.flag = "registry-cache",
 		 .environment = "REGISTRY_CACHE",
 		 .value_name = "FOLDER",
@@ -122,12 +129,39 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .choices = "logfmt json"},
 	};
 
-	_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+	_Static_assert(sizeof(options) / sizeof(options[0]) <= SETTINGS_OPTIONS_MAX,
+		       "SETTINGS_OPTIONS_MAX is too small");
 	memcpy(ret_options, options, sizeof(options));
 	return sizeof(options) / sizeof(options[0]);
 }
 
-/* What librdkafka and libpq would refuse, before anything is opened. */
+static void check_access_file(const char *path, struct problems *problems)
+{
+	struct access_file *file = NULL;
+
+	if (path && access_file_read(path, &file, problems) == 0)
+		access_file_free(file);
+}
+
+/* Beyond this machine gRPC is for those alone whom the clients' authority has vouched for. */
+static void check_listening(const struct settings *settings, struct problems *problems)
+{
+	bool has_all = settings->tls.certificate && settings->tls.client_ca && settings->access_file;
+	struct error err;
+
+	if (rpc_address_check(settings->grpc_listen, &err) < 0)
+		problems_add(problems, "grpc-listen", "%s", err.msg);
+	else if (!settings->is_insecure_allowed && !has_all && !rpc_address_is_local(settings->grpc_listen))
+		problems_add(
+			problems, "grpc-listen",
+			"can be reached from other machines: set tls-cert, tls-key, tls-client-ca and access-file, "
+			"or listen on 127.0.0.1 or unix:PATH, or accept the risk by insecure-listen");
+	if (!settings->is_insecure_allowed && !settings->tls.certificate &&
+	    !listen_is_loopback(settings->listen_address))
+		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
+}
+
+/* What librdkafka and libpq would refuse, before anything is opened; files of TLS and access; who could connect. */
 static void check(void *ctx, struct problems *problems)
 {
 	const struct settings *settings = ctx;
@@ -137,6 +171,10 @@ static void check(void *ctx, struct problems *problems)
 	kafka_options_check(&kafka, "kafka.", problems);
 	if (pg_conninfo_check(settings->postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
+	client_security_check(&settings->registry_security, "registry-", problems);
+	certificates_check(&settings->tls, problems);
+	check_access_file(settings->access_file, problems);
+	check_listening(settings, problems);
 }
 
 static void name_instance(struct settings *settings)
@@ -155,18 +193,17 @@ static void name_instance(struct settings *settings)
 
 bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status)
 {
-	struct option options[OPTIONS_MAX];
-	const struct program program = {
+	settings->program = (struct program){
 		.name = "saga-coordinator",
 		.summary = "Runs sagas: sends their commands, follows their replies, undoes what has to be undone.",
-		.options = options,
-		.option_count = list_options(settings, options),
+		.options = settings->options,
+		.option_count = list_options(settings, settings->options),
 		.check = check,
 		.check_ctx = settings,
 	};
 
 	*ret_status = 2;
-	switch (options_parse(&program, argc, argv, NULL)) {
+	switch (options_parse(&settings->program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
 		name_instance(settings);
 		return true;

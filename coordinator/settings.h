@@ -8,8 +8,14 @@
 
 #include "lib/kafka/kafka.h"
 #include "lib/options/options.h"
+#include "lib/security/certificates.h"
+#include "lib/security/client_security.h"
+
+enum { SETTINGS_OPTIONS_MAX = 40 };
 
 struct settings {
+	struct program program; /* as it was parsed, for reload.h */
+	struct option options[SETTINGS_OPTIONS_MAX];
 	const char *grpc_listen;
 	bool is_insecure_allowed;
 	const char *listen_address;
@@ -18,6 +24,9 @@ struct settings {
 	const char *kafka_brokers;
 	struct option_properties kafka_properties;
 	const char *registry_url;
+	struct client_security registry_security;
+	struct certificate_paths tls;
+	const char *access_file;    /* NULL: whoever reaches the address may do all */
 	const char *registry_cache; /* NULL: memory only */
 	const char *instance;
 	const char *definitions; /* NULL: none are registered at start */

@@ -12,12 +12,15 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/security/tls_probe.h"
 #include "proto/grpc/health/v1/health.pb-c.h"
 
 enum { MISSES_MAX = 3 };
 
 struct watchdog {
 	char *target;
+	char *tls_host; /* NULL: plain */
+	int port;
 	int64_t interval_ms;
 	int stop_fd; /* readable: the thread ends */
 	pthread_t thread;
@@ -38,8 +41,18 @@ static char *target_of(const char *address, int port)
 	return (char *)text.data; /* handed over */
 }
 
+/* Of HOST:PORT, without the brackets of IPv6. */
+static char *host_of(const char *target)
+{
+	const char *colon = strrchr(target, ':');
+
+	if (*target == '[')
+		return xstrndup(target + 1, (size_t)(colon - target) - 2);
+	return xstrndup(target, (size_t)(colon - target));
+}
+
 /* Over a connection of its own: one that exists already would go on being served. */
-static int call_once(const struct watchdog *watchdog, struct error *err)
+static int call_plain(const struct watchdog *watchdog, struct error *err)
 {
 	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
 	_cleanup_(rpc_client_freep)
@@ -52,6 +65,12 @@ static int call_once(const struct watchdog *watchdog, struct error *err)
 		return -1;
 	protobuf_c_message_free_unpacked(answer, NULL);
 	return 0;
+}
+
+static int call_once(const struct watchdog *watchdog, struct error *err)
+{
+	return watchdog->tls_host ? tls_probe(watchdog->tls_host, watchdog->port, watchdog->interval_ms, err)
+				  : call_plain(watchdog, err);
 }
 
 static bool is_stopped_within(const struct watchdog *watchdog, int64_t ms)
@@ -87,17 +106,20 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-int watchdog_start(const char *address, int port, int64_t interval_ms, struct watchdog **ret_watchdog,
+int watchdog_start(const char *address, int port, bool has_tls, int64_t interval_ms, struct watchdog **ret_watchdog,
 		   struct error *err)
 {
 	struct watchdog *watchdog = xcalloc(1, sizeof(*watchdog));
 
 	watchdog->target = target_of(address, port);
+	watchdog->port = port;
+	watchdog->tls_host = has_tls && strncmp(address, "unix:", 5) != 0 ? host_of(watchdog->target) : NULL;
 	watchdog->interval_ms = interval_ms;
 	watchdog->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (watchdog->stop_fd < 0 || pthread_create(&watchdog->thread, NULL, watch, watchdog) != 0) {
 		if (watchdog->stop_fd >= 0)
 			(void)close(watchdog->stop_fd);
+		free(watchdog->tls_host);
 		free(watchdog->target);
 		free(watchdog);
 		return error_set(err, ERR_LIMIT, "cannot start the watchdog: too many threads or descriptors");
@@ -117,6 +139,7 @@ void watchdog_free(struct watchdog *watchdog)
 		abort();                            /* a fresh counter takes a one */
 	(void)pthread_join(watchdog->thread, NULL); /* joined once; a call in hand ends within the interval */
 	(void)close(watchdog->stop_fd);
+	free(watchdog->tls_host);
 	free(watchdog->target);
 	free(watchdog);
 }

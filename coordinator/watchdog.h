@@ -11,14 +11,16 @@
 #ifndef COORDINATOR_WATCHDOG_H
 #define COORDINATOR_WATCHDOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/error.h"
 
 struct watchdog;
 
-NODISCARD int watchdog_start(const char *address, int port, int64_t interval_ms, struct watchdog **ret_watchdog,
-			     struct error *err); /* `address` as --grpc-listen has it, `port` as it was bound */
-void watchdog_free(struct watchdog *watchdog);   /* before the server stops */
+/* `address` as --grpc-listen has it, `port` as it was bound. With TLS a handshake is the call, see tls_probe.h. */
+NODISCARD int watchdog_start(const char *address, int port, bool has_tls, int64_t interval_ms,
+			     struct watchdog **ret_watchdog, struct error *err);
+void watchdog_free(struct watchdog *watchdog); /* before the server stops */
 
 #endif

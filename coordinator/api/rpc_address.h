@@ -1,14 +1,17 @@
 /*
- * rpc_address.h - where the gRPC server may listen: loopback and UNIX sockets, unless the user insists.
- *
- * Why:        without TLS everybody on the network could start sagas, and the C core of Debian 12 has known holes.
+ * rpc_address.h - the forms of addresses that the gRPC server can listen on.
  */
 #ifndef COORDINATOR_API_RPC_ADDRESS_H
 #define COORDINATOR_API_RPC_ADDRESS_H
 
+#include <stdbool.h>
+
 #include "lib/base/error.h"
 
 /* HOST:PORT, [V6]:PORT or unix:PATH; otherwise ERR_INVALID with what to do. */
-NODISCARD int rpc_address_check(const char *address, bool is_insecure_allowed, struct error *err);
+NODISCARD int rpc_address_check(const char *address, struct error *err);
+
+/* Only this machine reaches it: loopback, or a UNIX socket. Of an address that was checked. */
+bool rpc_address_is_local(const char *address);
 
 #endif

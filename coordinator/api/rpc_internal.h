@@ -16,6 +16,8 @@
 
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/rpc_worker.h"
+#include "lib/security/access.h"
+#include "lib/security/certificates.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
@@ -42,6 +44,10 @@ struct rpc_server {
 	pthread_t thread;
 	int port;
 	struct metrics *metrics;
+	struct certificates *certificates;        /* NULL: plain */
+	atomic_uint_fast64_t served_certificates; /* their generation that new connections get */
+	struct access *access;
+	struct access *open_access; /* what `access` is where nobody gave one */
 	struct rpc_registered methods[RPC_METHODS_MAX];
 	size_t method_count;
 	struct rpc_registered unknown;

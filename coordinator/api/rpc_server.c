@@ -7,8 +7,10 @@
 #include <grpc/support/log.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "coordinator/api/rpc_address.h"
+#include "coordinator/api/rpc_guard.h"
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -29,7 +31,11 @@ struct rpc_server *rpc_server_new(struct metrics *metrics)
 {
 	struct rpc_server *server = xcalloc(1, sizeof(*server));
 	pthread_condattr_t attr;
+	struct error err;
+	int rc = access_new(NULL, &server->open_access, &err);
 
+	assert(rc == 0); /* no file is read that could be wrong */
+	server->access = server->open_access;
 	(void)setenv("GRPC_VERBOSITY", "ERROR", 0); /* what the user has set counts; failing costs only log lines */
 	gpr_set_log_function(log_grpc_line);
 	grpc_init();
@@ -42,6 +48,13 @@ struct rpc_server *rpc_server_new(struct metrics *metrics)
 	pthread_cond_init(&server->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	return server;
+}
+
+void rpc_server_secure(struct rpc_server *server, struct certificates *certificates, struct access *access)
+{
+	assert(!server->grpc);
+	server->certificates = certificates;
+	server->access = access ? access : server->open_access;
 }
 
 void rpc_server_add(struct rpc_server *server, const struct rpc_method *method)
@@ -100,6 +113,7 @@ static void create(struct rpc_server *server)
 		int_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* else a second server would share the port in silence */
 		int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, RPC_MESSAGE_BYTES_MAX),
 		int_arg(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_MAX),
+		int_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, RPC_STREAMS_MAX),
 	};
 	grpc_channel_args channel_args = {.num_args = ARRAY_LEN(args), .args = args};
 
@@ -186,18 +200,46 @@ static void discard(struct rpc_server *server)
 	server->queue = NULL;
 }
 
+/* Beyond this machine only those connect whom the clients' authority has vouched for: whatever is weak in HTTP/2 or in
+ * gRPC itself then lies behind the handshake. */
+static int check_exposure(const struct rpc_server *server, const char *address, bool is_insecure_allowed,
+			  struct error *err)
+{
+	bool has_mutual_tls = server->certificates && certificates_have_client_ca(server->certificates);
+
+	if (rpc_address_is_local(address) || is_insecure_allowed ||
+	    (has_mutual_tls && server->access != server->open_access))
+		return 0;
+	return error_set(
+		err, ERR_INVALID,
+		"'%.200s' can be reached from other machines: set tls-cert, tls-key, tls-client-ca and "
+		"access-file, or listen on 127.0.0.1 or unix:PATH, or add --insecure-listen to accept the risk",
+		address);
+}
+
+/* A UNIX socket is for its owner and group, and nothing of it passes a network, so it has no TLS; the mask is the process's, which has no other files to make yet. */
+static int bind_address(struct rpc_server *server, const char *address)
+{
+	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	grpc_server_credentials *credentials = is_unix ? grpc_insecure_server_credentials_create()
+						       : rpc_guard_credentials(server);
+	mode_t old = umask(0117);
+	int port = grpc_server_add_http2_port(server->grpc, address, credentials);
+
+	(void)umask(old); /* cannot fail */
+	grpc_server_credentials_release(credentials);
+	return port;
+}
+
 int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed, struct error *err)
 {
-	grpc_server_credentials *credentials;
 	int port;
 	int rc;
 
-	if (rpc_address_check(address, is_insecure_allowed, err))
+	if (rpc_address_check(address, err) || check_exposure(server, address, is_insecure_allowed, err))
 		return -1;
 	create(server);
-	credentials = grpc_insecure_server_credentials_create();
-	port = grpc_server_add_http2_port(server->grpc, address, credentials);
-	grpc_server_credentials_release(credentials);
+	port = bind_address(server, address);
 	grpc_server_start(server->grpc);
 	if (port == 0) {
 		discard(server);
@@ -290,6 +332,7 @@ void rpc_server_free(struct rpc_server *server)
 	if (!server)
 		return;
 	assert(!server->grpc);
+	access_free(server->open_access);
 	arena_release(&server->arena);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mu);

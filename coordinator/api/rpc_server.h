@@ -7,7 +7,8 @@
  * Threads:    one thread owns the queue and everything of gRPC; unary handlers run on it and must not block, unless the
  *             method is marked as blocking: those run on one worker thread. server_call_answer() and _fail() from any thread.
  * Shutdown:   rpc_server_stop_intake(), then whoever holds calls answers them, then rpc_server_drain(), _free().
- * Limits:     messages 4 MB, metadata 8 KB, RPC_BLOCKING_MAX blocking calls that wait; beyond: RESOURCE_EXHAUSTED.
+ * Security:   a call is let in by rpc_guard.h before its message is read.
+ * Limits:     messages 4 MB, metadata 8 KB, RPC_STREAMS_MAX calls a connection, RPC_BLOCKING_MAX blocking calls that wait; beyond: RESOURCE_EXHAUSTED.
  */
 #ifndef COORDINATOR_API_RPC_SERVER_H
 #define COORDINATOR_API_RPC_SERVER_H
@@ -22,8 +23,15 @@
 struct rpc_server;
 struct server_call;
 struct server_stream;
+struct certificates;
+struct access;
 
-enum { RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024, RPC_METADATA_BYTES_MAX = 8 * 1024, RPC_BLOCKING_MAX = 64 };
+enum {
+	RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024,
+	RPC_METADATA_BYTES_MAX = 8 * 1024,
+	RPC_BLOCKING_MAX = 64,
+	RPC_STREAMS_MAX = 20000, /* at the same time, of one connection */
+};
 
 /* `request` lives until the handler returns; the call until it is answered, which may be later and elsewhere. */
 typedef void rpc_unary_fn(void *ctx, struct server_call *call, const ProtobufCMessage *request, struct arena *arena);
@@ -55,11 +63,13 @@ struct rpc_method {
 };
 
 struct rpc_server *rpc_server_new(struct metrics *metrics); /* NULL: none are kept */
+/* Before start; borrowed. NULL certificates: plain, as a UNIX socket always is; NULL access: whoever reaches the address may do all. */
+void rpc_server_secure(struct rpc_server *server, struct certificates *certificates, struct access *access);
 void rpc_server_add(struct rpc_server *server,
 		    const struct rpc_method *method); /* before start; copied, its texts not */
 
 /* `address`: HOST:PORT, port 0 takes a free one, or unix:PATH. ERR_INVALID: no such form, or another host than loopback
- * without `is_insecure_allowed`. ERR_CONFLICT: the address is in use. */
+ * without clients' certificates and access, and without `is_insecure_allowed`. ERR_CONFLICT: the address is in use. */
 NODISCARD int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed,
 			       struct error *err);
 int rpc_server_port(const struct rpc_server *server); /* 0 for unix: */
@@ -79,6 +89,8 @@ void server_call_fail_problems(struct server_call *call, const struct problems *
 int64_t server_call_remaining_ms(const struct server_call *call); /* until its deadline; INT64_MAX: none */
 /* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
 void server_call_watch(struct server_call *call);
+/* Who calls, for the saga's log: the identity's name, "anonymous" where nobody has to have one. As long as the call. */
+const char *server_call_caller(const struct server_call *call);
 
 /* ---- streams ---- */
 void server_stream_send(struct server_stream *stream, const ProtobufCMessage *message); /* one at a time, see on_sent */

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "coordinator/api/message_reader.h"
+#include "coordinator/api/rpc_guard.h"
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -22,6 +23,7 @@ struct server_call {
 	struct rpc_job job;
 	struct rpc_registered *method;
 	struct rpc_arrival arrival;
+	struct identity caller;
 	_Atomic enum call_state state;
 	bool is_watched;
 	int pending; /* batches under way, and one for the answer until it is sent; the queue's thread only */
@@ -167,6 +169,11 @@ int64_t server_call_remaining_ms(const struct server_call *call)
 	return left.tv_sec < 0 ? 0 : left.tv_sec * 1000 + left.tv_nsec / 1000000;
 }
 
+const char *server_call_caller(const struct server_call *call)
+{
+	return call->caller.name;
+}
+
 static void on_closed(struct rpc_tag *tag, bool is_ok)
 {
 	struct server_call *call = container_of(tag, struct server_call, closed);
@@ -250,14 +257,15 @@ static void refuse_job(struct server_call *call)
 static void dispatch(struct server_call *call)
 {
 	struct rpc_server *server = call->method->server;
+	const char *reason;
+	struct error err;
 
 	if (!call->method->handle) {
 		refuse_unknown(call);
-	} else if (rpc_arrival_metadata_bytes(&call->arrival) > RPC_METADATA_BYTES_MAX) {
-		server_call_fail(call, &(struct status){.code = ERR_LIMIT,
-							.message = "the call's metadata exceeds 8192 bytes",
-							.reason = "METADATA_TOO_LARGE",
-							.retry_after_ms = -1});
+	} else if (rpc_guard_admit(call->method, &call->arrival, &call->caller, &reason, &err) < 0) {
+		server_call_fail(
+			call,
+			&(struct status){.code = err.code, .message = err.msg, .reason = reason, .retry_after_ms = -1});
 	} else if (call->method->method.is_gated && !atomic_load(&server->is_open)) {
 		server_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
 							.message = "the server is starting and waits for its database",

@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "coordinator/api/message_reader.h"
+#include "coordinator/api/rpc_guard.h"
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/memory.h"
 
@@ -259,6 +260,9 @@ static void open_stream(struct server_stream *stream)
 static void on_arrived(struct rpc_tag *tag, bool is_ok)
 {
 	struct server_stream *stream = container_of(tag, struct server_stream, arrived);
+	struct identity caller;
+	const char *reason;
+	struct error err;
 
 	if (!is_ok) { /* the server stops; it is in no list yet */
 		stream_free(stream);
@@ -267,11 +271,10 @@ static void on_arrived(struct rpc_tag *tag, bool is_ok)
 	if (!rpc_server_is_stopping(stream->method->server))
 		server_stream_request(stream->method);
 	open_stream(stream);
-	if (rpc_arrival_metadata_bytes(&stream->arrival) > RPC_METADATA_BYTES_MAX)
-		server_stream_finish(stream, &(struct status){.code = ERR_LIMIT,
-							      .message = "the call's metadata exceeds 8192 bytes",
-							      .reason = "METADATA_TOO_LARGE",
-							      .retry_after_ms = -1});
+	if (rpc_guard_admit(stream->method, &stream->arrival, &caller, &reason, &err) < 0)
+		server_stream_finish(
+			stream,
+			&(struct status){.code = err.code, .message = err.msg, .reason = reason, .retry_after_ms = -1});
 	else if (stream->method->method.is_gated && !atomic_load(&stream->method->server->is_open))
 		server_stream_finish(stream,
 				     &(struct status){.code = ERR_UNAVAILABLE,

@@ -5,14 +5,17 @@
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
 #include "lib/options/options.h"
+#include "lib/options/reload.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/security/security_options.h"
 #include "participants/checkout/checkout_front.h"
 
-enum { BODY_BYTES_MAX = 256 << 10 };
+enum { BODY_BYTES_MAX = 256 << 10, EXIT_CONFIG = 78 };
 
 static const char *http_address;
 static int64_t http_port;
 static const char *saga_target;
+static struct client_security saga_security;
 static int64_t wait_ms;
 static int64_t threads;
 static const char *log_level;
@@ -40,6 +43,7 @@ static const struct option options[] = {
 	 .value_name = "HOST:PORT",
 	 .help = "The coordinator's gRPC address.",
 	 .place = &saga_target},
+	CLIENT_SECURITY_OPTIONS("saga-", "SAGA_", "the coordinator", saga_security),
 	{.flag = "wait-ms",
 	 .environment = "CHECKOUT_WAIT_MS",
 	 .type = OPTION_INT,
@@ -81,6 +85,12 @@ static const struct option options[] = {
 	 .choices = "logfmt json"},
 };
 
+static void check(void *ctx, struct problems *problems)
+{
+	(void)ctx;
+	client_security_check(&saga_security, "saga-", problems);
+}
+
 static const struct program program = {
 	.name = "checkout-service",
 	.summary = "the shop's HTTP front: starts a checkout saga and answers its outcome",
@@ -88,16 +98,15 @@ static const struct program program = {
 		    "  curl -X POST http://127.0.0.1:4000/checkout -d '{\"userId\":\"u1\",\"totalAmount\":10.01}'\n",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.check = check,
 };
 
 DEFINE_CLEANUP(struct metrics *, metrics_free)
 
-static int serve(void)
+static int serve(struct rpc_client *coordinator)
 {
 	_cleanup_(metrics_freep)
 	struct metrics *metrics = metrics_new();
-	_cleanup_(rpc_client_freep)
-	struct rpc_client *coordinator = rpc_client_new(saga_target);
 	struct checkout_front_options front_options = {
 		.coordinator = coordinator,
 		.metrics = metrics,
@@ -134,6 +143,9 @@ int main(int argc, char **argv)
 {
 	enum log_level level = LOG_LEVEL_INFO;
 	enum log_format format = LOG_FORMAT_LOGFMT;
+	_cleanup_(rpc_client_freep)
+	struct rpc_client *coordinator = NULL;
+	struct error err;
 	int status;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
@@ -144,14 +156,20 @@ int main(int argc, char **argv)
 	case OPTIONS_USAGE:
 		return 2;
 	case OPTIONS_CONFIG:
-		return 78;
+		return EXIT_CONFIG;
 	}
 	(void)log_level_parse(log_level, &level);    /* one of the choices */
 	(void)log_format_parse(log_format, &format); /* likewise */
 	log_init(program.name, level);
 	log_set_format(format);
 	shutdown_init();
-	status = serve();
+	if (rpc_client_new_secure(saga_target, &saga_security, &coordinator, &err) < 0) {
+		log_error("start_failed", "err=%s", LOG_TEXT(err.msg));
+		return EXIT_CONFIG;
+	}
+	reload_start(&(struct reload){.program = &program, .argc = argc, .argv = argv});
+	status = serve(coordinator);
+	reload_stop();
 	log_info("stopped", "status=%d", status);
 	return status;
 }

@@ -8,9 +8,11 @@
 
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
+#include "lib/options/reload.h"
+#include "lib/security/security_options.h"
 #include "participants/sdk/service_health.h"
 
-enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 12, OPTIONS_MAX = 32 };
+enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 };
 
 struct settings {
 	int64_t http_port;
@@ -20,6 +22,7 @@ struct settings {
 	struct option_properties kafka_properties;
 	const char *registry_url;
 	const char *registry_cache;
+	struct client_security registry_security;
 	const char *instance;
 	const char *environment;
 	const char *log_level;
@@ -36,6 +39,8 @@ struct pool_entry {
 struct running {
 	const struct service *service;
 	struct settings settings;
+	struct option options[OPTIONS_MAX];
+	struct program program; /* as it was parsed, for reload.h */
 	struct metrics *metrics;
 	struct registry_client *registry;
 	struct participant *participant;
@@ -91,6 +96,7 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .value_name = "URL",
 		 .help = "schema registry",
 		 .place = &settings->registry_url},
+		CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", settings->registry_security),
 		{.flag = "registry-cache",
 		 .environment = "REGISTRY_CACHE",
 		 .value_name = "FOLDER",
@@ -163,25 +169,25 @@ static void check_settings(void *ctx, struct problems *problems)
 	kafka_options_check(&kafka, "kafka.", problems);
 	if (pg_conninfo_check(running->settings.postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
+	client_security_check(&running->settings.registry_security, "registry-", problems);
 }
 
 /* 0: run; otherwise *ret_status is the exit status. */
 static int read_options(struct running *running, int argc, char **argv, int *ret_status)
 {
 	const struct service *service = running->service;
-	struct option options[OPTIONS_MAX];
-	const struct program program = {
-		.name = service->name,
-		.summary = service->summary,
-		.options = options,
-		.option_count = list_options(service, &running->settings, options),
-		.check = check_settings,
-		.check_ctx = running,
-	};
 	enum log_level level = LOG_LEVEL_INFO;
 	enum log_format format = LOG_FORMAT_LOGFMT;
 
-	switch (options_parse(&program, argc, argv, NULL)) {
+	running->program = (struct program){
+		.name = service->name,
+		.summary = service->summary,
+		.options = running->options,
+		.option_count = list_options(service, &running->settings, running->options),
+		.check = check_settings,
+		.check_ctx = running,
+	};
+	switch (options_parse(&running->program, argc, argv, NULL)) {
 	case OPTIONS_RUN:
 		break;
 	case OPTIONS_EXIT:
@@ -412,12 +418,15 @@ int service_main(const struct service *service, int argc, char **argv)
 				      : NULL;
 	running.metrics = metrics_new();
 	registry.metrics = running.metrics;
+	registry.security = running.settings.registry_security;
 	running.registry = registry_client_new(&registry);
 	make_participant(&running);
+	reload_start(&(struct reload){.program = &running.program, .argc = argc, .argv = argv});
 	if (run(&running, &err) < 0) {
 		log_error("service_failed", "err=%s", LOG_TEXT(err.msg));
 		status = 1;
 	}
+	reload_stop();
 	release(&running);
 	log_info("service_stopped", "status=%d", status);
 	return status;

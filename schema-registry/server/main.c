@@ -7,7 +7,7 @@
 #include "lib/base/shutdown.h"
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
-#include "lib/options/options.h"
+#include "lib/options/reload.h"
 #include "lib/pg/pg.h"
 #include "schema-registry/server/rest.h"
 #include "schema-registry/server/session.h"
@@ -165,6 +165,7 @@ static int run(void)
 int main(int argc, char **argv)
 {
 	enum log_level level = LOG_LEVEL_INFO;
+	int status;
 	enum log_format format = LOG_FORMAT_LOGFMT;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
@@ -182,5 +183,8 @@ int main(int argc, char **argv)
 	log_init(program.name, level);
 	log_set_format(format);
 	shutdown_init();
-	return run();
+	reload_start(&(struct reload){.program = &program, .argc = argc, .argv = argv});
+	status = run();
+	reload_stop();
+	return status;
 }
