@@ -98,7 +98,8 @@ static int load(struct registry_client *client, char **arguments, int count, str
 
 static enum exit_code run_diff(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url};
+	struct registry_client_options options = {.url = session_->registry_url,
+						  .security = session_->registry_security};
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	_cleanup_(buffer_release)

@@ -65,7 +65,8 @@ static int list_all(struct listing *listing, struct error *err)
 
 static enum exit_code run_list(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url};
+	struct registry_client_options options = {.url = session_->registry_url,
+						  .security = session_->registry_security};
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	struct listing listing = {
@@ -119,7 +120,8 @@ static const struct option get_options[] = {
 
 static enum exit_code run_get(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url};
+	struct registry_client_options options = {.url = session_->registry_url,
+						  .security = session_->registry_security};
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	_cleanup_(buffer_release)
