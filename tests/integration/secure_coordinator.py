@@ -69,8 +69,19 @@ class SecureCoordinator:
                      "host=127.0.0.1 port=1 dbname=none", *flags]
         command = ["bash", "-c", f"{limits}; exec \"$@\"", "bash", *arguments] if limits else arguments
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("SAGA_", "REGISTRY_", "KAFKA_"))}
+        self._command, self._environment = command, environment
+        self.child = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment)
+
+    def restart_if_ended(self) -> bool:
+        """What a supervisor does. True: it was needed."""
+        if self.child.poll() is None:
+            return False
+        self.child = self._start()
+        return True
 
     def __enter__(self) -> SecureCoordinator:
         try:
