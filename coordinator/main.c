@@ -155,22 +155,27 @@ static int make_security(struct coordinator *self, struct error *err)
 	return access_new(settings->access_file, &self->access, err);
 }
 
+static int reload_certificates(struct coordinator *self, struct error *err)
+{
+	if (!self->certificates)
+		return 0;
+	return certificates_reload(self->certificates, err) < 0 || admin_reload(self->admin, err) < 0 ? -1 : 0;
+}
+
 /* At SIGHUP. One that fails does not keep the other from coming into force. */
 static int reload_security(void *ctx, struct error *err)
 {
 	struct coordinator *self = ctx;
+	int result = reload_certificates(self, err);
 	struct error other;
-	int result = 0;
 
-	if (self->certificates && certificates_reload(self->certificates, err) < 0)
-		result = -1;
-	if (access_reload(self->access, result < 0 ? &other : err) < 0) {
-		if (result < 0)
-			log_warn("reload_failed", "part=access err=%s, going on with what was in force",
-				 LOG_TEXT(other.msg));
-		result = -1;
-	}
-	return result;
+	if (access_reload(self->access, &other) == 0)
+		return result;
+	if (result == 0)
+		*err = other;
+	else
+		log_warn("reload_failed", "part=access err=%s, going on with what was in force", LOG_TEXT(other.msg));
+	return -1;
 }
 
 static int start_edges(struct coordinator *self, struct error *err)
@@ -192,6 +197,8 @@ static int start_edges(struct coordinator *self, struct error *err)
 		return -1;
 	return admin_start(&(struct admin_options){.address = settings->listen_address,
 						   .port = (uint16_t)settings->http_port,
+						   .certificates = self->certificates,
+						   .is_insecure_allowed = settings->is_insecure_allowed,
 						   .environment = settings->environment,
 						   .brokers = count_brokers,
 						   .controller = find_controller,

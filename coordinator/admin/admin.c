@@ -234,6 +234,8 @@ int admin_start(const struct admin_options *options, struct admin **ret_admin, s
 	pthread_mutex_init(&admin->mu, NULL);
 	if (http_server_start(&(struct http_server_options){.address = options->address,
 							    .port = options->port,
+							    .certificates = options->certificates,
+							    .is_insecure_allowed = options->is_insecure_allowed,
 							    .body_bytes_max = BODY_BYTES_MAX,
 							    .handle = handle,
 							    .ctx = admin},
@@ -241,6 +243,11 @@ int admin_start(const struct admin_options *options, struct admin **ret_admin, s
 		return -1;
 	*ret_admin = take_ptr(admin);
 	return 0;
+}
+
+int admin_reload(struct admin *admin, struct error *err)
+{
+	return http_server_reload(admin->http, err);
 }
 
 uint16_t admin_port(const struct admin *admin)

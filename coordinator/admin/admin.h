@@ -15,10 +15,13 @@
 #include "schema-registry/client/registry_client.h"
 
 struct admin;
+struct certificates;
 
 struct admin_options {
 	const char *address;
-	uint16_t port; /* 0: any free one */
+	uint16_t port;                     /* 0: any free one */
+	struct certificates *certificates; /* NULL: plain */
+	bool is_insecure_allowed;          /* plain beyond loopback, too */
 	const char *environment;
 	int (*brokers)(void *ctx);    /* Kafka's that answered last */
 	int (*controller)(void *ctx); /* Kafka's; -1: unknown */
@@ -30,6 +33,7 @@ struct admin_options {
 };
 
 NODISCARD int admin_start(const struct admin_options *options, struct admin **ret_admin, struct error *err);
+NODISCARD int admin_reload(struct admin *admin, struct error *err); /* after certificates_reload() */
 uint16_t admin_port(const struct admin *admin);
 void admin_free(struct admin *admin);
 DEFINE_CLEANUP(struct admin *, admin_free)

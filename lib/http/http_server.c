@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "lib/http/http_request.h"
+#include "lib/http/http_tls.h"
+#include "lib/security/listen_rule.h"
 
 enum {
 	CONNECTIONS_MAX = 512,
@@ -31,8 +33,20 @@ enum {
 		16, /* a body up to so many times the limit is read to its end, so that the sender gets its 413 */
 };
 
-struct http_server {
+static const char TLS_PRIORITIES[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
+/* What serves with one set of certificates; a reload makes the next one, which takes over the listening socket. */
+struct generation {
+	struct http_server *server;
 	struct MHD_Daemon *daemon;
+	struct certificate_texts texts;
+	uint64_t number;
+	int unanswered; /* guarded by mu: requests whose handler began and whose answer is not sent yet */
+};
+
+struct http_server {
+	struct generation *current;
+	struct certificates *certificates; /* NULL: plain */
 	int listen_fd;
 	uint16_t port;
 	size_t body_bytes_max;
@@ -41,8 +55,7 @@ struct http_server {
 	void *ctx;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
-	int handling;   /* guarded by mu: handlers that run */
-	int unanswered; /* guarded by mu: requests whose handler began and whose answer is not sent yet */
+	int handling; /* guarded by mu: handlers that run */
 };
 
 /* ---- one request ---- */
@@ -58,7 +71,8 @@ static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *
 static void on_request_done(void *ctx, struct MHD_Connection *connection, void **place,
 			    enum MHD_RequestTerminationCode why)
 {
-	struct http_server *server = ctx;
+	struct generation *generation = ctx;
+	struct http_server *server = generation->server;
 	struct http_request *request = *place;
 
 	(void)connection;
@@ -67,7 +81,7 @@ static void on_request_done(void *ctx, struct MHD_Connection *connection, void *
 		return;
 	if (request->is_handled) {
 		pthread_mutex_lock(&server->mu);
-		server->unanswered--;
+		generation->unanswered--;
 		pthread_cond_broadcast(&server->changed);
 		pthread_mutex_unlock(&server->mu);
 	}
@@ -152,11 +166,13 @@ static enum MHD_Result on_body_part(const struct http_server *server, struct htt
 	return request->discarded_bytes / DISCARD_FACTOR > server->body_bytes_max ? MHD_NO : MHD_YES;
 }
 
-static void run_handler(struct http_server *server, struct http_request *request, struct http_response *response)
+static void run_handler(struct generation *generation, struct http_request *request, struct http_response *response)
 {
+	struct http_server *server = generation->server;
+
 	pthread_mutex_lock(&server->mu);
 	request->is_handled = true;
-	server->unanswered++;
+	generation->unanswered++;
 	while (server->handling >= server->threads)
 		pthread_cond_wait(&server->changed, &server->mu);
 	server->handling++;
@@ -170,7 +186,7 @@ static void run_handler(struct http_server *server, struct http_request *request
 	pthread_mutex_unlock(&server->mu);
 }
 
-static enum MHD_Result answer(struct http_server *server, struct MHD_Connection *connection,
+static enum MHD_Result answer(struct generation *generation, struct MHD_Connection *connection,
 			      struct http_request *request)
 {
 	struct http_response response = {.status = 200, .content_type = "application/json"};
@@ -178,9 +194,12 @@ static enum MHD_Result answer(struct http_server *server, struct MHD_Connection 
 
 	if (!http_request_split(request, &why))
 		return send_refusal(connection, 400, "invalid", why);
+	if (generation->texts.client_ca && !http_tls_is_verified(connection))
+		return send_refusal(connection, 401, "unauthenticated",
+				    "a client certificate is needed, signed by an authority that this server knows");
 	/* The time-out counts from the last byte; it must not pass while the handler works. */
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
-	run_handler(server, request, &response);
+	run_handler(generation, request, &response);
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S);
 	return send_response(connection, &response);
 }
@@ -188,7 +207,8 @@ static enum MHD_Result answer(struct http_server *server, struct MHD_Connection 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
 				  const char *version, const char *data, size_t *data_len, void **place)
 {
-	struct http_server *server = ctx;
+	struct generation *generation = ctx;
+	struct http_server *server = generation->server;
 	struct http_request *request = *place;
 	enum MHD_Result result;
 
@@ -204,7 +224,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	}
 	if (request->is_too_large)
 		return send_too_large(server, connection);
-	return answer(server, connection, request);
+	return answer(generation, connection, request);
 }
 
 /* ---- the server ---- */
@@ -252,18 +272,76 @@ static int open_listener(const char *address, uint16_t port, int *ret_fd, struct
 	return result;
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server)
+static struct MHD_Daemon *start_daemon(struct generation *generation)
 {
+	struct http_server *server = generation->server;
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, generation->texts.certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, generation->texts.key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+		{generation->texts.client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+		 generation->texts.client_ca},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 
-	return MHD_start_daemon(flags, server->port, NULL, NULL, on_request, server, /**/
-				MHD_OPTION_LISTEN_SOCKET, server->listen_fd,         /**/
+	if (generation->texts.certificate)
+		flags |= MHD_USE_TLS;
+	return MHD_start_daemon(flags, server->port, NULL, NULL, on_request, generation, /**/
+				MHD_OPTION_LISTEN_SOCKET, server->listen_fd,             /**/
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 				(unsigned)RECEIVE_TIMEOUT_S,                              /**/
 				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, /**/
-				MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,     /**/
-				MHD_OPTION_NOTIFY_COMPLETED, on_request_done, server,     /**/
-				MHD_OPTION_END);
+				MHD_OPTION_URI_LOG_CALLBACK, on_request_line, generation, /**/
+				MHD_OPTION_NOTIFY_COMPLETED, on_request_done, generation, /**/
+				MHD_OPTION_ARRAY, generation->texts.certificate ? tls : none, MHD_OPTION_END);
+}
+
+static void generation_free(struct generation *generation)
+{
+	if (!generation)
+		return;
+	if (generation->daemon)
+		MHD_stop_daemon(generation->daemon);
+	certificate_texts_release(&generation->texts);
+	free(generation);
+}
+
+/* Takes over the listening socket; NULL: libmicrohttpd refused. */
+static struct generation *generation_start(struct http_server *server)
+{
+	struct generation *generation = xcalloc(1, sizeof(*generation));
+
+	generation->server = server;
+	if (server->certificates)
+		generation->number = certificates_copy(server->certificates, &generation->texts);
+	generation->daemon = start_daemon(generation);
+	if (generation->daemon)
+		return generation;
+	generation_free(generation);
+	return NULL;
+}
+
+/* Waits until every handler that began has its answer sent; a reader that stalls cannot hold us up for ever. */
+static void drain(struct generation *generation)
+{
+	struct http_server *server = generation->server;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_TIMEOUT_S;
+	pthread_mutex_lock(&server->mu);
+	while (generation->unanswered > 0 && pthread_cond_timedwait(&server->changed, &server->mu, &until) == 0)
+		;
+	pthread_mutex_unlock(&server->mu);
+}
+
+static int check_options(const struct http_server_options *options, const char *address, struct error *err)
+{
+	if (options->certificates || options->is_insecure_allowed || listen_is_loopback(address))
+		return 0;
+	return error_set(err, ERR_INVALID, "'%s' " LISTEN_PLAIN_TEXT, address);
 }
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret_server, struct error *err)
@@ -273,11 +351,12 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	int fd = -1;
 
 	assert(options->handle);
-	if (open_listener(address, options->port, &fd, err) < 0)
+	if (check_options(options, address, err) < 0 || open_listener(address, options->port, &fd, err) < 0)
 		return -1;
 	server = xcalloc(1, sizeof(*server));
 	server->listen_fd = fd;
 	server->port = bound_port(fd);
+	server->certificates = options->certificates;
 	server->body_bytes_max = options->body_bytes_max;
 	server->threads = options->threads > 0 ? options->threads : THREADS_DEFAULT;
 	server->handle = options->handle;
@@ -285,8 +364,8 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	pthread_mutex_init(&server->mu, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	*ret_server = server; /* the first request may be there before we return */
-	server->daemon = start_daemon(server);
-	if (!server->daemon) {
+	server->current = generation_start(server);
+	if (!server->current) {
 		*ret_server = NULL;
 		http_server_free(server);
 		return error_set(err, ERR_INTERNAL, "cannot start the HTTP server on port %u: %m",
@@ -295,35 +374,60 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	return 0;
 }
 
+/* Connections that come between the two wait in the listening socket's queue. */
+int http_server_reload(struct http_server *server, struct error *err)
+{
+	struct generation *old = server->current;
+	struct generation *next;
+
+	if (!server->certificates || certificates_generation(server->certificates) == old->number)
+		return 0;
+	(void)MHD_quiesce_daemon(old->daemon); /* gives listen_fd back */
+	next = generation_start(server);
+	if (!next) {
+		/* The texts were checked by OpenSSL and GnuTLS has another opinion; the old ones it has taken before. */
+		struct MHD_Daemon *again = start_daemon(old);
+
+		assert(again);
+		drain(old);
+		MHD_stop_daemon(old->daemon);
+		old->daemon = again;
+		return error_set(err, ERR_INVALID, "GnuTLS takes none of the new certificates");
+	}
+	server->current = next;
+	drain(old);
+	generation_free(old);
+	return 0;
+}
+
 uint16_t http_server_port(const struct http_server *server)
 {
 	return server->port;
-}
-
-/* Waits until every handler that began has its answer sent; a reader that stalls cannot hold us up for ever. */
-static void drain(struct http_server *server)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_TIMEOUT_S;
-	pthread_mutex_lock(&server->mu);
-	while (server->unanswered > 0 && pthread_cond_timedwait(&server->changed, &server->mu, &until) == 0)
-		;
-	pthread_mutex_unlock(&server->mu);
 }
 
 void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
-	if (server->daemon) {
-		(void)MHD_quiesce_daemon(server->daemon); /* gives listen_fd back, which is closed below */
-		drain(server);
-		MHD_stop_daemon(server->daemon);
+	if (server->current) {
+		(void)MHD_quiesce_daemon(server->current->daemon); /* gives listen_fd back, which is closed below */
+		drain(server->current);
+		generation_free(server->current);
 	}
 	close(server->listen_fd);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mu);
 	free(server);
+}
+
+int http_request_identify(const struct http_request *request, struct access *access, struct identity *ret_identity,
+			  struct error *err)
+{
+	const char *header = http_request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+
+	access_begin(access, ret_identity);
+	http_tls_identify(request->connection, access, ret_identity);
+	if (!header || access_by_header(access, bytes_of_text(header), ret_identity))
+		return 0;
+	return error_set(err, ERR_UNAUTHENTICATED, "the credential in the header authorization is not known here");
 }

@@ -5,6 +5,7 @@
  * Threads:    `handle` runs on its connection's thread, at most `threads` of them at a time; it may block as long as
  *             it likes.
  * Ownership:  the request is valid inside the handler only; response bodies are owned by the response.
+ * Security:   plain only on loopback, or where the caller says so; with certificates only TLS.
  * Limits:     512 connections; bodies beyond body_bytes_max are answered 413 without calling the handler; 10 s without
  *             a byte while a request comes in, 60 s between requests. Paths and queries that are no UTF-8 text, or hold
  *             a zero byte, are answered 400, so that handlers never see a text that was cut.
@@ -20,6 +21,8 @@
 #include "lib/base/error.h"
 #include "lib/base/problems.h"
 #include "lib/base/memory.h"
+#include "lib/security/access.h"
+#include "lib/security/certificates.h"
 
 struct http_server;
 struct http_request;
@@ -36,7 +39,9 @@ struct http_server_options {
 	const char *address; /* "127.0.0.1" where NULL */
 	uint16_t port;       /* 0: any free one, see http_server_port() */
 	size_t body_bytes_max;
-	int threads; /* handlers that run at the same time; others wait for their turn. 0: 4 */
+	struct certificates *certificates; /* borrowed; NULL: plain. With a client authority, clients must show one */
+	bool is_insecure_allowed;          /* plain beyond loopback, too */
+	int threads;                       /* handlers that run at the same time; others wait for their turn. 0: 4 */
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
 	void *ctx;
 };
@@ -45,10 +50,16 @@ struct http_server_options {
  * before this returns. */
 NODISCARD int http_server_start(const struct http_server_options *options, struct http_server **ret_server,
 				struct error *err);
+/* After certificates_reload(): new connections get the new certificates; connections that are idle are closed. Blocks until
+ * the requests in hand are answered. Not at the same time as http_server_free(). */
+NODISCARD int http_server_reload(struct http_server *server, struct error *err);
 uint16_t http_server_port(const struct http_server *server);
 void http_server_free(struct http_server *server); /* answers what runs, then stops */
 DEFINE_CLEANUP(struct http_server *, http_server_free)
 
+/* Who sent it, by the client's certificate or the `authorization` header. ERR_UNAUTHENTICATED: nobody has that one. */
+NODISCARD int http_request_identify(const struct http_request *request, struct access *access,
+				    struct identity *ret_identity, struct error *err);
 const char *http_request_method(const struct http_request *request);
 struct bytes http_request_body(const struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL: absent; any case */

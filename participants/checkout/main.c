@@ -7,6 +7,7 @@
 #include "lib/options/options.h"
 #include "lib/options/reload.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "participants/checkout/checkout_front.h"
 
@@ -14,6 +15,8 @@ enum { BODY_BYTES_MAX = 256 << 10, EXIT_CONFIG = 78 };
 
 static const char *http_address;
 static int64_t http_port;
+static struct certificate_paths tls;
+static bool is_insecure_allowed;
 static const char *saga_target;
 static struct client_security saga_security;
 static int64_t wait_ms;
@@ -37,6 +40,11 @@ static const struct option options[] = {
 	 .value_name = "PORT",
 	 .help = "Port to listen on; 0 takes any free one.",
 	 .place = &http_port},
+	SERVER_TLS_OPTIONS("CHECKOUT_", tls),
+	{.flag = "insecure-listen",
+	 .type = OPTION_BOOL,
+	 .help = "Listen beyond loopback without TLS, too.",
+	 .place = &is_insecure_allowed},
 	{.flag = "saga-target",
 	 .environment = "SAGA_GRPC",
 	 .default_text = "127.0.0.1:7233",
@@ -89,6 +97,9 @@ static void check(void *ctx, struct problems *problems)
 {
 	(void)ctx;
 	client_security_check(&saga_security, "saga-", problems);
+	certificates_check(&tls, problems);
+	if (!tls.certificate && !is_insecure_allowed && !listen_is_loopback(http_address))
+		problems_add(problems, "http-address", LISTEN_PLAIN_TEXT);
 }
 
 static const struct program program = {
@@ -103,7 +114,24 @@ static const struct program program = {
 
 DEFINE_CLEANUP(struct metrics *, metrics_free)
 
-static int serve(struct rpc_client *coordinator)
+/* What SIGHUP replaces. */
+struct front_security {
+	struct certificates *certificates; /* NULL: plain */
+	struct http_server *server;
+};
+
+static int reload_security(void *ctx, struct error *err)
+{
+	struct front_security *security = ctx;
+
+	if (!security->certificates)
+		return 0;
+	return certificates_reload(security->certificates, err) < 0 || http_server_reload(security->server, err) < 0
+		       ? -1
+		       : 0;
+}
+
+static int serve(struct rpc_client *coordinator, struct certificates *certificates, int argc, char **argv)
 {
 	_cleanup_(metrics_freep)
 	struct metrics *metrics = metrics_new();
@@ -122,11 +150,14 @@ static int serve(struct rpc_client *coordinator)
 	struct http_server_options server_options = {
 		.address = http_address,
 		.port = (uint16_t)http_port,
+		.certificates = certificates,
+		.is_insecure_allowed = is_insecure_allowed,
 		.body_bytes_max = BODY_BYTES_MAX,
 		.threads = (int)threads,
 		.handle = checkout_front_handle,
 		.ctx = front,
 	};
+	struct front_security security = {.certificates = certificates};
 	struct error err;
 
 	if (http_server_start(&server_options, &server, &err) < 0) {
@@ -134,7 +165,10 @@ static int serve(struct rpc_client *coordinator)
 		return 1;
 	}
 	log_info("started", "http=%s:%d coordinator=%s", http_address, http_server_port(server), saga_target);
+	security.server = server;
+	reload_start(&(struct reload){&program, argc, argv, reload_security, &security});
 	shutdown_wait();
+	reload_stop();
 	log_info("stopping", "waiting checkouts are answered 202");
 	return 0; /* the server answers what runs, then all is released in reverse */
 }
@@ -145,6 +179,8 @@ int main(int argc, char **argv)
 	enum log_format format = LOG_FORMAT_LOGFMT;
 	_cleanup_(rpc_client_freep)
 	struct rpc_client *coordinator = NULL;
+	_cleanup_(certificates_freep)
+	struct certificates *certificates = NULL;
 	struct error err;
 	int status;
 
@@ -163,13 +199,12 @@ int main(int argc, char **argv)
 	log_init(program.name, level);
 	log_set_format(format);
 	shutdown_init();
-	if (rpc_client_new_secure(saga_target, &saga_security, &coordinator, &err) < 0) {
+	if ((tls.certificate && certificates_new(&tls, &certificates, &err) < 0) ||
+	    rpc_client_new_secure(saga_target, &saga_security, &coordinator, &err) < 0) {
 		log_error("start_failed", "err=%s", LOG_TEXT(err.msg));
 		return EXIT_CONFIG;
 	}
-	reload_start(&(struct reload){.program = &program, .argc = argc, .argv = argv});
-	status = serve(coordinator);
-	reload_stop();
+	status = serve(coordinator, certificates, argc, argv);
 	log_info("stopped", "status=%d", status);
 	return status;
 }

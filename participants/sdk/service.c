@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
 #include "lib/options/reload.h"
+#include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "participants/sdk/service_health.h"
 
@@ -17,6 +18,8 @@ enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 
 struct settings {
 	int64_t http_port;
 	const char *listen_address;
+	struct certificate_paths tls;
+	bool is_insecure_allowed;
 	const char *postgres;
 	const char *kafka_brokers;
 	struct option_properties kafka_properties;
@@ -45,6 +48,7 @@ struct running {
 	struct registry_client *registry;
 	struct participant *participant;
 	struct http_server *http;
+	struct certificates *certificates; /* NULL: plain */
 	pthread_t participant_thread;
 	atomic_int participant_rc;
 
@@ -64,6 +68,11 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .help = "port for HTTP; 0 takes any free one",
 		 .place = &settings->http_port,
 		 .max = 65535},
+		SERVER_TLS_OPTIONS("", settings->tls),
+		{.flag = "insecure-listen",
+		 .type = OPTION_BOOL,
+		 .help = "listen beyond loopback without TLS, too",
+		 .place = &settings->is_insecure_allowed},
 		{.flag = "listen-address",
 		 .default_text = "127.0.0.1",
 		 .value_name = "ADDRESS",
@@ -170,6 +179,10 @@ static void check_settings(void *ctx, struct problems *problems)
 	if (pg_conninfo_check(running->settings.postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
 	client_security_check(&running->settings.registry_security, "registry-", problems);
+	certificates_check(&running->settings.tls, problems);
+	if (!running->settings.tls.certificate && !running->settings.is_insecure_allowed &&
+	    !listen_is_loopback(running->settings.listen_address))
+		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
 }
 
 /* 0: run; otherwise *ret_status is the exit status. */
@@ -316,16 +329,34 @@ static void handle_request(void *ctx, const struct http_request *request, struct
 	give_connection(running, pg);
 }
 
+/* At SIGHUP. */
+static int reload_security(void *ctx, struct error *err)
+{
+	struct running *running = ctx;
+
+	if (!running->certificates)
+		return 0;
+	return certificates_reload(running->certificates, err) < 0 || http_server_reload(running->http, err) < 0 ? -1
+														 : 0;
+}
+
 static int start_http(struct running *running, struct error *err)
 {
-	const struct http_server_options options = {
+	const struct settings *settings = &running->settings;
+	struct http_server_options options = {
 		.address = running->settings.listen_address,
 		.port = (uint16_t)running->settings.http_port,
+		.is_insecure_allowed = running->settings.is_insecure_allowed,
 		.body_bytes_max = HTTP_BODY_BYTES_MAX,
 		.handle = handle_request,
 		.ctx = running,
 	};
 
+	if (settings->tls.certificate) {
+		if (certificates_new(&settings->tls, &running->certificates, err) < 0)
+			return -1;
+		options.certificates = running->certificates;
+	}
 	return http_server_start(&options, &running->http, err);
 }
 
@@ -371,6 +402,7 @@ static void make_participant(struct running *running)
 static void release(struct running *running)
 {
 	http_server_free(running->http);
+	certificates_free(running->certificates);
 	participant_free(running->participant);
 	registry_client_free(running->registry);
 	metrics_free(running->metrics);
@@ -384,10 +416,11 @@ static void release(struct running *running)
 	(void)pthread_mutex_destroy(&running->mu);
 }
 
-static int run(struct running *running, struct error *err)
+static int run(struct running *running, int argc, char **argv, struct error *err)
 {
 	if (start_http(running, err) < 0)
 		return -1;
+	reload_start(&(struct reload){&running->program, argc, argv, reload_security, running});
 	if (pthread_create(&running->participant_thread, NULL, run_participant, running) != 0)
 		return error_set(err, ERR_LIMIT, "cannot start the participant's thread: too many threads");
 	(void)pthread_setname_np(running->participant_thread, "participant"); /* a name for people only */
@@ -421,8 +454,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	registry.security = running.settings.registry_security;
 	running.registry = registry_client_new(&registry);
 	make_participant(&running);
-	reload_start(&(struct reload){.program = &running.program, .argc = argc, .argv = argv});
-	if (run(&running, &err) < 0) {
+	if (run(&running, argc, argv, &err) < 0) {
 		log_error("service_failed", "err=%s", LOG_TEXT(err.msg));
 		status = 1;
 	}

@@ -9,6 +9,9 @@
 #include "lib/metrics/metrics.h"
 #include "lib/options/reload.h"
 #include "lib/pg/pg.h"
+#include "lib/security/access.h"
+#include "lib/security/listen_rule.h"
+#include "lib/security/security_options.h"
 #include "schema-registry/server/rest.h"
 #include "schema-registry/server/session.h"
 
@@ -24,6 +27,9 @@ enum {
 static struct {
 	int64_t listen_port;
 	const char *listen_address;
+	struct certificate_paths tls;
+	const char *access_file; /* NULL: whoever reaches the address may do all */
+	bool is_insecure_allowed;
 	const char *postgres;
 	const char *log_level;
 	const char *log_format;
@@ -46,6 +52,12 @@ static const struct option options[] = {
 	 .value_name = "ADDRESS",
 	 .help = "IP address to listen on; 0.0.0.0 for all",
 	 .place = &settings.listen_address},
+	SERVER_TLS_OPTIONS("REGISTRY_", settings.tls),
+	ACCESS_FILE_OPTION("REGISTRY_", settings.access_file),
+	{.flag = "insecure-listen",
+	 .type = OPTION_BOOL,
+	 .help = "listen beyond loopback without TLS, too",
+	 .place = &settings.is_insecure_allowed},
 	{.flag = "postgres",
 	 .environment = "REGISTRY_POSTGRES",
 	 .type = OPTION_TEXT,
@@ -78,14 +90,20 @@ static const struct option options[] = {
 	 .place = &settings.environment},
 };
 
-/* What libpq would refuse, before anything is opened. */
+/* What libpq would refuse, before anything is opened; files of TLS and access; who could connect. */
 static void check(void *ctx, struct problems *problems)
 {
+	struct access_file *file = NULL;
 	struct error err;
 
 	(void)ctx;
 	if (pg_conninfo_check(settings.postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
+	certificates_check(&settings.tls, problems);
+	if (settings.access_file && access_file_read(settings.access_file, &file, problems) == 0)
+		access_file_free(file);
+	if (!settings.tls.certificate && !settings.is_insecure_allowed && !listen_is_loopback(settings.listen_address))
+		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
 }
 
 static const struct program program = {
@@ -104,10 +122,43 @@ static int fail(const char *event, const struct error *err)
 	return EXIT_FAILURE;
 }
 
-static int serve(struct rest *rest)
+/* What SIGHUP replaces. */
+struct security {
+	struct certificates *certificates; /* NULL: plain */
+	struct access *access;             /* NULL: whoever reaches the address may do all */
+	struct http_server *server;
+};
+
+static int make_security(struct security *security, struct error *err)
+{
+	if (settings.tls.certificate && certificates_new(&settings.tls, &security->certificates, err) < 0)
+		return -1;
+	return settings.access_file ? access_new(settings.access_file, &security->access, err) : 0;
+}
+
+/* The certificates first; a wrong one does not keep the access file from coming into force. */
+static int reload_security(void *ctx, struct error *err)
+{
+	struct security *security = ctx;
+	bool is_whole = true;
+	struct error other;
+
+	if (security->certificates &&
+	    (certificates_reload(security->certificates, err) < 0 || http_server_reload(security->server, err) < 0))
+		is_whole = false;
+	if (security->access && access_reload(security->access, &other) < 0) {
+		*err = other;
+		is_whole = false;
+	}
+	return is_whole ? 0 : -1;
+}
+
+static int serve(struct rest *rest, struct security *security, int argc, char **argv)
 {
 	struct http_server_options server_options = {.address = settings.listen_address,
 						     .port = (uint16_t)settings.listen_port,
+						     .certificates = security->certificates,
+						     .is_insecure_allowed = settings.is_insecure_allowed,
 						     .body_bytes_max = BODY_BYTES_MAX,
 						     .threads = HANDLERS,
 						     .handle = rest_handle,
@@ -120,10 +171,13 @@ static int serve(struct rest *rest)
 		return EXIT_SUCCESS;
 	if (http_server_start(&server_options, &server, &err) < 0)
 		return fail("listen_failed", &err);
+	security->server = server;
 	rest->port = http_server_port(server);
+	reload_start(&(struct reload){&program, argc, argv, reload_security, security});
 	log_info("started", "address=%s port=%u version=%s", settings.listen_address, (unsigned)rest->port,
 		 AMENDS_VERSION);
 	shutdown_wait();
+	reload_stop();
 	log_info("stopping", "reason=signal");
 	return EXIT_SUCCESS;
 }
@@ -142,19 +196,26 @@ static int wait_for_database(struct sessions *sessions, struct error *err)
 	}
 }
 
-static int run(void)
+static int run(int argc, char **argv)
 {
 	struct metrics *metrics = metrics_new();
 	struct sessions *sessions = sessions_new(settings.postgres, HANDLERS, metrics);
+	struct security security = {0};
 	struct rest rest;
 	struct error err;
 	int status;
 
 	rest_init(&rest, sessions, metrics, settings.environment);
-	if (wait_for_database(sessions, &err) < 0)
+	if (make_security(&security, &err) < 0) {
+		status = fail("security_failed", &err);
+	} else if (wait_for_database(sessions, &err) < 0) {
 		status = fail("database_failed", &err);
-	else
-		status = serve(&rest);
+	} else {
+		rest.access = security.access;
+		status = serve(&rest, &security, argc, argv);
+	}
+	access_free(security.access);
+	certificates_free(security.certificates);
 	sessions_free(sessions);
 	metrics_free(metrics);
 	if (status == EXIT_SUCCESS)
@@ -165,7 +226,6 @@ static int run(void)
 int main(int argc, char **argv)
 {
 	enum log_level level = LOG_LEVEL_INFO;
-	int status;
 	enum log_format format = LOG_FORMAT_LOGFMT;
 
 	switch (options_parse(&program, argc, argv, NULL)) {
@@ -183,8 +243,5 @@ int main(int argc, char **argv)
 	log_init(program.name, level);
 	log_set_format(format);
 	shutdown_init();
-	reload_start(&(struct reload){.program = &program, .argc = argc, .argv = argv});
-	status = run();
-	reload_stop();
-	return status;
+	return run(argc, argv);
 }

@@ -10,6 +10,8 @@
 /* REFUSAL(name, error_code, http_status) */
 #define REFUSALS(REFUSAL)                                                                                              \
 	REFUSAL(BAD_REQUEST, 400, 400)                                                                                 \
+	REFUSAL(UNAUTHENTICATED, 401, 401)                                                                             \
+	REFUSAL(DENIED, 403, 403)                                                                                      \
 	REFUSAL(PATH_NOT_FOUND, 404, 404)                                                                              \
 	REFUSAL(METHOD_NOT_ALLOWED, 405, 405)                                                                          \
 	REFUSAL(NOT_ACCEPTABLE, 406, 406)                                                                              \

@@ -177,6 +177,26 @@ static bool parse_body(struct rest_call *call)
 	return false;
 }
 
+/* False after a refusal. */
+static bool is_let_in(const struct rest_call *call, const struct rest_route *route)
+{
+	struct identity caller;
+	struct error err;
+
+	if (!call->rest->access || route->role == ROLE_ANYBODY)
+		return true;
+	if (http_request_identify(call->request, call->rest->access, &caller, &err) < 0 ||
+	    access_check(&caller, route->role, &err) < 0) {
+		refuse_early(call->response, err.code == ERR_DENIED ? REFUSAL_DENIED : REFUSAL_UNAUTHENTICATED,
+			     err.msg);
+		return false;
+	}
+	if (route->role == ROLE_SCHEMA_WRITER)
+		log_info("call_audited", "who=%s role=%s method=%s path=%s", LOG_TEXT(caller.name),
+			 role_name(route->role), route->method, LOG_TEXT(http_request_path(call->request)));
+	return true;
+}
+
 static void answer_call(struct rest_call *call)
 {
 	const char *parts[64];
@@ -196,6 +216,8 @@ static void answer_call(struct rest_call *call)
 	if (!match.route) {
 		refuse_early(call->response, match.is_path_known ? REFUSAL_METHOD_NOT_ALLOWED : REFUSAL_PATH_NOT_FOUND,
 			     match.is_path_known ? "HTTP 405 Method Not Allowed" : "HTTP 404 Not Found");
+	} else if (!is_let_in(call, match.route)) {
+		return;
 	} else if (match.route->flags & ROUTE_SERVICE) {
 		call->response->content_type = "application/json";
 		if (match.route->handle(call) == 0 && call->answer)

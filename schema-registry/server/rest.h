@@ -14,6 +14,7 @@
 
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
+#include "lib/security/access.h"
 #include "schema-registry/server/registry.h"
 #include "schema-registry/server/session.h"
 
@@ -27,6 +28,7 @@ struct rest { /* what all requests share; read-only while the server runs */
 	struct metric *requests[REST_STATUS_COUNT];
 	struct metric *seconds;
 	const char *environment;
+	struct access *access; /* NULL: whoever reaches the address may do all */
 	_Atomic uint16_t port; /* known for sure only when the server runs */
 };
 
@@ -55,6 +57,7 @@ struct rest_route {
 	const char *path; /* `/subjects/{}/versions` */
 	int (*handle)(struct rest_call *call);
 	unsigned flags;
+	enum role role; /* that the caller needs */
 };
 
 struct rest_match {
