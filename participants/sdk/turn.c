@@ -74,6 +74,20 @@ static int answer_by_sdk(const struct turn *turn, struct incoming *item, const c
 	return 0;
 }
 
+/* Tells the coordinator that it is for it to decide. False: the reply's schema has no room for an answer of ours; the saga
+ * waits for its time-out, since reading the command again would hold up all others for ever. */
+static bool answer_retriable(const struct turn *turn, struct incoming *item, const char *reason, const char *detail,
+			     struct arena *arena)
+{
+	struct error err;
+
+	if (answer_by_sdk(turn, item, "retriable", reason, detail, arena, &err) == 0)
+		return true;
+	log_warn("command_not_answered", "topic=%s command=%s err=%s, leaving it to its time-out", item->record->topic,
+		 item->command_id, LOG_TEXT(err.msg));
+	return false;
+}
+
 static int answer_without_work(const struct turn *turn, struct incoming *item, struct arena *arena, struct error *err)
 {
 	switch (item->entry.verdict) {
@@ -162,7 +176,6 @@ static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *
 {
 	const struct side_note note = {
 		.reason = reason_of_body(why->code), .detail = shown(why, arena), .tries = item->tries + 1};
-	struct error err;
 
 	if (note.reason == DEAD_REASON_UNKNOWN_SCHEMA && note.tries < UNKNOWN_SCHEMA_TRIES &&
 	    !side_topic_is_too_large(item->record)) {
@@ -170,11 +183,7 @@ static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *
 		return false;
 	}
 	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
-	if (answer_by_sdk(turn, item, "retriable", dead_reason_name(note.reason), note.detail, arena, &err) == 0)
-		return true;
-	log_warn("command_not_answered", "topic=%s command=%s err=%s, leaving it to its time-out", item->record->topic,
-		 item->command_id, LOG_TEXT(err.msg));
-	return false;
+	return answer_retriable(turn, item, dead_reason_name(note.reason), note.detail, arena);
 }
 
 /* Fills the result's items with the commands, and `refused` with those that are answered without having been understood. */
@@ -309,9 +318,8 @@ static bool is_pending(const struct turn *turn, const struct incoming *item)
 	return item->tries == 0 && pending_retries_has(&turn->pending, item->command_id, clock_monotonic_us());
 }
 
-/* Later through a retry topic; or never, and then the coordinator is told that it is for it to decide. */
-static int give_up(struct turn *turn, struct incoming *item, int tries, struct arena *arena, const struct error *why,
-		   struct error *err)
+/* Later through a retry topic, or never. */
+static void give_up(struct turn *turn, struct incoming *item, int tries, struct arena *arena, const struct error *why)
 {
 	const struct side_note note = {
 		.reason = why->is_retriable ? DEAD_REASON_EXHAUSTED : DEAD_REASON_FAILED,
@@ -323,12 +331,12 @@ static int give_up(struct turn *turn, struct incoming *item, int tries, struct a
 		if (!is_pending(turn, item))
 			add_letter(turn, item->record, item->command_id,
 				   tries < RETRY_SHORT_TRIES ? SIDE_TOPIC_RETRY_1S : SIDE_TOPIC_RETRY_30S, &note);
-		return 0;
+		return;
 	}
 	pending_retries_add(&turn->pending, item->command_id, 0); /* its journey is over; a new attempt may begin one */
 	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
-	return answer_by_sdk(turn, item, "retriable", why->is_retriable ? "unavailable" : "failed", note.detail, arena,
-			     err);
+	(void)answer_retriable(turn, item, why->is_retriable ? "unavailable" : "failed", note.detail,
+			       arena); /* logged */
 }
 
 /* A single command that failed once: again in place while the batch's time lasts, unless it was tried later already. */
@@ -352,7 +360,8 @@ static int run_single(struct turn *turn, struct group group, struct arena *arena
 	/* It may have been the database that went away in between. */
 	if (turn->pg && pg_connect(turn->pg, err) < 0)
 		return -1;
-	return give_up(turn, item, tries, arena, failure, err);
+	give_up(turn, item, tries, arena, failure);
+	return 0;
 }
 
 static int run_group(struct turn *turn, struct group group, struct arena *arena, struct error *err)
