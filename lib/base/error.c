@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_NONE] = "none",         [ERR_INVALID] = "invalid",           [ERR_NOT_FOUND] = "not_found",
 	[ERR_CONFLICT] = "conflict", [ERR_PRECONDITION] = "precondition", [ERR_UNAVAILABLE] = "unavailable",
@@ -13,6 +15,24 @@ static const char *const names[ERR_CODE_COUNT] = {
 	[ERR_CORRUPT] = "corrupt",   [ERR_INTERNAL] = "internal",         [ERR_UNAUTHENTICATED] = "unauthenticated",
 	[ERR_DENIED] = "denied",
 };
+
+/* A message that was cut is still a message, and still UTF-8: it goes into headers, rows and replies, where half a character
+ * would have all of it refused. */
+static void cut_between_characters(struct error *err, int whole_len)
+{
+	size_t len = sizeof(err->msg) - 1;
+	size_t begin = len;
+
+	assert(whole_len >= 0);
+	if ((size_t)whole_len <= len)
+		return;
+	while (begin > 0 && len - begin < 4 && ((uint8_t)err->msg[begin - 1] & 0xC0) == 0x80)
+		begin--;
+	if (begin > 0 && (uint8_t)err->msg[begin - 1] >= 0xC0)
+		begin--;
+	if (!utf8_is_valid(err->msg + begin, len - begin))
+		err->msg[begin] = 0;
+}
 
 void error_write(struct error *err, enum err_code code, const char *format, ...)
 {
@@ -23,7 +43,7 @@ void error_write(struct error *err, enum err_code code, const char *format, ...)
 	err->code = code;
 	err->is_retriable = code == ERR_UNAVAILABLE || code == ERR_TIMEOUT;
 	va_start(args, format);
-	(void)vsnprintf(err->msg, sizeof(err->msg), format, args); /* a cut message is still a message */
+	cut_between_characters(err, vsnprintf(err->msg, sizeof(err->msg), format, args));
 	va_end(args);
 }
 
@@ -39,8 +59,8 @@ void error_write_prefix(struct error *err, const char *format, ...)
 	len = vsnprintf(err->msg, sizeof(err->msg), format, args);
 	va_end(args);
 	if (len >= 0 && (size_t)len < sizeof(err->msg))
-		len = snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", rest);
-	assert(len >= 0); /* a cut message is still a message */
+		len += snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", rest);
+	cut_between_characters(err, len);
 }
 
 const char *err_code_name(enum err_code code)

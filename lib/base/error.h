@@ -2,7 +2,7 @@
  * error.h - how a failure of the environment is reported: a code, whether a retry may help, and one line for people.
  *
  * Why:        reporting an error must never fail, so the value is plain memory and is formatted in place.
- * Guarantees: after a function returned -1, its `*err` is complete and NUL-terminated (long texts are cut).
+ * Guarantees: after a function returned -1, its `*err` is complete and NUL-terminated (long texts are cut, between characters).
  * Not here:   bugs (assert) and business refusals (a reply value).
  * Threads:    values belong to their caller; no shared state.
  */
