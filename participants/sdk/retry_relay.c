@@ -80,13 +80,15 @@ static const struct kafka_record **sort_batch(struct retry_relay *relay, const s
 	return sorted;
 }
 
-/* How long until it is due. A producer whose clock is ahead of ours makes no record wait longer than its topic says. */
-static int64_t left_ms(const struct retry_relay *relay, const struct kafka_record *record)
+/* When it is due, by the monotonic clock. A producer whose clock is ahead of ours makes no record, and so no batch, wait
+ * longer than the topic says: longer than the group's poll interval, and the same batch would come again for ever. */
+static int64_t due_us(const struct retry_relay *relay, const struct kafka_record *record, int64_t begun_us,
+		      int64_t begun_real_ms)
 {
 	int64_t delay_ms = side_topic_delay_ms(relay->options.side);
-	int64_t left = record->timestamp_ms + delay_ms - clock_real_us() / 1000;
+	int64_t age_ms = record->timestamp_ms < begun_real_ms ? begun_real_ms - record->timestamp_ms : 0;
 
-	return left > delay_ms ? delay_ms : left;
+	return begun_us + (delay_ms - age_ms) * 1000;
 }
 
 static int send_back(struct retry_relay *relay, const struct kafka_record *record, struct flight *flight,
@@ -110,11 +112,13 @@ static int relay_batch(struct retry_relay *relay, const struct kafka_batch *batc
 	const struct kafka_record **sorted = sort_batch(relay, batch);
 	_cleanup_(flight_releasep)
 	struct flight *flight = flight_new(true);
+	const int64_t begun_us = clock_monotonic_us();
+	const int64_t begun_real_ms = clock_real_us() / 1000;
 
 	for (size_t i = 0; i < kafka_batch_count(batch); i++) {
-		int64_t wait_ms = left_ms(relay, sorted[i]);
+		int64_t wanted_us = due_us(relay, sorted[i], begun_us, begun_real_ms);
 
-		if (wait_ms > 0 && wait_until(relay, clock_monotonic_us() + wait_ms * 1000))
+		if (wanted_us > clock_monotonic_us() && wait_until(relay, wanted_us))
 			return error_set(err, ERR_UNAVAILABLE, "the participant is stopping");
 		if (send_back(relay, sorted[i], flight, err) < 0)
 			return -1;

@@ -1,0 +1,190 @@
+/* retry_relay_test.c - what waits in a retry topic goes back in time, in order, whatever the clock of who wrote it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "participants/sdk/flight.h"
+#include "participants/sdk/retry_relay.h"
+
+enum { RECORDS_MAX = 10, HOUR_MS = 3600 * 1000, ENOUGH_MS = 5000 };
+
+/* ---- a fake Kafka: one batch, then nothing ---- */
+struct kafka_batch {
+	size_t count;
+	struct kafka_record records[RECORDS_MAX];
+};
+
+static struct {
+	pthread_mutex_t mu;
+	pthread_cond_t changed;
+	struct kafka_batch *next; /* guarded by mu, as all that follow */
+	struct kafka_batch nothing;
+	char sent[RECORDS_MAX + 1]; /* the first byte of each value */
+	size_t sent_count;
+	bool is_stored;
+} fake = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *wanted,
+		       struct kafka_consumer **ret_consumer, struct error *err)
+{
+	(void)options;
+	(void)err;
+	assert_string_equal(wanted->topics[0], "command.retry.1s");
+	*ret_consumer = NULL;
+	return 0;
+}
+
+void kafka_consumer_free(struct kafka_consumer *consumer)
+{
+	(void)consumer;
+}
+
+int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms, struct kafka_batch **ret_batch,
+			struct error *err)
+{
+	(void)consumer;
+	(void)max;
+	(void)wait_ms;
+	(void)err;
+	(void)pthread_mutex_lock(&fake.mu);
+	*ret_batch = fake.next ? fake.next : &fake.nothing;
+	fake.next = NULL;
+	(void)pthread_mutex_unlock(&fake.mu);
+	return 0;
+}
+
+size_t kafka_batch_count(const struct kafka_batch *batch)
+{
+	return batch->count;
+}
+
+const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index)
+{
+	return &batch->records[index];
+}
+
+void kafka_batch_free(struct kafka_batch *batch)
+{
+	(void)batch;
+}
+
+void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch)
+{
+	(void)consumer;
+	(void)batch;
+	(void)pthread_mutex_lock(&fake.mu);
+	fake.is_stored = true;
+	(void)pthread_cond_broadcast(&fake.changed);
+	(void)pthread_mutex_unlock(&fake.mu);
+}
+
+void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *batch)
+{
+	(void)consumer;
+	(void)batch;
+}
+
+int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
+{
+	(void)producer;
+	(void)err;
+	assert_string_equal(record->topic, "command");
+	(void)pthread_mutex_lock(&fake.mu);
+	fake.sent[fake.sent_count++] = (char)record->value.data[0];
+	(void)pthread_mutex_unlock(&fake.mu);
+	flight_confirm(token, NULL);
+	return 0;
+}
+
+/* ---- tests ---- */
+static void add_record(struct kafka_batch *batch, const char *value, int64_t timestamp_ms)
+{
+	batch->records[batch->count++] = (struct kafka_record){.topic = "command.retry.1s",
+							       .timestamp_ms = timestamp_ms,
+							       .value = bytes_of_text(value),
+							       .has_value = true};
+}
+
+/* Runs a relay until the batch's offsets are stored; how long that took. */
+static int64_t relay_ms(struct kafka_batch *batch)
+{
+	static const struct command_handler handler = {.command_topic = "command"};
+	static const struct kafka_options kafka = {0};
+	const struct retry_relay_options options = {.side = SIDE_TOPIC_RETRY_1S,
+						    .service = "service",
+						    .kafka = &kafka,
+						    .handlers = &handler,
+						    .handler_count = 1};
+	int64_t begun_us = clock_monotonic_us();
+	struct retry_relay *relay = NULL;
+	struct timespec until;
+	struct error err;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 4 * ENOUGH_MS / 1000;
+	fake.next = batch;
+	fake.sent_count = 0;
+	fake.is_stored = false;
+	assert_int_equal(retry_relay_start(&options, &relay, &err), 0);
+	(void)pthread_mutex_lock(&fake.mu);
+	while (!fake.is_stored && rc == 0)
+		rc = pthread_cond_timedwait(&fake.changed, &fake.mu, &until);
+	(void)pthread_mutex_unlock(&fake.mu);
+	begun_us = clock_monotonic_us() - begun_us;
+	retry_relay_free(relay);
+	assert_true(fake.is_stored);
+	fake.sent[fake.sent_count] = 0;
+	return begun_us / 1000;
+}
+
+static void what_is_due_goes_back_at_once_the_oldest_first(void **state)
+{
+	struct kafka_batch batch = {0};
+	int64_t now_ms = clock_real_us() / 1000;
+
+	(void)state;
+	add_record(&batch, "c", now_ms - 2000);
+	add_record(&batch, "a", now_ms - 4000);
+	add_record(&batch, "b", now_ms - 3000);
+	(void)relay_ms(&batch);
+	assert_string_equal(fake.sent, "abc");
+}
+
+static void what_is_not_due_waits(void **state)
+{
+	struct kafka_batch batch = {0};
+
+	(void)state;
+	add_record(&batch, "a", clock_real_us() / 1000);
+	assert_true(relay_ms(&batch) >= 900);
+}
+
+static void a_clock_that_is_ahead_holds_up_a_batch_no_longer_than_its_topic_says(void **state)
+{
+	struct kafka_batch batch = {0};
+
+	(void)state;
+	for (int i = 0; i < RECORDS_MAX; i++)
+		add_record(&batch, "x", clock_real_us() / 1000 + HOUR_MS);
+	assert_true(relay_ms(&batch) < ENOUGH_MS);
+	assert_int_equal(fake.sent_count, RECORDS_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_due_goes_back_at_once_the_oldest_first),
+		cmocka_unit_test(what_is_not_due_waits),
+		cmocka_unit_test(a_clock_that_is_ahead_holds_up_a_batch_no_longer_than_its_topic_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
