@@ -288,6 +288,8 @@ const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, 
 	const struct plan_command *command;
 
 	assert(step >= 0 && (size_t)step < plan->definition.step_count);
+	if (outcome_header.len > 0 && !by_header)
+		return NULL; /* a word that nobody knows: the topic may stand for the opposite */
 	command = &plan->steps[step].commands[phase];
 	for (size_t i = 0; i < command->reply_count; i++) {
 		const struct plan_reply *reply = &command->replies[i];

@@ -96,8 +96,9 @@ NODISCARD int plan_build_command(const struct plan *plan, const struct saga *sag
 int32_t plan_find_step(const struct plan *plan, const char *step_id);
 /* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first: it is the
  * participant's own word, and a participant has no topic of its own for `retriable`, or for the refusal of a step that
- * cannot be refused. Without it the definition's mapping of topics decides. NULL: the reply cannot be understood. The
- * result may be static to the plan; its milestone is NULL where the definition has none for that topic and outcome. */
+ * cannot be refused. Without it the definition's mapping of topics decides. NULL: the reply cannot be understood; so with a
+ * header that is no outcome, whatever the topic. The result may be static to the plan; its milestone is NULL where the
+ * definition has none for that topic and outcome. */
 const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, enum step_phase phase,
 					 const char *topic, struct bytes outcome_header);
 

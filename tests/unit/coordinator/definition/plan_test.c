@@ -258,6 +258,8 @@ static void understands_replies_by_header_then_by_topic(void **state)
 	assert_int_equal(reply->outcome, SAGA_EVENT_REJECTED);
 	assert_null(plan_find_reply(f->plan, 1, STEP_PHASE_FORWARD, "order.created", none));
 	assert_null(plan_find_reply(f->plan, 1, STEP_PHASE_FORWARD, "order.created", bytes_of_text("nonsense")));
+	/* A word that nobody knows must not pass for the outcome that the topic stands for. */
+	assert_null(plan_find_reply(f->plan, 1, STEP_PHASE_FORWARD, "payment.charged", bytes_of_text("REJECTED")));
 	assert_int_equal(plan_find_step(f->plan, "no-such-step"), -1);
 }
 
