@@ -130,6 +130,8 @@ void incoming_relate(struct incoming *items, size_t count)
 		    strcmp(item->entry.step, sorted[i - 1]->entry.step) != 0)
 			first[0] = first[1] = NULL;
 		item->same = first[phase];
+		if (item->same && item->tries > item->same->tries)
+			item->same->tries = item->tries; /* for both of them: the one that came back is on its way on */
 		item->round = first[!phase] ? 1 : 0;
 		if (!first[phase])
 			first[phase] = item;

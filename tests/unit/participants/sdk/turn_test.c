@@ -258,6 +258,25 @@ static void the_last_try_of_a_transient_failure_makes_it_a_dead_letter(void **st
 	end(&f);
 }
 
+/* Sent again by the coordinator just when the first one came back from its retry topic. */
+static void a_command_that_came_back_goes_on_with_its_journey_beside_one_sent_again(void **state)
+{
+	struct fixture f;
+	struct kafka_record *again;
+
+	(void)state;
+	begin(&f, roomy);
+	again = add_command(&f, "away", "x");
+	f.batch.records[f.batch.count] = *again;
+	again = &f.batch.records[f.batch.count++];
+	again->headers[again->header_count++] = (struct kafka_header){"retry-tries", bytes_of_text("3")};
+	pending_retries_add(&f.turn.pending, "01890a5d-ac96-774b-bcce-b302099a8050/step/forward", INT64_MAX);
+	run(&f);
+	assert_int_equal(f.result.letter_count, 1);
+	assert_int_equal(f.result.letters[0].note.tries, 4);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_command_that_cannot_even_be_answered_does_not_hold_up_the_others),
 		cmocka_unit_test(a_transient_failure_is_tried_in_place_and_then_put_aside_unanswered),
 		cmocka_unit_test(the_last_try_of_a_transient_failure_makes_it_a_dead_letter),
+		cmocka_unit_test(a_command_that_came_back_goes_on_with_its_journey_beside_one_sent_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
