@@ -331,12 +331,23 @@ static void settle_conflict(struct engine *engine, struct group *group)
 		id_table_remove(&engine->groups, &group->node);
 }
 
+/* Applied alone, the change is that of the last event before the rest; those before it changed nothing. */
+static struct work *refused_work(const struct group *group)
+{
+	struct work *work = group->works.first;
+
+	while (work->next != group->rest)
+		work = work->next;
+	return work;
+}
+
 static void settle_refused(struct engine *engine, struct group *group, const struct error *err)
 {
 	char id[UUID_TEXT_LEN + 1];
+	struct work *refused;
 
-	cache_drop(&engine->cache, group->node.id);
 	if (!group->must_be_alone && group->works.first->next) {
+		cache_drop(&engine->cache, group->node.id);
 		group->must_be_alone = true;
 		try_again(engine, group);
 		return;
@@ -344,10 +355,11 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	metric_add(engine->metrics.refused, 1);
 	uuid_format(group->node.id, id);
 	log_error("change_refused", "saga=%s err=%s, dropping the event", id, LOG_TEXT(err->msg));
-	group->rest = group->works.first->next;
-	if (group->works.first->kind == WORK_CANCEL)
-		cancel_fail(group->works.first, err);
-	end_group(engine, group, group->rest);
+	refused = refused_work(group);
+	if (refused->kind == WORK_CANCEL)
+		cancel_fail(refused, err);
+	end_group(engine, group, group->rest); /* with the row still there, which answers are made of */
+	cache_drop(&engine->cache, group->node.id);
 	if (!group->rest)
 		return;
 	group->works.first = group->rest;

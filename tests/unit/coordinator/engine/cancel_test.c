@@ -217,6 +217,25 @@ static void a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on(void **
 	end(&f);
 }
 
+static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(void **unused)
+{
+	struct fixture f = begin();
+	struct cancelled cancelled = {0};
+
+	(void)unused;
+	reply(&f, "succeeded");
+	reply(&f, "succeeded");
+	f.world->refused_detail = "bad";
+	engine_cancel_saga(f.engine, f.id, "changed my mind", cancel_done, &cancelled);
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", "bad");
+	fake_turns(f.engine);
+	assert_int_equal(cancelled.calls, 1);
+	assert_true(cancelled.has_view);
+	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
+	assert_int_equal(fake_metric(f.world, "saga_refused_total"), 1);
+	end(&f);
+}
+
 /* ---- later starts ---- */
 static void start_later(struct fixture *f, int64_t start_us, int64_t delay_us)
 {
@@ -343,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_cancel_whose_commit_is_lost_is_answered_and_may_be_repeated),
 		cmocka_unit_test(a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_ends),
 		cmocka_unit_test(a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on),
+		cmocka_unit_test(a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it),
 		cmocka_unit_test(a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart),
 		cmocka_unit_test(a_start_time_that_is_past_starts_at_once),
 		cmocka_unit_test(a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_found),
