@@ -3,7 +3,8 @@
  *
  * Start:  everything that listens comes first, so that a probe gets an answer while Postgres, Kafka or the registry are
  *         away; then the tables, the engine, the bus; then calls are let through. Nothing that is away ends the process.
- * End:    health says NOT_SERVING -> no new calls, no new replies -> the engine finishes what waits and answers it ->
+ * End:    health says NOT_SERVING, so that clients leave -> no new calls, no new replies -> the engine finishes what
+ *         waits and answers it ->
  *         calls end -> the bus flushes and leaves its group -> all is freed.
  */
 #include <poll.h>
@@ -33,6 +34,7 @@ enum {
 	FILES_MIN = 4096,
 	RETRY_MS = 1000,
 	REGISTRY_PING_MS = 1000,
+	CLIENTS_LEAVE_MS = 3000,
 	ENGINE_DRAIN_MS = 10000,
 	CALLS_DRAIN_MS = 5000,
 	EXIT_FAILED = 1,
@@ -281,8 +283,10 @@ static void stop(struct coordinator *self)
 	watchdog_free(take_ptr(self->watchdog));
 	if (self->health)
 		health_service_stop(self->health);
-	if (self->server)
+	if (self->server) {
+		rpc_server_await_quiet(self->server, CLIENTS_LEAVE_MS);
 		rpc_server_stop_intake(self->server);
+	}
 	if (self->bus)
 		bus_stop_intake(self->bus);
 	if (self->engine)

@@ -59,6 +59,7 @@ struct rpc_server {
 	bool was_stop_seen;            /* the queue's thread only */
 	struct rpc_tag shut_tag;
 	atomic_bool is_open;
+	_Atomic int64_t last_call_us; /* monotonic: when a gated call came last */
 	atomic_bool is_stopping;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;

@@ -5,6 +5,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 #include "lib/base/memory.h"
 #include "lib/base/race.h"
 
-enum { TICK_MS = 250, UNKNOWN_OUTSTANDING = 8, CANCEL_MS = 5000 };
+enum { TICK_MS = 250, UNKNOWN_OUTSTANDING = 8, CANCEL_MS = 5000, QUIET_MS = 2 * TICK_MS };
 
 /* gRPC's own lines in our form; without this they go to standard error as they are. */
 static void log_grpc_line(gpr_log_func_args *args)
@@ -259,6 +260,22 @@ int rpc_server_start(struct rpc_server *server, const char *address, bool is_ins
 int rpc_server_port(const struct rpc_server *server)
 {
 	return server->port;
+}
+
+void rpc_server_await_quiet(struct rpc_server *server, int64_t timeout_ms)
+{
+	int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+	int64_t now_us;
+
+	do {
+		int64_t quiet_us = atomic_load(&server->last_call_us) + QUIET_MS * 1000;
+
+		now_us = clock_monotonic_us();
+		if (quiet_us < now_us)
+			return;
+		quiet_us = quiet_us < until_us ? quiet_us : until_us;
+		(void)poll(NULL, 0, (int)((quiet_us - now_us) / 1000 + 1));
+	} while (now_us < until_us);
 }
 
 static void on_shut(struct rpc_tag *tag, bool is_ok)

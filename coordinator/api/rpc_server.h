@@ -75,6 +75,9 @@ NODISCARD int rpc_server_start(struct rpc_server *server, const char *address, b
 int rpc_server_port(const struct rpc_server *server); /* 0 for unix: */
 void rpc_server_open(struct rpc_server *server);      /* lets gated methods through; any thread */
 
+/* Serves on until no call has come for a moment, or for `timeout_ms`: clients that heed the health service go elsewhere. One that
+ * calls while the server shuts down is told CANCELLED by this gRPC, which looks like no fault that a retry mends. */
+void rpc_server_await_quiet(struct rpc_server *server, int64_t timeout_ms);
 void rpc_server_stop_intake(struct rpc_server *server);
 bool rpc_server_is_stopping(const struct rpc_server *server);
 void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms); /* beyond it, calls are cancelled */

@@ -293,6 +293,8 @@ static void on_arrived(struct rpc_tag *tag, bool is_ok)
 	if (!rpc_server_is_stopping(call->method->server))
 		server_call_request(call->method);
 	call->started_us = clock_monotonic_us();
+	if (call->method->method.is_gated)
+		atomic_store(&call->method->server->last_call_us, call->started_us);
 	dispatch(call);
 }
 

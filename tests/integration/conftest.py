@@ -29,6 +29,11 @@ BUILD = Folders.of_clone().build  # build/dev, or the one with sanitizers
 PR_SET_PDEATHSIG = 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("amends")
+    group.addoption("--long-outages", action="store_true", help="what is away stays away for 60 s instead of 8 s")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """However the run is ended, fixtures come down: SIGTERM counts as Ctrl-C, and so does the death of tests/run."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

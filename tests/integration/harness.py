@@ -9,18 +9,21 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
 from stack import endpoints, ports, services
 from stack.errors import StackError
 from stack.folders import Folders
 from stack.group import end_leftovers
-from stack.process import tail
+from stack.process import Child, Command, tail
 from stack.stack import Options, Stack, port_names
-from stack.unit import State
+from stack.unit import State, http_ready
 
 START_S = 300
 READY_S = 60
@@ -74,6 +77,26 @@ class TestStack:
         self.resume(name)
         self.group.stop([name])
         self._killed.discard(name)
+
+    def terminate(self, name: str, deadline_s: float = 30) -> int:
+        """SIGTERM; the exit status, which must come within the time. It stays away until start()."""
+        self.resume(name)
+        child = self.group.units[name].child
+        assert child, f"{name} does not run"
+        child.signal(signal.SIGTERM)
+        code = child.popen.wait(deadline_s)
+        self.group.stop([name])
+        return code
+
+    @contextmanager
+    def second_coordinator(self, database: str = "saga", arguments: Sequence[str] = ()) -> Iterator[Coordinator]:
+        """Another coordinator process over the same servers, ready; ended with the block."""
+        coordinator = Coordinator(self, database, arguments)
+        try:
+            coordinator.start()
+            yield coordinator
+        finally:
+            coordinator.child.kill()
 
     def start(self, name: str) -> None:
         """Starts it if it does not run, and waits until it is ready."""
@@ -152,8 +175,10 @@ class TestStack:
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         child = self.group.units[name].child
-        if child:
+        if child and child.exit_code() is None:
             child.signal(number)
+            for pid in _descendants(child.pid):  # Postgres's backends are processes with sessions of their own
+                os.kill(pid, number)
 
     def _log(self, line: str) -> None:
         with (self.folders.logs / "stack.log").open("a") as file:
@@ -167,6 +192,66 @@ class TestStack:
         except BlockingIOError:
             raise StackError(f"another tests/run uses {self.folders.state}: wait until it ends") from None
         return file
+
+
+class Coordinator:
+    """A coordinator beside the stack's own, which start() brings back on the same ports after its end."""
+
+    def __init__(self, stack: TestStack, database: str, arguments: Sequence[str]):
+        [row] = [row for row in services.SERVICES if row.name == "coordinator"]
+        command = stack.stack._command(row)
+        self.grpc_port, self.http_port = _free_port(), _free_port()
+        argv = [*command.argv, "--grpc-listen", f"127.0.0.1:{self.grpc_port}", "--http-port", str(self.http_port),
+                "--instance", "coordinator-2", "--postgres",
+                make_conninfo(stack.stack.login("saga").conninfo, dbname=database), *arguments]
+        self.command = Command(argv, command.environment)
+        self.log = stack.log("coordinator-2")
+        self._log_begin = 0  # the log goes on from earlier ones
+        self.target = f"127.0.0.1:{self.grpc_port}"
+        self.child: Child
+
+    def spawn(self) -> None:
+        self._log_begin = self.log.stat().st_size if self.log.exists() else 0
+        self.child = Child(self.command, self.log)
+
+    def start(self) -> None:
+        self.spawn()
+        end = time.monotonic() + READY_S
+        while not http_ready(self.http_port, "/readyz"):
+            code = self.child.exit_code()
+            assert code is None and time.monotonic() < end, f"not ready (exit status {code}):\n{tail(self.log)}"
+            time.sleep(0.05)
+
+    def said(self) -> str:
+        """The log since the last start."""
+        return self.log.read_bytes()[self._log_begin:].decode(errors="replace")
+
+    def terminate(self, deadline_s: float = 30) -> int:
+        self.child.signal(signal.SIGTERM)
+        return self.child.popen.wait(deadline_s)
+
+
+def _descendants(ancestor: int) -> list[int]:
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue  # it has ended
+    found, todo = [], [ancestor]
+    while todo:
+        parent = todo.pop()
+        children = [pid for pid, its_parent in parents.items() if its_parent == parent]
+        found += children
+        todo += children
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _port_base() -> int:

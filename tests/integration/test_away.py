@@ -1,0 +1,146 @@
+"""Broker, registry and database away (docs/outages.md): health says so, calls answer as documented, all goes on by itself.
+
+8 s each; tests/run --integration -k away --long-outages makes it 60 s.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+import pytest
+import requests
+from google.rpc import error_details_pb2, status_pb2
+from saga.v1 import saga_pb2, saga_service_pb2
+from shop_client import Shop, wait_until
+
+PARTICIPANTS = ("order", "payment", "inventory")
+
+
+@pytest.fixture
+def outage_s(request: pytest.FixtureRequest) -> float:
+    return 60 if request.config.getoption("--long-outages") else 8
+
+
+def health(stack, name: str) -> dict:
+    answer = requests.get(f"{stack.http_url(name)}/health", timeout=15)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def is_missed(stack, name: str, dependency: str) -> bool:
+    said = health(stack, name)
+    return (
+        said["status"] == "degraded"
+        and said["dependencies"][dependency]["status"] == "unavailable"
+        and any(reason.startswith(f"{dependency}: ") for reason in said["reasons"])
+    )
+
+
+def is_healthy(stack, name: str) -> bool:
+    said = health(stack, name)
+    return said["status"] == "healthy" and said["reasons"] == []
+
+
+def status_of(stack, name: str, path: str) -> int:
+    return requests.get(f"{stack.http_url(name)}{path}", timeout=15).status_code
+
+
+@contextmanager
+def lasting(seconds: float) -> Iterator[None]:
+    """What happens inside takes at least so long: an outage has a length, whatever is looked at meanwhile."""
+    end = time.monotonic() + seconds
+    yield
+    time.sleep(max(0.0, end - time.monotonic()))
+
+
+def start_quickly(shop: Shop, **fields) -> str:
+    return shop.start(shop.input(str(uuid.uuid4()), **fields), timeout=10).saga.saga_id
+
+
+def refusal(shop: Shop, one: dict) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        shop.sagas.StartSaga(shop.start_request(one), timeout=20)
+    return caught.value
+
+
+def details_of(error: grpc.RpcError) -> status_pb2.Status:
+    [text] = [value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin"]
+    return status_pb2.Status.FromString(text)
+
+
+def assert_unavailable(error: grpc.RpcError) -> None:
+    assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+    assert any(detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in details_of(error).details), error
+
+
+def all_complete(shop: Shop, sagas: list[str]) -> None:
+    for saga_id in sagas:
+        assert shop.finished(saga_id, 120).state == saga_pb2.SAGA_STATE_COMPLETED
+
+
+@pytest.mark.parametrize("how", ["kill", "suspend"])
+def test_broker_away(stack, shop: Shop, outage_s: float, how: str) -> None:
+    stack.suspend("payment")  # so that some sagas are in the middle
+    sagas = [start_quickly(shop) for _ in range(20)]
+    getattr(stack, how)("kafka")
+    stack.resume("payment")
+    with lasting(outage_s):
+        for name in ("coordinator", *PARTICIPANTS):
+            wait_until(lambda name=name: is_missed(stack, name, "kafka"), f"{name} misses the broker", 30)
+            assert status_of(stack, name, "/livez") == 200
+            assert status_of(stack, name, "/readyz") == 200
+        # Accepted and kept: the answer follows the commit, not the broker.
+        sagas += [start_quickly(shop) for _ in range(20)]
+        assert shop.get(sagas[-1]).state == saga_pb2.SAGA_STATE_RUNNING
+    stack.resume("kafka")
+    stack.wait_ready("kafka")
+    all_complete(shop, sagas)
+    for name in ("coordinator", *PARTICIPANTS, "checkout"):
+        wait_until(lambda name=name: is_healthy(stack, name), f"{name} is healthy again", 60)
+
+
+def test_registry_away(stack, shop: Shop, outage_s: float) -> None:
+    assert shop.checkout()[0] == 200
+    stack.kill("registry")
+    with lasting(outage_s):
+        for name in ("coordinator", *PARTICIPANTS):
+            wait_until(lambda name=name: is_missed(stack, name, "registry"), f"{name} misses the registry", 30)
+            assert status_of(stack, name, "/livez") == 200
+            assert status_of(stack, name, "/readyz") == 200
+        # Schemas in use are known: sagas run as ever.
+        all_complete(shop, [start_quickly(shop) for _ in range(20)])
+    stack.wait_ready("registry")
+    for name in ("coordinator", *PARTICIPANTS, "checkout"):
+        wait_until(lambda name=name: is_healthy(stack, name), f"{name} is healthy again", 60)
+
+
+@pytest.mark.parametrize("how", ["kill", "suspend"])
+def test_database_away(stack, shop: Shop, outage_s: float, how: str) -> None:
+    stack.suspend("payment")
+    sagas = [start_quickly(shop) for _ in range(20)]
+    getattr(stack, how)("postgres")
+    stack.resume("payment")
+    kept = shop.input(str(uuid.uuid4()))
+    with lasting(outage_s):
+        first = refusal(shop, kept)
+        if first.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            assert_unavailable(first)
+        for name in ("coordinator", *PARTICIPANTS, "registry"):
+            wait_until(lambda name=name: is_missed(stack, name, "database"), f"{name} misses the database", 40)
+            assert status_of(stack, name, "/livez") == 200
+            assert status_of(stack, name, "/readyz") == 503
+        assert_unavailable(refusal(shop, kept))
+        with pytest.raises(grpc.RpcError) as caught:
+            shop.sagas.GetSaga(saga_service_pb2.GetSagaRequest(saga_id=sagas[0]), timeout=20)
+        assert_unavailable(caught.value)
+        status, answer = shop.checkout()
+        assert status == 503, answer
+    stack.resume("postgres")
+    stack.wait_ready("postgres")
+    for name in ("coordinator", *PARTICIPANTS, "registry", "checkout"):
+        wait_until(lambda name=name: is_healthy(stack, name), f"{name} is healthy again", 60)
+    all_complete(shop, [*sagas, shop.start(kept).saga.saga_id])
