@@ -6,8 +6,9 @@
 static void open_stream(struct saga_follow *follow)
 {
 	Saga__V1__WatchSagaRequest request = SAGA__V1__WATCH_SAGA_REQUEST__INIT;
-	struct rpc_call call = {"/saga.v1.SagaService/WatchSaga", &request.base,
-				&saga__v1__watch_saga_response__descriptor, 0};
+	struct rpc_call call = {.method = "/saga.v1.SagaService/WatchSaga",
+				.request = &request.base,
+				.answer_type = &saga__v1__watch_saga_response__descriptor};
 
 	request.saga_id = (char *)follow->saga_id;
 	request.after_sequence = follow->event_count > 0 ? follow->events[follow->event_count - 1]->sequence : 0;

@@ -28,8 +28,9 @@ struct watch {
 static void open_stream(struct watch *watch)
 {
 	Saga__V1__WatchSagasRequest request = SAGA__V1__WATCH_SAGAS_REQUEST__INIT;
-	struct rpc_call call = {"/saga.v1.SagaService/WatchSagas", &request.base,
-				&saga__v1__watch_sagas_response__descriptor, 0};
+	struct rpc_call call = {.method = "/saga.v1.SagaService/WatchSagas",
+				.request = &request.base,
+				.answer_type = &saga__v1__watch_sagas_response__descriptor};
 
 	request.filter = watch->options->filter;
 	request.outcomes_only = watch->options->outcomes_only;

@@ -267,7 +267,10 @@ int session_call(struct session *session_, const char *method, const ProtobufCMe
 		 enum exit_code *ret_exit)
 {
 	char path[96];
-	struct rpc_call call = {path, request, answer_type, timeout_ms > 0 ? timeout_ms : session_->call_timeout_ms};
+	struct rpc_call call = {.method = path,
+				.request = request,
+				.answer_type = answer_type,
+				.timeout_ms = timeout_ms > 0 ? timeout_ms : session_->call_timeout_ms};
 	struct rpc_failure failure;
 	struct error err;
 

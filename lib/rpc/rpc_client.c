@@ -25,6 +25,8 @@ enum { DEFAULT_TIMEOUT_MS = 10000, ANSWER_BYTES_MAX = 16 << 20, PEM_BYTES_MAX = 
 typedef void explained_fn(void *ctx, ProtobufCMessage *answer, const struct error *err, int status,
 			  struct bytes details);
 
+enum { METADATA_MAX = 3 };
+
 struct call {
 	struct call *next;
 	struct call *previous;
@@ -38,6 +40,8 @@ struct call {
 	grpc_byte_buffer *request;
 	grpc_byte_buffer *answer;
 	grpc_metadata_array initial_metadata;
+	grpc_metadata metadata[METADATA_MAX]; /* of the request */
+	size_t metadata_count;
 	struct rpc_status status;
 };
 
@@ -76,6 +80,8 @@ static void call_free(struct call *call)
 {
 	grpc_metadata_array_destroy(&call->initial_metadata);
 	rpc_status_release(&call->status);
+	for (size_t i = 0; i < call->metadata_count; i++)
+		grpc_slice_unref(call->metadata[i].value);
 	grpc_byte_buffer_destroy(call->request);
 	grpc_byte_buffer_destroy(call->answer);
 	grpc_call_unref(call->grpc);
@@ -297,7 +303,8 @@ const char *rpc_client_target(const struct rpc_client *client)
 static void start_batch(struct call *call)
 {
 	grpc_op ops[] = {
-		rpc_client_begin_op(call->client),
+		{.op = GRPC_OP_SEND_INITIAL_METADATA,
+		 .data.send_initial_metadata = {.count = call->metadata_count, .metadata = call->metadata}},
 		{.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->request},
 		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
 		{.op = GRPC_OP_RECV_INITIAL_METADATA,
@@ -330,6 +337,13 @@ static bool enlist(struct rpc_client *client, struct call *call)
 	return !is_closing;
 }
 
+static void add_metadata(struct call *call, const char *name, const char *value)
+{
+	if (value)
+		call->metadata[call->metadata_count++] = (grpc_metadata){.key = grpc_slice_from_static_string(name),
+									 .value = grpc_slice_from_copied_string(value)};
+}
+
 static void start(struct rpc_client *client, const struct rpc_call *options, explained_fn *explained, rpc_done_fn *done,
 		  void *ctx)
 {
@@ -342,6 +356,11 @@ static void start(struct rpc_client *client, const struct rpc_call *options, exp
 	call->ctx = ctx;
 	rpc_status_init(&call->status);
 	grpc_metadata_array_init(&call->initial_metadata);
+	if (client->has_token)
+		call->metadata[call->metadata_count++] =
+			(grpc_metadata){.key = client->token.key, .value = grpc_slice_ref(client->token.value)};
+	add_metadata(call, "traceparent", options->traceparent);
+	add_metadata(call, "tracestate", options->tracestate);
 	call->request = rpc_message_pack(options->request);
 	call->grpc = rpc_client_open(client, options->method,
 				     options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS, client->queue);
@@ -358,7 +377,8 @@ static void start(struct rpc_client *client, const struct rpc_call *options, exp
 void rpc_client_start(struct rpc_client *client, const char *method, const ProtobufCMessage *request,
 		      const ProtobufCMessageDescriptor *answer_type, int64_t timeout_ms, rpc_done_fn *done, void *ctx)
 {
-	struct rpc_call options = {method, request, answer_type, timeout_ms};
+	struct rpc_call options = {
+		.method = method, .request = request, .answer_type = answer_type, .timeout_ms = timeout_ms};
 
 	start(client, &options, NULL, done, ctx);
 }
@@ -420,7 +440,8 @@ int rpc_client_call(struct rpc_client *client, const char *method, const Protobu
 		    const ProtobufCMessageDescriptor *answer_type, int64_t timeout_ms, ProtobufCMessage **ret_answer,
 		    struct error *err)
 {
-	struct rpc_call call = {method, request, answer_type, timeout_ms};
+	struct rpc_call call = {
+		.method = method, .request = request, .answer_type = answer_type, .timeout_ms = timeout_ms};
 
 	return rpc_client_call_explained(client, &call, ret_answer, NULL, err);
 }

@@ -44,7 +44,9 @@ struct rpc_call {
 	const char *method;
 	const ProtobufCMessage *request;
 	const ProtobufCMessageDescriptor *answer_type;
-	int64_t timeout_ms; /* 0: 10 s, here and below */
+	int64_t timeout_ms;      /* 0: 10 s, here and below */
+	const char *traceparent; /* W3C trace context, sent as metadata; NULL: none, as the next */
+	const char *tracestate;
 };
 
 struct rpc_failure {

@@ -229,8 +229,12 @@ static int call(const struct fixture *fixture, const char *path, const ProtobufC
 
 	assert_int_equal(rpc_client_new_secure(fixture->address, &security, &client, err), 0);
 	protobuf_c_message_init(method->input, request);
-	if (rpc_client_call_explained(client, &(struct rpc_call){path, request, method->output, REFUSAL_MS}, &answer,
-				      &failure, err) < 0)
+	if (rpc_client_call_explained(client,
+				      &(struct rpc_call){.method = path,
+							 .request = request,
+							 .answer_type = method->output,
+							 .timeout_ms = REFUSAL_MS},
+				      &answer, &failure, err) < 0)
 		status = failure.status;
 	else
 		protobuf_c_message_free_unpacked(answer, NULL);

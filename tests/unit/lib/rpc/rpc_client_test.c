@@ -156,7 +156,10 @@ static void details_name_every_field_and_when_to_come_back(void **state)
 {
 	struct fixture *fixture = *state;
 	Google__Protobuf__Duration request = GOOGLE__PROTOBUF__DURATION__INIT;
-	struct rpc_call options = {METHOD, &request.base, &google__protobuf__duration__descriptor, 5000};
+	struct rpc_call options = {.method = METHOD,
+				   .request = &request.base,
+				   .answer_type = &google__protobuf__duration__descriptor,
+				   .timeout_ms = 5000};
 	struct rpc_failure failure;
 	struct problems problems;
 	ProtobufCMessage *answer;

@@ -71,7 +71,10 @@ static int tear_down(void **state)
 static struct rpc_stream *begin(struct rpc_client *client, int64_t timeout_ms)
 {
 	Google__Protobuf__Duration request = GOOGLE__PROTOBUF__DURATION__INIT;
-	struct rpc_call call = {METHOD, &request.base, &google__protobuf__duration__descriptor, timeout_ms};
+	struct rpc_call call = {.method = METHOD,
+				.request = &request.base,
+				.answer_type = &google__protobuf__duration__descriptor,
+				.timeout_ms = timeout_ms};
 
 	return rpc_stream_new(client, &call);
 }
