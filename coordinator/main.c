@@ -29,6 +29,7 @@
 #include "lib/base/shutdown.h"
 #include "lib/options/reload.h"
 #include "lib/security/access.h"
+#include "lib/trace/span_exporter.h"
 
 enum {
 	FILES_MIN = 4096,
@@ -44,6 +45,7 @@ enum {
 struct coordinator {
 	struct settings settings;
 	struct metrics *metrics;
+	struct span_exporter *spans; /* NULL: off */
 	struct registry_client *registry;
 	struct registry_client *registry_probe; /* a short time-out, for /health alone */
 	struct store *store;
@@ -124,6 +126,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 							   .catalog = self->catalog,
 							   .ports = &self->ports,
 							   .metrics = self->metrics,
+							   .spans = self->spans,
 							   .sweep_ms = settings->sweep_ms,
 							   .registry = settings->registry_url});
 	return 0;
@@ -298,6 +301,7 @@ static void stop(struct coordinator *self)
 	admin_free(self->admin);
 	bus_free(self->bus);
 	engine_free(self->engine);
+	span_exporter_free(self->spans);
 }
 
 static void release(struct coordinator *self)
@@ -328,6 +332,10 @@ static int run(struct coordinator *self, int argc, char **argv)
 	int status = 0;
 
 	self->metrics = metrics_new();
+	self->spans = span_exporter_new(&(struct span_exporter_options){.endpoint = self->settings.otlp_endpoint,
+									.service = "saga-coordinator",
+									.instance = self->settings.instance,
+									.metrics = self->metrics});
 	make_registry_clients(self);
 	if (make_engine(self, &err)) {
 		log_error("bad_settings", "err=%s", LOG_TEXT(err.msg));

@@ -112,6 +112,13 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 			 "never",
 		 .place = &settings->watchdog_ms,
 		 .max = 60000},
+		{.flag = "otlp-endpoint",
+		 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
+		 .value_name = "URL",
+		 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without "
+			 "it none "
+			 "are made",
+		 .place = &settings->otlp_endpoint},
 		{.flag = "log-level",
 		 .environment = "LOG_LEVEL",
 		 .default_text = "info",

@@ -35,6 +35,7 @@ struct settings {
 	int64_t watchdog_ms;
 	const char *log_level;
 	const char *log_format;
+	const char *otlp_endpoint;
 };
 
 /* True: run. Otherwise *ret_status is the exit status, and all that is wrong was said on standard error. */

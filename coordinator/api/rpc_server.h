@@ -90,6 +90,8 @@ void server_call_fail(struct server_call *call, const struct status *status);
 void server_call_fail_with(struct server_call *call, const struct error *err);             /* only code and message */
 void server_call_fail_problems(struct server_call *call, const struct problems *problems); /* INVALID_ARGUMENT */
 int64_t server_call_remaining_ms(const struct server_call *call); /* until its deadline; INT64_MAX: none */
+/* The value of the first entry of that name; empty: none. It lives as long as the call. In the handler only. */
+struct bytes server_call_metadata(const struct server_call *call, const char *name);
 /* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
 void server_call_watch(struct server_call *call);
 /* Who calls, for the saga's log: the identity's name, "anonymous" where nobody has to have one. As long as the call. */

@@ -158,6 +158,19 @@ void server_call_fail_problems(struct server_call *call, const struct problems *
 						.violations = problems});
 }
 
+struct bytes server_call_metadata(const struct server_call *call, const char *name)
+{
+	const grpc_metadata_array *metadata = &call->arrival.metadata;
+
+	for (size_t i = 0; i < metadata->count; i++) {
+		const grpc_metadata *item = &metadata->metadata[i];
+
+		if (grpc_slice_str_cmp(item->key, name) == 0)
+			return (struct bytes){GRPC_SLICE_START_PTR(item->value), GRPC_SLICE_LENGTH(item->value)};
+	}
+	return (struct bytes){0};
+}
+
 int64_t server_call_remaining_ms(const struct server_call *call)
 {
 	gpr_timespec deadline = call->arrival.deadline;

@@ -11,6 +11,7 @@
 #include "coordinator/api/struct_value.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
+#include "lib/trace/trace_context.h"
 #include "saga/v1/saga_service.pb-c.h"
 
 enum { OUTSTANDING = 512, BATCH_OUTSTANDING = 16 };
@@ -256,6 +257,27 @@ static bool prepare(struct start_service *service, const Saga__V1__StartSagaRequ
 	return true;
 }
 
+/* The caller's trace context (W3C) stays with the saga as labels: any coordinator may send its commands, at any time. */
+static void keep_trace(const struct server_call *call, struct start_request *start, struct arena *arena)
+{
+	struct bytes traceparent = server_call_metadata(call, "traceparent");
+	struct bytes tracestate = server_call_metadata(call, "tracestate");
+	struct engine_label *labels;
+	struct trace_context ignored;
+
+	if (!trace_context_parse(traceparent, &ignored))
+		return;
+	labels = arena_zalloc(arena, (start->label_count + 2) * sizeof(*labels));
+	for (size_t i = 0; i < start->label_count; i++)
+		labels[i] = start->labels[i];
+	start->labels = labels;
+	take_label(start, labels, "traceparent", arena_strndup(arena, (const char *)traceparent.data, traceparent.len));
+	if (tracestate.len > 0 && tracestate.len <= TRACESTATE_BYTES_MAX &&
+	    utf8_is_valid(tracestate.data, tracestate.len))
+		take_label(start, labels, "tracestate",
+			   arena_strndup(arena, (const char *)tracestate.data, tracestate.len));
+}
+
 static struct status status_of_error(const struct error *err)
 {
 	struct status status = {.code = err->code, .message = err->msg};
@@ -299,10 +321,12 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 	struct status status;
 
 	problems_init(&problems);
-	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, arena, &input, &problems, &start, &status))
+	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, arena, &input, &problems, &start, &status)) {
+		keep_trace(call, &start, arena);
 		engine_start_saga(service->engine, &start, on_started, call);
-	else
+	} else {
 		server_call_fail(call, &status);
+	}
 	problems_release(&problems);
 	buffer_release(&input);
 }
@@ -420,6 +444,7 @@ static size_t prepare_all(struct start_service *service, const Saga__V1__BatchSt
 		problems_init(&problems);
 		if (prepare(service, request->requests[i], &arena, &input, &problems, &start, &status)) {
 			starts[count] = keep(&start, kept);
+			keep_trace(batch->call, &starts[count], kept);
 			ctxs[count++] = &batch->items[i];
 		} else {
 			set_error(&batch->items[i], &status);

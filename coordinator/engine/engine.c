@@ -220,6 +220,7 @@ struct engine *engine_new(const struct engine_options *options)
 
 	engine->ports = *options->ports;
 	engine->catalog = options->catalog;
+	engine->spans = options->spans;
 	engine->instance = xstrdup(options->instance);
 	engine->registry = xstrdup(options->registry ? options->registry : "");
 	engine->boot = engine->ports.clock.real_us(engine->ports.clock.ctx);

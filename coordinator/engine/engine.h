@@ -18,6 +18,7 @@
 #include "lib/metrics/metrics.h"
 
 struct engine;
+struct span_exporter;
 struct engine_ports; /* ports.h: store, bus, clock */
 
 struct engine_label {
@@ -90,9 +91,10 @@ struct engine_options {
 	struct catalog *catalog;
 	const struct engine_ports *ports;
 	struct metrics *metrics;
-	size_t queue_max;      /* 0: 100,000 */
-	size_t cache_max;      /* open sagas kept in memory; 0: 100,000 */
-	int64_t sweep_ms;      /* 0: 1,000 */
+	struct span_exporter *spans; /* NULL: no traces */
+	size_t queue_max;            /* 0: 100,000 */
+	size_t cache_max;            /* open sagas kept in memory; 0: 100,000 */
+	int64_t sweep_ms;            /* 0: 1,000 */
 	const char *registry;  /* the registry's address as participants see it, for ce_dataschema; NULL: left out */
 	int64_t resends_per_s; /* of one topic; 0: 2,000 */
 };

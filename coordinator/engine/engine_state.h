@@ -16,6 +16,7 @@
 #include "coordinator/engine/record.h"
 #include "coordinator/engine/report.h"
 #include "coordinator/engine/resend_limit.h"
+#include "coordinator/engine/trace.h"
 
 enum {
 	TURN_STARTS_MAX = 5000,
@@ -132,6 +133,7 @@ struct engine {
 	int64_t boot;
 	int64_t sweep_us;
 	struct engine_metrics metrics;
+	struct span_exporter *spans; /* NULL: no traces */
 	struct queue queue;
 	struct cache cache;
 	struct resend_limit resend_limit;
@@ -213,6 +215,8 @@ struct saga_facts {
 	const struct plan *plan;
 	const char *key;
 	struct bytes input;
+	const struct engine_label *labels;
+	size_t label_count;
 };
 /* Appends the commands that the effects ask for, at *outgoing_end. */
 void event_build_commands(struct engine *engine, const struct saga_facts *facts, const struct saga *saga,

@@ -257,6 +257,7 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 			.written_us = engine->ports.clock.real_us(engine->ports.clock.ctx),
 			.causation_id = causation_id,
 		};
+		trace_command(engine, facts, saga, effect, &header);
 		outgoing = arena_zalloc(&engine->arena, sizeof(*outgoing));
 		record_write_command(&header, &engine->arena, &outgoing->record);
 		outgoing->record.value = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
@@ -353,7 +354,7 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 static enum event_verdict apply_work(struct engine *engine, struct group *group, const struct work *work)
 {
 	const struct cached_saga *cached = group->cached;
-	const struct saga_facts facts = {cached->plan, cached->key, cached->input};
+	const struct saga_facts facts = {cached->plan, cached->key, cached->input, cached->labels, cached->label_count};
 	struct saga_effects effects = {0};
 	struct saga *before = group->saga;
 	struct saga_event event = {0};

@@ -170,8 +170,7 @@ struct bus_batch {
 	 * goes to the dead letters, and its offset waits for that. Must only enqueue; copies the texts. */
 	void (*reject)(struct bus_batch *batch, const struct bus_record *record, enum bus_reject reject,
 		       const char *detail);
-	/* Once, on the engine's thread (once the engine drains: on that of engine_deliver()), after the commit of
-	 * all that the records caused: then their offsets may be
+	/* Once, on the engine's thread, after the commit of all that the records caused: then their offsets may be
 	 * stored. is_committed false: the engine ends before that; the records must be read again by whoever comes next.
 	 * It comes from inside of engine_deliver() where the engine has ended. Must only enqueue and return. */
 	void (*done)(struct bus_batch *batch, bool is_committed);

@@ -20,7 +20,7 @@ static const char CE_ID[] = "ce_id";
 
 /* ---- commands ---- */
 
-enum { COMMAND_HEADERS_MAX = 17 };
+enum { COMMAND_HEADERS_MAX = 19 };
 
 static void add(struct bus_record *record, struct bus_header *headers, const char *name, struct bytes value)
 {
@@ -83,6 +83,10 @@ void record_write_command(const struct record_command *command, struct arena *ar
 	add_text(&record, headers, SAGA_ATTEMPT, arena_format(arena, "%d", command->attempt));
 	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
 	add_cloud_event(command, saga_id, arena, &record, headers);
+	if (command->traceparent)
+		add_text(&record, headers, "traceparent", command->traceparent);
+	if (command->tracestate)
+		add_text(&record, headers, "tracestate", command->tracestate);
 	record.headers = headers;
 	*ret_record = record;
 }

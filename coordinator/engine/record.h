@@ -25,8 +25,10 @@ struct record_command {
 	int32_t attempt;
 	int64_t deadline_us;
 	const char *key;
-	struct uuid record_id;     /* ce_id */
-	int64_t written_us;        /* ce_time */
+	struct uuid record_id;   /* ce_id */
+	int64_t written_us;      /* ce_time */
+	const char *traceparent; /* NULL: left out, as the next */
+	const char *tracestate;
 	struct bytes causation_id; /* ce_id of the reply that led to it; empty: none is known */
 };
 

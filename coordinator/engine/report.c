@@ -50,7 +50,9 @@ void report_note(struct engine *engine, struct group *group, const struct saga *
 
 void report_committed(struct engine *engine, const struct group *group)
 {
-	for (const struct attempt_end *end = group->ends; end; end = end->next)
+	for (const struct attempt_end *end = group->ends; end; end = end->next) {
 		metric_observe(engine->metrics.step_seconds[end->phase][end->how],
 			       (double)(end->ended_us - end->begun_us) / 1e6);
+		trace_attempt(engine, group->cached, end);
+	}
 }

@@ -187,7 +187,8 @@ static struct saga *make_saga(struct engine *engine, const struct start_request 
 static void add_new_row(struct engine *engine, struct start_item *start)
 {
 	const struct start_request *request = &start->request;
-	const struct saga_facts facts = {request->plan, request->key, request->input};
+	const struct saga_facts facts = {request->plan, request->key, request->input, request->labels,
+					 request->label_count};
 	struct turn_item *item = turn_add_item(engine);
 	struct outgoing **outgoing_end = &item->outgoing;
 	struct saga_effects effects = {0};
@@ -309,6 +310,7 @@ static void answer_new(struct engine *engine, struct turn_item *item)
 
 	cache_append_log(cached, &item->change.log[0].entry);
 	metric_add(engine->metrics.started, 1);
+	trace_saga(engine, cached, item->saga);
 	event_note_end(engine, item->saga); /* a definition without steps that send is over at once */
 	turn_send(engine, item->outgoing);
 	start_answer(engine, start, &view, false, NULL);
@@ -355,7 +357,7 @@ struct found {
 /* Our own row, made by a try whose outcome was unknown: its first command may not have been sent. */
 static void send_first_again(struct engine *engine, const struct cached_saga *cached, const struct saga *saga)
 {
-	const struct saga_facts facts = {cached->plan, cached->key, cached->input};
+	const struct saga_facts facts = {cached->plan, cached->key, cached->input, cached->labels, cached->label_count};
 	struct outgoing *outgoing = NULL;
 	struct outgoing **outgoing_end = &outgoing;
 	struct saga_effects effects = {0};

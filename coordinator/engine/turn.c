@@ -300,6 +300,7 @@ static void settle_done(struct engine *engine, struct group *group)
 	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
 	if (!saga_state_is_open(group->saga->state)) {
+		trace_saga(engine, group->cached, group->saga);
 		event_note_end(engine, group->saga);
 		get_saga_settled(engine, group->node.id);
 	}

@@ -8,6 +8,7 @@
 #include "participants/checkout/checkout_health.h"
 #include "participants/checkout/checkout_request.h"
 #include "participants/checkout/checkout_saga.h"
+#include "participants/checkout/checkout_trace.h"
 
 enum { THREADS_FOR_OTHERS = 4 };
 
@@ -121,7 +122,7 @@ static void check_key(const char *key, struct problems *problems)
 }
 
 static void checkout(struct checkout_front *front, const struct http_request *request, struct http_response *response,
-		     struct arena *arena, struct problems *problems)
+		     const struct checkout_trace *trace, struct arena *arena, struct problems *problems)
 {
 	const char *key = http_request_header(request, "Idempotency-Key");
 	struct checkout_request asked;
@@ -131,7 +132,11 @@ static void checkout(struct checkout_front *front, const struct http_request *re
 	check_key(key, problems);
 	if (checkout_request_parse(arena, http_request_body(request), &asked, problems) < 0) {
 		answer_problems(front, response, problems);
-	} else if (checkout_saga_start(front->options.coordinator, &asked, key, &saga, problems, &err) < 0) {
+		return;
+	}
+	asked.traceparent = trace->traceparent[0] ? trace->traceparent : NULL;
+	asked.tracestate = trace->tracestate;
+	if (checkout_saga_start(front->options.coordinator, &asked, key, &saga, problems, &err) < 0) {
 		if (err.code == ERR_INVALID && problems->count > 0)
 			answer_problems(front, response, problems);
 		else
@@ -145,15 +150,17 @@ static void checkout(struct checkout_front *front, const struct http_request *re
 static void handle_checkout(struct checkout_front *front, const struct http_request *request,
 			    struct http_response *response)
 {
+	const struct checkout_trace trace = checkout_trace_begin(front->options.spans, request);
 	int64_t start_us = clock_monotonic_us();
 	struct problems problems;
 	struct arena arena;
 
 	arena_init(&arena, 0);
 	problems_init(&problems);
-	checkout(front, request, response, &arena, &problems);
+	checkout(front, request, response, &trace, &arena, &problems);
 	problems_release(&problems);
 	arena_release(&arena);
+	checkout_trace_end(front->options.spans, &trace, response->status);
 	metric_observe(front->seconds, (double)(clock_monotonic_us() - start_us) / 1e6);
 }
 

@@ -15,10 +15,12 @@
 #include "lib/rpc/rpc_client.h"
 
 struct checkout_front;
+struct span_exporter;
 
 struct checkout_front_options {
 	struct rpc_client *coordinator;
 	struct metrics *metrics;
+	struct span_exporter *spans; /* NULL: no traces */
 	int64_t wait_ms;
 	int threads;             /* of the HTTP server */
 	uint16_t port;           /* for health */

@@ -30,6 +30,8 @@ struct checkout_request {
 	const char *customer_email;     /* "" without one */
 	const bool *force_payment_fail; /* NULL: not said */
 	const bool *force_inventory_fail;
+	const char *traceparent; /* of the HTTP request, not its body; NULL: none, as the next */
+	const char *tracestate;
 };
 
 /* -1: `problems` holds all that is wrong, with places as the customer wrote them: `items[2].quantity`. */

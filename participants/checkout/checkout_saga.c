@@ -109,16 +109,14 @@ static int take_start(struct checkout_saga *saga, const Saga__V1__StartSagaRespo
 	return 0;
 }
 
-static int call_start(struct rpc_client *coordinator, const Saga__V1__StartSagaRequest *request,
-		      struct checkout_saga *saga, struct problems *problems, struct error *err)
+static int call_start(struct rpc_client *coordinator, const struct rpc_call *call, struct checkout_saga *saga,
+		      struct problems *problems, struct error *err)
 {
-	struct rpc_call call = {"/saga.v1.SagaService/StartSaga", &request->base,
-				&saga__v1__start_saga_response__descriptor, START_TIMEOUT_MS};
 	struct rpc_failure failure;
 	ProtobufCMessage *answer = NULL;
 	int result;
 
-	if (rpc_client_call_explained(coordinator, &call, &answer, &failure, err) < 0) {
+	if (rpc_client_call_explained(coordinator, call, &answer, &failure, err) < 0) {
 		rpc_details_add_problems(buffer_bytes(&failure.details), problems);
 		buffer_release(&failure.details);
 		return error_prefix(err, "cannot start the checkout");
@@ -130,12 +128,12 @@ static int call_start(struct rpc_client *coordinator, const Saga__V1__StartSagaR
 
 /* A start whose answer was lost may have happened; the same key makes it harmless to ask again, and finds the saga that
  * would otherwise run unknown to the customer. A coordinator that restarts is back within about this time. */
-static int start_patiently(struct rpc_client *coordinator, const Saga__V1__StartSagaRequest *request,
-			   struct checkout_saga *saga, struct problems *problems, struct error *err)
+static int start_patiently(struct rpc_client *coordinator, const struct rpc_call *call, struct checkout_saga *saga,
+			   struct problems *problems, struct error *err)
 {
 	int64_t deadline_us = clock_monotonic_us() + START_AGAIN_FOR_MS * 1000;
 
-	while (call_start(coordinator, request, saga, problems, err) < 0) {
+	while (call_start(coordinator, call, saga, problems, err) < 0) {
 		if (err->code != ERR_UNAVAILABLE || clock_monotonic_us() >= deadline_us || shutdown_requested())
 			return -1;
 		pause_unless_stopped(PAUSE_MS);
@@ -148,6 +146,11 @@ int checkout_saga_start(struct rpc_client *coordinator, const struct checkout_re
 			struct error *err)
 {
 	Saga__V1__StartSagaRequest start = SAGA__V1__START_SAGA_REQUEST__INIT;
+	struct rpc_call call = {.method = "/saga.v1.SagaService/StartSaga",
+				.answer_type = &saga__v1__start_saga_response__descriptor,
+				.timeout_ms = START_TIMEOUT_MS,
+				.traceparent = request->traceparent,
+				.tracestate = request->tracestate};
 	struct checkout_saga saga = {0};
 	struct arena arena;
 	int result;
@@ -158,7 +161,8 @@ int checkout_saga_start(struct rpc_client *coordinator, const struct checkout_re
 	start.idempotency_key = (char *)(idempotency_key ? idempotency_key : saga.order_id);
 	start.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_JSON;
 	start.json = input_of(&arena, request, saga.order_id);
-	result = start_patiently(coordinator, &start, &saga, problems, err);
+	call.request = &start.base;
+	result = start_patiently(coordinator, &call, &saga, problems, err);
 	arena_release(&arena);
 	if (result == 0)
 		*ret_saga = saga;

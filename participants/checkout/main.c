@@ -9,6 +9,7 @@
 #include "lib/rpc/rpc_client.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
+#include "lib/trace/span_exporter.h"
 #include "participants/checkout/checkout_front.h"
 
 enum { BODY_BYTES_MAX = 256 << 10, EXIT_CONFIG = 78 };
@@ -23,6 +24,7 @@ static int64_t wait_ms;
 static int64_t threads;
 static const char *log_level;
 static const char *log_format;
+static const char *otlp_endpoint;
 static const char *environment;
 
 static const struct option options[] = {
@@ -76,6 +78,13 @@ static const struct option options[] = {
 	 .value_name = "NAME",
 	 .help = "The name that /health shows.",
 	 .place = &environment},
+	{.flag = "otlp-endpoint",
+	 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
+	 .value_name = "URL",
+	 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without it none "
+		 "are "
+		 "made.",
+	 .place = &otlp_endpoint},
 	{.flag = "log-level",
 	 .environment = "LOG_LEVEL",
 	 .default_text = "info",
@@ -135,9 +144,13 @@ static int serve(struct rpc_client *coordinator, struct certificates *certificat
 {
 	_cleanup_(metrics_freep)
 	struct metrics *metrics = metrics_new();
+	_cleanup_(span_exporter_freep)
+	struct span_exporter *spans = span_exporter_new(&(struct span_exporter_options){
+		.endpoint = otlp_endpoint, .service = program.name, .metrics = metrics});
 	struct checkout_front_options front_options = {
 		.coordinator = coordinator,
 		.metrics = metrics,
+		.spans = spans,
 		.wait_ms = wait_ms,
 		.threads = (int)threads,
 		.port = (uint16_t)http_port,

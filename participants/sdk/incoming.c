@@ -207,7 +207,10 @@ static void add_event_headers(struct kafka_record *record, const struct incoming
 		record->headers[record->header_count++] = (struct kafka_header){"causationid", *cause};
 	copy(record, "correlationid", item->record);
 	copy(record, "userid", item->record);
-	copy(record, "traceparent", item->record);
+	if (item->traceparent)
+		add(record, "traceparent", item->traceparent);
+	else
+		copy(record, "traceparent", item->record);
 	copy(record, "tracestate", item->record);
 }
 

@@ -22,6 +22,7 @@ struct incoming {
 	int tries;              /* before this one; they came through a retry topic */
 	int round;              /* 1: its counterpart of the other phase came earlier in this batch and goes first */
 
+	const char *traceparent; /* of the answer; NULL: the command's is handed on */
 	/* saga-outcome of the answer; NULL: not answered, at last because it went to a retry topic. The rest is in
 	 * entry.reply */
 	const char *outcome;

@@ -14,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "participants/sdk/command_span.h"
 #include "participants/sdk/flight.h"
 #include "participants/sdk/inbox.h"
 #include "participants/sdk/incoming.h"
@@ -438,10 +439,14 @@ static int handle_batch(struct participant *participant, struct kafka_batch *bat
 {
 	struct turn_result result;
 	int64_t begin_us = clock_monotonic_us();
+	int64_t begin_real_us = clock_real_us();
 
+	if (turn_run(&participant->turn, batch, &participant->arena, &result, err) < 0)
+		return -1;
+	command_spans_add(participant->options.spans, participant->options.service, result.items, result.count,
+			  begin_real_us, &participant->arena);
 	/* Letters first: who is told that a command is dead shall find it. */
-	if (turn_run(&participant->turn, batch, &participant->arena, &result, err) < 0 ||
-	    send_letters(participant, &result, err) < 0 || send_replies(participant, &result, err) < 0)
+	if (send_letters(participant, &result, err) < 0 || send_replies(participant, &result, err) < 0)
 		return -1;
 	kafka_batch_store_offsets(participant->consumer, batch);
 	metric_add(participant->batches, 1);

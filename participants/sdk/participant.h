@@ -67,6 +67,8 @@ struct command_batch {
  */
 typedef int command_handler_fn(void *ctx, struct command_batch *batch, struct error *err);
 
+struct span_exporter;
+
 struct command_handler {
 	const char *command_topic;
 	const char *const *reply_topics; /* NULL-terminated; their subjects' latest schemas are looked up at start */
@@ -84,6 +86,7 @@ struct participant_options {
 	struct registry_client *registry;
 	const char *registry_url; /* for ce_dataschema; NULL: relative */
 	struct metrics *metrics;
+	struct span_exporter *spans;           /* NULL: no traces */
 	const struct pg_migration *migrations; /* the service's own tables; the SDK's come first */
 	size_t migration_count;
 	const struct command_handler *handlers;

@@ -11,6 +11,7 @@
 #include "lib/options/reload.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
+#include "lib/trace/span_exporter.h"
 #include "participants/sdk/service_health.h"
 
 enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 };
@@ -31,6 +32,7 @@ struct settings {
 	const char *log_level;
 	const char *log_format;
 	int64_t tries;
+	const char *otlp_endpoint;
 };
 
 /* One connection for each HTTP thread that needs one at a time; they are kept. */
@@ -45,6 +47,7 @@ struct running {
 	struct option options[OPTIONS_MAX];
 	struct program program; /* as it was parsed, for reload.h */
 	struct metrics *metrics;
+	struct span_exporter *spans; /* NULL: off */
 	struct registry_client *registry;
 	struct participant *participant;
 	struct http_server *http;
@@ -133,6 +136,13 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .value_name = "NAME",
 		 .help = "shown by GET /health",
 		 .place = &settings->environment},
+		{.flag = "otlp-endpoint",
+		 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
+		 .value_name = "URL",
+		 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without "
+			 "it none "
+			 "are made",
+		 .place = &settings->otlp_endpoint},
 		{.flag = "log-level",
 		 .environment = "LOG_LEVEL",
 		 .default_text = "info",
@@ -387,6 +397,7 @@ static void make_participant(struct running *running)
 		.registry = running->registry,
 		.registry_url = settings->registry_url,
 		.metrics = running->metrics,
+		.spans = running->spans,
 		.migrations = service->migrations,
 		.migration_count = service->migration_count,
 		.handlers = service->handlers,
@@ -404,6 +415,7 @@ static void release(struct running *running)
 	http_server_free(running->http);
 	certificates_free(running->certificates);
 	participant_free(running->participant);
+	span_exporter_free(running->spans);
 	registry_client_free(running->registry);
 	metrics_free(running->metrics);
 	while (running->idle) {
@@ -450,6 +462,10 @@ int service_main(const struct service *service, int argc, char **argv)
 				      ? running.settings.registry_cache
 				      : NULL;
 	running.metrics = metrics_new();
+	running.spans = span_exporter_new(&(struct span_exporter_options){.endpoint = running.settings.otlp_endpoint,
+									  .service = service->name,
+									  .instance = running.settings.instance,
+									  .metrics = running.metrics});
 	registry.metrics = running.metrics;
 	registry.security = running.settings.registry_security;
 	running.registry = registry_client_new(&registry);

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -23,7 +24,7 @@ from stack.folders import Folders
 from stack.group import end_leftovers
 from stack.process import Child, Command, tail
 from stack.stack import Options, Stack, port_names
-from stack.unit import State, http_ready
+from stack.unit import State, Unit, http_ready
 
 START_S = 300
 READY_S = 60
@@ -42,6 +43,7 @@ class TestStack:
         self._killed: set[str] = set()
         self._suspended: set[str] = set()
         os.environ.setdefault("COMMAND_TRIES", "6")  # so that tests see the end of the retry topics within seconds
+        self._units: dict[str, Unit] = {}  # as they were before add_arguments()
         options = Options()
         self.stack = Stack(self.folders, options, ports.choose(port_names(options), _port_base()), self._log, restart=False)
         self.group = self.stack.group
@@ -146,6 +148,20 @@ class TestStack:
             self.start(name)
         if dead:
             raise AssertionError(f"died during this test, and nobody killed it: {trouble}")
+
+    def add_arguments(self, name: str, *arguments: str) -> None:
+        """To a program's command line, from its next start on; in place of those added before."""
+        running = self.group.units[name]
+        original = self._units.setdefault(name, running.unit)
+
+        def command() -> Command:
+            base = original.command()
+            return Command([*base.argv, *arguments], base.environment, base.user, base.stop_signal)
+
+        running.unit = replace(original, command=command)
+
+    def command_line(self, name: str) -> list[str]:
+        return list(self.group.units[name].unit.command().argv)
 
     # ---- looking -------------------------------------------------------------------------------------------------
 
