@@ -8,6 +8,7 @@
  *          threads ask for: the assignment.
  */
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -47,6 +48,10 @@ struct kafka_consumer {
 	char **topics;
 	size_t topic_count;
 	rd_kafka_t *rk;
+	size_t batches; /* given out and not freed */
+	/* The brokers were away since the member joined. When they are back, librdkafka may commit under the name that it had before,
+	 * is taken for the ghost of its own successor, and fenced for good: that is no other process. */
+	atomic_bool was_cut_off;
 	bool must_reopen; /* the position is not what it should be; the committed offsets are */
 
 	pthread_mutex_t mu;
@@ -54,6 +59,7 @@ struct kafka_consumer {
 };
 
 struct kafka_batch {
+	struct kafka_consumer *consumer;
 	size_t count;
 	rd_kafka_message_t **messages;
 	struct kafka_record *records;
@@ -82,6 +88,17 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 			 LOG_TEXT(rd_kafka_err2str(failed)));
 	keep_assignment(consumer, is_assign && !failed ? partitions : NULL);
 	log_info("kafka_rebalanced", "group=%s partitions=%d", consumer->group, is_assign ? partitions->cnt : 0);
+}
+
+/* Runs inside of poll, as the rebalance callback does. */
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+	struct kafka_consumer *consumer = opaque;
+
+	(void)rk;
+	(void)reason; /* logged by librdkafka */
+	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT)
+		atomic_store(&consumer->was_cut_off, true);
 }
 
 bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer, const char *topic)
@@ -165,6 +182,7 @@ static int open_client(struct kafka_consumer *consumer, struct error *err)
 		return -1;
 	rd_kafka_conf_set_opaque(conf, consumer);
 	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+	rd_kafka_conf_set_error_cb(conf, on_error);
 	if (kafka_client_new(RD_KAFKA_CONSUMER, conf, &consumer->rk, err) < 0)
 		return -1;
 	(void)rd_kafka_poll_set_consumer(consumer->rk); /* fails only for other kinds of clients */
@@ -235,9 +253,12 @@ int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const 
 
 /* ---- batches ---- */
 
-static struct kafka_batch *batch_new(rd_kafka_message_t **messages, size_t count)
+static struct kafka_batch *batch_new(struct kafka_consumer *consumer, rd_kafka_message_t **messages, size_t count)
 {
 	struct kafka_batch *batch = xcalloc(1, sizeof(*batch));
+
+	batch->consumer = consumer;
+	consumer->batches++;
 
 	batch->messages = messages;
 	batch->count = count;
@@ -253,6 +274,12 @@ static int note_error(struct kafka_consumer *consumer, const rd_kafka_message_t 
 	char why[256] = "";
 	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(consumer->rk, why, sizeof(why));
 
+	if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && atomic_exchange(&consumer->was_cut_off, false)) {
+		log_warn("kafka_fenced_by_itself", "group=%s member=%s, joining anew after the outage", consumer->group,
+			 consumer->member ? consumer->member : "");
+		consumer->must_reopen = true;
+		return 0;
+	}
 	if (fatal)
 		return kafka_error_set(err, fatal, "the consumer group will not have this member any more", why);
 	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
@@ -271,7 +298,7 @@ static int gather(struct kafka_consumer *consumer, rd_kafka_message_t **messages
 	int64_t deadline = clock_monotonic_us() + wait_ms * 1000;
 	size_t count = 0;
 
-	while (count < max) {
+	while (count < max && !consumer->must_reopen) {
 		int64_t left_ms = count > 0 ? 0 : (deadline - clock_monotonic_us()) / 1000;
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->rk, left_ms > 0 ? (int)left_ms : 0);
 
@@ -310,6 +337,11 @@ int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wai
 	size_t count = 0;
 
 	assert(max > 0);
+	if (consumer->must_reopen && consumer->batches > 0) { /* their records belong to the client that is to go */
+		(void)poll(NULL, 0, (int)wait_ms);
+		*ret_batch = batch_new(consumer, take_ptr(messages), 0);
+		return 0;
+	}
 	if (consumer->must_reopen && reopen(consumer, err) < 0)
 		return -1;
 	if (gather(consumer, messages, max, wait_ms, &count, err) < 0) {
@@ -317,7 +349,7 @@ int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wai
 			rd_kafka_message_destroy(messages[i]);
 		return -1;
 	}
-	*ret_batch = batch_new(messages, count);
+	*ret_batch = batch_new(consumer, messages, count);
 	messages = NULL;
 	return 0;
 }
@@ -339,6 +371,7 @@ void kafka_batch_free(struct kafka_batch *batch)
 		return;
 	for (size_t i = 0; i < batch->count; i++)
 		rd_kafka_message_destroy(batch->messages[i]);
+	batch->consumer->batches--;
 	free(batch->messages);
 	free(batch->records);
 	free(batch);
