@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
-enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0 };
+enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0, PING_MS = 1500 };
 
 struct sessions {
 	struct schema_cache *cache;
@@ -91,10 +91,12 @@ int sessions_migrate(struct sessions *sessions, int64_t wait_ms, struct error *e
 int sessions_ping(struct sessions *sessions, struct error *err)
 {
 	struct pg *pg = take_connection(sessions);
+	int64_t answer_ms = pg_set_answer_ms(pg, PING_MS);
 	int result = store_ping(pg, err);
 
 	if (result < 0 && err->is_retriable) /* the connection may have ended long ago; the next one is new */
 		result = store_ping(pg, err);
+	(void)pg_set_answer_ms(pg, answer_ms);
 	give_connection(sessions, pg);
 	return result;
 }
