@@ -74,6 +74,15 @@ class TestStack:
         self.group.kill(name)
         self._killed.add(name)
 
+    def stop_immediately(self, name: str) -> None:
+        """SIGQUIT, which Postgres takes as an immediate stop: no checkpoint, recovery at the next start. It stays away as after
+        kill()."""
+        child = self.group.units[name].child
+        assert child, f"{name} does not run"
+        child.signal(signal.SIGQUIT)
+        child.popen.wait(30)
+        self.kill(name)
+
     def stop(self, name: str) -> None:
         """SIGTERM, and waits until it is gone. It stays away until start()."""
         self.resume(name)
