@@ -14,11 +14,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import ROOT
+from conftest import BUILD
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from secure_coordinator import Authority, SecureCoordinator, call, is_let_in, until
 
-COORDINATOR = ROOT / "build" / "dev" / "bin" / "saga-coordinator"
+COORDINATOR = BUILD / "bin" / "saga-coordinator"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST_STREAM, SETTINGS, CONTINUATION = 0x1, 0x3, 0x4, 0x9
 END_STREAM, END_HEADERS = 0x1, 0x4

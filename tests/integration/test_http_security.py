@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import BUILD
 from harness import TestStack
 from secure_coordinator import Authority, free_port, new_token, run_refused, until
 
-BIN = ROOT / "build" / "dev" / "bin"
+BIN = BUILD / "bin"
 SCHEMA = json.dumps({"schema": json.dumps({"type": "record", "name": "secured", "fields": []})}).encode()
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import ROOT
+from conftest import BUILD
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from secure_coordinator import Authority, SecureCoordinator, call, is_let_in, new_token, run_refused, until
 
-BIN = ROOT / "build" / "dev" / "bin"
+BIN = BUILD / "bin"
 COORDINATOR = BIN / "saga-coordinator"
 SAGACTL = BIN / "sagactl"
 
