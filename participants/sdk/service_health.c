@@ -62,11 +62,8 @@ static void add_reason(struct buffer *out, const char *about, const char *proble
 	buffer_release(&line);
 }
 
-static void print_waiting(struct participant *participant, struct buffer *out)
+static void print_waiting(const char *waiting_for, struct buffer *out)
 {
-	char waiting_for[PROBLEM_LEN];
-
-	participant_waiting_for(participant, waiting_for, sizeof(waiting_for));
 	if (!*waiting_for)
 		return;
 	buffer_append_text(out, ",");
@@ -79,6 +76,7 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	char seen[PROBLEM_LEN];
 	char kafka[PROBLEM_LEN];
 	char registry[PROBLEM_LEN];
+	char waiting_for[PROBLEM_LEN];
 	char now[CLOCK_TEXT_LEN + 1];
 	struct buffer reasons = {0};
 	bool is_ready;
@@ -91,6 +89,9 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	add_reason(&reasons, "database", *database ? database : seen);
 	add_reason(&reasons, "kafka", kafka);
 	add_reason(&reasons, "registry", registry);
+	participant_waiting_for(health->participant, waiting_for, sizeof(waiting_for));
+	if (reasons.len == 0) /* else it says the same again */
+		add_reason(&reasons, "commands", waiting_for);
 	clock_format(clock_real_us(), now);
 	buffer_append_format(out, "{\"status\":\"%s\",\"reasons\":[%s],", reasons.len > 0 ? "degraded" : "healthy",
 			     buffer_text(&reasons));
@@ -98,7 +99,7 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	print_text(out, "service", health->service);
 	buffer_append_format(out, ",\"version\":\"%s\",\"port\":%d,", AMENDS_VERSION, health->port);
 	print_text(out, "environment", health->environment);
-	print_waiting(health->participant, out);
+	print_waiting(waiting_for, out);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",\"dependencies\":{", now);
 	print_dependency(out, "database", *database ? database : seen);
 	buffer_append_text(out, "},");

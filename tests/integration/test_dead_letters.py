@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from conftest import ROOT
 from kafka_tools import command_headers, headers_of, read_until, send
@@ -321,3 +322,21 @@ def test_dead_letters_are_durable_before_anything_is_acknowledged(shop: Shop, st
         stack.kill(service)
         stack.wait_ready(service)
         assert set(dead_letters(shop, topic, keys)) == keys
+
+
+def test_health_is_degraded_while_dead_letters_have_no_topic(shop: Shop) -> None:
+    topic, bootstrap = "shipping.cancel.command", shop.endpoints["KAFKA_BOOTSTRAP"]
+    admin, key = AdminClient({"bootstrap.servers": bootstrap}), uuid.uuid4().hex
+
+    def health() -> dict[str, object]:
+        return http("GET", f"{shop.endpoints['SHIPPING_URL']}/health")[1]
+
+    admin.delete_topics([f"{topic}.dlq"])[f"{topic}.dlq"].result(30)
+    try:
+        send(bootstrap, topic, key, b"plain text", command_headers(str(uuid.uuid4()), "ship", "compensation"))
+        wait_until(lambda: any(f"{topic}.dlq" in reason for reason in health()["reasons"]), "a reason in /health", 60)
+        assert health()["status"] == "degraded"
+    finally:
+        admin.create_topics([NewTopic(f"{topic}.dlq", 1, 1)])[f"{topic}.dlq"].result(30)
+    assert set(dead_letters(shop, topic, {key})) == {key}
+    wait_until(lambda: health()["status"] == "healthy", "shipping is healthy again", 60)
