@@ -69,6 +69,7 @@ def shop(stack: TestStack):
     from shop_client import Shop
 
     shop = Shop(stack.endpoints)
+    shop.restock("prod-1", 1_000_000)  # enough for every test: most of them buy some
     yield shop
     shop.close()
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,7 +203,8 @@ class TestStack:
         if child and child.exit_code() is None:
             child.signal(number)
             for pid in _descendants(child.pid):  # Postgres's backends are processes with sessions of their own
-                os.kill(pid, number)
+                with suppress(ProcessLookupError):  # one of them may end meanwhile
+                    os.kill(pid, number)
 
     def _log(self, line: str) -> None:
         with (self.folders.logs / "stack.log").open("a") as file:

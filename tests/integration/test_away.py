@@ -1,6 +1,6 @@
 """Broker, registry and database away (docs/outages.md): health says so, calls answer as documented, all goes on by itself.
 
-8 s each; tests/run --integration -k away --long-outages makes it 60 s.
+tests/run --integration -m outage -k away: 8 s each; with --long-outages 60 s.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from saga.v1 import saga_pb2, saga_service_pb2
 from shop_client import Shop, wait_until
 
+pytestmark = pytest.mark.outage
 STOCK = 1000
 PARTICIPANTS = ("order", "payment", "inventory")
 

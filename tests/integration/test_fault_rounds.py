@@ -23,6 +23,7 @@ from test_kill import AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_an
 
 __all__ = ["audit"]  # a fixture
 
+pytestmark = pytest.mark.outage
 SAGAS = 900
 RUNNING_AT_KILL = 500
 ENDED_AT_KILL_MAX = 250
