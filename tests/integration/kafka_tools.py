@@ -18,9 +18,17 @@ def headers_of(message: Message) -> dict[str, str]:
 
 
 def read_until(
-    bootstrap: str, topics: Iterable[str], wanted: Callable[[Message], bool], count: int = 1, deadline_s: float = 30
+    bootstrap: str,
+    topics: Iterable[str],
+    wanted: Callable[[Message], bool],
+    count: int = 1,
+    deadline_s: float = 30,
+    distinct: Callable[[Message], Any] = lambda message: (message.topic(), message.partition(), message.offset()),
 ) -> list[Message]:
-    """The first `count` wanted records of the topics, read from their beginning."""
+    """The first `count` wanted records of the topics, read from their beginning.
+
+    Delivery is at least once: of records that are alike in `distinct` only the first counts.
+    """
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"test-{uuid.uuid4()}"})
     try:
         partitions = []
@@ -29,14 +37,14 @@ def read_until(
             assert metadata.error is None, metadata.error
             partitions += [TopicPartition(topic, number, 0) for number in metadata.partitions]
         consumer.assign(partitions)
-        found: list[Message] = []
+        found: dict[Any, Message] = {}
         end = time.monotonic() + deadline_s
         while len(found) < count:
             assert time.monotonic() < end, f"found {len(found)} of {count} records in {deadline_s} s on {list(topics)}"
             message = consumer.poll(0.2)
             if message is not None and message.error() is None and wanted(message):
-                found.append(message)
-        return found
+                found.setdefault(distinct(message), message)
+        return list(found.values())
     finally:
         consumer.close()
 

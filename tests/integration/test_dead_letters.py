@@ -90,7 +90,11 @@ def bad_headers(saga: str, step: str) -> dict[str, list[tuple[str, str]]]:
 
 def dead_letters(shop: Shop, topic: str, keys: set[str]) -> dict[str, object]:
     records = read_until(
-        shop.endpoints["KAFKA_BOOTSTRAP"], [f"{topic}.dlq"], lambda record: (record.key() or b"").decode() in keys, len(keys)
+        shop.endpoints["KAFKA_BOOTSTRAP"],
+        [f"{topic}.dlq"],
+        lambda record: (record.key() or b"").decode() in keys,
+        len(keys),
+        distinct=lambda record: record.key(),
     )
     return {record.key().decode(): record for record in records}
 

@@ -22,7 +22,10 @@ def checkout_records(shop: Shop) -> tuple[dict, list]:
     topics = list(PROTOBUF_TOPICS) + list(AVRO_TOPICS)
     order = answer["orderId"].encode()
     # create, charge, reserve, refund, cancel: a command and a reply each
-    return answer, read_until(shop.endpoints["KAFKA_BOOTSTRAP"], topics, lambda record: record.key() == order, 10)
+    bootstrap = shop.endpoints["KAFKA_BOOTSTRAP"]
+    return answer, read_until(
+        bootstrap, topics, lambda record: record.key() == order, 10, distinct=lambda record: record.topic()
+    )
 
 
 def test_confluent_deserializers_read_every_message(shop: Shop) -> None:

@@ -243,8 +243,9 @@ def test_bash_completes_commands_flags_and_names(sagactl: Sagactl) -> None:
              "sagactl start che", f"sagactl definitions put {ROOT}/REA"]
     done = subprocess.run(["bash", "--norc", "-c", script, "bash", *lines], capture_output=True, text=True, timeout=60,
                           env={**os.environ, **sagactl.environment})
-    assert done.stdout.splitlines() == ["cancel", "put get list", "json jsonl", "completing completed", "checkout",
-                                        f"{ROOT}/README.md"], done.stderr
+    completed = done.stdout.splitlines()
+    assert "checkout" in completed.pop(4).split(), done.stderr  # other tests may have put definitions of such names, too
+    assert completed == ["cancel", "put get list", "json jsonl", "completing completed", f"{ROOT}/README.md"], done.stderr
 
 
 def test_completion_scripts_are_good_syntax_in_the_shells_that_are_here() -> None:
