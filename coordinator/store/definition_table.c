@@ -131,13 +131,6 @@ static int read_pins(struct bytes text, struct arena *arena, struct stored_defin
 	return 0;
 }
 
-static const char *text_at(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 int definition_table_load(void *ctx, int32_t after_id, struct arena *arena, struct stored_definition **ret_definitions,
 			  size_t *ret_count, struct error *err)
 {
@@ -154,9 +147,9 @@ int definition_table_load(void *ctx, int32_t after_id, struct arena *arena, stru
 	definitions = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*definitions));
 	for (size_t i = 0; i < pg_rows(result); i++) {
 		definitions[i].id = (int32_t)pg_get_int(result, i, 0);
-		definitions[i].name = text_at(result, i, 1, arena);
+		definitions[i].name = pg_get_text(result, i, 1, arena);
 		definitions[i].version = (int32_t)pg_get_int(result, i, 2);
-		definitions[i].source = text_at(result, i, 3, arena);
+		definitions[i].source = pg_get_text(result, i, 3, arena);
 		definitions[i].created_us = pg_get_int(result, i, 5);
 		if (read_pins(pg_get_bytes(result, i, 4), arena, &definitions[i], err) < 0)
 			return -1;

@@ -194,7 +194,7 @@ int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, str
 		    " ORDER BY s.saga_id LIMIT $6) o ON true",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
-	read_snapshot_text(row_text(result, 0, 7, arena), arena, &snapshot);
+	read_snapshot_text(pg_get_text(result, 0, 7, arena), arena, &snapshot);
 	snapshot.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*snapshot.items));
 	for (size_t i = 0; i < pg_rows(result) && !pg_is_null(result, i, 0); i++)
 		if (head_read(result, i, arena, &snapshot.items[snapshot.count++], err) < 0)

@@ -49,9 +49,9 @@ int head_read(const struct pg_result *result, size_t row, struct arena *arena, s
 		return error_prefix(err, "saga '%s'", id_text);
 	}
 	head.definition_version = (int32_t)pg_get_int(result, row, 1);
-	head.definition = row_text(result, row, 3, arena);
-	head.key = row_text(result, row, 4, arena);
-	head.idempotency_key = row_text(result, row, 5, arena);
+	head.definition = pg_get_text(result, row, 3, arena);
+	head.key = pg_get_text(result, row, 4, arena);
+	head.idempotency_key = pg_get_text(result, row, 5, arena);
 	if (!pg_is_null(result, row, 6))
 		row_labels(pg_get_bytes(result, row, 6), arena, &head.labels, &head.label_count);
 	*ret_head = head;

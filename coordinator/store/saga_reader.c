@@ -4,16 +4,6 @@
 
 #include "coordinator/store/store_state.h"
 
-char *row_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text;
-
-	if (pg_is_null(result, row, column))
-		return NULL;
-	text = pg_get_bytes(result, row, column);
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 int reader_now(void *ctx, int64_t *ret_now_us, struct error *err)
 {
 	struct store *store = ctx;
@@ -61,9 +51,9 @@ static void read_row(const struct pg_result *result, size_t at, struct arena *ar
 		.version = pg_get_int(result, at, 2),
 		.state = (enum saga_state)pg_get_int(result, at, 3),
 		.data = arena_bytes(arena, pg_get_bytes(result, at, 4)),
-		.definition_name = row_text(result, at, 5, arena),
-		.key = row_text(result, at, 6, arena),
-		.idempotency_key = row_text(result, at, 7, arena),
+		.definition_name = pg_get_text(result, at, 5, arena),
+		.key = pg_get_text(result, at, 6, arena),
+		.idempotency_key = pg_get_text(result, at, 7, arena),
 		.input = arena_bytes(arena, pg_get_bytes(result, at, 8)),
 	};
 	assert(row->state < SAGA_STATE_COUNT);
@@ -204,7 +194,7 @@ int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena 
 
 static void read_log_row(const struct pg_result *result, size_t at, struct arena *arena, struct store_log_row *row)
 {
-	const char *step_id = row_text(result, at, 4, arena);
+	const char *step_id = pg_get_text(result, at, 4, arena);
 
 	*row = (struct store_log_row){
 		.saga_id = pg_get_uuid(result, at, 0),
@@ -219,9 +209,9 @@ static void read_log_row(const struct pg_result *result, size_t at, struct arena
 						.step = -1,
 						.phase = (enum step_phase)pg_get_int(result, at, 5),
 						.attempt = (int32_t)pg_get_int(result, at, 6),
-						.milestone = row_text(result, at, 7, arena),
-						.reason = row_text(result, at, 8, arena),
-						.detail = row_text(result, at, 9, arena),
+						.milestone = pg_get_text(result, at, 7, arena),
+						.reason = pg_get_text(result, at, 8, arena),
+						.detail = pg_get_text(result, at, 9, arena),
 						.has_no_effect = pg_get_bool(result, at, 10),
 					},
 				.state = (enum saga_state)pg_get_int(result, at, 11),

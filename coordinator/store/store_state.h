@@ -36,7 +36,6 @@ int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
 int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err);
 
-char *row_text(const struct pg_result *result, size_t row, int column, struct arena *arena); /* NULL for NULL */
 void row_labels(struct bytes json, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count);
 #define LOG_COLUMNS                                                                                                    \
 	" l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason, l.detail,"          \

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
@@ -106,7 +107,8 @@ bool pg_is_null(const struct pg_result *result, size_t row, int column);
 bool pg_get_bool(const struct pg_result *result, size_t row, int column);
 int64_t pg_get_int(const struct pg_result *result, size_t row, int column); /* int2, int4, int8; timestamptz: unix µs */
 struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column); /* text, bytea, json(b) text */
-char *pg_get_text(const struct pg_result *result, size_t row, int column);         /* heap copy; NULL for SQL NULL */
+char *pg_get_text(const struct pg_result *result, size_t row, int column,
+		  struct arena *arena); /* a copy in the arena; NULL for SQL NULL */
 struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column);
 
 /*

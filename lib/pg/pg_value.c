@@ -294,11 +294,11 @@ struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column
 	}
 }
 
-char *pg_get_text(const struct pg_result *result, size_t row, int column)
+char *pg_get_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
 {
 	struct bytes value = pg_get_bytes(result, row, column);
 
-	return value.data ? xstrndup((const char *)value.data, value.len) : NULL;
+	return value.data ? arena_strndup(arena, (const char *)value.data, value.len) : NULL;
 }
 
 struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column)

@@ -25,13 +25,6 @@ const struct pg_migration stock_migrations[] = {
 };
 const size_t stock_migration_count = ARRAY_LEN(stock_migrations);
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 /* ---- reservations ---- */
 
 static void print_items(const struct reservation *reservation, struct buffer *out)
@@ -160,7 +153,7 @@ int stock_store_lock_reservations(struct pg *pg, struct reservation *reservation
 	for (size_t i = 0; i < pg_rows(result); i++) {
 		struct reservation *reservation = &reservations[pg_get_int(result, i, 0) - 1];
 
-		reservation->status = read_text(result, i, 2, arena);
+		reservation->status = pg_get_text(result, i, 2, arena);
 		reservation->is_found = true;
 		/* The tree borrows from the text, so it is copied out of the result first. */
 		if (read_items(arena_bytes(arena, pg_get_bytes(result, i, 1)), arena, reservation, err) < 0)
@@ -336,7 +329,7 @@ int stock_store_list(struct pg *pg, const char *product_id, struct arena *arena,
 	set.products = arena_zalloc(arena, (set.count + 1) * sizeof(*set.products));
 	for (size_t i = 0; i < set.count; i++)
 		set.products[i] = (struct stock){
-			.product_id = read_text(result, i, 0, arena),
+			.product_id = pg_get_text(result, i, 0, arena),
 			.available = pg_get_int(result, i, 1),
 			.reserved = pg_get_int(result, i, 2),
 			.is_found = true,

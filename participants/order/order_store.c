@@ -94,13 +94,6 @@ int order_store_insert(struct pg *pg, struct order *orders, size_t count, struct
 	return 0;
 }
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 int order_store_lock(struct pg *pg, struct order *orders, size_t count, struct arena *arena, struct error *err)
 {
 	_cleanup_(pg_array_release)
@@ -124,7 +117,7 @@ int order_store_lock(struct pg *pg, struct order *orders, size_t count, struct a
 	for (size_t i = 0; i < pg_rows(result); i++) {
 		struct order *order = &orders[pg_get_int(result, i, 0) - 1];
 
-		order->status = read_text(result, i, 1, arena);
+		order->status = pg_get_text(result, i, 1, arena);
 		order->is_found = true;
 	}
 	return 0;
@@ -169,11 +162,11 @@ int order_store_get(struct pg *pg, const char *order_id, struct arena *arena, st
 		    &param, 1, &result, err) < 0)
 		return error_prefix(err, "read order");
 	if (pg_rows(result) > 0) {
-		order.user_id = read_text(result, 0, 0, arena);
+		order.user_id = pg_get_text(result, 0, 0, arena);
 		order.total_amount_minor = pg_get_int(result, 0, 1);
-		order.currency = read_text(result, 0, 2, arena);
+		order.currency = pg_get_text(result, 0, 2, arena);
 		order.items = arena_bytes(arena, pg_get_bytes(result, 0, 3));
-		order.status = read_text(result, 0, 4, arena);
+		order.status = pg_get_text(result, 0, 4, arena);
 		order.has_saga = !pg_is_null(result, 0, 5);
 		if (order.has_saga)
 			order.saga_id = pg_get_uuid(result, 0, 5);

@@ -86,19 +86,12 @@ int payment_store_insert(struct pg *pg, struct payment *payments, size_t count, 
 	return 0;
 }
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 static void read_row(const struct pg_result *result, size_t row, struct arena *arena, struct payment *payment)
 {
-	payment->payment_id = read_text(result, row, 1, arena); /* column 0 says whose row it is */
+	payment->payment_id = pg_get_text(result, row, 1, arena); /* column 0 says whose row it is */
 	payment->amount_minor = pg_get_int(result, row, 2);
-	payment->currency = read_text(result, row, 3, arena);
-	payment->status = read_text(result, row, 4, arena);
+	payment->currency = pg_get_text(result, row, 3, arena);
+	payment->status = pg_get_text(result, row, 4, arena);
 	payment->is_found = true;
 }
 

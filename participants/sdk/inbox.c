@@ -165,26 +165,16 @@ static int insert_rows(struct pg *pg, struct inbox_row *rows, size_t count, stru
 	return 0;
 }
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text;
-
-	if (pg_is_null(result, row, column))
-		return NULL;
-	text = pg_get_bytes(result, row, column);
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 static void read_reply(const struct pg_result *result, size_t i, struct inbox_row *row, struct arena *arena)
 {
 	row->outcome = (enum inbox_outcome)pg_get_int(result, i, 3);
 	row->reply = (struct inbox_reply){
 		.outcome = row->outcome,
-		.topic = read_text(result, i, 4, arena),
-		.type = read_text(result, i, 5, arena),
+		.topic = pg_get_text(result, i, 4, arena),
+		.type = pg_get_text(result, i, 5, arena),
 		.format = pg_is_null(result, i, 6) ? 0 : (enum schema_format)pg_get_int(result, i, 6),
-		.reason = read_text(result, i, 8, arena),
-		.detail = read_text(result, i, 9, arena),
+		.reason = pg_get_text(result, i, 8, arena),
+		.detail = pg_get_text(result, i, 9, arena),
 		.has_no_effect = pg_get_bool(result, i, 10),
 	};
 	if (!pg_is_null(result, i, 7))
@@ -221,7 +211,7 @@ static int read_others(struct pg *pg, struct inbox_row *rows, size_t count, stru
 		return -1;
 	for (size_t i = 0; i < pg_rows(result); i++) {
 		struct inbox_row *row = inbox_find_row(rows, count, pg_get_uuid(result, i, 0),
-						       read_text(result, i, 1, arena), pg_get_int(result, i, 2) == 1);
+						       pg_get_text(result, i, 1, arena), pg_get_int(result, i, 2) == 1);
 
 		assert(row && !row->is_inserted);
 		read_reply(result, i, row, arena);

@@ -100,13 +100,6 @@ static void add(struct kafka_record *record, const char *name, const char *value
 	record->headers[record->header_count++] = (struct kafka_header){name, bytes_of_text(value)};
 }
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 static void add_headers(const struct outbox_relay *relay, const struct pg_result *result, size_t row,
 			const struct reply_schema *schema, struct arena *arena, struct kafka_record *record)
 {
@@ -120,21 +113,21 @@ static void add_headers(const struct outbox_relay *relay, const struct pg_result
 	add(record, "ce_id", id);
 	add(record, "ce_source", relay->options.service);
 	add(record, "ce_type", schema->message);
-	add(record, "ce_subject", read_text(result, row, COLUMN_KEY, arena));
+	add(record, "ce_subject", pg_get_text(result, row, COLUMN_KEY, arena));
 	add(record, "ce_time", time);
 	add(record, "ce_dataschema", arena_format(arena, "%s/schemas/ids/%d", registry, (int)schema->id));
 	add(record, "content-type",
 	    schema->format == SCHEMA_FORMAT_PROTOBUF ? "application/protobuf" : "application/avro");
-	add(record, "correlationid", read_text(result, row, COLUMN_CORRELATION, arena));
+	add(record, "correlationid", pg_get_text(result, row, COLUMN_CORRELATION, arena));
 	if (!pg_is_null(result, row, COLUMN_TRACE))
-		add(record, "traceparent", read_text(result, row, COLUMN_TRACE, arena));
+		add(record, "traceparent", pg_get_text(result, row, COLUMN_TRACE, arena));
 }
 
 /* -1: the fact can never be sent as it is. */
 static int make_record(const struct outbox_relay *relay, const struct pg_result *result, size_t row,
 		       struct arena *arena, struct kafka_record *ret_record, struct error *err)
 {
-	const char *topic = read_text(result, row, COLUMN_TOPIC, arena);
+	const char *topic = pg_get_text(result, row, COLUMN_TOPIC, arena);
 	const struct reply_schema *schema = find_schema(relay, topic);
 	struct kafka_record record = {.topic = topic, .has_value = true};
 	struct value value = {0};
@@ -144,7 +137,7 @@ static int make_record(const struct outbox_relay *relay, const struct pg_result 
 	if (value_parse_json(pg_get_bytes(result, row, COLUMN_VALUE), arena, &value, err) < 0 ||
 	    reply_schema_encode(schema, &value, arena, &record.value, err) < 0)
 		return -1;
-	record.key = bytes_of_text(read_text(result, row, COLUMN_KEY, arena));
+	record.key = bytes_of_text(pg_get_text(result, row, COLUMN_KEY, arena));
 	add_headers(relay, result, row, schema, arena, &record);
 	*ret_record = record;
 	return 0;

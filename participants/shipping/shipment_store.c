@@ -54,13 +54,6 @@ int shipment_store_insert(struct pg *pg, struct shipment *shipments, size_t coun
 	return 0;
 }
 
-static const char *read_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text = pg_get_bytes(result, row, column);
-
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 int shipment_store_cancel(struct pg *pg, struct shipment *shipments, size_t count, struct arena *arena,
 			  struct error *err)
 {
@@ -91,7 +84,7 @@ int shipment_store_cancel(struct pg *pg, struct shipment *shipments, size_t coun
 	for (size_t i = 0; i < pg_rows(result); i++) {
 		struct shipment *shipment = &shipments[pg_get_int(result, i, 0) - 1];
 
-		shipment->tracking_no = read_text(result, i, 1, arena);
+		shipment->tracking_no = pg_get_text(result, i, 1, arena);
 		shipment->is_found = true;
 	}
 	return 0;
@@ -110,8 +103,8 @@ int shipment_store_get(struct pg *pg, const char *order_id, struct arena *arena,
 		return error_prefix(err, "read shipment");
 	if (pg_rows(result) > 0) {
 		shipment.saga_id = pg_get_uuid(result, 0, 0);
-		shipment.tracking_no = read_text(result, 0, 1, arena);
-		shipment.status = read_text(result, 0, 2, arena);
+		shipment.tracking_no = pg_get_text(result, 0, 1, arena);
+		shipment.status = pg_get_text(result, 0, 2, arena);
 		shipment.created_us = pg_get_int(result, 0, 3);
 		shipment.is_found = true;
 	}

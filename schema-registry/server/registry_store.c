@@ -21,16 +21,6 @@ int store_ping(struct pg *pg, struct error *err)
 
 /* ---- reading results ---- */
 
-static char *get_text(const struct pg_result *result, size_t row, int column, struct arena *arena)
-{
-	struct bytes text;
-
-	if (pg_is_null(result, row, column))
-		return NULL;
-	text = pg_get_bytes(result, row, column);
-	return arena_strndup(arena, (const char *)text.data, text.len);
-}
-
 static int32_t get_int(const struct pg_result *result, size_t row, int column)
 {
 	return (int32_t)pg_get_int(result, row, column); /* only asked of int4 columns */
@@ -281,9 +271,9 @@ static int load_references(struct pg *pg, const char *context, struct stored_sch
 	for (size_t row = 0; row < schema->reference_count; row++) {
 		struct stored_reference *reference = &schema->references[row];
 
-		reference->name = get_text(result, row, 0, arena);
-		reference->subject.context = get_text(result, row, 1, arena);
-		reference->subject.name = get_text(result, row, 2, arena);
+		reference->name = pg_get_text(result, row, 0, arena);
+		reference->subject.context = pg_get_text(result, row, 1, arena);
+		reference->subject.name = pg_get_text(result, row, 2, arena);
 		reference->version = get_int(result, row, 3);
 	}
 	return 0;
@@ -311,12 +301,12 @@ int store_load_schema(struct pg *pg, const char *context, int32_t id, struct are
 	schema = arena_zalloc(arena, sizeof(*schema));
 	schema->id = id;
 	get_identity(result, 0, 0, schema->identity);
-	format = get_text(result, 0, 1, arena);
+	format = pg_get_text(result, 0, 1, arena);
 	if (!schema_format_parse(format, &schema->format))
 		return error_set(err, ERR_CORRUPT, "schema %d has the unknown format '%s'", id, format);
-	schema->text = get_text(result, 0, 2, arena);
-	schema->metadata = get_text(result, 0, 3, arena);
-	schema->rule_set = get_text(result, 0, 4, arena);
+	schema->text = pg_get_text(result, 0, 2, arena);
+	schema->metadata = pg_get_text(result, 0, 3, arena);
+	schema->rule_set = pg_get_text(result, 0, 4, arena);
 	if (pg_get_bool(result, 0, 5) && load_references(pg, context, schema, arena, err) < 0)
 		return -1;
 	*ret_schema = schema;
@@ -372,7 +362,8 @@ int store_list_subjects(struct pg *pg, const struct subject_filter *filter, stru
 		return -1;
 	subjects = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*subjects));
 	for (size_t row = 0; row < pg_rows(result); row++)
-		subjects[row] = (struct subject){get_text(result, row, 0, arena), get_text(result, row, 1, arena)};
+		subjects[row] =
+			(struct subject){pg_get_text(result, row, 0, arena), pg_get_text(result, row, 1, arena)};
 	*ret_subjects = subjects;
 	*ret_count = pg_rows(result);
 	return 0;
@@ -389,7 +380,7 @@ int store_list_contexts(struct pg *pg, struct arena *arena, const char ***ret_co
 		return -1;
 	contexts = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*contexts));
 	for (size_t row = 0; row < pg_rows(result); row++)
-		contexts[row] = get_text(result, row, 0, arena);
+		contexts[row] = pg_get_text(result, row, 0, arena);
 	*ret_contexts = contexts;
 	*ret_count = pg_rows(result);
 	return 0;
@@ -411,7 +402,7 @@ int store_list_holders(struct pg *pg, const char *context, int32_t schema_id, bo
 		return -1;
 	holders = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*holders));
 	for (size_t row = 0; row < pg_rows(result); row++) {
-		holders[row].subject = (struct subject){context, get_text(result, row, 0, arena)};
+		holders[row].subject = (struct subject){context, pg_get_text(result, row, 0, arena)};
 		holders[row].version = get_int(result, row, 1);
 	}
 	*ret_holders = holders;
@@ -456,9 +447,9 @@ int store_load_settings(struct pg *pg, struct subject subject, struct arena *are
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
 	for (size_t row = 0; row < pg_rows(result); row++) {
-		struct subject holder = {get_text(result, row, 0, arena), get_text(result, row, 1, arena)};
-		const char *level = get_text(result, row, 2, arena);
-		const char *mode = get_text(result, row, 3, arena);
+		struct subject holder = {pg_get_text(result, row, 0, arena), pg_get_text(result, row, 1, arena)};
+		const char *level = pg_get_text(result, row, 2, arena);
+		const char *mode = pg_get_text(result, row, 3, arena);
 
 		/* One row may be several of these: the subject asked for may be the context or everything. */
 		if (subject_equal(holder, subject)) {
