@@ -14,6 +14,7 @@
 #include "coordinator/api/rpc_guard.h"
 #include "coordinator/api/rpc_internal.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/base/race.h"
@@ -31,7 +32,6 @@ static void log_grpc_line(gpr_log_func_args *args)
 struct rpc_server *rpc_server_new(struct metrics *metrics)
 {
 	struct rpc_server *server = xcalloc(1, sizeof(*server));
-	pthread_condattr_t attr;
 	struct error err;
 	int rc = access_new(NULL, &server->open_access, &err);
 
@@ -44,10 +44,7 @@ struct rpc_server *rpc_server_new(struct metrics *metrics)
 	server->unknown.server = server;
 	arena_init(&server->arena, REQUEST_ARENA_BYTES_MAX);
 	pthread_mutex_init(&server->mu, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&server->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	condition_init(&server->changed);
 	return server;
 }
 
@@ -311,13 +308,12 @@ void rpc_server_open(struct rpc_server *server)
 static bool wait_until_shut(struct rpc_server *server, int64_t timeout_ms)
 {
 	int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
-	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
 	bool is_shut;
-	int rc = 0;
+	bool is_over = false;
 
 	pthread_mutex_lock(&server->mu);
-	while (!server->is_shut && rc == 0)
-		rc = pthread_cond_timedwait(&server->changed, &server->mu, &until);
+	while (!server->is_shut && !is_over)
+		is_over = !condition_wait_until(&server->changed, &server->mu, until_us);
 	is_shut = server->is_shut;
 	pthread_mutex_unlock(&server->mu);
 	return is_shut;

@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "coordinator/bus/held_batch.h"
 #include "coordinator/bus/screen.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -87,11 +87,10 @@ static int64_t now_ms(void)
 static void wait_ms(struct bus *bus, int64_t ms)
 {
 	int64_t until_us = clock_monotonic_us() + ms * 1000;
-	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
 
 	(void)pthread_mutex_lock(&bus->mu);
 	if (!atomic_load(&bus->must_stop))
-		(void)pthread_cond_timedwait(&bus->changed, &bus->mu, &until);
+		(void)condition_wait_until(&bus->changed, &bus->mu, until_us);
 	(void)pthread_mutex_unlock(&bus->mu);
 }
 
@@ -503,7 +502,6 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 {
 	_cleanup_(bus_freep)
 	struct bus *bus = xcalloc(1, sizeof(*bus));
-	pthread_condattr_t attributes;
 
 	assert(options->instance);
 	bus->kafka = kafka_options_copy(&options->kafka);
@@ -518,11 +516,8 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 	atomic_store(&bus->warned_ms, now_ms() - WARN_MS);
 	atomic_store(&bus->letter_warned_ms, now_ms() - WARN_MS);
 	(void)snprintf(bus->problem, sizeof(bus->problem), "not asked yet");
-	(void)pthread_mutex_init(&bus->mu, NULL); /* cannot fail on Linux; nor can the next four */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&bus->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&bus->mu, NULL); /* cannot fail on Linux */
+	condition_init(&bus->changed);
 	bus->metrics = (struct bus_metrics){
 		.received = metrics_counter(options->metrics, "saga_replies_received_total", NULL,
 					    "Records read from reply topics."),

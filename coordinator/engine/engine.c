@@ -11,6 +11,7 @@
 
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -216,7 +217,6 @@ bool engine_is_idle(struct engine *engine)
 struct engine *engine_new(const struct engine_options *options)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
-	pthread_condattr_t attributes;
 
 	engine->ports = *options->ports;
 	engine->catalog = options->catalog;
@@ -235,11 +235,8 @@ struct engine *engine_new(const struct engine_options *options)
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
 	engine_metrics_register(&engine->metrics, options->metrics);
-	(void)pthread_mutex_init(&engine->health_mu, NULL); /* cannot fail on Linux; nor can the next four */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&engine->drain_begins, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&engine->health_mu, NULL); /* cannot fail on Linux */
+	condition_init(&engine->drain_begins);
 	set_health(engine, false, "not asked yet");
 	return engine;
 }
@@ -266,12 +263,11 @@ static void *run_turns(void *arg)
 static bool wait_for_refresh(struct engine *engine)
 {
 	int64_t until_us = clock_monotonic_us() + CATALOG_REFRESH_MS * 1000;
-	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&engine->health_mu);
-	while (!atomic_load(&engine->is_draining) && rc == 0)
-		rc = pthread_cond_timedwait(&engine->drain_begins, &engine->health_mu, &until);
+	while (!atomic_load(&engine->is_draining) && !is_over)
+		is_over = !condition_wait_until(&engine->drain_begins, &engine->health_mu, until_us);
 	(void)pthread_mutex_unlock(&engine->health_mu);
 	return !atomic_load(&engine->is_draining);
 }

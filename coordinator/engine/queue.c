@@ -2,18 +2,14 @@
 #include "coordinator/engine/queue.h"
 
 #include <assert.h>
-#include <time.h>
+
+#include "lib/base/condition.h"
 
 void queue_init(struct queue *queue, size_t max)
 {
-	pthread_condattr_t attributes;
-
 	*queue = (struct queue){.max = max};
-	(void)pthread_mutex_init(&queue->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&queue->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&queue->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&queue->changed);
 	queue->starts_end = &queue->load.starts;
 	queue->gets_end = &queue->load.gets;
 	queue->cancels_end = &queue->load.cancels;
@@ -172,11 +168,9 @@ void queue_end(struct queue *queue, struct queue_load *ret_load)
 
 void queue_wait(struct queue *queue, int64_t until_us)
 {
-	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
-
 	(void)pthread_mutex_lock(&queue->mu);
 	if (count_all(queue) == 0) /* one wake-up too many does no harm: the caller looks again */
-		(void)pthread_cond_timedwait(&queue->changed, &queue->mu, &until);
+		(void)condition_wait_until(&queue->changed, &queue->mu, until_us);
 	(void)pthread_mutex_unlock(&queue->mu);
 }
 

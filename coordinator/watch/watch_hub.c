@@ -1,10 +1,10 @@
 /* watch_hub.c - see watch_hub.h: watchers come and go, and the thread. */
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "coordinator/watch/watch_state.h"
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -17,16 +17,12 @@ enum {
 struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog)
 {
 	struct watch_hub *hub = xcalloc(1, sizeof(*hub));
-	pthread_condattr_t attributes;
 
 	hub->port = *port;
 	hub->catalog = catalog;
 	arena_init(&hub->arena, 0);
-	(void)pthread_mutex_init(&hub->mu, NULL); /* cannot fail on Linux; nor can the next */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&hub->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&hub->mu, NULL); /* cannot fail on Linux */
+	condition_init(&hub->changed);
 	return hub;
 }
 
@@ -203,16 +199,14 @@ static void *run(void *arg)
 	while (!is_stopping) {
 		int64_t wait_ms;
 		int64_t until_us;
-		struct timespec until;
 
 		watch_hub_round(hub);
 		trim(hub);
 		wait_ms = !hub->watchers ? TRIM_MS : hub->was_away ? AWAY_MS : POLL_MS;
 		until_us = clock_monotonic_us() + wait_ms * 1000;
-		until = (struct timespec){.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
 		(void)pthread_mutex_lock(&hub->mu);
 		while (!hub->is_nudged && !hub->is_stopping)
-			if (pthread_cond_timedwait(&hub->changed, &hub->mu, &until) != 0)
+			if (!condition_wait_until(&hub->changed, &hub->mu, until_us))
 				break;
 		hub->is_nudged = false;
 		is_stopping = hub->is_stopping;

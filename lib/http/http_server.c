@@ -15,9 +15,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/http/http_request.h"
 #include "lib/http/http_tls.h"
 #include "lib/security/listen_rule.h"
@@ -327,12 +328,10 @@ static struct generation *generation_start(struct http_server *server)
 static void drain(struct generation *generation)
 {
 	struct http_server *server = generation->server;
-	struct timespec until;
+	int64_t deadline_us = clock_monotonic_us() + STOP_TIMEOUT_S * INT64_C(1000000);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_TIMEOUT_S;
 	pthread_mutex_lock(&server->mu);
-	while (generation->unanswered > 0 && pthread_cond_timedwait(&server->changed, &server->mu, &until) == 0)
+	while (generation->unanswered > 0 && condition_wait_until(&server->changed, &server->mu, deadline_us))
 		;
 	pthread_mutex_unlock(&server->mu);
 }
@@ -362,7 +361,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	server->handle = options->handle;
 	server->ctx = options->ctx;
 	pthread_mutex_init(&server->mu, NULL);
-	pthread_cond_init(&server->changed, NULL);
+	condition_init(&server->changed);
 	*ret_server = server; /* the first request may be there before we return */
 	server->current = generation_start(server);
 	if (!server->current) {

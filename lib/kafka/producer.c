@@ -10,9 +10,9 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/kafka/kafka_config.h"
 
@@ -183,13 +183,8 @@ static void *poll_loop(void *arg)
 
 static void init_sync(struct kafka_producer *producer)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_mutex_init(&producer->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&producer->progress, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&producer->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&producer->progress);
 }
 
 static void release_producer(struct kafka_producer *producer)
@@ -239,23 +234,15 @@ void kafka_producer_free(struct kafka_producer *producer)
 	release_producer(producer);
 }
 
-static struct timespec deadline_after(int64_t ms)
-{
-	int64_t us = clock_monotonic_us() + ms * 1000;
-
-	return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-}
-
 /* Until there is progress, or for a moment: progress between the caller's failed try and this wait wakes nobody. False when
  * it is too late for another try. */
 static bool wait_progress(struct kafka_producer *producer, int64_t deadline_us)
 {
-	struct timespec moment = deadline_after(PROGRESS_WAIT_MS);
-
 	if (clock_monotonic_us() >= deadline_us)
 		return false;
 	(void)pthread_mutex_lock(&producer->mu);
-	(void)pthread_cond_timedwait(&producer->progress, &producer->mu, &moment); /* the next try shows which */
+	(void)condition_wait_until(&producer->progress, &producer->mu,
+				   clock_monotonic_us() + PROGRESS_WAIT_MS * 1000); /* the next try shows which */
 	(void)pthread_mutex_unlock(&producer->mu);
 	return true;
 }
@@ -326,13 +313,13 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_record *re
 
 int kafka_flush(struct kafka_producer *producer, int64_t timeout_ms, struct error *err)
 {
-	struct timespec deadline = deadline_after(timeout_ms);
+	int64_t deadline_us = clock_monotonic_us() + timeout_ms * 1000;
 	size_t left;
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&producer->mu);
-	while (producer->in_flight > 0 && rc == 0)
-		rc = pthread_cond_timedwait(&producer->progress, &producer->mu, &deadline);
+	while (producer->in_flight > 0 && !is_over)
+		is_over = !condition_wait_until(&producer->progress, &producer->mu, deadline_us);
 	left = producer->in_flight;
 	(void)pthread_mutex_unlock(&producer->mu);
 	if (left == 0)

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/http/http_client.h"
 #include "proto/otlp.pb-c.h"
@@ -203,13 +203,12 @@ static int post(struct span_exporter *exporter, struct bytes body, struct error 
 static bool is_ending_after(struct span_exporter *exporter, int64_t ms, size_t spans)
 {
 	int64_t until_us = clock_monotonic_us() + ms * 1000;
-	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
 	bool is_ending;
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&exporter->mu);
-	while (!exporter->is_ending && rc == 0 && exporter->count < spans)
-		rc = pthread_cond_timedwait(&exporter->changed, &exporter->mu, &until);
+	while (!exporter->is_ending && !is_over && exporter->count < spans)
+		is_over = !condition_wait_until(&exporter->changed, &exporter->mu, until_us);
 	is_ending = exporter->is_ending;
 	(void)pthread_mutex_unlock(&exporter->mu);
 	return is_ending;
@@ -293,13 +292,8 @@ static char *traces_url(const char *endpoint)
 
 static void init_sync(struct span_exporter *exporter)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_mutex_init(&exporter->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&exporter->changed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&exporter->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&exporter->changed);
 }
 
 struct span_exporter *span_exporter_new(const struct span_exporter_options *options)

@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 
 struct flight {
@@ -21,13 +21,9 @@ struct flight {
 struct flight *flight_new(bool must_arrive)
 {
 	struct flight *flight = xcalloc(1, sizeof(*flight));
-	pthread_condattr_t attributes;
 
-	(void)pthread_mutex_init(&flight->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&flight->landed, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&flight->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&flight->landed);
 	flight->has_owner = true;
 	flight->must_arrive = must_arrive;
 	return flight;
@@ -81,13 +77,12 @@ void flight_confirm(struct flight *flight, const struct error *err)
 bool flight_wait(struct flight *flight, int64_t timeout_ms)
 {
 	int64_t deadline_us = clock_monotonic_us() + timeout_ms * 1000;
-	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
 	bool has_landed;
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&flight->mu);
-	while (flight->under_way > 0 && rc == 0)
-		rc = pthread_cond_timedwait(&flight->landed, &flight->mu, &deadline);
+	while (flight->under_way > 0 && !is_over)
+		is_over = !condition_wait_until(&flight->landed, &flight->mu, deadline_us);
 	has_landed = flight->under_way == 0;
 	(void)pthread_mutex_unlock(&flight->mu);
 	return has_landed;

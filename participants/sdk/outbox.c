@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "lib/base/uuid.h"
 #include "participants/sdk/flight.h"
@@ -76,12 +76,11 @@ struct outbox_relay {
 static void wait_ms(struct outbox_relay *relay, int64_t ms)
 {
 	int64_t deadline_us = clock_monotonic_us() + ms * 1000;
-	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&relay->mu);
-	while (!atomic_load(&relay->is_stopping) && rc == 0)
-		rc = pthread_cond_timedwait(&relay->stopped, &relay->mu, &deadline);
+	while (!atomic_load(&relay->is_stopping) && !is_over)
+		is_over = !condition_wait_until(&relay->stopped, &relay->mu, deadline_us);
 	(void)pthread_mutex_unlock(&relay->mu);
 }
 
@@ -251,13 +250,8 @@ static void *run(void *arg)
 
 static void init_sync(struct outbox_relay *relay)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_mutex_init(&relay->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&relay->stopped, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&relay->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&relay->stopped);
 }
 
 static void release(struct outbox_relay *relay)

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "participants/sdk/command_span.h"
 #include "participants/sdk/flight.h"
@@ -102,25 +102,19 @@ static bool wait_or_stop(void *ctx, int64_t ms)
 {
 	struct participant *participant = ctx;
 	int64_t deadline_us = clock_monotonic_us() + ms * 1000;
-	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&participant->mu);
-	while (!atomic_load(&participant->is_stopping) && rc == 0)
-		rc = pthread_cond_timedwait(&participant->stopped, &participant->mu, &deadline);
+	while (!atomic_load(&participant->is_stopping) && !is_over)
+		is_over = !condition_wait_until(&participant->stopped, &participant->mu, deadline_us);
 	(void)pthread_mutex_unlock(&participant->mu);
 	return atomic_load(&participant->is_stopping);
 }
 
 static void init_sync(struct participant *participant)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_mutex_init(&participant->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&participant->stopped, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&participant->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&participant->stopped);
 }
 
 struct participant *participant_new(const struct participant_options *options)

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "lib/base/log.h"
 #include "participants/sdk/flight.h"
 
@@ -33,12 +33,11 @@ struct retry_relay {
 /* True when it is to stop. */
 static bool wait_until(struct retry_relay *relay, int64_t deadline_us)
 {
-	struct timespec deadline = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
-	int rc = 0;
+	bool is_over = false;
 
 	(void)pthread_mutex_lock(&relay->mu);
-	while (!atomic_load(&relay->is_stopping) && rc == 0)
-		rc = pthread_cond_timedwait(&relay->stopped, &relay->mu, &deadline);
+	while (!atomic_load(&relay->is_stopping) && !is_over)
+		is_over = !condition_wait_until(&relay->stopped, &relay->mu, deadline_us);
 	(void)pthread_mutex_unlock(&relay->mu);
 	return atomic_load(&relay->is_stopping);
 }
@@ -197,13 +196,8 @@ static int open_consumer(struct retry_relay *relay, struct error *err)
 
 static void init_sync(struct retry_relay *relay)
 {
-	pthread_condattr_t attributes;
-
-	(void)pthread_mutex_init(&relay->mu, NULL); /* default attributes cannot fail on Linux; nor can these */
-	(void)pthread_condattr_init(&attributes);
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&relay->stopped, &attributes);
-	(void)pthread_condattr_destroy(&attributes);
+	(void)pthread_mutex_init(&relay->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&relay->stopped);
 }
 
 int retry_relay_start(const struct retry_relay_options *options, struct retry_relay **ret_relay, struct error *err)
