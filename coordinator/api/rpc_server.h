@@ -94,7 +94,8 @@ int64_t server_call_remaining_ms(const struct server_call *call); /* until its d
 struct bytes server_call_metadata(const struct server_call *call, const char *name);
 /* For calls that wait long: what gRPC holds for the call ends as soon as the client is gone. In the handler only. */
 void server_call_watch(struct server_call *call);
-/* Who calls, for the saga's log: the identity's name, "anonymous" where nobody has to have one. As long as the call. */
+/* Who calls, for what is recorded about a change: the identity's name, "anonymous" where nobody has to have one. Legal
+ * text; as long as the call. */
 const char *server_call_caller(const struct server_call *call);
 
 /* ---- streams ---- */

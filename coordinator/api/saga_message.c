@@ -116,6 +116,7 @@ static Saga__V1__SagaEvent *make_event(const char *step_id, const struct saga_lo
 	message->milestone = make_text(entry->milestone, arena);
 	message->reason = make_text(event->reason, arena);
 	message->detail = make_text(event->detail, arena);
+	message->actor = make_text(event->actor, arena);
 	if (step_id) {
 		message->step_id = (char *)step_id;
 		message->phase = (Saga__V1__StepPhase)(event->phase + 1);

@@ -191,7 +191,10 @@ static void cancel_saga(void *ctx, struct server_call *call, const ProtobufCMess
 	} else {
 		cancel = xmalloc(sizeof(*cancel));
 		*cancel = (struct cancel_call){.call = call, .saga_id = id};
-		engine_cancel_saga(service->engine, id, request->reason, on_cancelled, cancel);
+		engine_cancel_saga(
+			service->engine, id,
+			&(struct engine_caller){.actor = server_call_caller(call), .reason = request->reason},
+			on_cancelled, cancel);
 	}
 	problems_release(&problems);
 }

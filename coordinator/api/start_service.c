@@ -323,6 +323,7 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 	problems_init(&problems);
 	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, arena, &input, &problems, &start, &status)) {
 		keep_trace(call, &start, arena);
+		start.actor = server_call_caller(call);
 		engine_start_saga(service->engine, &start, on_started, call);
 	} else {
 		server_call_fail(call, &status);
@@ -445,6 +446,7 @@ static size_t prepare_all(struct start_service *service, const Saga__V1__BatchSt
 		if (prepare(service, request->requests[i], &arena, &input, &problems, &start, &status)) {
 			starts[count] = keep(&start, kept);
 			keep_trace(batch->call, &starts[count], kept);
+			starts[count].actor = server_call_caller(batch->call);
 			ctxs[count++] = &batch->items[i];
 		} else {
 			set_error(&batch->items[i], &status);

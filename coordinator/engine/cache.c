@@ -161,12 +161,12 @@ struct packed_head {
 	uint8_t phase;
 	uint8_t state;
 	uint8_t has_no_effect;
-	uint16_t text_lens[3]; /* milestone, reason, detail; TEXT_NONE: NULL */
+	uint16_t text_lens[4]; /* milestone, reason, detail, actor; TEXT_NONE: NULL */
 };
 
 void cache_append_log(struct cached_saga *cached, const struct saga_log_entry *entry)
 {
-	const char *texts[3] = {entry->milestone, entry->event.reason, entry->event.detail};
+	const char *texts[] = {entry->milestone, entry->event.reason, entry->event.detail, entry->event.actor};
 	struct packed_head head = {
 		.sequence = entry->sequence,
 		.time_us = entry->event.time_us,
@@ -178,6 +178,7 @@ void cache_append_log(struct cached_saga *cached, const struct saga_log_entry *e
 		.has_no_effect = entry->event.has_no_effect,
 	};
 
+	static_assert(ARRAY_LEN(texts) == ARRAY_LEN(head.text_lens), "each text has its length");
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		size_t len = texts[i] ? strlen(texts[i]) : TEXT_NONE;
 
@@ -225,6 +226,7 @@ size_t cache_read_log(const struct cached_saga *cached, struct arena *arena, con
 		log[i].milestone = read_text(cached, &place, head.text_lens[0], arena);
 		log[i].event.reason = read_text(cached, &place, head.text_lens[1], arena);
 		log[i].event.detail = read_text(cached, &place, head.text_lens[2], arena);
+		log[i].event.actor = read_text(cached, &place, head.text_lens[3], arena);
 		log[i].event.milestone = log[i].milestone;
 	}
 	assert(place == cached->log.len);

@@ -22,7 +22,9 @@ struct cancel_item {
 	char why[240];
 	bool is_failed;
 	struct error err;
-	char reason[];
+	const char *reason; /* in `texts`, as the next */
+	const char *actor;  /* NULL: not told */
+	char texts[];
 };
 static_assert(offsetof(struct cancel_item, link) == 0, "the queue's link is the item");
 
@@ -32,16 +34,20 @@ static struct cancel_item *item_of(const struct work *work)
 	return (struct cancel_item *)((char *)work - offsetof(struct cancel_item, work));
 }
 
-struct cancel_link *cancel_item_new(struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx)
+struct cancel_link *cancel_item_new(struct uuid saga_id, const struct engine_caller *caller, cancel_done_fn *done,
+				    void *ctx)
 {
-	size_t size = strlen(reason) + 1;
-	struct cancel_item *item = xcalloc(1, sizeof(*item) + size);
+	size_t reason_size = strlen(caller->reason) + 1;
+	size_t actor_size = caller->actor ? strlen(caller->actor) + 1 : 0;
+	struct cancel_item *item = xcalloc(1, sizeof(*item) + reason_size + actor_size);
 
 	item->work.kind = WORK_CANCEL;
 	item->work.saga_id = saga_id;
 	item->done = done;
 	item->ctx = ctx;
-	memcpy(item->reason, reason, size);
+	item->reason = memcpy(item->texts, caller->reason, reason_size);
+	if (caller->actor)
+		item->actor = memcpy(item->texts + reason_size, caller->actor, actor_size);
 	return &item->link;
 }
 
@@ -57,7 +63,11 @@ void cancel_take(struct engine *engine, struct cancel_link *link)
 
 struct saga_event cancel_event(const struct work *work)
 {
-	return saga_cancel_event(0, item_of(work)->reason);
+	const struct cancel_item *item = item_of(work);
+	struct saga_event event = saga_cancel_event(0, item->reason);
+
+	event.actor = item->actor;
+	return event;
 }
 
 void cancel_note(const struct work *work, enum saga_verdict verdict, const char *why)

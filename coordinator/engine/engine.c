@@ -160,9 +160,10 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 	}
 }
 
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx)
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
+			cancel_done_fn *done, void *ctx)
 {
-	struct cancel_link *item = cancel_item_new(saga_id, reason, done, ctx);
+	struct cancel_link *item = cancel_item_new(saga_id, caller, done, ctx);
 	enum queue_answer answer;
 	struct error err;
 

@@ -55,8 +55,9 @@ struct start_request {
 	struct bytes input; /* canonical */
 	const struct engine_label *labels;
 	size_t label_count;
-	int64_t start_us; /* by the database's clock; 0, or what is past when the start is applied: at once */
-	int64_t delay_us; /* where start_us is 0: so long after that */
+	const char *actor; /* who asks, for the saga's log; NULL: not told */
+	int64_t start_us;  /* by the database's clock; 0, or what is past when the start is applied: at once */
+	int64_t delay_us;  /* where start_us is 0: so long after that */
 };
 
 /* `view` is NULL exactly when `err` is not. already_existed: an earlier start with the same key and content.
@@ -82,9 +83,14 @@ struct cancel_answer {
 	const struct error *err;      /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT */
 };
 typedef void cancel_done_fn(void *ctx, const struct cancel_answer *answer);
-/* Asks the saga to turn back; `reason` is for its log, and copied. Answers after the commit. */
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done,
-			void *ctx);
+/* Whose will it is that a saga changes, and why: for its log. */
+struct engine_caller {
+	const char *actor; /* NULL: not told */
+	const char *reason;
+};
+/* Asks the saga to turn back; `caller` is copied. Answers after the commit. */
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
+			cancel_done_fn *done, void *ctx);
 
 struct engine_options {
 	const char *instance; /* stable name of this coordinator */

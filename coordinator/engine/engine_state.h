@@ -234,7 +234,8 @@ void start_answer(struct engine *engine, struct start_item *item, const struct s
 		  const struct error *err); /* and frees the item with its twins */
 
 /* ---- cancel.c ---- */
-struct cancel_link *cancel_item_new(struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx);
+struct cancel_link *cancel_item_new(struct uuid saga_id, const struct engine_caller *caller, cancel_done_fn *done,
+				    void *ctx);
 void cancel_item_free(struct cancel_link *link); /* never taken */
 void cancel_take(struct engine *engine, struct cancel_link *link);
 struct saga_event cancel_event(const struct work *work); /* without its time */

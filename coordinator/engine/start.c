@@ -33,6 +33,7 @@ struct start_item *start_item_new(const struct start_request *request, start_don
 	char *place;
 
 	size += strlen(request->idempotency_key) + strlen(request->key) + 2 + request->input.len;
+	size += request->actor ? strlen(request->actor) + 1 : 0;
 	for (size_t i = 0; i < request->label_count; i++)
 		size += strlen(request->labels[i].name) + strlen(request->labels[i].value) + 2;
 	item = xcalloc(1, size);
@@ -41,6 +42,7 @@ struct start_item *start_item_new(const struct start_request *request, start_don
 	item->request = *request;
 	item->request.idempotency_key = put_text(&place, request->idempotency_key);
 	item->request.key = put_text(&place, request->key);
+	item->request.actor = request->actor ? put_text(&place, request->actor) : NULL;
 	for (size_t i = 0; i < request->label_count; i++) {
 		labels[i].name = put_text(&place, request->labels[i].name);
 		labels[i].value = put_text(&place, request->labels[i].value);
@@ -179,9 +181,14 @@ static struct saga *make_saga(struct engine *engine, const struct start_request 
 	int64_t now_us = engine_database_us(engine);
 	int64_t start_us = request->start_us ? request->start_us : now_us + request->delay_us;
 
+	struct saga *saga;
+
 	if (start_us > now_us)
-		return saga_schedule(definition, request->saga_id, now_us, start_us, &engine->arena, ret_event);
-	return saga_start(definition, request->saga_id, now_us, &engine->arena, ret_event, ret_effects);
+		saga = saga_schedule(definition, request->saga_id, now_us, start_us, &engine->arena, ret_event);
+	else
+		saga = saga_start(definition, request->saga_id, now_us, &engine->arena, ret_event, ret_effects);
+	ret_event->actor = request->actor;
+	return saga;
 }
 
 static void add_new_row(struct engine *engine, struct start_item *start)

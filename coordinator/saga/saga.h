@@ -99,6 +99,7 @@ struct saga_event {
 	const char *milestone; /* replies: PAYMENT_CHARGED; NULL: none */
 	const char *reason;
 	const char *detail;
+	const char *actor; /* who asked for it; NULL: nobody did. The core has no use for it, the log shows it */
 	bool has_no_effect;
 	struct bytes reply; /* SUCCEEDED of a forward command whose reply later commands need; else empty */
 };

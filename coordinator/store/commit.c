@@ -20,7 +20,7 @@ static const char COMMIT_SQL[] =
 	"  milestone, version, data, due_at, created_at, updated_at, ended_at, is_open, sent_by, sent_boot)"
 	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
 	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
-	"  c.ended_at IS NULL, $38, $39"
+	"  c.ended_at IS NULL, $39, $40"
 	" FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],"
 	"  $8::smallint[], $9::text[], $10::bigint[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],"
 	"  $14::timestamptz[], $15::timestamptz[])"
@@ -30,7 +30,7 @@ static const char COMMIT_SQL[] =
 	"), changed AS ("
 	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
 	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
-	"  sent_by = $38, sent_boot = $39"
+	"  sent_by = $39, sent_boot = $40"
 	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
 	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])"
 	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at)"
@@ -44,12 +44,12 @@ static const char COMMIT_SQL[] =
 	"  array_agg(state) FROM done HAVING count(*) > 0"
 	"), logged AS ("
 	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
-	"  has_no_effect, reply, state)"
+	"  has_no_effect, reply, state, actor)"
 	" SELECT l.* FROM unnest($25::uuid[], $26::bigint[], $27::timestamptz[], $28::smallint[], $29::text[],"
 	"  $30::smallint[], $31::int[], $32::text[], $33::text[], $34::text[], $35::boolean[], $36::bytea[],"
-	"  $37::smallint[])"
+	"  $37::smallint[], $38::text[])"
 	"  AS l(saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail, has_no_effect, reply,"
-	"   state)"
+	"   state, actor)"
 	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
 	") SELECT saga_id FROM done";
 
@@ -92,6 +92,7 @@ enum column {
 	LOG_HAS_NO_EFFECT,
 	LOG_REPLY,
 	LOG_STATE,
+	LOG_ACTOR,
 	COLUMN_COUNT
 };
 static_assert((int)COLUMN_COUNT == (int)COMMIT_ARRAY_COUNT, "store_state.h makes room for them");
@@ -134,6 +135,7 @@ static const enum pg_array_type column_types[COLUMN_COUNT] = {
 	[LOG_HAS_NO_EFFECT] = PG_ARRAY_BOOL,
 	[LOG_REPLY] = PG_ARRAY_BYTEA,
 	[LOG_STATE] = PG_ARRAY_INT2,
+	[LOG_ACTOR] = PG_ARRAY_TEXT,
 };
 
 void commit_init(struct store *store)
@@ -243,6 +245,7 @@ static void add_log(struct store *store, const struct store_log_row *row)
 	else
 		pg_array_add_null(&arrays[LOG_REPLY]);
 	pg_array_add_int(&arrays[LOG_STATE], row->entry.state);
+	add_text(&arrays[LOG_ACTOR], event->actor);
 }
 
 static void fill_arrays(struct store *store, const struct store_commit *commit)

@@ -92,8 +92,10 @@ static const char VIEWS[] =
 	"	s.ended_at"
 	" FROM saga s JOIN definition d ON d.id = s.definition_id;";
 
-/* Made anew whenever there are new words for events: it says what is in the table, so there is nothing to carry over. */
+/* Made anew whenever there are new words for events or columns: it says what is in the table, so there is nothing to carry
+ * over, and one text serves all of these migrations. It adds the columns that the first tables did not have. */
 static const char EVENTS_VIEW[] =
+	"ALTER TABLE saga_log ADD COLUMN IF NOT EXISTS actor text;" /* whose call it was; NULL: no call's */
 	"CREATE OR REPLACE VIEW saga_events AS SELECT"
 	"	saga_id,"
 	"	sequence,"
@@ -111,7 +113,8 @@ static const char EVENTS_VIEW[] =
 	"	(ARRAY["
 #define SAGA_STATE(name, flags, meaning) "'" #name "', "
 #include "coordinator/saga/saga_states.def"
-	"	NULL])[state + 1] AS state"
+	"	NULL])[state + 1] AS state,"
+	"	actor"
 	" FROM saga_log;";
 /* clang-format on */
 
@@ -144,6 +147,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0002_views", VIEWS},
 	{"0003_events_scheduled_cancelled", EVENTS_VIEW},
 	{"0004_feed", FEED},
+	{"0005_events_actor", EVENTS_VIEW},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -213,6 +213,7 @@ static void read_log_row(const struct pg_result *result, size_t at, struct arena
 						.reason = pg_get_text(result, at, 8, arena),
 						.detail = pg_get_text(result, at, 9, arena),
 						.has_no_effect = pg_get_bool(result, at, 10),
+						.actor = pg_get_text(result, at, 12, arena),
 					},
 				.state = (enum saga_state)pg_get_int(result, at, 11),
 			},

@@ -5,7 +5,7 @@
 #include "coordinator/store/store.h"
 #include "lib/pg/pg.h"
 
-enum { COMMIT_ARRAY_COUNT = 37 };
+enum { COMMIT_ARRAY_COUNT = 38 };
 
 struct store {
 	char *conninfo;
@@ -39,7 +39,7 @@ int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct er
 void row_labels(struct bytes json, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count);
 #define LOG_COLUMNS                                                                                                    \
 	" l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason, l.detail,"          \
-	" l.has_no_effect, l.state "
+	" l.has_no_effect, l.state, l.actor "
 /* Of a result whose first columns are LOG_COLUMNS. */
 void row_log(const struct pg_result *result, struct arena *arena, struct store_log_row **ret_rows, size_t *ret_count);
 

@@ -2,6 +2,7 @@
 #include "tests/unit/coordinator/api/fake_backend.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdatomic.h>
 
 #include "lib/base/memory.h"
@@ -33,6 +34,7 @@ struct engine {
 static atomic_bool is_plan_ready = true;
 static atomic_int held_count;
 static _Atomic int64_t last_wait_ms;
+static char last_actor[64]; /* written by the server's thread before the answer, read by the test after it */
 static struct engine *the_engine;
 
 static const struct step_definition STEPS[] = {{.id = "create-order"}, {.id = "charge-payment"}};
@@ -158,7 +160,7 @@ static void answer(struct waiting *waiting)
 			    .milestone = "STARTED",
 			    .step_count = 2,
 			    .steps = steps};
-	struct saga_log_entry log = {.sequence = 1, .event = {.step = -1}, .state = SAGA_STATE_RUNNING};
+	struct saga_log_entry log = {.sequence = 1, .event = {.step = -1, .actor = "ann"}, .state = SAGA_STATE_RUNNING};
 	struct saga_view view = {.plan = &PLAN,
 				 .saga = &saga,
 				 .key = waiting->key ? waiting->key : "order-1",
@@ -262,6 +264,7 @@ void engine_start_saga(struct engine *engine, const struct start_request *reques
 {
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
 
+	(void)snprintf(last_actor, sizeof(last_actor), "%s", request->actor);
 	*waiting = (struct waiting){.id = request->has_saga_id ? request->saga_id : uuid_v7_new(),
 				    .start_done = done,
 				    .ctx = ctx,
@@ -278,10 +281,13 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 }
 
 /* The reason says what the answer shall be. */
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const char *reason, cancel_done_fn *done, void *ctx)
+void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
+			cancel_done_fn *done, void *ctx)
 {
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
+	const char *reason = caller->reason;
 
+	(void)snprintf(last_actor, sizeof(last_actor), "%s", caller->actor);
 	*waiting = (struct waiting){.id = saga_id, .cancel_done = done, .ctx = ctx};
 	if (strcmp(reason, "again") == 0)
 		waiting->verdict = SAGA_VERDICT_IGNORED;
@@ -314,6 +320,11 @@ void fake_backend_set_ready(bool is_ready)
 int fake_backend_waiting(void)
 {
 	return atomic_load(&held_count);
+}
+
+const char *fake_backend_last_actor(void)
+{
+	return last_actor;
 }
 
 int64_t fake_backend_last_wait(void)

@@ -12,8 +12,9 @@
 struct engine *fake_backend_start(void);
 void fake_backend_stop(struct engine *engine);
 void fake_backend_set_ready(bool is_ready);
-int fake_backend_waiting(void);       /* GetSaga calls held */
-void fake_backend_release(void);      /* answers them */
-int64_t fake_backend_last_wait(void); /* wait_ms of the last GetSaga */
+int fake_backend_waiting(void);            /* GetSaga calls held */
+void fake_backend_release(void);           /* answers them */
+int64_t fake_backend_last_wait(void);      /* wait_ms of the last GetSaga */
+const char *fake_backend_last_actor(void); /* of the last start or cancel */
 
 #endif

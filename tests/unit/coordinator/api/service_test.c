@@ -139,6 +139,7 @@ static void starts_a_saga_from_json(void **state)
 	assert_int_equal(response->saga->state, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
 	assert_int_equal(response->saga->n_steps, 2);
 	assert_int_equal(response->saga->create_time->nanos, 123456000);
+	assert_string_equal(fake_backend_last_actor(), "anonymous");
 	saga__v1__start_saga_response__free_unpacked(response, NULL);
 }
 
@@ -246,6 +247,7 @@ static void shows_history_and_input_of_a_saga(void **state)
 	assert_string_equal(response->saga->saga_id, request.saga_id);
 	assert_int_equal(response->saga->n_events, 1);
 	assert_string_equal(response->saga->events[0]->event, "started");
+	assert_string_equal(response->saga->events[0]->actor, "ann");
 	assert_string_equal(response->saga->input->fields[0]->value->string_value, "order-1");
 	saga__v1__get_saga_response__free_unpacked(response, NULL);
 }
@@ -267,6 +269,7 @@ static void cancels_a_saga_and_says_whether_it_had_turned_back_before(void **sta
 	assert_non_null(response);
 	assert_string_equal(response->saga->saga_id, "01890a5d-ac96-774b-bcce-b302099a8057");
 	assert_false(response->already_turned_back);
+	assert_string_equal(fake_backend_last_actor(), "anonymous");
 	saga__v1__cancel_saga_response__free_unpacked(response, NULL);
 	response = cancel_saga(*state, "again");
 	assert_non_null(response);

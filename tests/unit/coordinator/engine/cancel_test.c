@@ -9,6 +9,8 @@
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
+static const struct engine_caller BOB = {.actor = "bob", .reason = "changed my mind"};
+
 struct cancelled {
 	int calls;
 	bool has_view;
@@ -73,7 +75,7 @@ static struct cancelled cancel(struct fixture *f)
 {
 	struct cancelled cancelled = {0};
 
-	engine_cancel_saga(f->engine, f->id, "changed my mind", cancel_done, &cancelled);
+	engine_cancel_saga(f->engine, f->id, &BOB, cancel_done, &cancelled);
 	fake_turns(f->engine);
 	assert_int_equal(cancelled.calls, 1);
 	return cancelled;
@@ -100,6 +102,29 @@ static void a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log(void **unus
 	reply(&f, "succeeded");
 	reply(&f, "succeeded");
 	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATED);
+	end(&f);
+}
+
+static void the_log_names_whose_call_it_was_from_memory_and_from_the_table(void **unused)
+{
+	struct fixture f = begin();
+	struct engine *other = fake_engine_new(f.world, "two");
+	struct fake_answer answers[2] = {0};
+
+	(void)unused;
+	reply(&f, "succeeded");
+	(void)cancel(&f);
+	reply(&f, "succeeded");
+	reply(&f, "succeeded");
+	engine_get_saga(f.engine, f.id, 10000, fake_get_done, &answers[0]);
+	fake_turns(f.engine);
+	assert_int_equal(f.world->log_loads, 0);
+	engine_get_saga(other, f.id, 0, fake_get_done, &answers[1]);
+	fake_turns(other);
+	assert_int_equal(f.world->log_loads, 1);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(answers[i].actors, "ann - bob - -");
+	engine_free(other);
 	end(&f);
 }
 
@@ -194,11 +219,11 @@ static void a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_end
 	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
 	f.world->is_store_away = false;
 	cancelled = (struct cancelled){0};
-	engine_cancel_saga(f.engine, f.id, "late", cancel_done, &cancelled);
+	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
 	engine_drain(f.engine, 0);
 	assert_int_equal(cancelled.calls, 1);
 	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
-	engine_cancel_saga(f.engine, f.id, "too late", cancel_done, &cancelled);
+	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
 	assert_int_equal(cancelled.calls, 2);
 	end(&f);
 }
@@ -226,7 +251,7 @@ static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(vo
 	reply(&f, "succeeded");
 	reply(&f, "succeeded");
 	f.world->refused_detail = "bad";
-	engine_cancel_saga(f.engine, f.id, "changed my mind", cancel_done, &cancelled);
+	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
 	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", "bad");
 	fake_turns(f.engine);
 	assert_int_equal(cancelled.calls, 1);
@@ -355,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log),
+		cmocka_unit_test(the_log_names_whose_call_it_was_from_memory_and_from_the_table),
 		cmocka_unit_test(a_second_cancel_changes_nothing),
 		cmocka_unit_test(a_cancel_after_the_pivot_began_is_refused_with_the_reason),
 		cmocka_unit_test(a_cancel_is_decided_on_what_another_instance_committed),

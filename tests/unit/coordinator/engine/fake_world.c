@@ -192,6 +192,7 @@ static bool apply_change(struct fake_world *world, const struct store_commit *co
 		log->entry.event.milestone = keep_text(world, log->entry.event.milestone);
 		log->entry.event.reason = keep_text(world, log->entry.event.reason);
 		log->entry.event.detail = keep_text(world, log->entry.event.detail);
+		log->entry.event.actor = keep_text(world, log->entry.event.actor);
 		log->entry.event.reply = (struct bytes){0};
 		log->entry.milestone = keep_text(world, log->entry.milestone);
 		log->entry.event.step = -1;
@@ -603,8 +604,15 @@ static void keep_answer(struct fake_answer *answer, const struct saga_view *view
 	answer->version = view->saga->version;
 	answer->state = view->saga->state;
 	answer->log_count = view->log_count;
-	for (size_t i = 0; i < view->log_count; i++)
+	answer->actors[0] = 0;
+	for (size_t i = 0; i < view->log_count; i++) {
+		const char *actor = view->log[i].event.actor;
+		size_t len = strlen(answer->actors);
+
 		assert(view->log[i].sequence == (int64_t)i + 1);
+		(void)snprintf(answer->actors + len, sizeof(answer->actors) - len, "%s%s", i ? " " : "",
+			       actor ? actor : "-");
+	}
 }
 
 void fake_start_done(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err)
@@ -623,7 +631,7 @@ void fake_get_done(void *ctx, const struct saga_view *view, const struct error *
 void fake_start(struct engine *engine, const char *key, const char *input, struct fake_answer *ret_answer)
 {
 	const struct start_request request = {
-		.plan = &FAKE_PLAN, .idempotency_key = key, .key = key, .input = bytes_of_text(input)};
+		.plan = &FAKE_PLAN, .idempotency_key = key, .key = key, .input = bytes_of_text(input), .actor = "ann"};
 
 	*ret_answer = (struct fake_answer){0};
 	engine_start_saga(engine, &request, fake_start_done, ret_answer);

@@ -86,12 +86,13 @@ struct fake_answer {
 	int64_t version;
 	enum saga_state state;
 	size_t log_count;
+	char actors[100]; /* of the log's entries, such as "ann - bob"; "-": nobody's call */
 	bool already_existed;
 	struct error err;
 };
 void fake_start_done(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err);
 void fake_get_done(void *ctx, const struct saga_view *view, const struct error *err);
-/* Starts a saga whose key and idempotency key are `key` and whose input is `input`. */
+/* Starts a saga whose key and idempotency key are `key` and whose input is `input`, on behalf of "ann". */
 void fake_start(struct engine *engine, const char *key, const char *input, struct fake_answer *ret_answer);
 
 uint64_t fake_metric(struct fake_world *world, const char *line_start); /* as printed; the sum of all engines */

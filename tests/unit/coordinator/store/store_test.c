@@ -86,7 +86,7 @@ static struct store_change make_start(struct change *c, uint8_t number, const ch
 		.saga_id = id_of(number),
 		.step_id = "",
 		.entry = {.sequence = 1,
-			  .event = {.type = SAGA_EVENT_STARTED, .time_us = TIME_US, .step = -1},
+			  .event = {.type = SAGA_EVENT_STARTED, .time_us = TIME_US, .step = -1, .actor = "ann"},
 			  .state = SAGA_STATE_RUNNING,
 			  .milestone = "STARTED"},
 	};
@@ -283,6 +283,8 @@ static void the_log_comes_back_in_order(void **state)
 	assert_true(uuid_equal(rows[0].saga_id, id_of(1)) && uuid_equal(rows[1].saga_id, id_of(1)));
 	assert_int_equal(rows[0].entry.event.type, SAGA_EVENT_STARTED);
 	assert_string_equal(rows[0].step_id, "");
+	assert_string_equal(rows[0].entry.event.actor, "ann");
+	assert_null(rows[1].entry.event.actor);
 	assert_int_equal(rows[1].entry.sequence, 2);
 	assert_int_equal(rows[1].entry.event.type, SAGA_EVENT_REJECTED);
 	assert_int_equal(rows[1].entry.event.time_us, TIME_US + SECOND_US);
@@ -294,6 +296,30 @@ static void the_log_comes_back_in_order(void **state)
 	assert_string_equal(rows[1].entry.event.detail, "the card is \"old\"");
 	assert_true(rows[1].entry.event.has_no_effect);
 	assert_int_equal(query_int("SELECT count(*) FROM saga_log WHERE reply = 'reply'"), 1);
+	arena_release(&arena);
+}
+
+static void entries_of_before_callers_were_recorded_come_back_without_one(void **state)
+{
+	struct uuid ids[] = {id_of(1), id_of(2)};
+	struct store_log_row *rows;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	run("DROP VIEW saga_events; ALTER TABLE saga_log DROP COLUMN actor;"
+	    "DELETE FROM schema_migration WHERE name = '0005_events_actor'");
+	ok(store_migrate(store, 5000, &err), &err);
+	start_ok(2, "l");
+	arena_init(&arena, 0);
+	ok(port.load_log(port.ctx, ids, 2, &arena, &rows, &count, &err), &err);
+	assert_int_equal(count, 2);
+	assert_null(rows[0].entry.event.actor);
+	assert_string_equal(rows[1].entry.event.actor, "ann");
+	assert_int_equal(query_int("SELECT count(*) FROM saga_events WHERE actor = 'ann'"), 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_events WHERE actor IS NULL"), 1);
 	arena_release(&arena);
 }
 
@@ -688,6 +714,7 @@ int main(void)
 		cmocka_unit_test_setup(a_change_of_another_version_changes_nothing_and_logs_nothing, begin),
 		cmocka_unit_test_setup(content_that_postgres_refuses_is_told_from_other_failures, begin),
 		cmocka_unit_test_setup(the_log_comes_back_in_order, begin),
+		cmocka_unit_test_setup(entries_of_before_callers_were_recorded_come_back_without_one, begin),
 		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
