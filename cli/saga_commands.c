@@ -85,7 +85,7 @@ const struct command get_command = {
 
 /* ---- log ---- */
 
-enum { LOG_COLUMNS = 7 };
+enum { LOG_COLUMNS = 8 };
 
 static void add_log_entry(struct table *table, const Saga__V1__SagaEvent *event)
 {
@@ -102,6 +102,7 @@ static void add_log_entry(struct table *table, const Saga__V1__SagaEvent *event)
 	else
 		table_add(table, TABLE_PLAIN, "%s", event->event);
 	table_add(table, TABLE_PLAIN, "%s", event->milestone);
+	table_add(table, TABLE_PLAIN, "%s", event->actor);
 	table_add(table, TABLE_PLAIN, "%s%s%s", event->reason, event->reason[0] && event->detail[0] ? ": " : "",
 		  event->detail);
 }
@@ -150,7 +151,8 @@ static enum exit_code log_one(struct session *session_, const char *saga_id)
 	table_init(&table, LOG_COLUMNS, terminal.has_colours);
 	table.width_max = terminal.columns;
 	table.flexible = 1u << (LOG_COLUMNS - 1);
-	table_add_head(&table, (const char *const[]){"SEQ", "TIME", "STATE", "STEP", "EVENT", "MILESTONE", "REASON"});
+	table_add_head(&table,
+		       (const char *const[]){"SEQ", "TIME", "STATE", "STEP", "EVENT", "MILESTONE", "BY", "REASON"});
 	code = read_log(session_, saga_id, &table, &list);
 	if (session_wants_json(session_) && code == EXIT_DONE)
 		session_list_end(&list);
@@ -171,7 +173,7 @@ const struct command log_command = {
 	.arguments = "SAGA_ID",
 	.arguments_min = 1,
 	.arguments_max = 1,
-	.summary = "show everything that happened to a saga, with dates",
+	.summary = "show everything that happened to a saga, with dates, and by whose call",
 	.examples = "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
 		    "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 -o jsonl | jq -r .event\n",
 	.run = run_log,

@@ -76,9 +76,9 @@ static void append_head(struct buffer *out, const struct saga_view *view, bool h
 /* ---- steps ---- */
 
 /* "payment_declined: the card was refused", either part, or nothing. */
-static void add_reason(struct table *table, enum table_colour colour, const char *reason, const char *detail)
+static void add_reason(struct table *table, const char *prefix, const char *reason, const char *detail)
 {
-	table_add(table, colour, "%s%s%s", reason, reason[0] && detail[0] ? ": " : "", detail);
+	table_add(table, TABLE_PLAIN, "%s%s%s%s", prefix, reason, reason[0] && detail[0] ? ": " : "", detail);
 }
 
 static void add_attempts(struct table *table, const Saga__V1__Step *step)
@@ -143,7 +143,7 @@ static void append_steps(struct buffer *out, const struct saga_view *view, const
 		table_add(&table, step_state_colour(step->state), "%s", step_state_word(step->state));
 		add_step_time(&table, view, step);
 		add_attempts(&table, step);
-		add_reason(&table, TABLE_PLAIN, step->reason, step->detail);
+		add_reason(&table, "", step->reason, step->detail);
 	}
 	table_print(&table, out);
 	table_release(&table);
@@ -158,6 +158,17 @@ static enum table_colour milestone_colour(const Saga__V1__SagaEvent *event)
 	enum table_colour colour = saga_state_colour(event->state);
 
 	return is_failure ? TABLE_RED : colour == TABLE_BOLD ? TABLE_GREEN : colour;
+}
+
+/* "by ann: changed my mind": who asked comes first, since a long reason may be cut. */
+static void add_note(struct table *table, const Saga__V1__SagaEvent *event)
+{
+	_cleanup_(buffer_release)
+	struct buffer by = {0};
+
+	if (event->actor[0])
+		buffer_append_format(&by, "by %s%s", event->actor, event->reason[0] || event->detail[0] ? ": " : "");
+	add_reason(table, buffer_text(&by), event->reason, event->detail);
 }
 
 static void add_event(struct table *table, const struct saga_view *view, const Saga__V1__SagaEvent *event)
@@ -176,7 +187,7 @@ static void add_event(struct table *table, const struct saga_view *view, const S
 	else
 		table_add(table, TABLE_PLAIN, "%s", event->event);
 	table_add(table, milestone_colour(event), "%s", event->milestone);
-	add_reason(table, TABLE_PLAIN, event->reason, event->detail);
+	add_note(table, event);
 }
 
 enum { EVENT_COLUMNS = 5 };

@@ -79,6 +79,11 @@ static void append_change(struct buffer *out, const Saga__V1__SagaChange *change
 		buffer_append_text(out, event->reason[0] && event->detail[0] ? ": " : "");
 		table_append_text(out, event->detail, TABLE_RED, has_colours);
 	}
+	if (event && event->actor[0]) {
+		append_padded(out, "by", 0, TABLE_DIM, has_colours);
+		buffer_append_text(out, " ");
+		table_append_text(out, event->actor, TABLE_PLAIN, has_colours);
+	}
 	append_padded(out, "key", 0, TABLE_DIM, has_colours);
 	buffer_append_text(out, " ");
 	table_append_text(out, saga->key, TABLE_PLAIN, has_colours);

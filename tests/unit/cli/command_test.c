@@ -68,6 +68,7 @@ static void append_saga(struct buffer *out)
 	for (int i = 0; i < 3; i++)
 		events[i].time = &times[i];
 	events[0].event = (char *)"started";
+	events[0].actor = (char *)"ann\033[1m";
 	events[1].event = (char *)"rejected";
 	events[1].step_id = steps[1].step_id;
 	events[1].phase = SAGA__V1__STEP_PHASE__STEP_PHASE_FORWARD;
@@ -262,7 +263,7 @@ static void get_shows_steps_and_a_timeline_with_relative_times(void **state)
 		"  charge-payment  REJECTED              2 attempts, 1 re-sent  card_declined: no  "
 		"[31mfunds\n"
 		"timeline\n"
-		"  +0.0 ms                                started\n"
+		"  +0.0 ms                                started                               by ann [1m\n"
 		"  +12.0 ms  charge-payment               rejected, attempt 2  PAYMENT_FAILED   card_declined\n"
 		"  +1.034 s  create-order (compensation)  succeeded            ORDER_CANCELLED\n");
 }

@@ -113,6 +113,7 @@ static void answer_log(struct bytes packed, struct fake_rpc_answer *answer)
 	event.step_id = (char *)(is_second ? "charge-payment" : "");
 	event.attempt = is_second ? 2 : 0;
 	event.reason = (char *)(is_second ? "gateway_away" : "");
+	event.actor = (char *)(is_second ? "" : "ann\033[1m");
 	event.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
 	page.n_events = 1;
 	page.events = events;
@@ -376,12 +377,13 @@ static void the_log_has_dates_and_all_pages(void **state)
 	(void)state;
 	SAGACTL(&run, "log", SAGA_ID);
 	assert_int_equal(run.exit_code, 0);
-	assert_string_equal(
-		run.out,
-		"  SEQ  TIME                         STATE    STEP            EVENT                 MILESTONE  REASON\n"
-		"  1    2023-11-14T22:13:20.000000Z  RUNNING                  started\n"
-		"  2    2023-11-14T22:13:20.250000Z  RUNNING  charge-payment  retriable, attempt 2             "
-		"gateway_away\n");
+	assert_string_equal(run.out,
+			    "  SEQ  TIME                         STATE    STEP            EVENT                 "
+			    "MILESTONE  BY       REASON\n"
+			    "  1    2023-11-14T22:13:20.000000Z  RUNNING                  started               "
+			    "           ann [1m\n"
+			    "  2    2023-11-14T22:13:20.250000Z  RUNNING  charge-payment  retriable, attempt 2  "
+			    "                    gateway_away\n");
 }
 
 static void cancel_needs_a_reason_and_says_what_became_of_it(void **state)

@@ -65,6 +65,7 @@ static void append_state(struct buffer *out, int event_count, bool is_whole)
 	event.phase = last == 3 ? SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION
 				: SAGA__V1__STEP_PHASE__STEP_PHASE_FORWARD;
 	event.milestone = (char *)milestones[last];
+	event.actor = (char *)(last == 0 ? "ann\033[1m" : "");
 	event.state = states[last];
 	event.reason = (char *)(last == 2 ? "card_declined" : "");
 	saga.saga_id = (char *)SAGA_ID;
@@ -234,7 +235,7 @@ static int tear_down(void **state)
 
 static const char LINES[] =
 	"saga " SAGA_ID "  checkout v1  RUNNING  PAYMENT_FAILED\n"
-	"  +0.0 ms                                      started\n"
+	"  +0.0 ms                                      started                  by ann [1m\n"
 	"  +15.0 ms      create-order                   succeeded              ORDER_CREATED\n"
 	"  +30.0 ms      charge-payment                 rejected               PAYMENT_FAILED  card_declined\n"
 	"  +45.0 ms      create-order (compensation)    succeeded              ORDER_CANCELLED\n"
@@ -354,7 +355,7 @@ static void watching_many_shows_each_change_once_over_lost_connections(void **st
 	SAGACTL(&run, "watch", "--timeout", "700ms");
 	assert_string_equal(
 		run.out,
-		"22:13:20.000  " SAGA_ID "  checkout  RUNNING       started  key order-1\n"
+		"22:13:20.000  " SAGA_ID "  checkout  RUNNING       started  by ann [1m  key order-1\n"
 		"22:13:20.015  " SAGA_ID "  checkout  RUNNING       create-order  succeeded  ORDER_CREATED  key "
 		"order-1\n"
 		"22:13:20.030  " SAGA_ID "  checkout  COMPENSATING  charge-payment  rejected  PAYMENT_FAILED  "
