@@ -53,6 +53,22 @@ static role_set read_roles(struct reader *reader, const char *text)
 	return roles;
 }
 
+/* A name is what logs and audits say, so it must be text, and nobody's but the identity's own. */
+static void check_name(struct reader *reader, const char *name)
+{
+	size_t len = strlen(name);
+	bool is_text = utf8_is_valid(name, len);
+
+	for (size_t i = 0; i < len; i++)
+		is_text = is_text && (uint8_t)name[i] >= 0x20 && name[i] != 0x7F;
+	if (len > ACCESS_NAME_BYTES_MAX)
+		complain(reader, "the name has more than %d bytes", ACCESS_NAME_BYTES_MAX);
+	if (!is_text)
+		complain(reader, "the name is no UTF-8 text, or has control characters");
+	if (strcmp(name, "anonymous") == 0)
+		complain(reader, "'anonymous' is who has no identity; choose another name");
+}
+
 /* One name may have several lines: an old and a new token, while one takes the place of the other. */
 static void read_entry(struct reader *reader, char *const words[LINE_WORDS])
 {
@@ -61,8 +77,7 @@ static void read_entry(struct reader *reader, char *const words[LINE_WORDS])
 				     .roles = read_roles(reader, words[2])};
 	bool is_token = strcmp(words[0], "token") == 0;
 
-	if (strlen(words[1]) > ACCESS_NAME_BYTES_MAX)
-		complain(reader, "the name has more than %d bytes", ACCESS_NAME_BYTES_MAX);
+	check_name(reader, words[1]);
 	if (is_token && !token_hash_parse(words[3], entry.hash))
 		complain(reader,
 			 "expected sha256: and 64 hexadecimal digits in lower case, as `sagactl token new` shows "

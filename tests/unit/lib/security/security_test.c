@@ -91,12 +91,20 @@ static void all_that_is_wrong_in_an_access_file_is_named_with_its_line(void **st
 	const char *path = write_file("access",
 				      "# comment\n\ntoken a viewer,vewer " HASH_ONE
 				      "\ntoken b viewer\npassword c viewer x\n"
-				      "token d viewer sha256:12\ntoken e viewer " HASH_ONE "\n",
+				      "token d viewer sha256:12\ntoken e viewer " HASH_ONE "\n"
+				      "certificate f\xff viewer f\ncertificate g\033[2J viewer g\n"
+				      "certificate anonymous viewer h\n",
 				      0602);
-	static const char *const wanted[] = {
-		"can be written by every user", "there is no role 'vewer'", "four words",
-		"'password' is no kind",        "64 hexadecimal",           "given to 'a' already"};
-	static const char *const places[] = {"", ":3", ":4", ":5", ":6", ":7"};
+	static const char *const wanted[] = {"can be written by every user",
+					     "there is no role 'vewer'",
+					     "four words",
+					     "'password' is no kind",
+					     "64 hexadecimal",
+					     "given to 'a' already",
+					     "no UTF-8 text",
+					     "control characters",
+					     "choose another name"};
+	static const char *const places[] = {"", ":3", ":4", ":5", ":6", ":7", ":8", ":9", ":10"};
 
 	(void)state;
 	problems_init(&problems);
