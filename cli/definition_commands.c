@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/file.h"
+#include "cli/saga_words.h"
 #include "cli/table.h"
 #include "lib/base/clock.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
@@ -157,13 +158,29 @@ static const struct option get_options[] = {
 	 .place = &get_version},
 };
 
+/* "  registered 2026-01-31T10:00:00.000000Z by ann"; who did is not known of versions from before that was recorded. */
+static void append_registration(struct buffer *out, const Saga__V1__Definition *definition, bool has_colours)
+{
+	char time[CLOCK_TEXT_LEN + 1];
+
+	clock_format(time_us(definition->create_time), time);
+	buffer_append_format(out, "  registered %s", time);
+	if (definition->creator[0]) {
+		buffer_append_text(out, " by ");
+		table_append_text(out, definition->creator, TABLE_PLAIN, has_colours);
+	}
+	buffer_append_text(out, "\n");
+}
+
 static void append_definition(struct buffer *out, const Saga__V1__Definition *definition, bool has_colours)
 {
 	struct table table;
 
 	table_append_text(out, definition->name, TABLE_BOLD, has_colours);
-	buffer_append_format(out, " v%" PRId32 "  %s  input %s\nsteps\n", definition->version,
+	buffer_append_format(out, " v%" PRId32 "  %s  input %s\n", definition->version,
 			     definition->ready ? "ready" : "not ready yet", definition->input_subject);
+	append_registration(out, definition, has_colours);
+	buffer_append_text(out, "steps\n");
 	for (size_t i = 0; i < definition->n_step_ids; i++)
 		buffer_append_format(out, "  %s\n", definition->step_ids[i]);
 	table_init(&table, 4, has_colours);

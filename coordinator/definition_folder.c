@@ -13,6 +13,9 @@
 
 enum { SOURCE_BYTES_MAX = 1024 * 1024, RETRY_MS = 1000 };
 
+/* No caller has this name: an access file's names have no blanks. */
+static const char CREATOR[] = "definitions folder";
+
 static int read_file(const char *path, struct buffer *out, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -47,16 +50,20 @@ static void log_problems(const char *path, const struct problems *problems, cons
 static bool try_register(const char *path, const char *name, struct catalog *catalog, bool is_first)
 {
 	struct buffer source = {0};
+	struct catalog_upload upload = {.file_name = name, .creator = CREATOR};
 	const struct plan *plan;
 	struct problems problems;
 	bool is_created;
 	bool is_settled = true;
+	bool is_read;
 	struct error err;
 
 	problems_init(&problems);
-	if (read_file(path, &source, &err)) {
+	is_read = read_file(path, &source, &err) == 0;
+	upload.source = buffer_bytes(&source);
+	if (!is_read) {
 		log_problems(path, &problems, &err);
-	} else if (catalog_put(catalog, name, buffer_bytes(&source), false, &plan, &is_created, &problems, &err) == 0) {
+	} else if (catalog_put(catalog, &upload, &plan, &is_created, &problems, &err) == 0) {
 		log_info("definition_registered", "definition=%s version=%d created=%s", plan->definition.name,
 			 plan->definition.version, is_created ? "true" : "false");
 	} else if (err.is_retriable) {

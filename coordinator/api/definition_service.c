@@ -43,6 +43,7 @@ static Saga__V1__Definition *make_definition(const struct definition_service *se
 	message->version = plan->definition.version;
 	message->source = (char *)(has_source ? plan->source : "");
 	message->create_time = timestamp_make(plan->created_us, arena);
+	message->creator = (char *)(plan->creator ? plan->creator : "");
 	message->ready = plan->id != 0 && engine_is_ready(service->engine, plan);
 	message->input_subject = (char *)plan->input->subject;
 	message->n_step_ids = step_count;
@@ -82,7 +83,12 @@ static void put_definition(void *ctx, struct server_call *call, const ProtobufCM
 	struct definition_service *service = ctx;
 	const Saga__V1__PutDefinitionRequest *request = (const Saga__V1__PutDefinitionRequest *)message;
 	Saga__V1__PutDefinitionResponse response = SAGA__V1__PUT_DEFINITION_RESPONSE__INIT;
-	const char *file_name = *request->file_name ? request->file_name : "definition.yaml";
+	const struct catalog_upload upload = {
+		.file_name = *request->file_name ? request->file_name : "definition.yaml",
+		.source = bytes_of_text(request->source),
+		.creator = server_call_caller(call),
+		.validate_only = request->validate_only != 0,
+	};
 	const struct plan *plan = NULL;
 	struct problems problems;
 	bool is_created = false;
@@ -92,8 +98,7 @@ static void put_definition(void *ctx, struct server_call *call, const ProtobufCM
 	check_put(request, &problems);
 	if (problems.count) {
 		fail_violations(call, &problems);
-	} else if (catalog_put(service->catalog, file_name, bytes_of_text(request->source), request->validate_only != 0,
-			       &plan, &is_created, &problems, &err)) {
+	} else if (catalog_put(service->catalog, &upload, &plan, &is_created, &problems, &err)) {
 		server_call_fail(call, &(struct status){.code = err.code,
 							.message = err.msg,
 							.reason = problems.count ? "DEFINITION_INVALID" : NULL,

@@ -113,6 +113,13 @@ static const struct plan *keep_checked(struct catalog *catalog, struct plan *pla
 	return plan;
 }
 
+static void set_creator(struct plan *plan, const char *creator)
+{
+	struct plan_memory *memory = (struct plan_memory *)plan;
+
+	plan->creator = creator ? arena_strdup(&memory->arena, creator) : NULL;
+}
+
 /* ---- from the store ---- */
 static int load_one(struct catalog *catalog, const struct stored_definition *stored, struct error *err)
 {
@@ -133,6 +140,7 @@ static int load_one(struct catalog *catalog, const struct stored_definition *sto
 	plan->id = stored->id;
 	plan->definition.version = stored->version;
 	plan->created_us = stored->created_us;
+	set_creator(plan, stored->creator);
 	(void)add_plan(catalog, plan); /* the list's own is found by id */
 	return 0;
 }
@@ -187,12 +195,12 @@ static void describe_pins(const struct plan *plan, struct arena *arena, struct s
 }
 
 /* Under port_mu. Takes the plan: it becomes the list's, or the version that was there already is answered. */
-static int store_plan(struct catalog *catalog, struct plan *compiled, const struct plan **ret_plan, bool *ret_created,
-		      struct error *err)
+static int store_plan(struct catalog *catalog, struct plan *compiled, const char *creator, const struct plan **ret_plan,
+		      bool *ret_created, struct error *err)
 {
 	_cleanup_(plan_freep)
 	struct plan *plan = compiled;
-	struct stored_definition stored = {.name = plan->definition.name, .source = plan->source};
+	struct stored_definition stored = {.name = plan->definition.name, .source = plan->source, .creator = creator};
 	struct arena arena;
 	const struct plan *existing;
 	int result;
@@ -205,6 +213,7 @@ static int store_plan(struct catalog *catalog, struct plan *compiled, const stru
 	if (result < 0)
 		return error_prefix(err, "store definition '%s'", plan->definition.name);
 	if (*ret_created) {
+		set_creator(plan, creator);
 		*ret_plan = add_plan(catalog, take_ptr(plan));
 		return 0;
 	}
@@ -221,21 +230,21 @@ static int store_plan(struct catalog *catalog, struct plan *compiled, const stru
 	return 0;
 }
 
-int catalog_put(struct catalog *catalog, const char *file_name, struct bytes source, bool validate_only,
-		const struct plan **ret_plan, bool *ret_created, struct problems *problems, struct error *err)
+int catalog_put(struct catalog *catalog, const struct catalog_upload *upload, const struct plan **ret_plan,
+		bool *ret_created, struct problems *problems, struct error *err)
 {
 	struct plan *plan;
 	int result;
 
-	if (plan_bind(file_name, source, NULL, 0, &catalog->schemas, &plan, problems, err) < 0)
+	if (plan_bind(upload->file_name, upload->source, NULL, 0, &catalog->schemas, &plan, problems, err) < 0)
 		return -1;
-	if (validate_only) {
+	if (upload->validate_only) {
 		*ret_created = false;
 		*ret_plan = keep_checked(catalog, plan);
 		return 0;
 	}
 	pthread_mutex_lock(&catalog->port_mu);
-	result = store_plan(catalog, plan, ret_plan, ret_created, err);
+	result = store_plan(catalog, plan, upload->creator, ret_plan, ret_created, err);
 	pthread_mutex_unlock(&catalog->port_mu);
 	return result;
 }

@@ -20,6 +20,7 @@ struct stored_definition {
 	int32_t version;
 	const char *source;
 	int64_t created_us;
+	const char *creator; /* NULL: not known */
 	struct plan_pin *pins;
 	size_t pin_count;
 };
@@ -44,10 +45,14 @@ DEFINE_CLEANUP(struct catalog *, catalog_free)
 /* Loads what the store has and this catalog has not. Called at start and by the sweep. */
 NODISCARD int catalog_refresh(struct catalog *catalog, struct error *err);
 
-/* With validate_only nothing is stored, and the plan lives until 64 more definitions were validated. */
-NODISCARD int catalog_put(struct catalog *catalog, const char *file_name, struct bytes source, bool validate_only,
-			  const struct plan **ret_plan, bool *ret_created, struct problems *problems,
-			  struct error *err);
+struct catalog_upload {
+	const char *file_name; /* for messages */
+	struct bytes source;
+	const char *creator; /* stays with the version that it makes, if it makes one */
+	bool validate_only;  /* nothing is stored, and the plan lives until 64 more definitions were validated */
+};
+NODISCARD int catalog_put(struct catalog *catalog, const struct catalog_upload *upload, const struct plan **ret_plan,
+			  bool *ret_created, struct problems *problems, struct error *err);
 
 const struct plan *catalog_by_name(struct catalog *catalog, const char *name, int32_t version); /* 0: newest; or NULL */
 const struct plan *catalog_by_id(struct catalog *catalog, int32_t id);                          /* or NULL */

@@ -60,6 +60,7 @@ struct plan {
 	const char *const *reply_topics; /* distinct */
 	size_t reply_topic_count;
 	int64_t created_us;
+	const char *creator; /* who registered it; NULL: not known, or not stored yet */
 };
 
 /*

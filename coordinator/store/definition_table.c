@@ -35,16 +35,17 @@ static int insert(struct pg *pg, const struct stored_definition *definition, str
 	struct pg_result *result = NULL;
 	_cleanup_(buffer_release)
 	struct buffer pins = {0};
-	struct pg_param params[3];
+	struct pg_param params[4];
 
 	append_pins(definition, &pins);
 	params[0] = pg_text(definition->name);
 	params[1] = pg_text(definition->source);
 	params[2] = pg_jsonb(buffer_bytes(&pins));
+	params[3] = definition->creator ? pg_text(definition->creator) : pg_null();
 	if (pg_exec(pg,
-		    "INSERT INTO definition (id, name, version, source, pins) SELECT"
+		    "INSERT INTO definition (id, name, version, source, pins, creator) SELECT"
 		    " (SELECT coalesce(max(id), 0) + 1 FROM definition), $1,"
-		    " (SELECT coalesce(max(version), 0) + 1 FROM definition WHERE name = $1), $2, $3"
+		    " (SELECT coalesce(max(version), 0) + 1 FROM definition WHERE name = $1), $2, $3, $4"
 		    " RETURNING id, version, created_at",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
@@ -141,7 +142,8 @@ int definition_table_load(void *ctx, int32_t after_id, struct arena *arena, stru
 	struct stored_definition *definitions;
 
 	if (pg_exec(store->definitions_pg,
-		    "SELECT id, name, version, source, pins, created_at FROM definition WHERE id > $1 ORDER BY id",
+		    "SELECT id, name, version, source, pins, created_at, creator FROM definition WHERE id > $1 ORDER "
+		    "BY id",
 		    &after, 1, &result, err) < 0)
 		return -1;
 	definitions = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*definitions));
@@ -151,6 +153,7 @@ int definition_table_load(void *ctx, int32_t after_id, struct arena *arena, stru
 		definitions[i].version = (int32_t)pg_get_int(result, i, 2);
 		definitions[i].source = pg_get_text(result, i, 3, arena);
 		definitions[i].created_us = pg_get_int(result, i, 5);
+		definitions[i].creator = pg_get_text(result, i, 6, arena);
 		if (read_pins(pg_get_bytes(result, i, 4), arena, &definitions[i], err) < 0)
 			return -1;
 	}

@@ -142,12 +142,16 @@ static const char FEED[] =
 	"CREATE INDEX saga_labels ON saga USING gin (labels jsonb_path_ops) WHERE labels IS NOT NULL;";
 /* clang-format on */
 
+static const char DEFINITION_CREATOR[] =
+	"ALTER TABLE definition ADD COLUMN creator text;"; /* NULL: registered before this was recorded */
+
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
 	{"0003_events_scheduled_cancelled", EVENTS_VIEW},
 	{"0004_feed", FEED},
 	{"0005_events_actor", EVENTS_VIEW},
+	{"0006_definition_creator", DEFINITION_CREATOR},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -52,6 +52,7 @@ static const struct plan PLAN = {
 	.reply_topics = TOPICS,
 	.reply_topic_count = 1,
 	.created_us = 1700000000000000,
+	.creator = "ann",
 };
 
 /* ---- plan ---- */
@@ -135,16 +136,17 @@ int catalog_refresh(struct catalog *catalog, struct error *err)
 	return 0;
 }
 
-int catalog_put(struct catalog *catalog, const char *file_name, struct bytes source, bool validate_only,
-		const struct plan **ret_plan, bool *ret_created, struct problems *problems, struct error *err)
+int catalog_put(struct catalog *catalog, const struct catalog_upload *upload, const struct plan **ret_plan,
+		bool *ret_created, struct problems *problems, struct error *err)
 {
 	(void)catalog;
-	if (source.data[0] == '!') {
-		problems_add(problems, arena_format(&problems->arena, "%s:1:1", file_name), "is no YAML");
+	(void)snprintf(last_actor, sizeof(last_actor), "%s", upload->creator);
+	if (upload->source.data[0] == '!') {
+		problems_add(problems, arena_format(&problems->arena, "%s:1:1", upload->file_name), "is no YAML");
 		return problems_to_error(problems, ERR_INVALID, err);
 	}
 	*ret_plan = &PLAN;
-	*ret_created = !validate_only;
+	*ret_created = !upload->validate_only;
 	return 0;
 }
 

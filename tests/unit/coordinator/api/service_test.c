@@ -454,6 +454,8 @@ static void puts_definitions_and_reports_problems_with_their_places(void **state
 	assert_true(response->created);
 	assert_true(response->definition->ready);
 	assert_int_equal(response->definition->n_schemas, 1);
+	assert_string_equal(response->definition->creator, "ann");
+	assert_string_equal(fake_backend_last_actor(), "anonymous");
 	saga__v1__put_definition_response__free_unpacked(response, NULL);
 	request.source = (char *)"!";
 	assert_null(call(fixture, "/saga.v1.SagaService/PutDefinition", &request.base,

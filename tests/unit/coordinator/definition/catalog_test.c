@@ -24,6 +24,7 @@ struct fixture {
 	struct fake_store store;
 	struct definition_port port;
 	struct catalog *catalog;
+	const char *creator; /* of what is uploaded next */
 	struct arena arena;
 	struct problems problems;
 	struct error err;
@@ -51,6 +52,7 @@ static int fake_put(void *ctx, const struct stored_definition *definition, int32
 			.version = version,
 			.source = arena_strdup(&store->arena, definition->source),
 			.created_us = 1000 + version,
+			.creator = definition->creator,
 			.pins = arena_copy(&store->arena, definition->pins,
 					   definition->pin_count * sizeof(*definition->pins)),
 			.pin_count = definition->pin_count,
@@ -86,6 +88,7 @@ static int set_up(void **state)
 	arena_init(&f->arena, 0);
 	problems_init(&f->problems);
 	f->port = (struct definition_port){&f->store, fake_put, fake_load};
+	f->creator = "ann";
 	f->catalog = catalog_new_with(&f->port, &f->schemas.source);
 	(void)fake_schemas_add(&f->schemas, "in", SCHEMA_FORMAT_PROTOBUF, message);
 	(void)fake_schemas_add(&f->schemas, "c-value", SCHEMA_FORMAT_PROTOBUF, message);
@@ -117,12 +120,22 @@ static const char *text_of(struct fixture *f, const char *name, const char *repl
 			    name, reply);
 }
 
+static int upload(struct fixture *f, const char *source, bool validate_only, const struct plan **ret_plan,
+		  bool *ret_created)
+{
+	const struct catalog_upload upload = {.file_name = "t.yaml",
+					      .source = bytes_of_text(source),
+					      .creator = f->creator,
+					      .validate_only = validate_only};
+
+	return catalog_put(f->catalog, &upload, ret_plan, ret_created, &f->problems, &f->err);
+}
+
 static const struct plan *put(struct fixture *f, const char *name, const char *reply, bool *ret_created)
 {
 	const struct plan *plan = NULL;
 
-	if (catalog_put(f->catalog, "t.yaml", bytes_of_text(text_of(f, name, reply)), false, &plan, ret_created,
-			&f->problems, &f->err) < 0)
+	if (upload(f, text_of(f, name, reply), false, &plan, ret_created) < 0)
 		fail_msg("%s", f->err.msg);
 	return plan;
 }
@@ -172,13 +185,31 @@ static void stores_nothing_when_it_only_validates(void **state)
 	bool is_created = true;
 
 	for (int i = 0; i < 200; i++)
-		assert_int_equal(catalog_put(f->catalog, "t.yaml", bytes_of_text(text_of(f, "one", "r1")), true, &plan,
-					     &is_created, &f->problems, &f->err),
-				 0);
+		assert_int_equal(upload(f, text_of(f, "one", "r1"), true, &plan, &is_created), 0);
 	assert_false(is_created);
 	assert_string_equal(plan->definition.name, "one");
 	assert_int_equal(f->store.count, 0);
 	assert_null(catalog_by_name(f->catalog, "one", 0));
+}
+
+static void keeps_who_registered_each_version(void **state)
+{
+	struct fixture *f = *state;
+	struct catalog *other = catalog_new_with(&f->port, &f->schemas.source);
+	bool is_created;
+
+	(void)put(f, "one", "r1", &is_created);
+	f->creator = "bob";
+	(void)put(f, "one", "r1", &is_created);
+	assert_false(is_created);
+	assert_string_equal(catalog_by_name(f->catalog, "one", 0)->creator, "ann");
+	(void)put(f, "one", "r2", &is_created);
+	assert_string_equal(catalog_by_name(f->catalog, "one", 2)->creator, "bob");
+	f->store.items[1].creator = NULL; /* as what was registered before this was recorded */
+	assert_int_equal(catalog_refresh(other, &f->err), 0);
+	assert_string_equal(catalog_by_name(other, "one", 1)->creator, "ann");
+	assert_null(catalog_by_name(other, "one", 2)->creator);
+	catalog_free(other);
 }
 
 static void finds_what_another_instance_registered(void **state)
@@ -230,9 +261,7 @@ static void says_that_the_store_is_away(void **state)
 	bool is_created;
 
 	f->store.is_away = true;
-	assert_int_equal(catalog_put(f->catalog, "t.yaml", bytes_of_text(text_of(f, "one", "r1")), false, &plan,
-				     &is_created, &f->problems, &f->err),
-			 -1);
+	assert_int_equal(upload(f, text_of(f, "one", "r1"), false, &plan, &is_created), -1);
 	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
 	assert_int_equal(f->problems.count, 0);
 	assert_int_equal(catalog_refresh(f->catalog, &f->err), -1);
@@ -290,9 +319,7 @@ static void lists_command_topics_of_steps_and_compensations_once(void **state)
 	bool is_created;
 
 	assert_int_equal(catalog_command_topics(f->catalog, &f->arena, &topics), 0);
-	assert_int_equal(catalog_put(f->catalog, "t.yaml", bytes_of_text(source), false, &plan, &is_created,
-				     &f->problems, &f->err),
-			 0);
+	assert_int_equal(upload(f, source, false, &plan, &is_created), 0);
 	assert_int_equal(catalog_command_topics(f->catalog, &f->arena, &topics), 2);
 	assert_string_equal(topics[0], "c");
 	assert_string_equal(topics[1], "undo");
@@ -305,6 +332,7 @@ int main(void)
 		TEST(numbers_versions_and_finds_them),
 		TEST(answers_the_same_version_for_the_same_text),
 		TEST(stores_nothing_when_it_only_validates),
+		TEST(keeps_who_registered_each_version),
 		TEST(finds_what_another_instance_registered),
 		TEST(loads_the_others_when_one_cannot_be_loaded_and_tries_again),
 		TEST(says_that_the_store_is_away),

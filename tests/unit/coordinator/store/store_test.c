@@ -478,12 +478,14 @@ static void definitions_get_gapless_versions_and_ids(void **state)
 	definitions = store_definition_port(store);
 	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
 	assert_true(is_new && id == 2 && version == 1);
+	definition.creator = "ann";
 	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
 	assert_true(!is_new && id == 2 && version == 1);
 	definition.source = "two";
 	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
 	assert_true(is_new && id == 3 && version == 2);
 	definition.source = "one"; /* not the newest any more */
+	definition.creator = NULL;
 	ok(definitions.put(definitions.ctx, &definition, &id, &version, &created_us, &is_new, &err), &err);
 	assert_true(is_new && id == 4 && version == 3);
 	arena_init(&arena, 0);
@@ -491,6 +493,8 @@ static void definitions_get_gapless_versions_and_ids(void **state)
 	assert_int_equal(count, 2);
 	assert_int_equal(loaded[0].id, 3);
 	assert_string_equal(loaded[0].source, "two");
+	assert_string_equal(loaded[0].creator, "ann");
+	assert_null(loaded[1].creator);
 	assert_int_equal(loaded[1].version, 3);
 	assert_int_equal(loaded[1].pin_count, 2);
 	assert_string_equal(loaded[1].pins[1].subject, "b\"-value");
