@@ -213,11 +213,10 @@ static void answer(struct admin *admin, const char *what, struct arena *arena, s
 static void handle(void *ctx, const struct http_request *request, struct http_response *response)
 {
 	const char *what = http_request_part_count(request) == 1 ? http_request_part(request, 0) : "";
-	const char *method = http_request_method(request);
 	struct arena arena;
 
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-		http_response_error(response, 405, "method_not_allowed", "only GET is understood here");
+	if (strcmp(http_request_method(request), "GET") != 0) {
+		http_response_not_allowed(response, request, "GET");
 		return;
 	}
 	arena_init(&arena, 0);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/memory.h"
 
@@ -119,6 +120,20 @@ struct bytes http_request_body(const struct http_request *request)
 const char *http_request_header(const struct http_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+bool http_request_may_be_json(const struct http_request *request)
+{
+	static const char *const types[] = {"application/json", "application/x-www-form-urlencoded"};
+	const char *type = http_request_header(request, "Content-Type");
+	size_t len = type ? strcspn(type, "; \t") : 0;
+
+	if (len == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (strlen(types[i]) == len && strncasecmp(type, types[i], len) == 0)
+			return true;
+	return len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0;
 }
 
 const char *http_request_query(const struct http_request *request, const char *name)

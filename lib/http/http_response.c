@@ -1,5 +1,7 @@
 /* http_response.c - bodies of failures; see http_server.h. */
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "lib/http/http_server.h"
 
@@ -28,6 +30,23 @@ void http_response_error(struct http_response *response, int status, const char 
 	buffer_append_json_string(&response->body, buffer_text(&text), text.len);
 	buffer_append_text(&response->body, "}");
 	buffer_release(&text);
+}
+
+/* Who may GET may HEAD as well. */
+void http_response_not_allowed(struct http_response *response, const struct http_request *request, const char *allow)
+{
+	bool has_get = strncmp(allow, "GET", 3) == 0;
+
+	(void)snprintf(response->allow, sizeof(response->allow), "%s%s", has_get ? "HEAD, " : "", allow);
+	http_response_error(response, 405, "method_not_allowed", "%s is not understood at %s; allowed: %s",
+			    http_request_method(request), http_request_path(request), response->allow);
+}
+
+void http_response_not_json(struct http_response *response, const struct http_request *request)
+{
+	http_response_error(response, 415, "unsupported_media_type",
+			    "a body of '%.60s' is not understood here; send JSON as application/json",
+			    http_request_header(request, "Content-Type"));
 }
 
 void http_response_from_error(struct http_response *response, const struct error *err)

@@ -112,6 +112,8 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, struct h
 		(void)snprintf(seconds, sizeof(seconds), "%d", response->retry_after_s);
 		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
+	if (response->allow[0])
+		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_ALLOW, response->allow);
 	result = MHD_queue_response(connection, (unsigned)response->status, sent);
 	MHD_destroy_response(sent);
 	free((char *)response->location);
@@ -143,7 +145,7 @@ static enum MHD_Result on_headers(struct http_server *server, struct MHD_Connect
 	size_t body_bytes = length ? strtoull(length, NULL, 10) : 0; /* libmicrohttpd has checked that it is a number */
 
 	request->connection = connection;
-	request->method = method;
+	request->method = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : method;
 	if (body_bytes <= server->body_bytes_max)
 		return MHD_YES;
 	request->is_too_large = true;

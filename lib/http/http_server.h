@@ -33,6 +33,7 @@ struct http_response {
 	const char *content_type; /* a literal; "application/json" before the handler runs */
 	const char *location;     /* heap or NULL; owned */
 	int retry_after_s;        /* above 0: sent as Retry-After */
+	char allow[64];           /* with a 405: the methods that would do, sent as Allow */
 };
 
 struct http_server_options {
@@ -60,9 +61,11 @@ DEFINE_CLEANUP(struct http_server *, http_server_free)
 /* Who sent it, by the client's certificate or the `authorization` header. ERR_UNAUTHENTICATED: nobody has that one. */
 NODISCARD int http_request_identify(const struct http_request *request, struct access *access,
 				    struct identity *ret_identity, struct error *err);
-const char *http_request_method(const struct http_request *request);
+const char *http_request_method(const struct http_request *request); /* HEAD is GET: its body is left out later */
 struct bytes http_request_body(const struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL: absent; any case */
+/* By its Content-Type; without one, or with the one that curl sends unasked with a body, nothing else was said. */
+bool http_request_may_be_json(const struct http_request *request);
 const char *http_request_query(const struct http_request *request,
 			       const char *name); /* decoded; "": without a value; NULL: absent */
 
@@ -75,6 +78,10 @@ const char *http_request_part(const struct http_request *request, size_t index);
 /* `{"error":code,"message":text}` with the status. */
 void http_response_error(struct http_response *response, int status, const char *code, const char *format, ...)
 	PRINTF_LIKE(4, 5);
+/* 405 with the methods that would do, as in "GET, PUT". */
+void http_response_not_allowed(struct http_response *response, const struct http_request *request, const char *allow);
+/* 415: a JSON body was expected. */
+void http_response_not_json(struct http_response *response, const struct http_request *request);
 /* 400 with all of them: {"error", "message", "fields": [{"field", "message"}]}. */
 void http_response_problems(struct http_response *response, const char *code, const struct problems *problems);
 void http_response_from_error(struct http_response *response, const struct error *err); /* status by the code */

@@ -129,6 +129,11 @@ static void checkout(struct checkout_front *front, const struct http_request *re
 	struct checkout_saga saga;
 	struct error err;
 
+	if (!http_request_may_be_json(request)) {
+		http_response_not_json(response, request);
+		metric_add(front->refused, 1);
+		return;
+	}
 	check_key(key, problems);
 	if (checkout_request_parse(arena, http_request_body(request), &asked, problems) < 0) {
 		answer_problems(front, response, problems);
@@ -214,12 +219,10 @@ void checkout_front_handle(void *ctx, const struct http_request *request, struct
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		if (strcmp(path, routes[i].path) != 0)
 			continue;
-		if (strcmp(method, routes[i].method) == 0 ||
-		    (strcmp(method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0))
+		if (strcmp(method, routes[i].method) == 0)
 			routes[i].handle(ctx, request, response);
 		else
-			http_response_error(response, 405, "method_not_allowed", "/%s takes %s, not %s", path,
-					    routes[i].method, method);
+			http_response_not_allowed(response, request, routes[i].method);
 		return;
 	}
 	http_response_error(response, 404, "not_found",

@@ -109,7 +109,7 @@ bool inventory_http_handle(void *ctx, struct pg *pg, const struct http_request *
 		if (strcmp(method, "GET") == 0)
 			list(pg, &arena, response);
 		else
-			service_method_not_allowed(response, "GET");
+			http_response_not_allowed(response, request, "GET");
 		return true;
 	}
 	if (!service_path_is(request, "stock", 2))
@@ -119,6 +119,6 @@ bool inventory_http_handle(void *ctx, struct pg *pg, const struct http_request *
 	else if (strcmp(method, "PUT") == 0)
 		put(pg, request, &arena, response);
 	else
-		service_method_not_allowed(response, "GET or PUT");
+		http_response_not_allowed(response, request, "GET, PUT");
 	return true;
 }

@@ -136,17 +136,17 @@ bool order_http_handle(void *ctx, struct pg *pg, const struct http_request *requ
 		if (strcmp(method, "POST") == 0)
 			create(pg, request, &arena, response);
 		else
-			service_method_not_allowed(response, "POST");
+			http_response_not_allowed(response, request, "POST");
 	} else if (service_path_is(request, "orders", 2)) {
 		if (strcmp(method, "GET") == 0)
 			show(pg, http_request_part(request, 1), &arena, response);
 		else
-			service_method_not_allowed(response, "GET");
+			http_response_not_allowed(response, request, "GET");
 	} else if (service_path_is(request, "orders", 3) && strcmp(http_request_part(request, 2), "status") == 0) {
 		if (strcmp(method, "PATCH") == 0)
 			patch(pg, request, &arena, response);
 		else
-			service_method_not_allowed(response, "PATCH");
+			http_response_not_allowed(response, request, "PATCH");
 	} else {
 		return false;
 	}

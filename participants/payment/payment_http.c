@@ -50,7 +50,7 @@ bool payment_http_handle(void *ctx, struct pg *pg, const struct http_request *re
 	if (!service_path_is(request, "payments", 2))
 		return false;
 	if (strcmp(http_request_method(request), "GET") != 0)
-		service_method_not_allowed(response, "GET");
+		http_response_not_allowed(response, request, "GET");
 	else
 		show(pg, http_request_part(request, 1), &arena, response);
 	return true;

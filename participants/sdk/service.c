@@ -265,17 +265,16 @@ bool service_path_is(const struct http_request *request, const char *first, size
 	return http_request_part_count(request) == count && strcmp(http_request_part(request, 0), first) == 0;
 }
 
-void service_method_not_allowed(struct http_response *response, const char *allowed)
-{
-	http_response_error(response, 405, "method_not_allowed", "only %s is understood here", allowed);
-}
-
 const struct value *service_json_body(const struct http_request *request, struct arena *arena,
 				      struct http_response *response)
 {
 	struct value *body = arena_zalloc(arena, sizeof(*body));
 	struct error err;
 
+	if (!http_request_may_be_json(request)) {
+		http_response_not_json(response, request);
+		return NULL;
+	}
 	if (value_parse_json(http_request_body(request), arena, body, &err) < 0) {
 		http_response_error(response, 400, "invalid", "the body is no JSON: %s", err.msg);
 		return NULL;
@@ -313,7 +312,7 @@ static bool handle_common(struct running *running, struct pg *pg, const struct h
 	if (!is_health && !is_ready && !is_live && !is_metrics)
 		return false;
 	if (strcmp(http_request_method(request), "GET") != 0) {
-		service_method_not_allowed(response, "GET");
+		http_response_not_allowed(response, request, "GET");
 	} else if (is_health) {
 		service_health_print(&health, &response->body);
 	} else if (is_ready) {

@@ -46,6 +46,5 @@ bool service_path_is(const struct http_request *request, const char *first, size
 /* The body as a JSON object, or NULL with the response filled in. */
 const struct value *service_json_body(const struct http_request *request, struct arena *arena,
 				      struct http_response *response);
-void service_method_not_allowed(struct http_response *response, const char *allowed);
 
 #endif

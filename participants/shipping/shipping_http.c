@@ -49,7 +49,7 @@ bool shipping_http_handle(void *ctx, struct pg *pg, const struct http_request *r
 	if (!service_path_is(request, "shipments", 2))
 		return false;
 	if (strcmp(http_request_method(request), "GET") != 0)
-		service_method_not_allowed(response, "GET");
+		http_response_not_allowed(response, request, "GET");
 	else
 		show(pg, http_request_part(request, 1), &arena, response);
 	return true;

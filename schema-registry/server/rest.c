@@ -214,6 +214,7 @@ static void answer_call(struct rest_call *call)
 	if (type)
 		call->response->content_type = type;
 	if (!match.route) {
+		memcpy(call->response->allow, match.allow, sizeof(match.allow));
 		refuse_early(call->response, match.is_path_known ? REFUSAL_METHOD_NOT_ALLOWED : REFUSAL_PATH_NOT_FOUND,
 			     match.is_path_known ? "HTTP 405 Method Not Allowed" : "HTTP 404 Not Found");
 	} else if (!is_let_in(call, match.route)) {

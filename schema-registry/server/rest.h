@@ -62,7 +62,8 @@ struct rest_route {
 
 struct rest_match {
 	const struct rest_route *route; /* NULL: none */
-	bool is_path_known;             /* the path has routes for other methods */
+	bool is_path_known;             /* the path has routes for other methods … */
+	char allow[40];                 /* … namely these, separated by commas */
 	const char *context;            /* of a `/contexts/{}` in front, or NULL */
 	const char *args[REST_ARGS_MAX];
 };

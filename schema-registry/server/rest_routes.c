@@ -1,4 +1,5 @@
 /* rest_routes.c - every path of the registry, and how a request finds its own. See rest.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/memory.h"
@@ -72,12 +73,19 @@ static bool match_path(const char *pattern, const char *const *parts, size_t par
 	return index == part_count;
 }
 
+/* Who may GET may HEAD as well. */
+static void add_method(char *list, size_t size, const char *method)
+{
+	size_t len = strlen(list);
+
+	(void)snprintf(list + len, size - len, "%s%s%s", len ? ", " : "", strcmp(method, "GET") == 0 ? "HEAD, " : "",
+		       method);
+}
+
 struct rest_match rest_find_route(const char *method, const char *const *parts, size_t part_count)
 {
 	struct rest_match match = {0};
 
-	if (strcmp(method, "HEAD") == 0)
-		method = "GET"; /* the server leaves the body out */
 	if (part_count > 2 && strcmp(parts[0], "contexts") == 0) {
 		match.context = parts[1];
 		parts += 2;
@@ -89,6 +97,7 @@ struct rest_match rest_find_route(const char *method, const char *const *parts, 
 		if (!match_path(routes[i].path, parts, part_count, args))
 			continue;
 		match.is_path_known = true;
+		add_method(match.allow, sizeof(match.allow), routes[i].method);
 		if (strcmp(routes[i].method, method) != 0)
 			continue;
 		match.route = &routes[i];

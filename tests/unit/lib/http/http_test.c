@@ -67,6 +67,12 @@ static void handle(void *ctx, const struct http_request *request, struct http_re
 		response->location = xstrdup("/orders/7");
 	} else if (strcmp(first, "server") == 0) {
 		buffer_append_text(&response->body, ((struct fixture *)ctx)->server ? "known" : "unknown");
+	} else if (strcmp(first, "json") == 0 && !http_request_may_be_json(request)) {
+		http_response_not_json(response, request);
+	} else if (strcmp(first, "json") == 0 && strcmp(http_request_method(request), "DELETE") == 0) {
+		http_response_not_allowed(response, request, "GET, POST");
+	} else if (strcmp(first, "json") == 0) {
+		buffer_append_text(&response->body, "{}");
 	} else if (strcmp(first, "conflict") == 0) {
 		struct error err;
 
@@ -243,6 +249,53 @@ static void sends_the_location_of_what_was_made(void **state)
 	assert_non_null(strstr(text, "HTTP/1.1 201 "));
 	assert_non_null(strstr(text, "Location: /orders/7\r\n"));
 	close(fd);
+}
+
+static void names_the_methods_that_would_do(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = connect_raw(fixture);
+	char text[2000];
+
+	send_raw(fd, "DELETE /json HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_true(receive_until(fd, "allowed: HEAD, GET, POST\"}", text, sizeof(text)));
+	assert_non_null(strstr(text, "HTTP/1.1 405 "));
+	assert_non_null(strstr(text, "Allow: HEAD, GET, POST\r\n"));
+	send_raw(fd, "HEAD /json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	assert_true(receive_until(fd, "\r\n\r\n", text, sizeof(text)));
+	assert_non_null(strstr(text, "HTTP/1.1 200 "));
+	assert_null(strstr(text, "Allow:"));
+	close(fd);
+}
+
+static void tells_json_from_other_bodies(void **state)
+{
+	static const struct {
+		const char *type;
+		const char *answer;
+	} rows[] = {
+		{"", "200"},
+		{"Content-Type: application/json\r\n", "200"},
+		{"Content-Type: Application/JSON; charset=utf-8\r\n", "200"},
+		{"Content-Type: application/problem+json\r\n", "200"},
+		{"Content-Type: application/x-www-form-urlencoded\r\n", "200"},
+		{"Content-Type: text/xml\r\n", "415"},
+		{"Content-Type: application/jsonl\r\n", "415"},
+		{"Content-Type: multipart/form-data; boundary=x\r\n", "415"},
+	};
+	char request[200];
+	char text[2000];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int fd = connect_raw(*state);
+
+		(void)snprintf(request, sizeof(request),
+			       "POST /json HTTP/1.1\r\nHost: x\r\n%sContent-Length: 0\r\n\r\n", rows[i].type);
+		send_raw(fd, request);
+		assert_true(receive_until(fd, "\r\n\r\n", text, sizeof(text)));
+		assert_memory_equal(text + strlen("HTTP/1.1 "), rows[i].answer, 3);
+		close(fd);
+	}
 }
 
 static void keeps_the_connection_over_errors_and_too_large_bodies(void **state)
@@ -454,6 +507,8 @@ int main(void)
 		HTTP_TEST(answers_bodies_and_headers),
 		HTTP_TEST(the_server_is_known_when_its_first_request_comes),
 		HTTP_TEST(sends_the_location_of_what_was_made),
+		HTTP_TEST(names_the_methods_that_would_do),
+		HTTP_TEST(tells_json_from_other_bodies),
 		HTTP_TEST(keeps_the_connection_over_errors_and_too_large_bodies),
 		HTTP_TEST(takes_chunked_bodies_up_to_the_limit),
 		HTTP_TEST(refuses_huge_bodies_without_reading_them),
