@@ -150,26 +150,36 @@ static const struct plan *find_plan(const struct start_service *service, const S
 	return newest;
 }
 
-/* The input, checked and canonical; what is wrong with it is added to `problems`. */
-static void check_input(const Saga__V1__StartSagaRequest *request, struct start_request *start, struct arena *arena,
+/* The same limit for both forms: that of the canonical bytes; JSON for which memory does not suffice is beyond it, too. */
+static int encode_input(const Saga__V1__StartSagaRequest *request, struct start_request *start, struct arena *arena,
 			struct buffer *input, struct problems *problems)
 {
+	_cleanup_(arena_release)
+	struct arena tree = {.limit_bytes = PLAN_TREE_BYTES_MAX};
 	struct value value;
-	int rc = -1;
 
 	if (request->input_case == SAGA__V1__START_SAGA_REQUEST__INPUT_ENCODED)
-		rc = plan_check_input(start->plan, (struct bytes){request->encoded.data, request->encoded.len}, arena,
-				      input, &start->key, problems);
-	else if (request->input_case == SAGA__V1__START_SAGA_REQUEST__INPUT_JSON &&
-		 struct_to_value(request->json, "input", arena, &value, problems) == 0)
-		rc = plan_encode_input(start->plan, &value, arena, input, &start->key, problems);
-	if (rc)
-		return;
+		return plan_check_input(start->plan, (struct bytes){request->encoded.data, request->encoded.len}, arena,
+					input, &start->key, problems);
+	if (struct_to_value(request->json, "input", &tree, &value, problems) < 0)
+		return -1;
+	return plan_encode_input(start->plan, &value, arena, input, &start->key, problems);
+}
+
+/* The input, checked and canonical; what is wrong with it is added to `problems`. False: it is too large. */
+static bool check_input(const Saga__V1__StartSagaRequest *request, struct start_request *start, struct arena *arena,
+			struct buffer *input, struct problems *problems)
+{
+	const size_t before = problems->count;
+
+	if (encode_input(request, start, arena, input, problems) < 0)
+		return problems->count > before;
 	start->input = buffer_bytes(input);
 	if (!*start->key || strlen(start->key) > START_ID_BYTES_MAX)
 		problems_add(problems, arena_format(arena, "input.%s", start->plan->key_field),
 			     "is the saga's key and must have 1 to %d bytes, not %zu", START_ID_BYTES_MAX,
 			     strlen(start->key));
+	return true;
 }
 
 /* ---- what cannot be started: each answers false, with the status ---- */
@@ -193,13 +203,15 @@ static bool refuse_problems(const struct problems *problems, const struct plan *
 	return false;
 }
 
-/* The same input would fail again, so no RetryInfo. */
+/* The same input would fail again, so no RetryInfo. `len` 0: nobody has counted. */
 static bool refuse_size(size_t len, struct arena *arena, struct status *ret_status)
 {
 	*ret_status = (struct status){
 		.code = ERR_LIMIT,
-		.message = arena_format(arena, "the input has %zu bytes, at most %d are allowed", len,
-					START_INPUT_BYTES_MAX),
+		.message = len ? arena_format(arena, "the input has %zu bytes, at most %d are allowed", len,
+					      START_INPUT_BYTES_MAX)
+			       : arena_format(arena, "the input is larger than the %d bytes that are allowed",
+					      START_INPUT_BYTES_MAX),
 		.reason = "INPUT_TOO_LARGE",
 		.retry_after_ms = -1,
 	};
@@ -240,8 +252,9 @@ static bool prepare(struct start_service *service, const Saga__V1__StartSagaRequ
 	start->plan = find_plan(service, request);
 	if (is_encoded && request->encoded.len > START_INPUT_BYTES_MAX)
 		return refuse_size(request->encoded.len, arena, ret_status);
-	if (start->plan && request->input_case != SAGA__V1__START_SAGA_REQUEST__INPUT__NOT_SET)
-		check_input(request, start, arena, input, problems);
+	if (start->plan && request->input_case != SAGA__V1__START_SAGA_REQUEST__INPUT__NOT_SET &&
+	    !check_input(request, start, arena, input, problems))
+		return refuse_size(input->len, arena, ret_status);
 	if (problems->count)
 		return refuse_problems(problems, problems->count > field_problems ? start->plan : NULL, arena,
 				       ret_status);
@@ -250,8 +263,6 @@ static bool prepare(struct start_service *service, const Saga__V1__StartSagaRequ
 							request->definition_version, arena);
 		return false;
 	}
-	if (start->input.len > START_INPUT_BYTES_MAX)
-		return refuse_size(start->input.len, arena, ret_status);
 	if (!engine_is_ready(service->engine, start->plan))
 		return refuse_not_ready(start->plan, arena, ret_status);
 	return true;
@@ -312,17 +323,21 @@ static void on_started(void *ctx, const struct saga_view *view, bool already_exi
 	arena_release(&arena);
 }
 
-static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
+static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message,
+		       struct arena *request_arena)
 {
 	struct start_service *service = ctx;
 	struct start_request start;
 	struct buffer input = {0};
+	struct arena arena; /* not the request's: that one is bounded, and may be full of the request */
 	struct problems problems;
 	struct status status;
 
+	(void)request_arena;
+	arena_init(&arena, 0);
 	problems_init(&problems);
-	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, arena, &input, &problems, &start, &status)) {
-		keep_trace(call, &start, arena);
+	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, &arena, &input, &problems, &start, &status)) {
+		keep_trace(call, &start, &arena);
 		start.actor = server_call_caller(call);
 		engine_start_saga(service->engine, &start, on_started, call);
 	} else {
@@ -330,6 +345,7 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 	}
 	problems_release(&problems);
 	buffer_release(&input);
+	arena_release(&arena);
 }
 
 /* ---- BatchStartSagas ---- */

@@ -4,33 +4,64 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "schema-registry/model/base64.h"
 
 /* ---- in ---- */
+enum { PLACE_BYTES_MAX = 300 };
+
 struct reading {
 	struct arena *arena;
 	struct problems *problems;
+	char place[PLACE_BYTES_MAX]; /* of the value in hand; only a problem has use for it, so it is not kept */
+	bool is_exhausted;           /* the arena is full: nothing is read any more */
 };
 
-static struct value read_value(struct reading *reading, const Google__Protobuf__Value *source, const char *place);
+static struct value read_value(struct reading *reading, const Google__Protobuf__Value *source);
 
-static struct value refuse(struct reading *reading, const char *place, const char *why)
+static struct value refuse(struct reading *reading, const char *why)
 {
-	problems_add(reading->problems, place, "%s", why);
+	problems_add(reading->problems, reading->place, "%s", why);
 	return value_null();
 }
 
-static struct value read_list(struct reading *reading, const Google__Protobuf__ListValue *source, const char *place)
+/* NULL, and the end of reading, where the arena is full: how much a message asks for is its sender's choice. */
+static void *take(struct reading *reading, size_t count, size_t item_bytes)
+{
+	void *memory = arena_try_alloc(reading->arena, (count + 1) * item_bytes);
+
+	if (!memory)
+		reading->is_exhausted = true;
+	return memory;
+}
+
+/* Returns the length to go back to. A place that grows too long is cut. */
+static size_t enter(struct reading *reading, const char *format, ...) PRINTF_LIKE(2, 3);
+static size_t enter(struct reading *reading, const char *format, ...)
+{
+	size_t len = strlen(reading->place);
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(reading->place + len, sizeof(reading->place) - len, format, args);
+	va_end(args);
+	return len;
+}
+
+static struct value read_list(struct reading *reading, const Google__Protobuf__ListValue *source)
 {
 	struct value list = {.kind = VALUE_LIST};
 
-	list.list.count = source->n_values;
-	list.list.items = arena_alloc(reading->arena, (source->n_values + 1) * sizeof(struct value));
-	for (size_t i = 0; i < source->n_values; i++)
-		list.list.items[i] =
-			read_value(reading, source->values[i], arena_format(reading->arena, "%.300s[%zu]", place, i));
+	list.list.items = take(reading, source->n_values, sizeof(struct value));
+	for (size_t i = 0; i < source->n_values && !reading->is_exhausted; i++) {
+		size_t back = enter(reading, "[%zu]", i);
+
+		list.list.items[list.list.count++] = read_value(reading, source->values[i]);
+		reading->place[back] = 0;
+	}
 	return list;
 }
 
@@ -51,31 +82,35 @@ static int compare_keyed(const void *a, const void *b)
 }
 
 /* Sorted, so that finding repeated keys is cheap however many a hostile client sends; lookup is by name anyway. */
-static struct value read_record(struct reading *reading, const Google__Protobuf__Struct *source, const char *place)
+static struct value read_record(struct reading *reading, const Google__Protobuf__Struct *source)
 {
-	struct keyed *keyed = arena_alloc(reading->arena, (source->n_fields + 1) * sizeof(*keyed));
+	struct keyed *keyed = take(reading, source->n_fields, sizeof(*keyed));
 	struct value record = value_record();
 
+	record.record.fields = take(reading, source->n_fields, sizeof(struct value_field));
+	if (reading->is_exhausted)
+		return record;
 	for (size_t i = 0; i < source->n_fields; i++)
 		keyed[i] = (struct keyed){source->fields[i], i};
 	qsort(keyed, source->n_fields, sizeof(*keyed), compare_keyed);
 	record.record.capacity = source->n_fields;
-	record.record.fields = arena_alloc(reading->arena, (source->n_fields + 1) * sizeof(struct value_field));
-	for (size_t i = 0; i < source->n_fields; i++) {
+	for (size_t i = 0; i < source->n_fields && !reading->is_exhausted; i++) {
 		const Google__Protobuf__Struct__FieldsEntry *entry = keyed[i].entry;
 		struct value_field *field;
+		size_t back;
 
 		if (i + 1 < source->n_fields && strcmp(entry->key, keyed[i + 1].entry->key) == 0)
 			continue;
+		back = enter(reading, ".%.100s", entry->key);
 		field = &record.record.fields[record.record.count++];
 		field->name = bytes_of_text(entry->key);
-		field->value = read_value(reading, entry->value,
-					  arena_format(reading->arena, "%.300s.%.100s", place, entry->key));
+		field->value = read_value(reading, entry->value);
+		reading->place[back] = 0;
 	}
 	return record;
 }
 
-static struct value read_value(struct reading *reading, const Google__Protobuf__Value *source, const char *place)
+static struct value read_value(struct reading *reading, const Google__Protobuf__Value *source)
 {
 	switch (source ? source->kind_case : GOOGLE__PROTOBUF__VALUE__KIND__NOT_SET) {
 	case GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE:
@@ -84,27 +119,29 @@ static struct value read_value(struct reading *reading, const Google__Protobuf__
 		return value_bool(source->bool_value != 0);
 	case GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE:
 		if (!isfinite(source->number_value))
-			return refuse(reading, place, "is no number that JSON has");
+			return refuse(reading, "is no number that JSON has");
 		return value_double(source->number_value);
 	case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE:
 		return value_text_of(source->string_value);
 	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE:
-		return read_list(reading, source->list_value, place);
+		return read_list(reading, source->list_value);
 	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE:
-		return read_record(reading, source->struct_value, place);
+		return read_record(reading, source->struct_value);
 	default:
-		return refuse(reading, place, "has no value: set one of the kinds of google.protobuf.Value");
+		return refuse(reading, "has no value: set one of the kinds of google.protobuf.Value");
 	}
 }
 
 int struct_to_value(const Google__Protobuf__Struct *source, const char *place, struct arena *arena,
 		    struct value *ret_value, struct problems *problems)
 {
-	struct reading reading = {arena, problems};
+	struct reading reading = {.arena = arena, .problems = problems};
 	size_t before = problems->count;
-	struct value value = read_record(&reading, source, place);
+	struct value value;
 
-	if (problems->count > before)
+	(void)enter(&reading, "%s", place); /* there is nothing to go back to */
+	value = read_record(&reading, source);
+	if (reading.is_exhausted || problems->count > before)
 		return -1;
 	*ret_value = value;
 	return 0;

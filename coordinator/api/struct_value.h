@@ -14,7 +14,8 @@
 #include "lib/base/problems.h"
 #include "schema-registry/codec/value.h"
 
-/* `place` is the root's path, `input`. -1: a value without kind, or a number that JSON does not have. */
+/* `place` is the root's path, `input`. -1: a value without kind, or a number that JSON does not have, each a problem; or, without a
+ * problem, more than the arena may hold. */
 NODISCARD int struct_to_value(const Google__Protobuf__Struct *source, const char *place, struct arena *arena,
 			      struct value *ret_value, struct problems *problems);
 

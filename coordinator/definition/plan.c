@@ -9,7 +9,7 @@
 #include "schema-registry/codec/codec.h"
 #include "schema-registry/codec/wire_format.h"
 
-enum { INPUT_BYTES_MAX = 256 * 1024, KEY_BYTES_MAX = 255 };
+enum { KEY_BYTES_MAX = 255 };
 
 int plan_compile(const char *file_name, struct bytes source, const struct plan_pin *pins, size_t pin_count,
 		 struct registry_client *registry, struct plan **ret_plan, struct problems *problems, struct error *err)
@@ -62,6 +62,8 @@ int plan_encode_input(const struct plan *plan, const struct value *input, struct
 		      const char **ret_key, struct problems *problems)
 {
 	const size_t start = ret_input->len;
+	_cleanup_(arena_release)
+	struct arena tree = {.limit_bytes = PLAN_TREE_BYTES_MAX};
 	struct value canonical;
 	struct bytes encoded;
 	struct error err;
@@ -70,12 +72,10 @@ int plan_encode_input(const struct plan *plan, const struct value *input, struct
 	if (codec_encode(plan->input->type, input, "input.", ret_input, problems) < 0)
 		return -1;
 	encoded = (struct bytes){ret_input->data + start, ret_input->len - start};
-	if (encoded.len > INPUT_BYTES_MAX) {
-		problems_add(problems, "input", "has %zu bytes, at most %d are taken", encoded.len, INPUT_BYTES_MAX);
+	if (encoded.len > PLAN_INPUT_BYTES_MAX)
 		return -1;
-	}
 	/* The key is read from what was encoded, so that defaults and numbers in text are what later readers see. */
-	if (codec_decode(plan->input->type, encoded, arena, &canonical, &err) < 0) {
+	if (codec_decode(plan->input->type, encoded, &tree, &canonical, &err) < 0) {
 		problems_add(problems, "input", "%s", err.msg);
 		return -1;
 	}
@@ -89,10 +89,12 @@ int plan_encode_input(const struct plan *plan, const struct value *input, struct
 int plan_check_input(const struct plan *plan, struct bytes encoded, struct arena *arena, struct buffer *ret_input,
 		     const char **ret_key, struct problems *problems)
 {
+	_cleanup_(arena_release)
+	struct arena tree = {.limit_bytes = PLAN_TREE_BYTES_MAX};
 	struct value value;
 	struct error err;
 
-	if (codec_decode(plan->input->type, encoded, arena, &value, &err) < 0) {
+	if (codec_decode(plan->input->type, encoded, &tree, &value, &err) < 0) {
 		problems_add(problems, "input", "is no %s (subject '%s', version %d): %s", plan->input->message,
 			     plan->input->subject, plan->input->version, err.msg);
 		return -1;

@@ -79,8 +79,11 @@ NODISCARD int plan_compile(const char *file_name, struct bytes source, const str
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan *, plan_free)
 
+enum { PLAN_INPUT_BYTES_MAX = 256 * 1024, PLAN_TREE_BYTES_MAX = 48 * 1024 * 1024 };
+
 /* Checks an input tree against the input schema and encodes it canonically; the key is copied to `arena`.
- * Problems have places such as `input.items[2].quantity`. */
+ * Problems have places such as `input.items[2].quantity`. -1 without a problem: it fits, but has more than
+ * PLAN_INPUT_BYTES_MAX, all of them in `ret_input`. */
 NODISCARD int plan_encode_input(const struct plan *plan, const struct value *input, struct arena *arena,
 				struct buffer *ret_input, const char **ret_key, struct problems *problems);
 /* The same for bytes that a client encoded: decodes, checks, and encodes again canonically. */

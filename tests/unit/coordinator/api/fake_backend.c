@@ -71,6 +71,8 @@ int plan_encode_input(const struct plan *plan, const struct value *input, struct
 		return -1;
 	}
 	buffer_append(ret_input, text.data, text.len);
+	if (text.len > PLAN_INPUT_BYTES_MAX)
+		return -1;
 	*ret_key = arena_strndup(arena, (const char *)text.data, text.len);
 	return 0;
 }

@@ -182,7 +182,7 @@ static void refuses_a_saga_id_of_another_version(void **state)
 	assert_non_null(strstr(fixture->err.msg, "version 1"));
 }
 
-static void refuses_an_input_beyond_its_limit(void **state)
+static void refuses_an_input_beyond_its_limit_in_either_form(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_(freep)
@@ -191,10 +191,14 @@ static void refuses_an_input_beyond_its_limit(void **state)
 
 	memset(text, 'x', START_INPUT_BYTES_MAX + 1);
 	text[START_INPUT_BYTES_MAX + 1] = 0;
+	assert_null(start_saga(fixture, &request));
+	assert_int_equal(fixture->err.code, ERR_LIMIT);
+	assert_non_null(strstr(fixture->err.msg, "has 262145 bytes"));
 	request.input_case = SAGA__V1__START_SAGA_REQUEST__INPUT_ENCODED;
 	request.encoded = (ProtobufCBinaryData){START_INPUT_BYTES_MAX + 1, (uint8_t *)text};
 	assert_null(start_saga(fixture, &request));
 	assert_int_equal(fixture->err.code, ERR_LIMIT);
+	assert_non_null(strstr(fixture->err.msg, "has 262145 bytes"));
 }
 
 static void suggests_names_for_an_unknown_definition(void **state)
@@ -542,7 +546,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replaces_bytes_of_participants_that_are_no_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_every_wrong_field_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_a_saga_id_of_another_version, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(refuses_an_input_beyond_its_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_an_input_beyond_its_limit_in_either_form, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(suggests_names_for_an_unknown_definition, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_unavailable_while_the_definition_is_not_ready, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_invalid_for_an_id_that_is_no_uuid, set_up, tear_down),

@@ -100,6 +100,28 @@ static void refuses_values_that_are_no_json_with_their_places(void **state)
 	assert_string_equal(fixture->problems.items[1].place, "input.b.c");
 }
 
+/* A few bytes of a message are a value of many: the arena is the limit, and its end is no crash. */
+static void gives_up_where_the_arena_ends(void **state)
+{
+	struct fixture *fixture = *state;
+	Google__Protobuf__Struct *message = convert(fixture, "{\"a\":[1,2,3,{\"b\":[4,5,6]}],\"c\":{}}");
+	struct value value;
+	size_t limit;
+
+	for (limit = 1;; limit++) {
+		struct arena small;
+		int rc;
+
+		arena_init(&small, limit);
+		rc = struct_to_value(message, "input", &small, &value, &fixture->problems);
+		arena_release(&small);
+		assert_int_equal(fixture->problems.count, 0);
+		if (rc == 0)
+			break;
+	}
+	assert_in_range(limit, 10 * sizeof(struct value), 4096);
+}
+
 static void lets_the_last_of_equal_keys_count(void **state)
 {
 	struct fixture *fixture = *state;
@@ -120,6 +142,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(makes_texts_of_integers_that_a_double_cannot_hold, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(makes_base64_of_bytes_and_texts_of_what_json_lacks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_values_that_are_no_json_with_their_places, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gives_up_where_the_arena_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lets_the_last_of_equal_keys_count, set_up, tear_down),
 	};
 

@@ -339,6 +339,28 @@ static void refuses_an_input_without_its_key(void **state)
 	buffer_release(&out);
 }
 
+/* Not misfit, so no problem: the caller answers with a code of its own. */
+static void tells_an_input_that_is_too_large_by_its_length(void **state)
+{
+	struct fixture *f = *state;
+	struct buffer text = {0};
+	struct buffer out = {0};
+	struct value value;
+	const char *key;
+
+	bind_checkout(f);
+	buffer_append_text(&text, "{\"order_id\":\"o\",\"user_id\":\"");
+	for (int i = 0; i < PLAN_INPUT_BYTES_MAX; i++)
+		buffer_append_byte(&text, 'x');
+	buffer_append_text(&text, "\"}");
+	assert_int_equal(value_parse_json(buffer_bytes(&text), &f->arena, &value, &f->err), 0);
+	assert_int_equal(plan_encode_input(f->plan, &value, &f->arena, &out, &key, &f->problems), -1);
+	assert_int_equal(f->problems.count, 0);
+	assert_in_range(out.len, PLAN_INPUT_BYTES_MAX, PLAN_INPUT_BYTES_MAX + 100);
+	buffer_release(&out);
+	buffer_release(&text);
+}
+
 static void makes_the_same_bytes_of_json_and_of_encoded_input(void **state)
 {
 	struct fixture *f = *state;
@@ -624,6 +646,7 @@ int main(void)
 		TEST(says_that_the_registry_is_away_instead_of_blaming_the_text),
 		TEST(refuses_an_input_with_every_misfit_at_its_place),
 		TEST(refuses_an_input_without_its_key),
+		TEST(tells_an_input_that_is_too_large_by_its_length),
 		TEST(makes_the_same_bytes_of_json_and_of_encoded_input),
 		TEST(names_the_field_that_has_no_source),
 		TEST(leaves_avro_fields_with_defaults_absent),
