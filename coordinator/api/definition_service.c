@@ -180,12 +180,20 @@ static void list_definitions(void *ctx, struct server_call *call, const Protobuf
 	struct definition_service *service = ctx;
 	const Saga__V1__ListDefinitionsRequest *request = (const Saga__V1__ListDefinitionsRequest *)message;
 	Saga__V1__ListDefinitionsResponse response = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+	struct problems problems;
 	bool is_size_given = request->page_size > 0 && request->page_size < PAGE_MAX;
 	size_t size = is_size_given ? (size_t)request->page_size : PAGE_MAX;
 	const struct plan **plans;
 	size_t count = catalog_list(service->catalog, arena, &plans);
 	size_t at = 0;
 
+	if (request->page_size < 0) {
+		problems_init(&problems);
+		problems_add(&problems, "page_size", "is %d, must be 0 (for %d) or more", request->page_size, PAGE_MAX);
+		fail_violations(call, &problems);
+		problems_release(&problems);
+		return;
+	}
 	while (at < count && strcmp(plans[at]->definition.name, request->page_token) <= 0)
 		at++;
 	size = count - at < size ? count - at : size;

@@ -98,8 +98,8 @@ static uint64_t log_binding(struct uuid id)
 
 static void fail_log(struct server_call *call, struct uuid id, const struct error *err)
 {
-	char id_text[UUID_TEXT_LEN + 1];
-	const struct status status = saga_error_status(id, err, id_text);
+	struct saga_error_texts texts;
+	const struct status status = saga_error_status(id, err, &texts);
 
 	server_call_fail(call, &status);
 }

@@ -2,6 +2,7 @@
 #include "coordinator/api/saga_message.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "coordinator/api/struct_value.h"
 #include "coordinator/definition/plan.h"
@@ -37,18 +38,28 @@ _Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION == (int)STEP_P
 void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems)
 {
 	if (!uuid_parse(text, strlen(text), ret_id))
-		problems_add(problems, "saga_id", *text ? "'%.60s' is no UUID" : "is required%s", text);
+		problems_add(
+			problems, "saga_id",
+			*text ? "'%.60s' is no UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057: StartSaga answers "
+				"it, and ListSagas finds it by the saga's key"
+			      : "is required%s",
+			text);
 }
 
-struct status saga_error_status(struct uuid id, const struct error *err, char id_text[UUID_TEXT_LEN + 1])
+struct status saga_error_status(struct uuid id, const struct error *err, struct saga_error_texts *texts)
 {
 	struct status status = {.code = err->code, .message = err->msg};
 
-	uuid_format(id, id_text);
-	if (err->code == ERR_NOT_FOUND) {
-		status.reason = "SAGA_NOT_FOUND";
-		status.resource = (struct status_resource){"saga.v1.Saga", id_text};
-	}
+	if (err->code != ERR_NOT_FOUND)
+		return status;
+	uuid_format(id, texts->id);
+	(void)snprintf(texts->message, sizeof(texts->message), "%s%s", err->msg,
+		       uuid_version(id) == 7 ? ""
+					     : ", nor can it: ids of sagas are UUIDs of version 7; ListSagas finds "
+					       "sagas by their key");
+	status.message = texts->message;
+	status.reason = "SAGA_NOT_FOUND";
+	status.resource = (struct status_resource){"saga.v1.Saga", texts->id};
 	return status;
 }
 

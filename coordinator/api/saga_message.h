@@ -23,8 +23,12 @@ Saga__V1__SagaEvent *saga_event_message_make(const struct store_log_row *row, st
 
 /* Of any request with the id of a saga. */
 void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems);
-/* NOT_FOUND names the saga as its resource; `id_text` must live as long as the status. */
-struct status saga_error_status(struct uuid id, const struct error *err, char id_text[UUID_TEXT_LEN + 1]);
+/* NOT_FOUND names the saga as its resource and says what ids look like; `texts` must live as long as the status. */
+struct saga_error_texts {
+	char id[UUID_TEXT_LEN + 1];
+	char message[200];
+};
+struct status saga_error_status(struct uuid id, const struct error *err, struct saga_error_texts *texts);
 
 bool timestamp_is_legal(const Google__Protobuf__Timestamp *time);                  /* as its own rules have it */
 Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena); /* NULL for 0: absent */

@@ -19,8 +19,8 @@ struct saga_service {
 
 static void fail_saga(struct server_call *call, struct uuid saga_id, const struct error *err)
 {
-	char id[UUID_TEXT_LEN + 1];
-	const struct status status = saga_error_status(saga_id, err, id);
+	struct saga_error_texts texts;
+	const struct status status = saga_error_status(saga_id, err, &texts);
 
 	server_call_fail(call, &status);
 }

@@ -227,7 +227,7 @@ static void handle(struct server_call *call, struct arena *arena)
 	    message_read(method->request_type, bytes, arena, &request, &problems, &err))
 		server_call_fail(call, &(struct status){.code = err.code,
 							.message = err.msg,
-							.reason = "UNDECODABLE",
+							.reason = problems.count ? "FIELD_VIOLATIONS" : "UNDECODABLE",
 							.retry_after_ms = -1,
 							.violations = &problems});
 	else

@@ -190,11 +190,12 @@ static void take_message(struct server_stream *stream)
 	problems_init(&problems);
 	if (rpc_read_payload(stream->incoming, arena, &bytes, &err) ||
 	    message_read(method->request_type, bytes, arena, &message, &problems, &err))
-		server_stream_finish(stream, &(struct status){.code = err.code,
-							      .message = err.msg,
-							      .reason = "UNDECODABLE",
-							      .retry_after_ms = -1,
-							      .violations = &problems});
+		server_stream_finish(stream,
+				     &(struct status){.code = err.code,
+						      .message = err.msg,
+						      .reason = problems.count ? "FIELD_VIOLATIONS" : "UNDECODABLE",
+						      .retry_after_ms = -1,
+						      .violations = &problems});
 	else
 		method->stream->on_message(method->ctx, stream, message, arena);
 	problems_release(&problems);

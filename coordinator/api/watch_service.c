@@ -40,7 +40,7 @@ static void open_watch(struct watch_service *service, struct server_stream *stre
 		       struct uuid saga_id, int64_t after_sequence)
 {
 	struct stream_state *state = xcalloc(1, sizeof(*state));
-	struct watch_stream *watch = watch_stream_new(service->hub, stream);
+	struct watch_stream *watch = watch_stream_new(service->hub, stream, saga_id);
 	struct error err;
 	int rc;
 

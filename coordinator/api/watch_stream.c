@@ -22,6 +22,7 @@ struct message {
 struct watch_stream {
 	atomic_int refs;
 	struct watch_hub *hub;
+	struct uuid saga_id;
 	struct stream_waker *waker;
 	pthread_mutex_t mu;
 	struct message *first; /* guarded by mu, as all below */
@@ -33,12 +34,13 @@ struct watch_stream {
 	struct error err;
 };
 
-struct watch_stream *watch_stream_new(struct watch_hub *hub, struct server_stream *stream)
+struct watch_stream *watch_stream_new(struct watch_hub *hub, struct server_stream *stream, struct uuid saga_id)
 {
 	struct watch_stream *watch = xcalloc(1, sizeof(*watch));
 
 	atomic_init(&watch->refs, 2);
 	watch->hub = hub;
+	watch->saga_id = saga_id;
 	watch->waker = server_stream_waker(stream);
 	watch->end = &watch->first;
 	(void)pthread_mutex_init(&watch->mu, NULL); /* default attributes cannot fail */
@@ -84,15 +86,14 @@ static struct message *take(struct watch_stream *watch, bool *ret_is_over, bool 
 /* After is_over nobody writes `why` and `err` any more. */
 static void finish(struct watch_stream *watch, struct server_stream *stream)
 {
-	struct status status = {.code = watch->err.code, .message = watch->err.msg};
+	struct saga_error_texts texts;
+	struct status status = saga_error_status(watch->saga_id, &watch->err, &texts);
+	struct problems problems;
 
+	problems_init(&problems);
 	switch (watch->why) {
 	case WATCH_END_DONE:
-		server_stream_finish(stream, NULL);
-		return;
 	case WATCH_END_ERROR:
-		if (watch->err.code == ERR_NOT_FOUND)
-			status.reason = "SAGA_NOT_FOUND";
 		break;
 	case WATCH_END_EXPIRED:
 		status = (struct status){
@@ -113,14 +114,17 @@ static void finish(struct watch_stream *watch, struct server_stream *stream)
 		};
 		break;
 	case WATCH_END_BEYOND:
+		problems_add(&problems, "after_sequence", "is beyond the saga's log");
 		status = (struct status){
 			.code = ERR_INVALID,
 			.message = "after_sequence is beyond the saga's log",
 			.reason = "SEQUENCE_BEYOND_LOG",
+			.violations = &problems,
 		};
 		break;
 	}
-	server_stream_finish(stream, &status);
+	server_stream_finish(stream, watch->why == WATCH_END_DONE ? NULL : &status);
+	problems_release(&problems);
 }
 
 void watch_stream_pump(struct watch_stream *watch, struct server_stream *stream)

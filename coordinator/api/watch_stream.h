@@ -19,8 +19,8 @@ struct watch_stream;
 extern const struct watch_sink WATCH_STREAM_SAGAS; /* its ctx is a watch_stream */
 extern const struct watch_sink WATCH_STREAM_SAGA;
 
-/* For both sides: who adds it to the hub has one reference for it, and the stream's state is the other. */
-struct watch_stream *watch_stream_new(struct watch_hub *hub, struct server_stream *stream);
+/* `saga_id`: of WatchSaga, for its errors. For both sides: who adds it to the hub has one reference for it, and the stream's state is the other. */
+struct watch_stream *watch_stream_new(struct watch_hub *hub, struct server_stream *stream, struct uuid saga_id);
 void watch_stream_unref(struct watch_stream *watch);
 void watch_stream_pump(struct watch_stream *watch, struct server_stream *stream); /* sends what may be sent */
 void watch_stream_close(struct watch_stream *watch);                              /* the client is gone */
