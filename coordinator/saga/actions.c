@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#include "coordinator/saga/log_room.h"
 #include "coordinator/saga/retry.h"
 
 static const char REASON_TIMED_OUT[] = "timed_out";
@@ -107,6 +108,12 @@ static int64_t wait_us(struct turn *turn, int32_t index, enum step_phase phase, 
 	return retry_wait_us(policy->resend_ms, policy->resend_max_ms, step->resends, &seed);
 }
 
+static bool has_attempts_left(struct turn *turn, int32_t index, enum step_phase phase)
+{
+	return step_at(turn, index)->attempts[phase] < policy_of(turn, index, phase)->attempts_max &&
+	       log_has_room_for_try(turn->saga->version);
+}
+
 /* Decides that the command in flight is on its way (again) from now. */
 static void send_command(struct turn *turn, int32_t index, enum step_phase phase)
 {
@@ -114,7 +121,8 @@ static void send_command(struct turn *turn, int32_t index, enum step_phase phase
 
 	assert(step->deadline_us > 0); /* I1: no pursuit without an end */
 	assert(step->attempts[phase] > 0);
-	step->due_us = turn->event->time_us + wait_us(turn, index, phase, false);
+	step->due_us = log_resend_us(turn->saga->version, turn->event->time_us,
+				     turn->event->time_us + wait_us(turn, index, phase, false), step->deadline_us);
 	add_effect(turn, (struct saga_effect){.type = SAGA_EFFECT_SEND_COMMAND,
 					      .step = index,
 					      .phase = phase,
@@ -187,7 +195,10 @@ static const char *with_reason(struct turn *turn, const char *what)
 
 static const char *exhausted_text(struct turn *turn, int32_t attempts)
 {
-	return with_reason(turn, arena_format(turn->arena, "attempts exhausted (%" PRId32 ")", attempts));
+	return with_reason(
+		turn,
+		arena_format(turn->arena, "attempts exhausted (%" PRId32 "%s)", attempts,
+			     log_has_room_for_try(turn->saga->version) ? "" : "; the saga's log has no room for more"));
 }
 
 /* ---- going on ---- */
@@ -450,7 +461,7 @@ static enum saga_verdict retry_later(struct turn *turn)
 {
 	const int32_t attempts = event_step(turn)->attempts[STEP_PHASE_FORWARD];
 
-	if (attempts >= policy_of(turn, turn->event->step, STEP_PHASE_FORWARD)->attempts_max)
+	if (!has_attempts_left(turn, turn->event->step, STEP_PHASE_FORWARD))
 		exhaust(turn, attempts);
 	else
 		wait_for_retry(turn, STEP_PHASE_FORWARD, STEP_STATE_RETRY_WAIT);
@@ -505,7 +516,7 @@ static enum saga_verdict time_out(struct turn *turn)
 	}
 	point_forward(turn, index);
 	set_milestone(turn, timed_out_milestone(turn, index, STEP_PHASE_FORWARD));
-	if (attempts < policy_of(turn, index, STEP_PHASE_FORWARD)->attempts_max) {
+	if (has_attempts_left(turn, index, STEP_PHASE_FORWARD)) {
 		step_move(turn, index, STEP_STATE_DISPATCHED);
 		begin_pursuit(turn, index, STEP_PHASE_FORWARD);
 		return SAGA_VERDICT_APPLIED;
@@ -513,7 +524,7 @@ static enum saga_verdict time_out(struct turn *turn)
 	step_move(turn, index, STEP_STATE_UNKNOWN);
 	end_pursuit(step);
 	get_stuck(turn, index, STEP_PHASE_FORWARD,
-		  arena_format(turn->arena, "attempts exhausted (%" PRId32 "): no reply in time", attempts));
+		  arena_format(turn->arena, "%s: no reply in time", exhausted_text(turn, attempts)));
 	return SAGA_VERDICT_APPLIED;
 }
 
@@ -579,7 +590,7 @@ enum saga_verdict on_retriable_compensating(struct turn *turn)
 {
 	const int32_t attempts = event_step(turn)->attempts[STEP_PHASE_COMPENSATION];
 
-	if (attempts >= policy_of(turn, turn->event->step, STEP_PHASE_COMPENSATION)->attempts_max)
+	if (!has_attempts_left(turn, turn->event->step, STEP_PHASE_COMPENSATION))
 		compensation_stuck(turn, REASON_ATTEMPTS_EXHAUSTED, exhausted_text(turn, attempts));
 	else
 		wait_for_retry(turn, STEP_PHASE_COMPENSATION, STEP_STATE_COMPENSATION_RETRY_WAIT);

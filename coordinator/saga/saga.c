@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "coordinator/saga/log_room.h"
 #include "coordinator/saga/machine.h"
 #include "lib/base/clock.h"
 
@@ -150,6 +151,10 @@ static const char *check_saga_event(const struct saga *saga, const struct saga_e
 	*ret_is_refusal = decision->is_refusal;
 	if (decision->action && event->type == SAGA_EVENT_STARTED && event->time_us < saga->start_us) /* I12 */
 		return "the start time has not come";
+	if (decision->action && event->type != SAGA_EVENT_STARTED && !log_has_room_for_request(saga->version)) {
+		*ret_is_refusal = true;
+		return "the saga's log is full: nothing can be asked of it any more";
+	}
 	return decision->why;
 }
 
@@ -247,7 +252,7 @@ bool saga_resend_event(const struct saga *saga, int64_t now_us, struct saga_even
 	enum step_phase phase;
 	const struct step *step = pursued_step(saga, &phase);
 
-	if (!step || !step->due_us || now_us >= step->deadline_us)
+	if (!step || !step->due_us || now_us >= step->deadline_us || !log_has_room_for_try(saga->version))
 		return false;
 	if (step->state != STEP_STATE_DISPATCHED && step->state != STEP_STATE_COMPENSATING)
 		return false;

@@ -166,7 +166,7 @@ def test_unknown_and_malformed_saga_ids(shop: Shop) -> None:
 
 def test_too_large_input_is_refused(shop: Shop) -> None:
     error = refusal(shop.start, shop.input(customer_email="x" * 300_000))
-    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "262144" in error.details()
 
 
