@@ -49,10 +49,10 @@ struct kafka_consumer {
 	size_t topic_count;
 	rd_kafka_t *rk;
 	size_t batches; /* given out and not freed */
-	/* The brokers were away since the member joined. When they are back, librdkafka may commit under the name that it had before,
-	 * is taken for the ghost of its own successor, and fenced for good: that is no other process. */
+	/* The brokers were away since the member joined, or its session ran out. Afterwards librdkafka may commit under the name
+	 * that it had before, is taken for the ghost of its own successor, and fenced for good: that is no other process. */
 	atomic_bool was_cut_off;
-	bool must_reopen; /* the position is not what it should be; the committed offsets are */
+	bool must_reopen; /* this client reads no more, or not from where it should; the committed offsets are right */
 
 	pthread_mutex_t mu;
 	rd_kafka_topic_partition_list_t *assigned; /* guarded by mu */
@@ -76,13 +76,30 @@ static void keep_assignment(struct kafka_consumer *consumer, const rd_kafka_topi
 	(void)pthread_mutex_unlock(&consumer->mu);
 }
 
+/* The partitions are somebody else's already, so their stored offsets are nobody's. librdkafka 2.0 would commit them all the
+ * same, without the member id that it has lost, and the group would fence it for that. */
+static void forget_stored(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *partitions)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+	(void)rd_kafka_offsets_store(rk, list); /* fails for partitions that are gone, with what was stored */
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *partitions,
 			 void *opaque)
 {
 	struct kafka_consumer *consumer = opaque;
 	bool is_assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-	rd_kafka_resp_err_t failed = rd_kafka_assign(rk, is_assign ? partitions : NULL);
+	rd_kafka_resp_err_t failed;
 
+	if (!is_assign && rd_kafka_assignment_lost(rk)) {
+		atomic_store(&consumer->was_cut_off, true);
+		forget_stored(rk, partitions);
+	}
+	failed = rd_kafka_assign(rk, is_assign ? partitions : NULL);
 	if (failed)
 		log_warn("kafka_assign_failed", "group=%s reason=%s", consumer->group,
 			 LOG_TEXT(rd_kafka_err2str(failed)));
@@ -268,26 +285,45 @@ static struct kafka_batch *batch_new(struct kafka_consumer *consumer, rd_kafka_m
 	return batch;
 }
 
+/* librdkafka's client is dead for good after a fatal error, so the next poll makes a new one. */
+static int note_fatal(struct kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *why, struct error *err)
+{
+	bool is_own = atomic_exchange(&consumer->was_cut_off, false);
+
+	consumer->must_reopen = true;
+	if (code != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID || !is_own)
+		return kafka_error_set(err, code, "the consumer group will not have this member any more", why);
+	log_warn("kafka_fenced_by_itself", "group=%s member=%s, joining anew after the outage", consumer->group,
+		 consumer->member ? consumer->member : "");
+	return 0;
+}
+
+/* librdkafka asks once where to begin. Where the answer is an error (of a broker that is not the coordinator any more), it keeps the
+ * partitions and never reads them. The text is all that tells this error from those that pass. */
+static bool is_never_begun(const rd_kafka_message_t *message)
+{
+	return strstr(rd_kafka_message_errstr(message), "Failed to fetch committed offset") != NULL;
+}
+
 /* What librdkafka reports in place of a record: nearly all of it passes by itself. */
 static int note_error(struct kafka_consumer *consumer, const rd_kafka_message_t *message, struct error *err)
 {
 	char why[256] = "";
 	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(consumer->rk, why, sizeof(why));
 
-	if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && atomic_exchange(&consumer->was_cut_off, false)) {
-		log_warn("kafka_fenced_by_itself", "group=%s member=%s, joining anew after the outage", consumer->group,
-			 consumer->member ? consumer->member : "");
-		consumer->must_reopen = true;
-		return 0;
-	}
 	if (fatal)
-		return kafka_error_set(err, fatal, "the consumer group will not have this member any more", why);
+		return note_fatal(consumer, fatal, why, err);
 	if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
 		log_warn("kafka_topic_missing", "group=%s detail=%s", consumer->group,
 			 LOG_TEXT(rd_kafka_message_errstr(message)));
 	else
 		log_debug("kafka_consumer_error", "group=%s code=%s detail=%s", consumer->group,
 			  rd_kafka_err2name(message->err), LOG_TEXT(rd_kafka_message_errstr(message)));
+	if (is_never_begun(message)) {
+		log_warn("kafka_offsets_unknown", "group=%s detail=%s, joining anew", consumer->group,
+			 LOG_TEXT(rd_kafka_message_errstr(message)));
+		consumer->must_reopen = true;
+	}
 	return 0;
 }
 

@@ -103,7 +103,7 @@ NODISCARD int kafka_consumer_subscribe(struct kafka_consumer *consumer, const ch
 				       struct error *err); /* replaces the subscription */
 
 /* Waits up to wait_ms for the first record, then takes what is there, at most `max`. An empty batch is a success.
- * ERR_CONFLICT: fenced by a newer member of the same id; the process should end. */
+ * ERR_CONFLICT: fenced by a newer member of the same id; the process should end. Who polls again joins anew. */
 NODISCARD int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms,
 				  struct kafka_batch **ret_batch, struct error *err);
 bool kafka_consumer_is_assigned(const struct kafka_consumer *consumer,

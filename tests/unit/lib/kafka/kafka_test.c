@@ -15,7 +15,14 @@
 #include "lib/base/log.h"
 #include "lib/kafka/kafka.h"
 
-enum { DEADLINE_MS = 20000, PRODUCE_API = 0, INIT_PRODUCER_ID_API = 22 };
+enum {
+	DEADLINE_MS = 20000,
+	PRODUCE_API = 0,
+	OFFSET_COMMIT_API = 8,
+	OFFSET_FETCH_API = 9,
+	HEARTBEAT_API = 12,
+	INIT_PRODUCER_ID_API = 22,
+};
 
 struct fixture {
 	rd_kafka_t *rk;
@@ -105,15 +112,21 @@ static void produce(struct fixture *fixture, int first, int count)
 	kafka_producer_free(producer);
 }
 
-static struct kafka_consumer *open_consumer(struct fixture *fixture)
+static struct kafka_consumer *open_member(struct fixture *fixture, const char *member)
 {
 	const char *topics[] = {"orders"};
-	struct kafka_consumer_options options = {.group = "payment", .topics = topics, .topic_count = 1};
+	struct kafka_consumer_options options = {
+		.group = "payment", .member = member, .topics = topics, .topic_count = 1};
 	struct kafka_consumer *consumer = NULL;
 	struct error err;
 
 	assert_int_equal(kafka_consumer_new(&fixture->options, &options, &consumer, &err), 0);
 	return consumer;
+}
+
+static struct kafka_consumer *open_consumer(struct fixture *fixture)
+{
+	return open_member(fixture, NULL);
 }
 
 /* Polls until `wanted` records came or the deadline passed; marks their keys in `seen`. Returns how many came. */
@@ -301,6 +314,68 @@ static void goes_on_after_the_stored_offsets(void **state)
 		assert_int_equal(seen[i] + left[i], 1);
 }
 
+/* Polls an empty topic until that fails or the deadline passed. */
+static int poll_until_failure(struct kafka_consumer *consumer, struct error *err)
+{
+	int64_t deadline = clock_monotonic_us() + (int64_t)DEADLINE_MS * 1000;
+
+	while (clock_monotonic_us() < deadline) {
+		struct kafka_batch *batch = NULL;
+
+		if (kafka_consumer_poll(consumer, 10, 100, &batch, err) < 0)
+			return -1;
+		kafka_batch_free(batch);
+	}
+	return 0;
+}
+
+static void a_member_that_was_fenced_says_so_and_joins_anew_when_it_polls_again(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_(kafka_consumer_freep)
+	struct kafka_consumer *consumer = open_member(fixture, "payment-1");
+	int seen[20] = {0};
+	struct error err;
+
+	produce(fixture, 0, 10);
+	assert_int_equal(read_numbers(consumer, 10, true, seen), 10);
+	rd_kafka_mock_push_request_errors(fixture->cluster, HEARTBEAT_API, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+	assert_int_equal(poll_until_failure(consumer, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	memset(seen, 0, sizeof(seen));
+	produce(fixture, 10, 10);
+	assert_int_equal(read_numbers(consumer, 10, true, seen), 10);
+}
+
+/* A broker that stands still, as one does that is paused: the connection stays, the session does not. */
+static void a_member_whose_session_ran_out_is_not_fenced_by_itself(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_(kafka_consumer_freep)
+	struct kafka_consumer *consumer = open_member(fixture, "payment-1");
+	int seen[20] = {0};
+
+	produce(fixture, 0, 10);
+	assert_int_equal(read_numbers(consumer, 10, true, seen), 10);
+	rd_kafka_mock_push_request_errors(fixture->cluster, HEARTBEAT_API, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+	rd_kafka_mock_push_request_errors(fixture->cluster, OFFSET_COMMIT_API, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+	produce(fixture, 10, 10);
+	assert_true(read_numbers(consumer, 10, true, seen) >= 10);
+}
+
+static void reads_although_the_first_question_for_its_offsets_failed(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_(kafka_consumer_freep)
+	struct kafka_consumer *consumer = NULL;
+	int seen[10] = {0};
+
+	produce(fixture, 0, 10);
+	rd_kafka_mock_push_request_errors(fixture->cluster, OFFSET_FETCH_API, 1, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
+	consumer = open_member(fixture, "payment-1");
+	assert_int_equal(read_numbers(consumer, 10, true, seen), 10);
+}
+
 static void finds_a_topic_that_is_created_later(void **state)
 {
 	struct fixture *fixture = *state;
@@ -373,6 +448,9 @@ int main(void)
 		KAFKA_TEST(produces_again_after_a_fatal_error),
 		KAFKA_TEST(reads_a_rewound_batch_again_and_nothing_else_twice),
 		KAFKA_TEST(goes_on_after_the_stored_offsets),
+		KAFKA_TEST(a_member_that_was_fenced_says_so_and_joins_anew_when_it_polls_again),
+		KAFKA_TEST(a_member_whose_session_ran_out_is_not_fenced_by_itself),
+		KAFKA_TEST(reads_although_the_first_question_for_its_offsets_failed),
 		KAFKA_TEST(finds_a_topic_that_is_created_later),
 		KAFKA_TEST(counts_the_brokers_that_answer),
 		KAFKA_TEST(prepares_without_waiting_while_no_broker_answers),
