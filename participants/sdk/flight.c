@@ -8,6 +8,12 @@
 #include "lib/base/condition.h"
 #include "lib/base/log.h"
 
+enum {
+	LAND_MS = 60000, /* longer than the producer tries to deliver */
+	LAND_STOPPING_MS = 5000,
+	LOOK_MS = 200, /* between two looks whether it is to stop */
+};
+
 struct flight {
 	pthread_mutex_t mu;
 	pthread_cond_t landed;
@@ -86,6 +92,20 @@ bool flight_wait(struct flight *flight, int64_t timeout_ms)
 	has_landed = flight->under_way == 0;
 	(void)pthread_mutex_unlock(&flight->mu);
 	return has_landed;
+}
+
+int flight_land(struct flight *flight, const atomic_bool *is_stopping, struct error *err)
+{
+	int64_t left_ms = LAND_MS;
+
+	while (!flight_wait(flight, LOOK_MS)) {
+		left_ms -= LOOK_MS;
+		if (atomic_load(is_stopping) && left_ms > LAND_STOPPING_MS)
+			left_ms = LAND_STOPPING_MS;
+		if (left_ms <= 0)
+			return error_set(err, ERR_TIMEOUT, "records are not confirmed (kafka)");
+	}
+	return flight_result(flight, err);
 }
 
 int flight_result(struct flight *flight, struct error *err)

@@ -8,6 +8,7 @@
 #ifndef PARTICIPANTS_SDK_FLIGHT_H
 #define PARTICIPANTS_SDK_FLIGHT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ void flight_confirm(struct flight *flight, const struct error *err_or_null);
 
 /* True when no record is under way any more. */
 bool flight_wait(struct flight *flight, int64_t timeout_ms);
+/* Waits for all of them: longer than the producer tries to deliver, but only a moment once `is_stopping` is true. ERR_TIMEOUT, or
+ * what flight_result() says. */
+NODISCARD int flight_land(struct flight *flight, const atomic_bool *is_stopping, struct error *err);
 /* A record that may arrive when it is sent again: -1 with the first failure of that kind. What can never arrive, such as a
  * record that is too large, is logged and left to the coordinator's time-out. */
 NODISCARD int flight_result(struct flight *flight, struct error *err);

@@ -14,9 +14,8 @@
 
 enum {
 	BATCH_MAX = 500,
-	LOOK_MS = 200,      /* between two looks at an empty table */
-	AWAY_MS = 1000,     /* after a failure */
-	CONFIRM_MS = 35000, /* longer than the producer tries to deliver */
+	LOOK_MS = 200,  /* between two looks at an empty table */
+	AWAY_MS = 1000, /* after a failure */
 	LOCK_KEY = 0x616d6f62,
 };
 
@@ -175,9 +174,7 @@ static int send_rows(struct outbox_relay *relay, const struct pg_result *result,
 		}
 		pg_array_add_int(sent, id);
 	}
-	if (!flight_wait(flight, CONFIRM_MS))
-		return error_set(err, ERR_TIMEOUT, "facts are not confirmed (kafka)");
-	return flight_result(flight, err);
+	return flight_land(flight, &relay->is_stopping, err);
 }
 
 /* Inside the transaction. The lock ends with it, so one instance sends at a time and the order stays. */
@@ -280,7 +277,7 @@ int outbox_relay_start(const struct outbox_relay_options *options, struct outbox
 	return 0;
 }
 
-void outbox_relay_free(struct outbox_relay *relay)
+void outbox_relay_stop(struct outbox_relay *relay)
 {
 	if (!relay)
 		return;
@@ -288,6 +285,13 @@ void outbox_relay_free(struct outbox_relay *relay)
 	atomic_store(&relay->is_stopping, true);
 	(void)pthread_cond_broadcast(&relay->stopped);
 	(void)pthread_mutex_unlock(&relay->mu);
+}
+
+void outbox_relay_free(struct outbox_relay *relay)
+{
+	if (!relay)
+		return;
+	outbox_relay_stop(relay);
 	(void)pthread_join(relay->thread, NULL); /* joined once */
 	release(relay);
 }

@@ -43,6 +43,7 @@ struct outbox_relay_options {
 
 NODISCARD int outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,
 				 struct error *err);
-void outbox_relay_free(struct outbox_relay *relay); /* after the batch in hand; NULL: nothing */
+void outbox_relay_stop(struct outbox_relay *relay); /* any thread; does not wait; NULL: nothing */
+void outbox_relay_free(struct outbox_relay *relay); /* stops, waits for its thread; NULL: nothing */
 
 #endif

@@ -29,8 +29,6 @@ enum {
 	POLL_WAIT_MS = 200,
 	AWAY_FIRST_MS = 250,
 	AWAY_MAX_MS = 2000,
-	CONFIRM_WAIT_MS = 60000, /* longer than the producer tries to deliver */
-	CONFIRM_STOPPING_MS = 5000,
 	BATCH_BYTES_MAX = 512 * 1024 * 1024,
 	PING_MS = 1000,
 	LAG_US = 1000 * 1000,        /* between two looks at the lag */
@@ -377,20 +375,6 @@ static int send_record(struct participant *participant, const struct kafka_recor
 	return -1;
 }
 
-static int wait_landed(struct participant *participant, struct flight *flight, struct error *err)
-{
-	int64_t wait_ms = CONFIRM_WAIT_MS;
-
-	while (!flight_wait(flight, POLL_WAIT_MS) && wait_ms > 0) {
-		wait_ms -= POLL_WAIT_MS;
-		if (atomic_load(&participant->is_stopping) && wait_ms > CONFIRM_STOPPING_MS)
-			wait_ms = CONFIRM_STOPPING_MS;
-	}
-	if (wait_ms <= 0)
-		return error_set(err, ERR_TIMEOUT, "replies are not confirmed (kafka)");
-	return flight_result(flight, err);
-}
-
 /* Nothing that goes to a side topic may be acknowledged before it is safe there. */
 static int send_letters(struct participant *participant, const struct turn_result *result, struct error *err)
 {
@@ -405,7 +389,7 @@ static int send_letters(struct participant *participant, const struct turn_resul
 		if (send_record(participant, &record, flight, err) < 0)
 			return error_prefix(err, "put a record aside");
 	}
-	if (wait_landed(participant, flight, err) < 0)
+	if (flight_land(flight, &participant->is_stopping, err) < 0)
 		return error_prefix(err, "put a record aside");
 	turn_note_letters(&participant->turn, result);
 	return 0;
@@ -426,7 +410,7 @@ static int send_replies(struct participant *participant, const struct turn_resul
 		if (send_record(participant, &record, flight, err) < 0 && err->is_retriable)
 			return -1;
 	}
-	return wait_landed(participant, flight, err);
+	return flight_land(flight, &participant->is_stopping, err);
 }
 
 static int handle_batch(struct participant *participant, struct kafka_batch *batch, struct error *err)
@@ -495,6 +479,7 @@ int participant_run(struct participant *participant, struct error *err)
 	atomic_store(&participant->is_ready, false);
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_stop(participant->relays[i]);
+	outbox_relay_stop(participant->outbox);
 	return rc;
 }
 

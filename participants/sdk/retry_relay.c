@@ -15,7 +15,6 @@ enum {
 	BATCH_MAX = 100,
 	POLL_MS = 500,
 	AWAY_MS = 1000,
-	CONFIRM_MS = 35000, /* longer than the producer tries to deliver */
 };
 
 struct retry_relay {
@@ -122,9 +121,7 @@ static int relay_batch(struct retry_relay *relay, const struct kafka_batch *batc
 		if (send_back(relay, sorted[i], flight, err) < 0)
 			return -1;
 	}
-	if (!flight_wait(flight, CONFIRM_MS))
-		return error_set(err, ERR_TIMEOUT, "records are not confirmed (kafka)");
-	return flight_result(flight, err);
+	return flight_land(flight, &relay->is_stopping, err);
 }
 
 static void note_away(struct retry_relay *relay, const struct error *err)

@@ -13,7 +13,7 @@
 #include "participants/sdk/flight.h"
 #include "participants/sdk/retry_relay.h"
 
-enum { RECORDS_MAX = 10, HOUR_MS = 3600 * 1000, ENOUGH_MS = 5000 };
+enum { RECORDS_MAX = 10, HOUR_MS = 3600 * 1000, ENOUGH_MS = 5000, DRAIN_MS = 15000 };
 
 /* ---- a fake Kafka: one batch, then nothing ---- */
 struct kafka_batch {
@@ -29,6 +29,8 @@ static struct {
 	char sent[RECORDS_MAX + 1]; /* the first byte of each value */
 	size_t sent_count;
 	bool is_stored;
+	bool is_mute; /* what is sent is not confirmed */
+	struct flight *unconfirmed;
 } fake = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *wanted,
@@ -93,13 +95,20 @@ void kafka_batch_rewind(struct kafka_consumer *consumer, struct kafka_batch *bat
 
 int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
 {
+	bool is_mute;
+
 	(void)producer;
 	(void)err;
 	assert_string_equal(record->topic, "command");
 	(void)pthread_mutex_lock(&fake.mu);
 	fake.sent[fake.sent_count++] = (char)record->value.data[0];
+	is_mute = fake.is_mute;
+	if (is_mute)
+		fake.unconfirmed = token;
+	(void)pthread_cond_broadcast(&fake.changed);
 	(void)pthread_mutex_unlock(&fake.mu);
-	flight_confirm(token, NULL);
+	if (!is_mute)
+		flight_confirm(token, NULL);
 	return 0;
 }
 
@@ -112,8 +121,7 @@ static void add_record(struct kafka_batch *batch, const char *value, int64_t tim
 							       .has_value = true};
 }
 
-/* Runs a relay until the batch's offsets are stored; how long that took. */
-static int64_t relay_ms(struct kafka_batch *batch)
+static struct retry_relay *start_relay(struct kafka_batch *batch)
 {
 	static const struct command_handler handler = {.command_topic = "command"};
 	static const struct kafka_options kafka = {0};
@@ -122,22 +130,48 @@ static int64_t relay_ms(struct kafka_batch *batch)
 						    .kafka = &kafka,
 						    .handlers = &handler,
 						    .handler_count = 1};
-	int64_t begun_us = clock_monotonic_us();
 	struct retry_relay *relay = NULL;
-	struct timespec until;
 	struct error err;
+
+	fake.next = batch;
+	fake.sent_count = 0;
+	fake.is_stored = false;
+	fake.unconfirmed = NULL;
+	assert_int_equal(retry_relay_start(&options, &relay, &err), 0);
+	return relay;
+}
+
+static bool is_stored(void)
+{
+	return fake.is_stored;
+}
+
+static bool is_under_way(void)
+{
+	return fake.unconfirmed;
+}
+
+static void wait_for(bool (*is_so)(void))
+{
+	struct timespec until;
 	int rc = 0;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 4 * ENOUGH_MS / 1000;
-	fake.next = batch;
-	fake.sent_count = 0;
-	fake.is_stored = false;
-	assert_int_equal(retry_relay_start(&options, &relay, &err), 0);
 	(void)pthread_mutex_lock(&fake.mu);
-	while (!fake.is_stored && rc == 0)
+	while (!is_so() && rc == 0)
 		rc = pthread_cond_timedwait(&fake.changed, &fake.mu, &until);
 	(void)pthread_mutex_unlock(&fake.mu);
+	assert_int_equal(rc, 0);
+}
+
+/* Runs a relay until the batch's offsets are stored; how long that took. */
+static int64_t relay_ms(struct kafka_batch *batch)
+{
+	int64_t begun_us = clock_monotonic_us();
+	struct retry_relay *relay = start_relay(batch);
+
+	wait_for(is_stored);
 	begun_us = clock_monotonic_us() - begun_us;
 	retry_relay_free(relay);
 	assert_true(fake.is_stored);
@@ -178,12 +212,32 @@ static void a_clock_that_is_ahead_holds_up_a_batch_no_longer_than_its_topic_says
 	assert_int_equal(fake.sent_count, RECORDS_MAX);
 }
 
+static void it_ends_soon_though_no_broker_confirms(void **state)
+{
+	struct kafka_batch batch = {0};
+	struct retry_relay *relay;
+	int64_t begun_us;
+
+	(void)state;
+	add_record(&batch, "a", clock_real_us() / 1000 - 2000);
+	fake.is_mute = true;
+	relay = start_relay(&batch);
+	wait_for(is_under_way);
+	begun_us = clock_monotonic_us();
+	retry_relay_free(relay);
+	assert_true(clock_monotonic_us() - begun_us < (int64_t)DRAIN_MS * 1000);
+	assert_false(fake.is_stored);
+	flight_confirm(fake.unconfirmed, NULL);
+	fake.is_mute = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_due_goes_back_at_once_the_oldest_first),
 		cmocka_unit_test(what_is_not_due_waits),
 		cmocka_unit_test(a_clock_that_is_ahead_holds_up_a_batch_no_longer_than_its_topic_says),
+		cmocka_unit_test(it_ends_soon_though_no_broker_confirms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
