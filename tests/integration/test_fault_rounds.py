@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import grpc
+import psycopg
 import pytest
 from saga.v1 import saga_service_pb2_grpc
 from shop_client import Shop, http, wait_until
@@ -30,7 +31,7 @@ from test_kill import AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_an
 __all__ = ["audit"]  # a fixture
 
 pytestmark = pytest.mark.outage
-SAGAS = 1600
+SAGAS = 2000
 RUNNING_AT_KILL = 500
 ENDED_AT_KILL_MAX = 400
 CLIENTS = 16
@@ -194,7 +195,7 @@ def test_round(
                 else pool.submit(clients.start, inputs[index])
                 for index in range(early, SAGAS)
             ]
-            wait_until(lambda: ended(shop, ids) >= moment, f"{moment} sagas have ended", 60, 0.002)
+            wait_for_ended(shop, ids, moment)
             strike(stack, second, victim)
             killed_at, killed_s = datetime.now(timezone.utc), time.monotonic()
             mend(stack, second, victim)
@@ -224,8 +225,14 @@ def count_ended_after(shop: Shop, ids: list[str], at: datetime) -> int:
     return shop.query("saga", "select count(*) from sagas where order_id = any(%s) and ended_at > %s", ids, at)[0][0]
 
 
-def ended(shop: Shop, ids: list[str]) -> int:
-    return shop.query("saga", "select count(*) from sagas where status <> 'RUNNING' and order_id = any(%s)", ids)[0][0]
+def wait_for_ended(shop: Shop, ids: list[str], wanted: int) -> None:
+    with psycopg.connect(shop.endpoints["PG_SAGA_DSN"], autocommit=True) as connection:
+
+        def ended() -> int:
+            sql = "select count(*) from sagas where status <> 'RUNNING' and order_id = any(%s)"
+            return connection.execute(sql, (ids,)).fetchone()[0]
+
+        wait_until(lambda: ended() >= wanted, f"{wanted} sagas have ended", 60, 0.002)
 
 
 def check(shop: Shop, audit, journal: Journal, product: str, inputs: list[dict], ids: list[str]) -> None:
