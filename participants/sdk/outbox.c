@@ -141,40 +141,109 @@ static int make_record(const struct outbox_relay *relay, const struct pg_result 
 	return 0;
 }
 
-static int note_problem(struct outbox_relay *relay, int64_t id, const struct error *why, struct error *err)
+struct outbox_rows {
+	const struct pg_result *result;
+	bool *is_aside; /* stays in the table, with its problem */
+};
+
+static int set_aside(struct outbox_relay *relay, struct outbox_rows *rows, size_t row, const struct error *why,
+		     struct error *err)
 {
+	int64_t id = pg_get_int(rows->result, row, COLUMN_ID);
 	struct pg_param params[2] = {pg_int8(id), pg_text(why->msg)};
 
 	log_error("fact_not_sent", "outbox_id=%lld err=%s, leaving it in saga_outbox", (long long)id,
 		  LOG_TEXT(why->msg));
-	return pg_exec(relay->pg, "UPDATE saga_outbox SET problem = $2 WHERE id = $1", params, 2, NULL, err);
+	if (pg_exec(relay->pg, "UPDATE saga_outbox SET problem = $2 WHERE id = $1", params, 2, NULL, err) < 0)
+		return -1;
+	rows->is_aside[row] = true;
+	metric_add(relay->options.set_aside, 1);
+	return 0;
 }
 
-/* Sends the rows, in their order; what is to be deleted afterwards goes to `sent`. */
-static int send_rows(struct outbox_relay *relay, const struct pg_result *result, struct pg_array *sent,
-		     struct error *err)
+/* A fact that Kafka refuses for good, such as one that is too large for its topic. What else it refuses may be allowed, or
+ * created, later. */
+static bool is_for_good(const struct error *why)
+{
+	return why->code == ERR_LIMIT || why->code == ERR_INVALID;
+}
+
+/* Hands the row's record to the producer, or leaves the row aside. */
+static int send_row(struct outbox_relay *relay, struct outbox_rows *rows, size_t row, struct flight *flight,
+		    struct error *err)
+{
+	struct kafka_record record;
+	struct error why;
+
+	if (make_record(relay, rows->result, row, &relay->arena, &record, &why) < 0)
+		return set_aside(relay, rows, row, &why, err);
+	flight_add(flight);
+	if (kafka_produce(relay->options.producer, &record, flight, err) == 0)
+		return 0;
+	flight_confirm(flight, err);
+	return -1;
+}
+
+static int send_together(struct outbox_relay *relay, struct outbox_rows *rows, struct error *err)
 {
 	_cleanup_(flight_releasep)
 	struct flight *flight = flight_new(true);
 
-	for (size_t i = 0; i < pg_rows(result); i++) {
-		int64_t id = pg_get_int(result, i, COLUMN_ID);
-		struct kafka_record record;
+	for (size_t i = 0; i < pg_rows(rows->result); i++)
+		if (!rows->is_aside[i] && send_row(relay, rows, i, flight, err) < 0)
+			return -1;
+	return flight_land(flight, &relay->is_stopping, err);
+}
+
+/* The broker refuses a whole batch of records for one of them, so which one it is shows only when each goes alone. Those that had
+ * arrived come twice. */
+static int send_one_by_one(struct outbox_relay *relay, struct outbox_rows *rows, struct error *err)
+{
+	for (size_t i = 0; i < pg_rows(rows->result); i++) {
+		_cleanup_(flight_releasep)
+		struct flight *flight = flight_new(true);
 		struct error why;
 
-		if (make_record(relay, result, i, &relay->arena, &record, &why) < 0) {
-			if (note_problem(relay, id, &why, err) < 0)
-				return -1;
+		if (rows->is_aside[i] || (send_row(relay, rows, i, flight, &why) == 0 &&
+					  flight_land(flight, &relay->is_stopping, &why) == 0))
 			continue;
-		}
-		flight_add(flight);
-		if (kafka_produce(relay->options.producer, &record, flight, err) < 0) {
-			flight_confirm(flight, err);
+		if (!is_for_good(&why)) {
+			*err = why;
 			return -1;
 		}
-		pg_array_add_int(sent, id);
+		if (set_aside(relay, rows, i, &why, err) < 0)
+			return -1;
 	}
-	return flight_land(flight, &relay->is_stopping, err);
+	return 0;
+}
+
+/* Sends the rows, in their order. */
+static int send_rows(struct outbox_relay *relay, struct outbox_rows *rows, struct error *err)
+{
+	if (send_together(relay, rows, err) == 0)
+		return 0;
+	return is_for_good(err) ? send_one_by_one(relay, rows, err) : -1;
+}
+
+static int delete_told(struct outbox_relay *relay, const struct outbox_rows *rows, struct error *err)
+{
+	_cleanup_(pg_array_release)
+	struct pg_array told;
+	struct pg_param params[1];
+	size_t count = 0;
+
+	pg_array_init(&told, PG_ARRAY_INT8);
+	for (size_t i = 0; i < pg_rows(rows->result); i++) {
+		if (!rows->is_aside[i]) {
+			pg_array_add_int(&told, pg_get_int(rows->result, i, COLUMN_ID));
+			count++;
+		}
+	}
+	params[0] = pg_array_param(&told);
+	if (pg_exec(relay->pg, "DELETE FROM saga_outbox WHERE id = ANY($1)", params, 1, NULL, err) < 0)
+		return -1;
+	metric_add(relay->options.told, count);
+	return 0;
 }
 
 /* Inside the transaction. The lock ends with it, so one instance sends at a time and the order stays. */
@@ -184,11 +253,9 @@ static int send_batch(struct outbox_relay *relay, size_t *ret_count, struct erro
 	struct pg_result *lock = NULL;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	_cleanup_(pg_array_release)
-	struct pg_array sent;
 	struct pg_param params[1] = {pg_int8(LOCK_KEY)};
+	struct outbox_rows rows;
 
-	pg_array_init(&sent, PG_ARRAY_INT8);
 	if (pg_exec(relay->pg, "SELECT pg_try_advisory_xact_lock($1)", params, 1, &lock, err) < 0)
 		return -1;
 	*ret_count = 0;
@@ -203,11 +270,9 @@ static int send_batch(struct outbox_relay *relay, size_t *ret_count, struct erro
 		return -1;
 	if (pg_rows(result) == 0)
 		return 0;
-	if (send_rows(relay, result, &sent, err) < 0)
-		return -1;
-	params[0] = pg_array_param(&sent);
 	*ret_count = pg_rows(result);
-	return pg_exec(relay->pg, "DELETE FROM saga_outbox WHERE id = ANY($1)", params, 1, NULL, err);
+	rows = (struct outbox_rows){result, arena_zalloc(&relay->arena, pg_rows(result) * sizeof(bool))};
+	return send_rows(relay, &rows, err) < 0 ? -1 : delete_told(relay, &rows, err);
 }
 
 static int relay_once(struct outbox_relay *relay, size_t *ret_count, struct error *err)

@@ -4,8 +4,8 @@
  * Why:        a row and a record cannot be written at once. So the fact is a row, too, in the transaction that made it true,
  *             and a thread sends what stands there: what is committed is told, what is rolled back is not.
  * Guarantees: at least once, with the same `ce_id` each time; facts of one key in the order in which they were written. Of
- *             several instances one sends at a time. A fact that can never be sent (it does not fit its schema) holds up
- *             no other: it stays in the table with its `problem`, and is logged.
+ *             several instances one sends at a time. A fact that can never be sent (it does not fit its schema, or is
+ *             too large for its topic) holds up no other: it stays in the table with its `problem`, and is logged.
  * Threads:    outbox_put() on the connection's; the relay has a thread and a connection of its own.
  * Ownership:  the relay borrows its options' contents until outbox_relay_free(); its records' tokens are flights.
  */
@@ -13,6 +13,7 @@
 #define PARTICIPANTS_SDK_OUTBOX_H
 
 #include "lib/kafka/kafka.h"
+#include "lib/metrics/metrics.h"
 #include "lib/pg/pg.h"
 #include "participants/sdk/reply_schema.h"
 
@@ -39,6 +40,8 @@ struct outbox_relay_options {
 	struct kafka_producer *producer;
 	const struct reply_schema *schemas; /* of the fact topics, others too */
 	size_t schema_count;
+	struct metric *told; /* facts */
+	struct metric *set_aside;
 };
 
 NODISCARD int outbox_relay_start(const struct outbox_relay_options *options, struct outbox_relay **ret_relay,

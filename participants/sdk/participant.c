@@ -51,6 +51,8 @@ struct participant {
 	struct metric *batch_seconds;
 	struct metric *batch_commands;
 	struct metric *lag;
+	struct metric *facts_told;
+	struct metric *facts_set_aside;
 	int64_t lag_at_us; /* when it is next looked up */
 	int64_t away_ms;   /* the last wait; 0: nothing is away */
 
@@ -72,6 +74,7 @@ static void register_metrics(struct participant *participant)
 	static const double BATCH_BOUNDS[] = {1, 2, 5, 10, 20, 50, 100, 200, 500};
 	static const char name[] = "participant_commands_total";
 	static const char help[] = "Commands by what became of them.";
+	static const char FACTS_HELP[] = "Facts of the outbox by what became of them.";
 	struct metrics *metrics = participant->options.metrics;
 
 	participant->turn.metrics = (struct turn_metrics){
@@ -90,6 +93,9 @@ static void register_metrics(struct participant *participant)
 							"Records in one batch.", BATCH_BOUNDS, ARRAY_LEN(BATCH_BOUNDS));
 	participant->lag = metrics_gauge(metrics, "participant_consumer_lag_records", NULL,
 					 "Records of this instance's command partitions that are not read yet.");
+	participant->facts_told = metrics_counter(metrics, "participant_facts_total", "result=\"told\"", FACTS_HELP);
+	participant->facts_set_aside =
+		metrics_counter(metrics, "participant_facts_total", "result=\"set_aside\"", FACTS_HELP);
 	participant->batches = metrics_counter(metrics, "participant_batches_total", NULL, "Batches handled.");
 	participant->batch_seconds = metrics_histogram(metrics, "participant_batch_seconds", NULL,
 						       "From reading a batch to the confirmation of its replies.",
@@ -277,6 +283,8 @@ static int open_outbox(struct participant *participant, struct error *err)
 		.producer = participant->producer,
 		.schemas = participant->reply_schemas,
 		.schema_count = participant->reply_schema_count,
+		.told = participant->facts_told,
+		.set_aside = participant->facts_set_aside,
 	};
 
 	return outbox_relay_start(&options, &participant->outbox, err);

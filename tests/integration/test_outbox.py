@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -94,3 +98,41 @@ def test_a_fact_that_fits_no_schema_holds_up_no_other(shop: Shop) -> None:
     facts(shop, good, 1)
     [(problem,)] = shop.query("inventory", "select problem from saga_outbox where key = %s", bad)
     assert "available" in problem
+
+
+@contextmanager
+def small_topic(shop: Shop, limit: int) -> Iterator[None]:
+    admin = AdminClient({"bootstrap.servers": shop.endpoints["KAFKA_BOOTSTRAP"]})
+
+    def alter(operation: AlterConfigOpType) -> None:
+        entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=operation)
+        resource = ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(30)
+
+    alter(AlterConfigOpType.SET)
+    try:
+        yield
+    finally:
+        alter(AlterConfigOpType.DELETE)
+
+
+@pytest.mark.parametrize("size", [5_000, 1_500_000], ids=["for the broker", "for the client"])
+def test_a_fact_that_is_too_large_holds_up_no_other(shop: Shop, size: int) -> None:
+    bad, goods = f"large-{uuid.uuid4()}", [f"good-{uuid.uuid4()}" for _ in range(3)]
+    with small_topic(shop, 2000), psycopg.connect(shop.endpoints["PG_INVENTORY_DSN"]) as connection:
+        for number, key in enumerate([goods[0], bad, *goods[1:]]):  # one transaction, so one batch
+            product = key if key != bad else "x" * size
+            connection.execute(
+                "insert into saga_outbox (ce_id, topic, key, value, correlation_id) values"
+                " (gen_random_uuid(), %s, %s, jsonb_build_object('product_id', %s::text, 'available', %s, 'reserved', 0), 'x')",
+                (TOPIC, key, product, number),
+            )
+        connection.commit()
+        for good in goods:
+            facts(shop, good, 1)
+        wait_until(lambda: sum(left(shop, good) for good in goods) == 0, "the others go")
+    [(problem,)] = shop.query("inventory", "select problem from saga_outbox where key = %s", bad)
+    assert "MSG_SIZE_TOO_LARGE" in problem
+    _, text = http("GET", f"{shop.endpoints['INVENTORY_URL']}/metrics")
+    [line] = [line for line in text.splitlines() if line.startswith('participant_facts_total{result="set_aside"}')]
+    assert float(line.split()[-1]) >= 1
