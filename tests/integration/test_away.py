@@ -14,12 +14,14 @@ import grpc
 import pytest
 import requests
 from google.rpc import error_details_pb2, status_pb2
+from kafka_tools import read_until, send
 from saga.v1 import saga_pb2, saga_service_pb2
 from shop_client import Shop, wait_until
 
 pytestmark = pytest.mark.outage
 STOCK = 1000
 PARTICIPANTS = ("order", "payment", "inventory")
+RETRIED = ("order.create.command", "payment.charge.command", "inventory.reserve.command")
 
 
 @pytest.fixture
@@ -97,8 +99,18 @@ def all_end(shop: Shop, sagas: list[str], product: str) -> None:
     assert shop.stock(product) == (STOCK - states.count(saga_pb2.SAGA_STATE_COMPLETED), 0)
 
 
+def assert_retries_flow(shop: Shop) -> None:
+    """What waits in a retry topic goes back to the service, which finds that it is no command."""
+    bootstrap, key = shop.endpoints["KAFKA_BOOTSTRAP"], f"retry-{uuid.uuid4()}"
+    for topic in RETRIED:
+        send(bootstrap, f"{topic}.retry.1s", key, b"junk", {})
+    read_until(bootstrap, [f"{topic}.dlq" for topic in RETRIED], lambda record: record.key() == key.encode(), len(RETRIED), 60,
+               distinct=lambda record: record.topic())
+
+
 @pytest.mark.parametrize("how", ["kill", "suspend"])
 def test_broker_away(stack, shop: Shop, product: str, outage_s: float, how: str) -> None:
+    assert_retries_flow(shop)  # so that the relays have offsets to their names
     stack.suspend("payment")  # so that some sagas are in the middle
     sagas = [start_quickly(shop, product) for _ in range(20)]
     getattr(stack, how)("kafka")
@@ -121,6 +133,27 @@ def test_broker_away(stack, shop: Shop, product: str, outage_s: float, how: str)
     all_end(shop, [*sagas, *(shop.start(one).saga.saga_id for one in kept)], product)
     for name in ("coordinator", *PARTICIPANTS, "checkout"):
         wait_until(lambda name=name: is_healthy(stack, name), f"{name} is healthy again", 60)
+    assert_retries_flow(shop)
+
+
+@pytest.mark.parametrize("how", ["kill", "suspend"])
+def test_programs_stop_in_time_while_the_broker_is_away(stack, shop: Shop, product: str, how: str) -> None:
+    """With replies, facts and commands in hand that nobody confirms."""
+    stack.suspend("payment")
+    sagas = [start_quickly(shop, product) for _ in range(20)]
+    getattr(stack, how)("kafka")
+    stack.resume("payment")
+    shop.restock(f"fact-{uuid.uuid4()}", 1)
+    for name in ("payment", "inventory", "order", "coordinator"):
+        begin = time.monotonic()
+        assert stack.terminate(name, 35) == 0, name
+        print(f" {name} ended after {time.monotonic() - begin:.1f} s", end="")
+        assert time.monotonic() - begin < 30
+    stack.resume("kafka")
+    stack.wait_ready("kafka")
+    for name in ("payment", "inventory", "order", "coordinator"):
+        stack.start(name)
+    all_end(shop, sagas, product)
 
 
 def test_registry_away(stack, shop: Shop, product: str, outage_s: float) -> None:
