@@ -107,6 +107,17 @@ bool utf8_is_valid(const void *data, size_t len)
 	return true;
 }
 
+size_t utf8_whole_len(const char *text, size_t len)
+{
+	size_t begin = len;
+
+	while (begin > 0 && len - begin < 4 && ((uint8_t)text[begin - 1] & 0xC0) == 0x80)
+		begin--;
+	if (begin > 0 && (uint8_t)text[begin - 1] >= 0xC0)
+		begin--;
+	return utf8_is_valid(text + begin, len - begin) ? len : begin;
+}
+
 void buffer_append_json_string(struct buffer *buffer, const char *text, size_t len)
 {
 	static const char short_escapes[] = "btn\0fr";

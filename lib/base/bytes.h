@@ -70,5 +70,7 @@ static inline const char *buffer_text(const struct buffer *buffer)
 
 /* True when all of it is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). NUL is a character. */
 bool utf8_is_valid(const void *data, size_t len);
+/* The length without the half character that a cut has left at the end. */
+size_t utf8_whole_len(const char *text, size_t len);
 
 #endif

@@ -21,17 +21,10 @@ static const char *const names[ERR_CODE_COUNT] = {
 static void cut_between_characters(struct error *err, int whole_len)
 {
 	size_t len = sizeof(err->msg) - 1;
-	size_t begin = len;
 
 	assert(whole_len >= 0);
-	if ((size_t)whole_len <= len)
-		return;
-	while (begin > 0 && len - begin < 4 && ((uint8_t)err->msg[begin - 1] & 0xC0) == 0x80)
-		begin--;
-	if (begin > 0 && (uint8_t)err->msg[begin - 1] >= 0xC0)
-		begin--;
-	if (!utf8_is_valid(err->msg + begin, len - begin))
-		err->msg[begin] = 0;
+	if ((size_t)whole_len > len)
+		err->msg[utf8_whole_len(err->msg, len)] = 0;
 }
 
 void error_write(struct error *err, enum err_code code, const char *format, ...)
