@@ -108,7 +108,8 @@ static const struct schema *owner_at(const struct checker *checker, const struct
 static void report(struct checker *checker, const struct compat_place *place, struct compat_finding finding,
 		   const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Adds "at path '…'" to the text. Nothing is told of a branch that is only tried. */
+/* Adds "at path '…'" to the text. Nothing is told of a branch that is only tried, nor looked up for a full report: to find
+ * the place walks through the whole schema. */
 static void report(struct checker *checker, const struct compat_place *place, struct compat_finding finding,
 		   const char *format, ...)
 {
@@ -120,7 +121,7 @@ static void report(struct checker *checker, const struct compat_place *place, st
 	struct buffer pointer = {0};
 	va_list args;
 
-	if (checker->muted > 0)
+	if (checker->muted > 0 || checker->reporter->report->count == COMPAT_FINDINGS_MAX)
 		return;
 	append_place(&path, place);
 	if (path.len == 0)

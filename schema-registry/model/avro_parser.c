@@ -510,7 +510,7 @@ static json_t *load_json(struct avro_parser *parser)
 	} else if (!json) {
 		(void)snprintf(place, sizeof(place), "%d:%d", failure.line > 0 ? failure.line : 1,
 			       failure.column > 0 ? failure.column : 1);
-		problems_add(parser->problems, place, "not JSON: %s", failure.text);
+		problems_add(parser->problems, place, "not JSON: %s", json_failure_text(&failure));
 	}
 	return json;
 }

@@ -7,6 +7,14 @@
 
 #include "lib/base/memory.h"
 
+const char *json_failure_text(const json_error_t *failure)
+{
+	if (json_error_code(failure) == json_error_null_character ||
+	    json_error_code(failure) == json_error_null_byte_in_key)
+		return "a text holds the character U+0000";
+	return failure->text;
+}
+
 void json_append_double(struct buffer *out, double number)
 {
 	char text[40];

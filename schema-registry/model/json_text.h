@@ -11,6 +11,9 @@
 
 #include "lib/base/bytes.h"
 
+/* What jansson found wrong with a text, without its own words for its flags. */
+const char *json_failure_text(const json_error_t *failure);
+
 /* Without blanks; keys as they stand, or sorted by their bytes. */
 void json_append(struct buffer *out, const json_t *value, bool is_sorted);
 void json_append_member(struct buffer *out, const char *key, const json_t *value, bool is_sorted);
