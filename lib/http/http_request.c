@@ -2,8 +2,10 @@
 #include "lib/http/http_request.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "lib/base/memory.h"
 
@@ -107,6 +109,19 @@ bool http_request_split(struct http_request *request, const char **ret_why)
 	return is_text;
 }
 
+struct bytes http_request_peer(const struct http_request *request)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr_in6 *six = (const void *)info->client_addr;
+
+	if (info->client_addr->sa_family != AF_INET6)
+		return (struct bytes){(const void *)&((const struct sockaddr_in *)(const void *)six)->sin_addr, 4};
+	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		return (struct bytes){six->sin6_addr.s6_addr + 12, 4};
+	return (struct bytes){six->sin6_addr.s6_addr, 8};
+}
+
 const char *http_request_method(const struct http_request *request)
 {
 	return request->method;
@@ -144,6 +159,35 @@ const char *http_request_query(const struct http_request *request, const char *n
 					  NULL) != MHD_YES)
 		return NULL;
 	return value ? value : ""; /* `?verbose` */
+}
+
+struct all_values {
+	const char *name;
+	const char **values;
+	size_t max;
+	size_t count;
+};
+
+static enum MHD_Result add_value(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct all_values *all = ctx;
+
+	(void)kind; /* only arguments are asked for */
+	if (strcmp(name, all->name) != 0)
+		return MHD_YES;
+	if (all->count < all->max)
+		all->values[all->count] = value ? value : "";
+	all->count++;
+	return MHD_YES;
+}
+
+size_t http_request_query_all(const struct http_request *request, const char *name, const char **ret_values, size_t max)
+{
+	struct all_values all = {.name = name, .values = ret_values, .max = max};
+
+	(void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_value,
+					&all); /* the count is of all names */
+	return all.count;
 }
 
 const char *http_request_path(const struct http_request *request)

@@ -53,6 +53,7 @@ struct http_server {
 	size_t body_bytes_max;
 	int threads;
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
+	void (*refuse)(struct http_response *response, int status, const char *code, const char *text);
 	void *ctx;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
@@ -120,11 +121,17 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, struct h
 	return result;
 }
 
-static enum MHD_Result send_refusal(struct MHD_Connection *connection, int status, const char *code, const char *text)
+static void refuse_plainly(struct http_response *response, int status, const char *code, const char *text)
 {
-	struct http_response response = {0};
+	http_response_error(response, status, code, "%s", text);
+}
 
-	http_response_error(&response, status, code, "%s", text);
+static enum MHD_Result send_refusal(const struct http_server *server, struct MHD_Connection *connection, int status,
+				    const char *code, const char *text)
+{
+	struct http_response response = {.status = status, .content_type = "application/json"};
+
+	server->refuse(&response, status, code, text);
 	return send_response(connection, &response);
 }
 
@@ -133,7 +140,7 @@ static enum MHD_Result send_too_large(const struct http_server *server, struct M
 	char text[100];
 
 	(void)snprintf(text, sizeof(text), "the body is larger than the limit of %zu bytes", server->body_bytes_max);
-	return send_refusal(connection, 413, "limit", text);
+	return send_refusal(server, connection, 413, "limit", text);
 }
 
 /* The first call for a request: its headers are there, its body is not. */
@@ -196,9 +203,9 @@ static enum MHD_Result answer(struct generation *generation, struct MHD_Connecti
 	const char *why = NULL;
 
 	if (!http_request_split(request, &why))
-		return send_refusal(connection, 400, "invalid", why);
+		return send_refusal(generation->server, connection, 400, "invalid", why);
 	if (generation->texts.client_ca && !http_tls_is_verified(connection))
-		return send_refusal(connection, 401, "unauthenticated",
+		return send_refusal(generation->server, connection, 401, "unauthenticated",
 				    "a client certificate is needed, signed by an authority that this server knows");
 	/* The time-out counts from the last byte; it must not pass while the handler works. */
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
@@ -361,6 +368,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	server->body_bytes_max = options->body_bytes_max;
 	server->threads = options->threads > 0 ? options->threads : THREADS_DEFAULT;
 	server->handle = options->handle;
+	server->refuse = options->refuse ? options->refuse : refuse_plainly;
 	server->ctx = options->ctx;
 	pthread_mutex_init(&server->mu, NULL);
 	condition_init(&server->changed);

@@ -44,6 +44,8 @@ struct http_server_options {
 	bool is_insecure_allowed;          /* plain beyond loopback, too */
 	int threads;                       /* handlers that run at the same time; others wait for their turn. 0: 4 */
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
+	/* Writes the body of what is refused before `handle` sees it, in the words of the API; NULL: http_response_error(). */
+	void (*refuse)(struct http_response *response, int status, const char *code, const char *text);
 	void *ctx;
 };
 
@@ -61,6 +63,8 @@ DEFINE_CLEANUP(struct http_server *, http_server_free)
 /* Who sent it, by the client's certificate or the `authorization` header. ERR_UNAUTHENTICATED: nobody has that one. */
 NODISCARD int http_request_identify(const struct http_request *request, struct access *access,
 				    struct identity *ret_identity, struct error *err);
+/* The address that the connection comes from: 4 bytes, or the 8 of an IPv6 network, all of which one client may use. */
+struct bytes http_request_peer(const struct http_request *request);
 const char *http_request_method(const struct http_request *request); /* HEAD is GET: its body is left out later */
 struct bytes http_request_body(const struct http_request *request);
 const char *http_request_header(const struct http_request *request, const char *name); /* NULL: absent; any case */
@@ -68,6 +72,9 @@ const char *http_request_header(const struct http_request *request, const char *
 bool http_request_may_be_json(const struct http_request *request);
 const char *http_request_query(const struct http_request *request,
 			       const char *name); /* decoded; "": without a value; NULL: absent */
+/* All values of a name that may be given several times, in their order; up to `max`, the count is that of all. */
+size_t http_request_query_all(const struct http_request *request, const char *name, const char **ret_values,
+			      size_t max);
 
 /* The path is split at '/' before percent-decoding, so a part may hold any character. "/" has no parts; one '/' at the
  * end of a path adds none. */
