@@ -18,8 +18,9 @@
 enum {
 	EXIT_USAGE = 2,
 	EXIT_CONFIG = 78,
-	HANDLERS = 8, /* and connections, so that no handler waits for one */
-	BODY_BYTES_MAX = 16 * 1024 * 1024,
+	HANDLERS = 8,                      /* and connections, so that no handler waits for one */
+	BODY_BYTES_MAX = 64 * 1024 * 1024, /* a parsed schema takes several times its text */
+	RATE_MAX = 1000000,
 	DATABASE_WAIT_MS = 60 * 1000,
 	DATABASE_STEP_MS = 500, /* after which a signal is noticed */
 };
@@ -31,6 +32,8 @@ static struct {
 	const char *access_file; /* NULL: whoever reaches the address may do all */
 	bool is_insecure_allowed;
 	const char *postgres;
+	int64_t body_bytes_max;
+	int64_t rate_limit;
 	const char *log_level;
 	const char *log_format;
 	const char *environment;
@@ -65,6 +68,23 @@ static const struct option options[] = {
 	 .value_name = "CONNINFO",
 	 .help = "the registry's own database, as libpq writes it: \"host=… dbname=…\"",
 	 .place = &settings.postgres},
+	{.flag = "body-bytes-max",
+	 .environment = "REGISTRY_BODY_BYTES_MAX",
+	 .type = OPTION_INT,
+	 .default_text = "16777216",
+	 .value_name = "BYTES",
+	 .help = "larger requests are answered 413",
+	 .place = &settings.body_bytes_max,
+	 .min = 1024,
+	 .max = BODY_BYTES_MAX},
+	{.flag = "rate-limit",
+	 .environment = "REGISTRY_RATE_LIMIT",
+	 .type = OPTION_INT,
+	 .default_text = "0",
+	 .value_name = "REQUESTS",
+	 .help = "requests a second from one client address, IPv6: network; what is more is answered 429. 0: no limit",
+	 .place = &settings.rate_limit,
+	 .max = RATE_MAX},
 	{.flag = "log-level",
 	 .environment = "LOG_LEVEL",
 	 .type = OPTION_TEXT,
@@ -159,9 +179,10 @@ static int serve(struct rest *rest, struct security *security, int argc, char **
 						     .port = (uint16_t)settings.listen_port,
 						     .certificates = security->certificates,
 						     .is_insecure_allowed = settings.is_insecure_allowed,
-						     .body_bytes_max = BODY_BYTES_MAX,
+						     .body_bytes_max = (size_t)settings.body_bytes_max,
 						     .threads = HANDLERS,
 						     .handle = rest_handle,
+						     .refuse = rest_refuse,
 						     .ctx = rest};
 	_cleanup_(http_server_freep)
 	struct http_server *server = NULL;
@@ -212,8 +233,10 @@ static int run(int argc, char **argv)
 		status = fail("database_failed", &err);
 	} else {
 		rest.access = security.access;
+		rest.limit = settings.rate_limit ? rate_limit_new(settings.rate_limit) : NULL;
 		status = serve(&rest, &security, argc, argv);
 	}
+	rate_limit_free(rest.limit);
 	access_free(security.access);
 	certificates_free(security.certificates);
 	sessions_free(sessions);

@@ -131,20 +131,33 @@ static int resolve(struct session *session, struct stored_reference *references,
 
 /* ---- parsing ---- */
 
+/* All that is wrong, since the sender mends it in one go. */
+static void refuse_invalid(struct session *session, enum schema_format format, const struct problems *problems)
+{
+	struct buffer text = {0};
+
+	for (size_t i = 0; i < problems_kept(problems); i++) {
+		const struct problem *problem = &problems->items[i];
+
+		buffer_append_format(&text, "%s%s: %s", i ? "; " : "", problem->place, problem->text);
+	}
+	if (problems->count > problems_kept(problems))
+		buffer_append_format(&text, "; and %zu more", problems->count - problems_kept(problems));
+	session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema of type %s: %s", schema_format_name(format),
+		       buffer_text(&text));
+	buffer_release(&text);
+}
+
 static int parse(struct session *session, enum schema_format format, struct bytes text, const struct resolved *resolved,
 		 struct schema **ret_schema)
 {
 	struct problems problems;
-	struct error err;
 	int result;
 
 	problems_init(&problems);
 	result = schema_parse(format, text, resolved->items, resolved->count, ret_schema, &problems);
-	if (result < 0) {
-		problems_to_error(&problems, ERR_INVALID, &err);
-		session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema of type %s: %s",
-			       schema_format_name(format), err.msg);
-	}
+	if (result < 0)
+		refuse_invalid(session, format, &problems);
 	problems_release(&problems);
 	return result;
 }

@@ -16,6 +16,7 @@
 	REFUSAL(METHOD_NOT_ALLOWED, 405, 405)                                                                          \
 	REFUSAL(NOT_ACCEPTABLE, 406, 406)                                                                              \
 	REFUSAL(MEDIA_TYPE, 415, 415)                                                                                  \
+	REFUSAL(TOO_MANY, 429, 429)                                                                                    \
 	REFUSAL(SUBJECT_NOT_FOUND, 40401, 404)                                                                         \
 	REFUSAL(VERSION_NOT_FOUND, 40402, 404)                                                                         \
 	REFUSAL(SCHEMA_NOT_FOUND, 40403, 404)                                                                          \

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
+#include "schema-registry/model/json_text.h"
 
 void rest_init(struct rest *rest, struct sessions *sessions, struct metrics *metrics, const char *environment)
 {
@@ -20,6 +22,8 @@ void rest_init(struct rest *rest, struct sessions *sessions, struct metrics *met
 	rest->requests[REST_STATUS_OK] = metrics_counter(metrics, name, "status=\"2xx\"", help);
 	rest->requests[REST_STATUS_REFUSED] = metrics_counter(metrics, name, "status=\"4xx\"", help);
 	rest->requests[REST_STATUS_FAILED] = metrics_counter(metrics, name, "status=\"5xx\"", help);
+	rest->limited = metrics_counter(metrics, "registry_rate_limited_total", NULL,
+					"Requests refused because one client sent too many.");
 	rest->seconds = metrics_histogram(metrics, "registry_request_seconds", NULL, "Time to answer a request.",
 					  METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
 }
@@ -50,6 +54,17 @@ static void write_refusal(struct http_response *response, const struct refusal *
 static void refuse_early(struct http_response *response, enum refusal_code code, const char *message)
 {
 	write_refusal(response, &(struct refusal){code, message});
+}
+
+void rest_refuse(struct http_response *response, int status, const char *code, const char *text)
+{
+	(void)code; /* clients of this API know numbers */
+	response->status = status;
+	response->content_type = rest_choose_type(NULL);
+	buffer_clear(&response->body);
+	buffer_append_format(&response->body, "{\"error_code\":%d,\"message\":", status);
+	buffer_append_json_string(&response->body, text, strlen(text));
+	buffer_append_byte(&response->body, '}');
 }
 
 int rest_answer(struct rest_call *call, json_t *answer)
@@ -163,17 +178,23 @@ static void run_in_session(struct rest_call *call)
 static bool parse_body(struct rest_call *call)
 {
 	struct bytes body = http_request_body(call->request);
+	char text[JSON_ERROR_TEXT_LENGTH + 100];
 	json_error_t error;
 
 	if (!rest_takes_type(http_request_header(call->request, "Content-Type"))) {
 		refuse_early(call->response, REFUSAL_MEDIA_TYPE, "HTTP 415 Unsupported Media Type");
 		return false;
 	}
-	call->body = json_loadb((const char *)body.data, body.len, 0, &error);
+	/* The second of two equal keys would win in silence. */
+	call->body = body.len ? json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, &error) : NULL;
 	if (json_is_object(call->body))
 		return true;
-	refuse_early(call->response, REFUSAL_BAD_REQUEST,
-		     call->body ? "the body is no JSON object" : "the body is not well-formed JSON");
+	if (call->body || body.len == 0)
+		(void)snprintf(text, sizeof(text), "the body is %s", body.len ? "no JSON object" : "empty");
+	else
+		(void)snprintf(text, sizeof(text), "the body is not well-formed JSON: line %d, column %d: %s",
+			       error.line, error.column, json_failure_text(&error));
+	refuse_early(call->response, REFUSAL_BAD_REQUEST, text);
 	return false;
 }
 
@@ -197,6 +218,26 @@ static bool is_let_in(const struct rest_call *call, const struct rest_route *rou
 	return true;
 }
 
+/* False after a refusal. */
+static bool is_within_rate(struct rest_call *call)
+{
+	const struct rest *rest = call->rest;
+	char text[100];
+	int64_t wait_us;
+
+	wait_us = rest->limit ? rate_limit_take(rest->limit, http_request_peer(call->request), clock_monotonic_us())
+			      : 0;
+	if (wait_us == 0)
+		return true;
+	metric_add(rest->limited, 1);
+	call->response->retry_after_s = (int)((wait_us + 999999) / 1000000);
+	(void)snprintf(text, sizeof(text),
+		       "HTTP 429 Too Many Requests: this server takes %lld a second from one address",
+		       (long long)rate_limit_per_s(rest->limit));
+	refuse_early(call->response, REFUSAL_TOO_MANY, text);
+	return false;
+}
+
 static void answer_call(struct rest_call *call)
 {
 	const char *parts[64];
@@ -213,7 +254,9 @@ static void answer_call(struct rest_call *call)
 	call->context_part = match.context;
 	if (type)
 		call->response->content_type = type;
-	if (!match.route) {
+	if (!(match.route && match.route->flags & ROUTE_SERVICE) && !is_within_rate(call)) {
+		return;
+	} else if (!match.route) {
 		memcpy(call->response->allow, match.allow, sizeof(match.allow));
 		refuse_early(call->response, match.is_path_known ? REFUSAL_METHOD_NOT_ALLOWED : REFUSAL_PATH_NOT_FOUND,
 			     match.is_path_known ? "HTTP 405 Method Not Allowed" : "HTTP 404 Not Found");

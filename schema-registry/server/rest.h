@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/http/http_server.h"
+#include "lib/http/rate_limit.h"
 #include "lib/metrics/metrics.h"
 #include "lib/security/access.h"
 #include "schema-registry/server/registry.h"
@@ -26,10 +27,12 @@ struct rest { /* what all requests share; read-only while the server runs */
 	struct sessions *sessions;
 	struct metrics *metrics;
 	struct metric *requests[REST_STATUS_COUNT];
+	struct metric *limited;
 	struct metric *seconds;
 	const char *environment;
-	struct access *access; /* NULL: whoever reaches the address may do all */
-	_Atomic uint16_t port; /* known for sure only when the server runs */
+	struct access *access;    /* NULL: whoever reaches the address may do all */
+	struct rate_limit *limit; /* NULL: none */
+	_Atomic uint16_t port;    /* known for sure only when the server runs */
 };
 
 struct rest_route;
@@ -70,6 +73,8 @@ struct rest_match {
 
 void rest_init(struct rest *rest, struct sessions *sessions, struct metrics *metrics, const char *environment);
 void rest_handle(void *ctx, const struct http_request *request, struct http_response *response);
+/* For http_server_options: what the server refuses by itself, in the registry's words. */
+void rest_refuse(struct http_response *response, int status, const char *code, const char *text);
 
 /* Parts of the path as http_request_part() gives them. */
 struct rest_match rest_find_route(const char *method, const char *const *parts, size_t part_count);
@@ -92,10 +97,15 @@ NODISCARD int rest_schema_text(struct rest_call *call, const char *context, cons
 			       const char **ret_text);
 NODISCARD int rest_schema_json(struct rest_call *call, const char *context, const struct stored_schema *schema,
 			       json_t **ret_object);
+/* With subject, version and id. */
+NODISCARD int rest_registered_json(struct rest_call *call, const struct registered *registered, json_t **ret_object);
 int rest_answer_registered(struct rest_call *call, const struct registered *registered);
+/* `subjectPrefix`, `offset` and `limit` into what is zero; `limit_max` also where none is given, negative: none. */
+NODISCARD int rest_subject_filter(struct rest_call *call, int64_t limit_max, struct subject_filter *filter);
 json_t *rest_numbers_json(const int32_t *numbers, size_t count);
 
 /* ---- the routes (rest_schemas.c, rest_subjects.c, rest_settings.c, rest_service.c) ---- */
+int rest_search_schemas(struct rest_call *call);
 int rest_get_types(struct rest_call *call);
 int rest_get_schema(struct rest_call *call);
 int rest_get_schema_text(struct rest_call *call);
@@ -106,6 +116,7 @@ int rest_get_contexts(struct rest_call *call);
 int rest_get_subjects(struct rest_call *call);
 int rest_look_up(struct rest_call *call);
 int rest_delete_subject(struct rest_call *call);
+int rest_get_by_properties(struct rest_call *call);
 int rest_get_versions(struct rest_call *call);
 int rest_register(struct rest_call *call);
 int rest_get_version(struct rest_call *call);
@@ -125,6 +136,7 @@ int rest_delete_mode(struct rest_call *call);
 int rest_get_root(struct rest_call *call);
 int rest_get_server_id(struct rest_call *call);
 int rest_get_server_version(struct rest_call *call);
+int rest_get_deployment(struct rest_call *call);
 int rest_get_health(struct rest_call *call);
 int rest_get_live(struct rest_call *call);
 int rest_get_ready(struct rest_call *call);

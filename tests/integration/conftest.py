@@ -6,8 +6,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,23 @@ def shop(stack: TestStack):
     shop.restock("prod-1", 1_000_000)  # enough for every test: most of them buy some
     yield shop
     shop.close()
+
+
+@pytest.fixture
+def start_registry(stack: TestStack, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """start_registry(*flags) is one more schema registry over the stack's database (registry_instance.py)."""
+    from registry_instance import Instance
+
+    instances: list[Instance] = []
+
+    def start(*flags: str) -> Instance:
+        log = tmp_path / f"registry-{len(instances)}.log"
+        instances.append(Instance(stack.program("schema-registry"), stack.endpoints["PG_REGISTRY_DSN"], log, *flags))
+        return instances[-1]
+
+    yield start
+    for instance in instances:
+        instance.stop()
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus: int) -> None:

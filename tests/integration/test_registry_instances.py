@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import re
-import signal
-import subprocess
 import threading
 import urllib.error
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
+from registry_instance import Instance
 from shop_client import http, wait_until
 
 CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
@@ -24,48 +20,9 @@ CLIENTS = 16
 AWAY = (urllib.error.URLError, ConnectionError, TimeoutError)  # no answer came
 
 
-class Instance:
-    """One more registry over the stack's database, on a port of its own choice."""
-
-    def __init__(self, program: Path, conninfo: str, log: Path):
-        self._log = log
-        with log.open("w") as out:
-            self.process = subprocess.Popen([program, "--listen-port", "0"], stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=subprocess.STDOUT, env={**os.environ, "REGISTRY_POSTGRES": conninfo})
-        self.url = f"http://127.0.0.1:{wait_until(self._port, f'{log} tells the port')}"
-
-    def _port(self) -> str | None:
-        assert self.process.poll() is None, self._log.read_text()
-        found = re.search(r"event=started .*?port=(\d+)", self._log.read_text())
-        return found[1] if found else None
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(30)
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(30) == 0, self._log.read_text()
-
-
 @pytest.fixture
-def start(stack, shop, tmp_path: Path) -> Iterator[Callable[[], Instance]]:
-    instances: list[Instance] = []
-
-    def start_one() -> Instance:
-        log = tmp_path / f"registry-{len(instances)}.log"
-        instances.append(Instance(stack.program("schema-registry"), stack.endpoints["PG_REGISTRY_DSN"], log))
-        return instances[-1]
-
-    yield start_one
-    for instance in instances:
-        instance.stop()
-
-
-@pytest.fixture
-def urls(start: Callable[[], Instance]) -> list[str]:
-    return [start().url, start().url]
+def urls(start_registry: Callable[..., Instance]) -> list[str]:
+    return [start_registry().url, start_registry().url]
 
 
 @pytest.fixture
@@ -132,8 +89,8 @@ def test_of_schemas_that_exclude_each_other_one_wins(urls: list[str], subject: s
     assert call("GET", f"{urls[0]}/subjects/{subject}/versions")[1] == [1]
 
 
-def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(start: Callable[[], Instance], subject: str) -> None:
-    victim, survivor = start(), start()
+def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(start_registry: Callable[..., Instance], subject: str) -> None:
+    victim, survivor = start_registry(), start_registry()
     assert call("PUT", f"{survivor.url}/config/{subject}", {"compatibility": "NONE"})[0] == 200
     acknowledged: dict[str, int] = {}
     guard = threading.Lock()
@@ -166,7 +123,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(start: Callabl
     assert any(turn < 40 for turn in turns[1::2]), "the kill came after the work"
     versions = call("GET", f"{survivor.url}/subjects/{subject}/versions")[1]
     assert versions == list(range(1, len(versions) + 1))
-    again = start()
+    again = start_registry()
     kept = {version: call("GET", f"{again.url}/subjects/{subject}/versions/{version}")[1] for version in versions}
     ids = {answer["id"]: json.loads(answer["schema"])["name"] for answer in kept.values()}
     assert len(ids) == len(versions)
