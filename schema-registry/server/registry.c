@@ -2,6 +2,7 @@
 #include "schema-registry/server/registry.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "lib/base/memory.h"
@@ -113,6 +114,72 @@ int registry_by_version(struct session *session, struct subject subject, int32_t
 	if (!found)
 		return session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.", version);
 	return load_registered(session, subject, found, ret_registered);
+}
+
+int registry_search(struct session *session, const struct subject_filter *filter, struct registered **ret_registered,
+		    size_t *ret_count)
+{
+	struct registered *found;
+	struct stored_place *places;
+	size_t place_count;
+	size_t count = 0;
+	struct error err;
+
+	if (store_search_versions(session->pg, filter, &session->arena, &places, &place_count, &err) < 0)
+		return session_failed(session, &err);
+	found = arena_alloc(&session->arena, (place_count + 1) * sizeof(*found));
+	for (size_t i = 0; i < place_count; i++) {
+		const struct stored_version *version = &places[i].version;
+		struct schema_entry *entry;
+
+		if (prepare_load(session, places[i].subject.context, version->schema_id, version->identity, &entry) < 0)
+			return -1;
+		if (entry) /* else it was deleted for good since */
+			found[count++] =
+				(struct registered){places[i].subject, version->version, schema_entry_stored(entry)};
+	}
+	*ret_registered = found;
+	*ret_count = count;
+	return 0;
+}
+
+static bool has_properties(const struct stored_schema *schema, const struct property *properties, size_t count)
+{
+	json_t *metadata = schema->metadata ? json_loads(schema->metadata, 0, NULL) : NULL;
+	const json_t *held = json_object_get(metadata, "properties");
+	bool has_all = true;
+
+	for (size_t i = 0; i < count && has_all; i++) {
+		const char *value = json_string_value(json_object_get(held, properties[i].key));
+
+		has_all = value && strcmp(value, properties[i].value) == 0;
+	}
+	json_decref(metadata);
+	return has_all;
+}
+
+int registry_by_properties(struct session *session, struct subject subject, const struct property *properties,
+			   size_t count, bool with_deleted, struct registered *ret_registered)
+{
+	struct versions versions;
+
+	if (load_versions(session, subject, &versions) < 0)
+		return -1;
+	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+		return refuse_no_subject(session, subject);
+	for (size_t i = versions.count; i-- > 0;) {
+		struct registered registered;
+
+		if (versions.items[i].is_deleted && !with_deleted)
+			continue;
+		if (load_registered(session, subject, &versions.items[i], &registered) < 0)
+			return -1;
+		if (has_properties(registered.schema, properties, count)) {
+			*ret_registered = registered;
+			return 0;
+		}
+	}
+	return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema not found");
 }
 
 int registry_look_up(struct session *session, struct subject subject, const struct schema_input *input,

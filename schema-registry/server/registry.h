@@ -52,6 +52,18 @@ NODISCARD int registry_by_id(struct session *session, const char *context, int32
 NODISCARD int registry_by_version(struct session *session, struct subject subject, int32_t version, bool with_deleted,
 				  struct registered *ret_registered);
 
+/* All versions that the filter finds, in the order of their subjects. */
+NODISCARD int registry_search(struct session *session, const struct subject_filter *filter,
+			      struct registered **ret_registered, size_t *ret_count);
+
+/* The newest version whose metadata has all of these properties. */
+struct property {
+	const char *key;
+	const char *value;
+};
+NODISCARD int registry_by_properties(struct session *session, struct subject subject, const struct property *properties,
+				     size_t count, bool with_deleted, struct registered *ret_registered);
+
 /* Protobuf's descriptor in base64; Avro's text is its serialized form. */
 NODISCARD int registry_serialized(struct session *session, const char *context, const struct stored_schema *schema,
 				  const char **ret_text);

@@ -313,6 +313,15 @@ int store_load_schema(struct pg *pg, const char *context, int32_t id, struct are
 	return 0;
 }
 
+/* Four columns from the one that is given. */
+static void get_version(const struct pg_result *result, size_t row, int column, struct stored_version *ret_version)
+{
+	ret_version->version = get_int(result, row, column);
+	ret_version->schema_id = get_int(result, row, column + 1);
+	get_identity(result, row, column + 2, ret_version->identity);
+	ret_version->is_deleted = pg_get_bool(result, row, column + 3);
+}
+
 int store_list_versions(struct pg *pg, struct subject subject, struct arena *arena,
 			struct stored_version **ret_versions, size_t *ret_count, struct error *err)
 {
@@ -328,12 +337,8 @@ int store_list_versions(struct pg *pg, struct subject subject, struct arena *are
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
 	versions = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*versions));
-	for (size_t row = 0; row < pg_rows(result); row++) {
-		versions[row].version = get_int(result, row, 0);
-		versions[row].schema_id = get_int(result, row, 1);
-		get_identity(result, row, 2, versions[row].identity);
-		versions[row].is_deleted = pg_get_bool(result, row, 3);
-	}
+	for (size_t row = 0; row < pg_rows(result); row++)
+		get_version(result, row, 0, &versions[row]);
 	*ret_versions = versions;
 	*ret_count = pg_rows(result);
 	return 0;
@@ -365,6 +370,39 @@ int store_list_subjects(struct pg *pg, const struct subject_filter *filter, stru
 		subjects[row] =
 			(struct subject){pg_get_text(result, row, 0, arena), pg_get_text(result, row, 1, arena)};
 	*ret_subjects = subjects;
+	*ret_count = pg_rows(result);
+	return 0;
+}
+
+int store_search_versions(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
+			  struct stored_place **ret_places, size_t *ret_count, struct error *err)
+{
+	const struct pg_param params[] = {
+		pg_text(filter->context),      pg_text(filter->prefix),
+		pg_bool(filter->with_deleted), pg_bool(filter->latest_only),
+		pg_int8(filter->offset),       filter->limit < 0 ? pg_null() : pg_int8(filter->limit)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct stored_place *places;
+
+	if (pg_exec(pg,
+		    "SELECT v.context, v.subject, v.version, v.schema_id, s.identity, v.is_deleted"
+		    " FROM subject_version v JOIN schema s ON s.context = v.context AND s.id = v.schema_id"
+		    " WHERE ($1::text IS NULL OR v.context = $1) AND starts_with(v.subject, $2)"
+		    " AND ($3::bool OR NOT v.is_deleted) AND (NOT $4::bool OR NOT EXISTS"
+		    " (SELECT FROM subject_version n WHERE n.context = v.context AND n.subject = v.subject"
+		    " AND n.version > v.version AND ($3::bool OR NOT n.is_deleted)))"
+		    " ORDER BY v.context COLLATE \"C\", v.subject COLLATE \"C\", v.version"
+		    " OFFSET $5::bigint LIMIT $6::bigint",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	places = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*places));
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		places[row].subject =
+			(struct subject){pg_get_text(result, row, 0, arena), pg_get_text(result, row, 1, arena)};
+		get_version(result, row, 2, &places[row].version);
+	}
+	*ret_places = places;
 	*ret_count = pg_rows(result);
 	return 0;
 }

@@ -51,6 +51,11 @@ struct stored_holder { /* a version that has a certain schema */
 	int32_t version;
 };
 
+struct stored_place { /* a version, and where in the registry it is */
+	struct subject subject;
+	struct stored_version version;
+};
+
 struct stored_settings { /* of a subject, its context and the default context; NULL: not set there */
 	const char *level;
 	const char *context_level;
@@ -67,6 +72,7 @@ struct subject_filter {
 	const char *prefix;  /* of the name */
 	bool with_deleted;   /* also subjects that have no live version */
 	bool only_deleted;
+	bool latest_only; /* of versions: each subject's newest one */
 	int64_t offset;
 	int64_t limit; /* negative: none */
 };
@@ -101,6 +107,9 @@ NODISCARD int store_list_versions(struct pg *pg, struct subject subject, struct 
 				  struct stored_version **ret_versions, size_t *ret_count, struct error *err);
 NODISCARD int store_list_subjects(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
 				  struct subject **ret_subjects, size_t *ret_count, struct error *err);
+/* Versions in the order of their subjects; of `only_deleted` nothing is known here. */
+NODISCARD int store_search_versions(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
+				    struct stored_place **ret_places, size_t *ret_count, struct error *err);
 NODISCARD int store_list_contexts(struct pg *pg, struct arena *arena, const char ***ret_contexts, size_t *ret_count,
 				  struct error *err);
 NODISCARD int store_list_holders(struct pg *pg, const char *context, int32_t schema_id, bool with_deleted,

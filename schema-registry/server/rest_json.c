@@ -173,7 +173,7 @@ int rest_schema_json(struct rest_call *call, const char *context, const struct s
 	return 0;
 }
 
-int rest_answer_registered(struct rest_call *call, const struct registered *registered)
+int rest_registered_json(struct rest_call *call, const struct registered *registered, json_t **ret_object)
 {
 	json_t *object;
 	json_t *schema;
@@ -184,6 +184,16 @@ int rest_answer_registered(struct rest_call *call, const struct registered *regi
 			   "version", registered->version, "id", registered->schema->id);
 	json_object_update(object, schema);
 	json_decref(schema);
+	*ret_object = object;
+	return 0;
+}
+
+int rest_answer_registered(struct rest_call *call, const struct registered *registered)
+{
+	json_t *object;
+
+	if (rest_registered_json(call, registered, &object) < 0)
+		return -1;
 	return rest_answer(call, object);
 }
 

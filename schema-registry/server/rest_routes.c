@@ -9,6 +9,7 @@ static const struct rest_route routes[] = {
 	{"GET", "/", rest_get_root, 0, ROLE_SCHEMA_READER},
 	{"POST", "/", rest_get_root, 0, ROLE_SCHEMA_READER},
 
+	{"GET", "/schemas", rest_search_schemas, 0, ROLE_SCHEMA_READER},
 	{"GET", "/schemas/types", rest_get_types, 0, ROLE_SCHEMA_READER},
 	{"GET", "/schemas/ids/{}", rest_get_schema, 0, ROLE_SCHEMA_READER},
 	{"GET", "/schemas/ids/{}/schema", rest_get_schema_text, 0, ROLE_SCHEMA_READER},
@@ -19,6 +20,7 @@ static const struct rest_route routes[] = {
 	{"GET", "/subjects", rest_get_subjects, 0, ROLE_SCHEMA_READER},
 	{"POST", "/subjects/{}", rest_look_up, ROUTE_BODY, ROLE_SCHEMA_READER},
 	{"DELETE", "/subjects/{}", rest_delete_subject, 0, ROLE_SCHEMA_WRITER},
+	{"GET", "/subjects/{}/metadata", rest_get_by_properties, 0, ROLE_SCHEMA_READER},
 	{"GET", "/subjects/{}/versions", rest_get_versions, 0, ROLE_SCHEMA_READER},
 	{"POST", "/subjects/{}/versions", rest_register, ROUTE_BODY, ROLE_SCHEMA_WRITER},
 	{"GET", "/subjects/{}/versions/{}", rest_get_version, 0, ROLE_SCHEMA_READER},
@@ -45,6 +47,7 @@ static const struct rest_route routes[] = {
 
 	{"GET", "/v1/metadata/id", rest_get_server_id, 0, ROLE_SCHEMA_READER},
 	{"GET", "/v1/metadata/version", rest_get_server_version, 0, ROLE_SCHEMA_READER},
+	{"GET", "/v1/metadata/deployment", rest_get_deployment, 0, ROLE_SCHEMA_READER},
 
 	{"GET", "/health", rest_get_health, ROUTE_SERVICE, ROLE_ANYBODY},
 	{"GET", "/livez", rest_get_live, ROUTE_SERVICE, ROLE_ANYBODY},

@@ -3,6 +3,31 @@
 
 #include "schema-registry/server/rest.h"
 
+enum { SEARCH_MAX = 1000 }; /* schemas in one answer; who wants more asks on with `offset` */
+
+int rest_search_schemas(struct rest_call *call)
+{
+	struct subject_filter filter = {.with_deleted = rest_flag(call, "deleted"),
+					.latest_only = rest_flag(call, "latestOnly")};
+	struct registered *found;
+	size_t count;
+	json_t *answer;
+
+	if (rest_subject_filter(call, SEARCH_MAX, &filter) < 0 ||
+	    registry_search(call->session, &filter, &found, &count) < 0)
+		return -1;
+	answer = json_array();
+	(void)rest_answer(call, answer);
+	for (size_t i = 0; i < count; i++) {
+		json_t *object;
+
+		if (rest_registered_json(call, &found[i], &object) < 0)
+			return -1;
+		json_array_append_new(answer, object);
+	}
+	return 0;
+}
+
 int rest_get_types(struct rest_call *call)
 {
 	json_t *types = json_array();

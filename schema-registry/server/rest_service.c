@@ -18,6 +18,12 @@ int rest_get_server_version(struct rest_call *call)
 	return rest_answer(call, json_pack("{s:s, s:s}", "version", AMENDS_VERSION, "commitId", ""));
 }
 
+/* One of the two words that clients of the API know here; the other is that of a cloud. */
+int rest_get_deployment(struct rest_call *call)
+{
+	return rest_answer(call, json_pack("{s:[s]}", "attributes", "opensource"));
+}
+
 /* Degraded is still an answer: whoever wants a status to act upon asks /readyz. */
 int rest_get_health(struct rest_call *call)
 {

@@ -3,6 +3,8 @@
 
 #include "schema-registry/server/rest.h"
 
+enum { PROPERTIES_MAX = 50 };
+
 /* ---- listing ---- */
 
 /* `:.staging:orders` lists one context, `:*:` all of them. */
@@ -25,6 +27,19 @@ static void set_prefix(struct rest_call *call, struct subject_filter *filter)
 	filter->prefix = subject.name;
 }
 
+int rest_subject_filter(struct rest_call *call, int64_t limit_max, struct subject_filter *filter)
+{
+	set_prefix(call, filter);
+	if (rest_number(call, "offset", 0, &filter->offset) < 0 ||
+	    rest_number(call, "limit", limit_max, &filter->limit) < 0)
+		return -1;
+	if (filter->offset < 0)
+		filter->offset = 0;
+	if (limit_max >= 0 && (filter->limit < 0 || filter->limit > limit_max))
+		filter->limit = limit_max;
+	return 0;
+}
+
 int rest_get_subjects(struct rest_call *call)
 {
 	struct subject_filter filter = {.with_deleted = rest_flag(call, "deleted"),
@@ -33,11 +48,8 @@ int rest_get_subjects(struct rest_call *call)
 	size_t count;
 	json_t *answer;
 
-	set_prefix(call, &filter);
-	if (rest_number(call, "offset", 0, &filter.offset) < 0 || rest_number(call, "limit", -1, &filter.limit) < 0)
-		return -1;
-	filter.offset = filter.offset < 0 ? 0 : filter.offset;
-	if (registry_subjects(call->session, &filter, &subjects, &count) < 0)
+	if (rest_subject_filter(call, -1, &filter) < 0 ||
+	    registry_subjects(call->session, &filter, &subjects, &count) < 0)
 		return -1;
 	answer = json_array();
 	for (size_t i = 0; i < count; i++)
@@ -95,6 +107,25 @@ int rest_get_version_text(struct rest_call *call)
 	    rest_schema_text(call, registered.subject.context, registered.schema, &text) < 0)
 		return -1;
 	return rest_answer_text(call, text);
+}
+
+int rest_get_by_properties(struct rest_call *call)
+{
+	const char *keys[PROPERTIES_MAX];
+	const char *values[PROPERTIES_MAX];
+	struct property properties[PROPERTIES_MAX];
+	size_t count = http_request_query_all(call->request, "key", keys, PROPERTIES_MAX);
+	struct registered registered;
+
+	if (count != http_request_query_all(call->request, "value", values, PROPERTIES_MAX) || count > PROPERTIES_MAX)
+		return session_refuse(call->session, REFUSAL_BAD_REQUEST,
+				      "each key needs a value, and there may be %d of them", PROPERTIES_MAX);
+	for (size_t i = 0; i < count; i++)
+		properties[i] = (struct property){keys[i], values[i]};
+	if (registry_by_properties(call->session, rest_subject_arg(call, 0), properties, count,
+				   rest_flag(call, "deleted"), &registered) < 0)
+		return -1;
+	return rest_answer_registered(call, &registered);
 }
 
 int rest_get_referrers(struct rest_call *call)

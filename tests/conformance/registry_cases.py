@@ -1,7 +1,7 @@
 """What Confluent's registry API promises, as data: each case is steps of (method, path, body, status, what the answer holds).
 
 `{s}` is a subject of the case's own, `{id}` the id that the first registration gave. In an expectation a dict is looked for
-key by key, `...` stands for anything, and a list or plain value must be equal.
+key by key, a list item by item, `...` stands for anything, and a plain value must be equal.
 """
 
 from __future__ import annotations
@@ -34,6 +34,32 @@ CASES: dict[str, list[Step]] = {
         ("GET", "/contexts", None, 200, ...),
         ("GET", "/v1/metadata/id", None, 200, {"scope": ...}),
         ("GET", "/v1/metadata/version", None, 200, {"version": ...}),
+        ("GET", "/v1/metadata/deployment", None, 200, {"attributes": ["opensource"]}),
+    ],
+    "all versions at once, by the beginning of their subject": [
+        register(), register(TWO),
+        ("POST", "/subjects/{s}-p/versions", {"schema": PROTO, "schemaType": "PROTOBUF"}, 200, ...),
+        ("GET", "/schemas?subjectPrefix={s}&offset=1&limit=1", None, 200, [{"subject": "{s}", "version": 2, "id": ..., "schema": ...}]),
+        ("GET", "/schemas?subjectPrefix={s}&latestOnly=true", None, 200,
+         [{"subject": "{s}", "version": 2}, {"subject": "{s}-p", "version": 1, "schemaType": "PROTOBUF"}]),
+        ("DELETE", "/subjects/{s}-p", None, 200, [1]),
+        ("GET", "/schemas?subjectPrefix={s}-p", None, 200, []),
+        ("GET", "/schemas?subjectPrefix={s}-p&deleted=true", None, 200, [{"subject": "{s}-p", "version": 1}]),
+        ("GET", "/schemas?subjectPrefix={s}&limit=0", None, 200, []),
+        ("GET", "/schemas?subjectPrefix=:*:{s}", None, 200, [{"version": 1}, {"version": 2}]),
+        refused("GET", "/schemas?limit=x", 400, 400),
+    ],
+    "a version by the properties in its metadata": [
+        register(metadata={"properties": {"owner": "a", "tier": "1"}}),
+        register(TWO, metadata={"properties": {"owner": "a", "tier": "2"}}),
+        ("GET", "/subjects/{s}/metadata?key=owner&value=a", None, 200, {"subject": "{s}", "version": 2, "id": ..., "metadata": ...}),
+        ("GET", "/subjects/{s}/metadata?key=owner&value=a&key=tier&value=1", None, 200, {"version": 1, "id": "{id}"}),
+        refused("GET", "/subjects/{s}/metadata?key=owner&value=b", 404, 40403),
+        refused("GET", "/subjects/{s}-other/metadata?key=owner&value=a", 404, 40401),
+        refused("GET", "/subjects/{s}/metadata?key=owner", 400, 400),
+        ("DELETE", VERSIONS + "/2", None, 200, 2),
+        ("GET", "/subjects/{s}/metadata?key=owner&value=a", None, 200, {"version": 1}),
+        ("GET", "/subjects/{s}/metadata?key=owner&value=a&deleted=true", None, 200, {"version": 2}),
     ],
     "paths and methods that are not there": [
         refused("GET", "/nowhere", 404, 404),

@@ -38,6 +38,10 @@ def expect(answer: Any, expected: Any, what: str) -> None:
         for key, value in expected.items():
             assert key in answer, f"{what}: {key} is missing in {answer!r}"
             expect(answer[key], value, what)
+    elif isinstance(expected, list):
+        assert isinstance(answer, list) and len(answer) == len(expected), f"{what}: {answer!r}"
+        for item, value in zip(answer, expected, strict=True):
+            expect(item, value, what)
     else:
         assert answer == expected, what
 
