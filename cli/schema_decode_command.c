@@ -6,9 +6,8 @@
 #include "cli/command.h"
 #include "cli/file.h"
 #include "cli/record_reader.h"
-#include "schema-registry/client/registry_client.h"
+#include "schema-registry/client/message.h"
 #include "schema-registry/codec/codec.h"
-#include "schema-registry/codec/wire_format.h"
 
 static const char *hex_text;
 static const char *topic;
@@ -48,70 +47,21 @@ struct decoding {
 	bool has_failed; /* a record of several that could not be decoded; the others go on */
 };
 
-/* One npm client leaves the message indexes out; its messages look damaged to everybody else. */
-static bool fits_without_indexes(const struct schema *schema, struct bytes rest)
-{
-	_cleanup_(arena_release)
-	struct arena arena = {0};
-	struct value value;
-	struct error err;
-
-	return schema_format(schema) == SCHEMA_FORMAT_PROTOBUF && schema_root(schema) &&
-	       codec_decode(schema_root(schema), rest, &arena, &value, &err) == 0;
-}
-
-static int choose_type(const struct schema *schema, struct bytes *rest, const struct schema_type **ret_type,
-		       struct error *err)
-{
-	struct wire_prefix prefix = {0};
-
-	*ret_type = schema_root(schema);
-	if (schema_format(schema) == SCHEMA_FORMAT_PROTOBUF) {
-		if (wire_format_read_indexes(*rest, &prefix, rest, err) < 0)
-			return -1;
-		*ret_type = schema_message_at(schema, prefix.indexes, prefix.index_count);
-	}
-	return *ret_type ? 0 : error_set(err, ERR_CORRUPT, "the schema has no message of that index");
-}
-
-static int decode_with(const struct schema *schema, struct bytes rest, struct arena *arena, struct value *ret_value,
-		       const struct schema_type **ret_type, struct error *err)
-{
-	struct bytes payload = rest;
-
-	if (choose_type(schema, &payload, ret_type, err) == 0 &&
-	    codec_decode(*ret_type, payload, arena, ret_value, err) == 0)
-		return 0;
-	if (fits_without_indexes(schema, rest))
-		return error_set(
-			err, ERR_CORRUPT,
-			"the message indexes after the schema id are missing, as @kafkajs/confluent-schema-registry "
-			"writes Protobuf: other clients cannot read it");
-	return -1;
-}
-
 /* Appends `"schemaId":…,"message":…,"value":…`. */
 static int append_decoded(struct decoding *decoding, struct bytes message, struct buffer *out, struct error *err)
 {
 	_cleanup_(arena_release)
 	struct arena arena = {0};
-	const struct schema *schema;
-	const struct schema_type *type;
+	struct decoded_message decoded;
 	const char *name;
-	struct value value;
-	struct bytes rest;
-	int32_t id;
 
-	if (wire_format_read_id(message, &id, &rest, err) < 0 ||
-	    registry_client_by_id(decoding->client, id, &schema, err) < 0)
+	if (message_decode_any(decoding->client, message, &arena, &decoded, err) < 0)
 		return -1;
-	if (decode_with(schema, rest, &arena, &value, &type, err) < 0)
-		return error_prefix(err, "schema %d", (int)id);
-	name = schema_type_name(type);
-	buffer_append_format(out, "\"schemaId\":%" PRId32 ",\"message\":", id);
+	name = schema_type_name(decoded.type);
+	buffer_append_format(out, "\"schemaId\":%" PRId32 ",\"message\":", decoded.schema_id);
 	buffer_append_json_string(out, name, strlen(name));
 	buffer_append_text(out, ",\"value\":");
-	value_print_json(&value, out);
+	value_print_json(&decoded.value, out);
 	return 0;
 }
 

@@ -12,9 +12,15 @@
 #include "schema-registry/client/registry_client.h"
 #include "schema-registry/codec/value.h"
 
-/* The schema's message; *ret_payload is what follows the prefix. `value` is in wire format (docs/wire-contract.md, 3). */
-NODISCARD int message_type(struct registry_client *registry, struct bytes value, const struct schema_type **ret_type,
-			   struct bytes *ret_payload, struct error *err);
+struct decoded_message {
+	int32_t schema_id;
+	const struct schema_type *type; /* lives as long as the client */
+	struct value value;             /* in the arena; may borrow from the bytes */
+};
+
+/* `value` is in wire format (docs/wire-contract.md, 3). */
+NODISCARD int message_decode_any(struct registry_client *registry, struct bytes value, struct arena *arena,
+				 struct decoded_message *ret_message, struct error *err);
 
 /* `expected` is the full name that the message must have; NULL: any. The tree may borrow from `value`. */
 NODISCARD int message_decode(struct registry_client *registry, struct bytes value, const char *expected,
