@@ -11,7 +11,6 @@
 
 enum { FLUSH_MS = 40000, BODY_MEMORY_MAX = 64 * 1024 * 1024 };
 
-static const char SETTLED[] = "dlq-settled";
 static const char ACTION[] = "dlq-action";
 
 /* ---- reading ---- */
@@ -83,7 +82,7 @@ static void add_mark(struct reading *reading, const struct kafka_record *record)
 
 	reading->marks = xrealloc_array(reading->marks, reading->mark_count + 1, sizeof(*reading->marks));
 	reading->marks[reading->mark_count++] =
-		(struct mark){arena_format(arena, "%s/%s", record->topic, text_of(record, SETTLED, arena)),
+		(struct mark){arena_format(arena, "%s/%s", record->topic, text_of(record, SIDE_TOPIC_SETTLED, arena)),
 			      text_of(record, ACTION, arena)};
 }
 
@@ -96,7 +95,7 @@ static void on_mark(void *ctx, const struct kafka_record *record)
 {
 	struct reading *reading = ctx;
 
-	if (kafka_record_header(record, SETTLED))
+	if (kafka_record_header(record, SIDE_TOPIC_SETTLED))
 		add_mark(reading, record);
 }
 
@@ -252,7 +251,7 @@ static struct kafka_record mark_record(const struct dead_letter *letter, bool is
 		arena_format(arena, "%d/%lld", (int)letter->record.partition, (long long)letter->record.offset);
 
 	clock_format(clock_real_us(), now);
-	mark.headers[mark.header_count++] = (struct kafka_header){SETTLED, bytes_of_text(place)};
+	mark.headers[mark.header_count++] = (struct kafka_header){SIDE_TOPIC_SETTLED, bytes_of_text(place)};
 	mark.headers[mark.header_count++] =
 		(struct kafka_header){ACTION, bytes_of_text(is_replay ? "replayed" : "dropped")};
 	mark.headers[mark.header_count++] = (struct kafka_header){"dlq-time", bytes_of_text(now)};

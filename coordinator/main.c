@@ -27,6 +27,7 @@
 #include "coordinator/watchdog.h"
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
+#include "lib/kafka/dead_letter_gauge.h"
 #include "lib/options/reload.h"
 #include "lib/security/access.h"
 #include "lib/trace/span_exporter.h"
@@ -52,6 +53,8 @@ struct coordinator {
 	struct definition_port definition_port;
 	struct catalog *catalog;
 	struct bus *bus;
+	struct metric *open_letters;
+	struct dead_letter_gauge *letter_gauge;
 	struct engine_ports ports;
 	struct engine *engine;
 	struct rpc_server *server;
@@ -120,6 +123,10 @@ static int make_engine(struct coordinator *self, struct error *err)
 					  .metrics = self->metrics},
 		    &self->bus, err))
 		return -1;
+	self->open_letters =
+		metrics_gauge(self->metrics, "saga_dead_letters_open", NULL,
+			      "Dead letters of all definitions' reply topics that are neither replayed nor "
+			      "dropped; every instance counts all of them.");
 	self->ports = (struct engine_ports){
 		.store = store_saga_port(self->store), .bus = bus_engine_port(self->bus), .clock = CLOCK_PORT_SYSTEM};
 	self->engine = engine_new(&(struct engine_options){.instance = settings->instance,
@@ -259,13 +266,28 @@ static void load_definitions(struct coordinator *self)
 		log_warn("definitions_not_loaded", "err=%s, trying every second", LOG_TEXT(err.msg));
 }
 
+static size_t reply_topics(void *ctx, struct arena *arena, const char ***ret_topics)
+{
+	return catalog_reply_topics(ctx, arena, ret_topics);
+}
+
+static int start_letter_gauge(struct coordinator *self, struct error *err)
+{
+	const struct kafka_options kafka = settings_kafka(&self->settings);
+
+	return dead_letter_gauge_start(
+		&(struct dead_letter_gauge_options){
+			.kafka = &kafka, .topics = reply_topics, .ctx = self->catalog, .gauge = self->open_letters},
+		&self->letter_gauge, err);
+}
+
 static int start_turning(struct coordinator *self, struct error *err)
 {
 	if (!migrate(self))
 		return 0;
 	load_definitions(self);
 	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err) ||
-	    watch_hub_run(self->watch_hub, err))
+	    watch_hub_run(self->watch_hub, err) || start_letter_gauge(self, err))
 		return -1;
 	rpc_server_open(self->server);
 	if (self->settings.definitions)
@@ -299,6 +321,7 @@ static void stop(struct coordinator *self)
 	if (self->server)
 		rpc_server_drain(self->server, CALLS_DRAIN_MS);
 	admin_free(self->admin);
+	dead_letter_gauge_free(self->letter_gauge);
 	bus_free(self->bus);
 	engine_free(self->engine);
 	span_exporter_free(self->spans);

@@ -7,8 +7,10 @@
 
 /* Below librdkafka's and the broker's limits of about 1 MB, with room for what is added. */
 enum { RECORD_BYTES_MAX = 950000, KEY_BYTES_MAX = 64 * 1024, TRIES_DIGITS_MAX = 6 };
+enum { PARTITION_DIGITS_MAX = 9, OFFSET_DIGITS_MAX = 18 };
 
 static const char TRIES[] = "retry-tries";
+const char SIDE_TOPIC_SETTLED[] = "dlq-settled";
 
 static const struct {
 	const char *suffix;
@@ -133,17 +135,44 @@ struct kafka_record side_topic_original(const struct kafka_record *record, const
 	return made;
 }
 
+/* -1: no decimal number, or one with too many digits. */
+static int64_t number_of(struct bytes text, size_t digits_max)
+{
+	int64_t number = 0;
+
+	if (text.len == 0 || text.len > digits_max)
+		return -1;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return -1;
+		number = number * 10 + (text.data[i] - '0');
+	}
+	return number;
+}
+
 int side_topic_tries(const struct kafka_record *record)
 {
 	const struct bytes *value = kafka_record_header(record, TRIES);
-	int tries = 0;
+	int64_t tries = value ? number_of(*value, TRIES_DIGITS_MAX) : 0;
 
-	if (!value || value->len == 0 || value->len > TRIES_DIGITS_MAX)
-		return 0;
-	for (size_t i = 0; i < value->len; i++) {
-		if (value->data[i] < '0' || value->data[i] > '9')
-			return 0;
-		tries = tries * 10 + (value->data[i] - '0');
-	}
-	return tries;
+	return tries > 0 ? (int)tries : 0;
+}
+
+bool side_topic_settled(const struct kafka_record *record, int32_t *ret_partition, int64_t *ret_offset)
+{
+	const struct bytes *place = kafka_record_header(record, SIDE_TOPIC_SETTLED);
+	const uint8_t *slash = place && place->len > 0 ? memchr(place->data, '/', place->len) : NULL;
+	int64_t partition;
+	int64_t offset;
+
+	if (!slash)
+		return false;
+	partition = number_of((struct bytes){place->data, (size_t)(slash - place->data)}, PARTITION_DIGITS_MAX);
+	offset =
+		number_of((struct bytes){slash + 1, place->len - (size_t)(slash + 1 - place->data)}, OFFSET_DIGITS_MAX);
+	if (partition < 0 || offset < 0)
+		return false;
+	*ret_partition = (int32_t)partition;
+	*ret_offset = offset;
+	return true;
 }

@@ -57,4 +57,8 @@ struct kafka_record side_topic_original(const struct kafka_record *record, const
 
 int side_topic_tries(const struct kafka_record *record); /* of `retry-tries`; 0: none, or no number */
 
+/* Whether the record says of a dead letter of its topic that it was replayed or dropped, and of which. */
+extern const char SIDE_TOPIC_SETTLED[]; /* the header: partition/offset */
+bool side_topic_settled(const struct kafka_record *record, int32_t *ret_partition, int64_t *ret_offset);
+
 #endif

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
 #include "lib/base/log.h"
+#include "lib/kafka/dead_letter_gauge.h"
 #include "participants/sdk/command_span.h"
 #include "participants/sdk/flight.h"
 #include "participants/sdk/inbox.h"
@@ -45,11 +46,13 @@ struct participant {
 	const char **command_types; /* by handler */
 	struct retry_relay *relays[SIDE_TOPIC_DEAD];
 	struct outbox_relay *outbox;
+	struct dead_letter_gauge *letter_gauge;
 	struct turn turn;
 	struct arena arena;
 	struct metric *batches;
 	struct metric *batch_seconds;
 	struct metric *batch_commands;
+	struct metric *open_letters;
 	struct metric *lag;
 	struct metric *facts_told;
 	struct metric *facts_set_aside;
@@ -96,6 +99,9 @@ static void register_metrics(struct participant *participant)
 	participant->facts_told = metrics_counter(metrics, "participant_facts_total", "result=\"told\"", FACTS_HELP);
 	participant->facts_set_aside =
 		metrics_counter(metrics, "participant_facts_total", "result=\"set_aside\"", FACTS_HELP);
+	participant->open_letters = metrics_gauge(metrics, "participant_dead_letters_open", NULL,
+						  "Dead letters of this service's command topics that are neither "
+						  "replayed nor dropped; every instance counts all of them.");
 	participant->batches = metrics_counter(metrics, "participant_batches_total", NULL, "Batches handled.");
 	participant->batch_seconds = metrics_histogram(metrics, "participant_batch_seconds", NULL,
 						       "From reading a batch to the confirmation of its replies.",
@@ -164,6 +170,7 @@ void participant_free(struct participant *participant)
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_free(participant->relays[i]);
 	outbox_relay_free(participant->outbox);
+	dead_letter_gauge_free(participant->letter_gauge);
 	kafka_consumer_free(participant->consumer);
 	kafka_producer_free(participant->producer);
 	pg_free(participant->pg);
@@ -309,6 +316,27 @@ static int open_relays(struct participant *participant, struct error *err)
 	return participant->pg && participant->options.fact_topics ? open_outbox(participant, err) : 0;
 }
 
+static size_t command_topics(void *ctx, struct arena *arena, const char ***ret_topics)
+{
+	const struct participant *participant = ctx;
+	size_t count = participant->options.handler_count;
+
+	*ret_topics = arena_alloc(arena, (count + 1) * sizeof(**ret_topics));
+	for (size_t i = 0; i < count; i++)
+		(*ret_topics)[i] = participant->options.handlers[i].command_topic;
+	return count;
+}
+
+static int open_letter_gauge(struct participant *participant, struct error *err)
+{
+	const struct dead_letter_gauge_options options = {.kafka = &participant->options.kafka,
+							  .topics = command_topics,
+							  .ctx = participant,
+							  .gauge = participant->open_letters};
+
+	return dead_letter_gauge_start(&options, &participant->letter_gauge, err);
+}
+
 /* The producer comes first: health asks it for the brokers while the rest is still waited for. */
 static int open_producer(struct participant *participant, struct error *err)
 {
@@ -368,7 +396,9 @@ static int start(struct participant *participant, struct error *err)
 	}
 	note_back(participant);
 	prepare_reply_topics(participant);
-	return open_kafka(participant, err) < 0 ? -1 : open_relays(participant, err);
+	if (open_kafka(participant, err) < 0 || open_relays(participant, err) < 0)
+		return -1;
+	return open_letter_gauge(participant, err);
 }
 
 /* ---- the loop ---- */

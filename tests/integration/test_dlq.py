@@ -6,10 +6,12 @@ import json
 import subprocess
 import uuid
 
+import pytest
 from kafka_tools import command_headers, headers_of, read_until, send
 from saga.v1 import saga_pb2
 from shop_client import Shop, wait_until
 from test_dead_letters import dead_letters, failing_shipments, impatient_checkout  # noqa: F401
+from test_metrics import scrape
 
 
 def letters(stack, *arguments: str) -> list[dict]:
@@ -91,6 +93,38 @@ def test_dropped_letters_are_gone_from_the_list(shop: Shop, stack) -> None:
     assert letters(stack, "--key", key) == []
     [seen] = letters(stack, "--key", key, "--all")
     assert seen["settled"] == "dropped"
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "metric"),
+    [("payment.charge.command", "payment", "participant_dead_letters_open"), ("payment.charged", "coordinator", "saga_dead_letters_open")],
+)
+def test_open_letters_are_a_metric_until_they_are_settled(shop: Shop, stack, topic: str, kind: str, metric: str) -> None:
+    saga, keys = str(uuid.uuid4()), {f"gauge-{uuid.uuid4()}" for _ in range(3)}
+
+    def count() -> int:
+        return int(scrape(stack.http_url(kind))[metric].series[f"{metric}{{}}"])
+
+    def listed() -> int:
+        return sum(is_own(letter["topic"]) for letter in letters(stack))
+
+    def is_own(name: str) -> bool:
+        return name.startswith("payment.") and name.endswith(".command") if kind == "payment" else not name.endswith(".command")
+
+    wait_until(lambda: count() == listed(), f"{metric} says what is open")
+    before = count()
+    for key in keys:
+        send(shop.endpoints["KAFKA_BOOTSTRAP"], topic, key, b"junk", {"saga-id": saga})
+    wait_until(lambda: count() == before + 3, f"{metric} rises by 3")
+    dropped, replayed, _ = keys
+    counts(stack.sagactl("dlq", "drop", "--key", dropped, "-o", "json"))
+    wait_until(lambda: count() == before + 2, f"{metric} falls when one is dropped")
+    counts(stack.sagactl("dlq", "replay", "--key", replayed, "-o", "json"))  # and dead again
+    wait_until(lambda: count() == listed() == before + 2, f"{metric} counts the replayed one once")
+    counts(stack.sagactl("dlq", "drop", "--saga", saga, "-o", "json"))
+    wait_until(lambda: count() == before, f"{metric} is as before")
+    stack.restart(kind)
+    wait_until(lambda: count() == before, f"{metric} is the same after a restart")
 
 
 def test_show_is_for_people(shop: Shop, stack) -> None:
