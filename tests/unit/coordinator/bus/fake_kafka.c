@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 
 enum { LOG_MAX = 64, TOPICS_MAX = 4 };
 
@@ -28,8 +28,8 @@ struct kafka_batch {
 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t appended = PTHREAD_COND_INITIALIZER;
-static struct { /* guarded by mu */
+static pthread_cond_t appended; /* made by fake_kafka_reset(), while nobody reads */
+static struct {                 /* guarded by mu */
 	struct kafka_record log[LOG_MAX];
 	size_t log_count;
 	size_t committed;
@@ -62,6 +62,7 @@ void fake_kafka_reset(void)
 	arena_release(&fake.arena);
 	memset(&fake, 0, sizeof(fake));
 	arena_init(&fake.arena, 0);
+	condition_init(&appended);
 	unlock();
 }
 
@@ -284,15 +285,10 @@ int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
 /* Under the lock: until there is something to read, at most so long. */
 static void await_record(const struct kafka_consumer *consumer, int64_t wait_ms)
 {
-	struct timespec until;
-	int rc = 0;
+	int64_t deadline_us = clock_monotonic_us() + wait_ms * 1000;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += wait_ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	while (consumer->position == fake.log_count && rc == 0)
-		rc = pthread_cond_timedwait(&appended, &mu, &until);
+	while (consumer->position == fake.log_count && condition_wait_until(&appended, &mu, deadline_us))
+		;
 }
 
 int kafka_consumer_poll(struct kafka_consumer *consumer, size_t max, int64_t wait_ms, struct kafka_batch **ret_batch,

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include <pthread.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/condition.h"
 #include "participants/sdk/flight.h"
 #include "participants/sdk/retry_relay.h"
 
@@ -23,7 +23,7 @@ struct kafka_batch {
 
 static struct {
 	pthread_mutex_t mu;
-	pthread_cond_t changed;
+	pthread_cond_t changed;   /* made by main() */
 	struct kafka_batch *next; /* guarded by mu, as all that follow */
 	struct kafka_batch nothing;
 	char sent[RECORDS_MAX + 1]; /* the first byte of each value */
@@ -31,7 +31,7 @@ static struct {
 	bool is_stored;
 	bool is_mute; /* what is sent is not confirmed */
 	struct flight *unconfirmed;
-} fake = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} fake = {.mu = PTHREAD_MUTEX_INITIALIZER};
 
 int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *wanted,
 		       struct kafka_consumer **ret_consumer, struct error *err)
@@ -153,16 +153,13 @@ static bool is_under_way(void)
 
 static void wait_for(bool (*is_so)(void))
 {
-	struct timespec until;
-	int rc = 0;
+	int64_t deadline_us = clock_monotonic_us() + 4 * ENOUGH_MS * 1000;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 4 * ENOUGH_MS / 1000;
 	(void)pthread_mutex_lock(&fake.mu);
-	while (!is_so() && rc == 0)
-		rc = pthread_cond_timedwait(&fake.changed, &fake.mu, &until);
+	while (!is_so() && condition_wait_until(&fake.changed, &fake.mu, deadline_us))
+		;
+	assert_true(is_so());
 	(void)pthread_mutex_unlock(&fake.mu);
-	assert_int_equal(rc, 0);
 }
 
 /* Runs a relay until the batch's offsets are stored; how long that took. */
@@ -240,5 +237,6 @@ int main(void)
 		cmocka_unit_test(it_ends_soon_though_no_broker_confirms),
 	};
 
+	condition_init(&fake.changed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
