@@ -6,14 +6,14 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "lib/base/memory.h"
 #include "lib/rpc/json_struct.h"
 #include "proto/google/rpc/error_details.pb-c.h"
 #include "proto/google/rpc/status.pb-c.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
+#include "tests/unit/cli/sagactl_run.h"
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
 #define SAGA_ID "01900000-0000-7000-8000-000000000001"
@@ -26,12 +26,6 @@ static struct {
 	int lookups_until_ready;
 	char seen[1024]; /* what the last request held */
 } coordinator;
-
-static void append_packed(struct buffer *out, const ProtobufCMessage *message)
-{
-	buffer_reserve(out, protobuf_c_message_get_packed_size(message));
-	out->len += protobuf_c_message_pack(message, out->data + out->len);
-}
 
 static Google__Protobuf__Timestamp at_millis(int64_t millis)
 {
@@ -94,7 +88,7 @@ static void append_saga(struct buffer *out)
 	saga.n_events = 3;
 	saga.events = event_list;
 	response.saga = &saga;
-	append_packed(out, &response.base);
+	fake_rpc_append(out, &response.base);
 }
 
 static void append_definition(struct buffer *out, bool is_ready)
@@ -107,7 +101,7 @@ static void append_definition(struct buffer *out, bool is_ready)
 	definition.ready = is_ready;
 	response.definition = &definition;
 	response.created = true;
-	append_packed(out, &response.base);
+	fake_rpc_append(out, &response.base);
 }
 
 static void append_violations(struct buffer *ret_details)
@@ -128,12 +122,12 @@ static void append_violations(struct buffer *ret_details)
 	}
 	bad_request.n_field_violations = 2;
 	bad_request.field_violations = list;
-	append_packed(&packed, &bad_request.base);
+	fake_rpc_append(&packed, &bad_request.base);
 	any.type_url = (char *)"type.googleapis.com/google.rpc.BadRequest";
 	any.value = (ProtobufCBinaryData){packed.len, packed.data};
 	status.n_details = 1;
 	status.details = details;
-	append_packed(ret_details, &status.base);
+	fake_rpc_append(ret_details, &status.base);
 }
 
 static void note_start(struct bytes request)
@@ -178,55 +172,6 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 
 /* ---- running ---- */
 
-struct run {
-	int exit_code;
-	char out[8192];
-	char err[4096];
-};
-
-static int capture_start(int stream)
-{
-	int kept = dup(stream);
-	int file = memfd_create("captured", 0);
-
-	assert_true(kept >= 0 && file >= 0 && dup2(file, stream) >= 0 && close(file) == 0);
-	return kept;
-}
-
-static void capture_end(int stream, int kept, char *said, size_t size)
-{
-	ssize_t len = pread(stream, said, size - 1, 0);
-
-	assert_true(len >= 0 && dup2(kept, stream) >= 0 && close(kept) == 0);
-	said[len] = 0;
-}
-
-static void sagactl(struct run *run, const char *const *words)
-{
-	char *argv[16] = {(char *)"sagactl"};
-	int argc = 1;
-	int out;
-	int err;
-
-	while (*words)
-		argv[argc++] = (char *)*words++;
-	(void)fflush(stdout);
-	out = capture_start(STDOUT_FILENO);
-	err = capture_start(STDERR_FILENO);
-	run->exit_code = command_main(argc, argv);
-	(void)fflush(stdout);
-	capture_end(STDERR_FILENO, err, run->err, sizeof(run->err));
-	capture_end(STDOUT_FILENO, out, run->out, sizeof(run->out));
-}
-
-#define SAGACTL(run, ...) sagactl(run, (const char *const[]){__VA_ARGS__, NULL})
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
-
 static struct fake_rpc_server *server;
 
 static int set_up(void **state)
@@ -248,7 +193,7 @@ static int tear_down(void **state)
 
 static void get_shows_steps_and_a_timeline_with_relative_times(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "get", SAGA_ID, "--wait", "10ms");
@@ -270,7 +215,7 @@ static void get_shows_steps_and_a_timeline_with_relative_times(void **state)
 
 static void json_output_follows_the_canonical_mapping(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "-o", "json", "get", SAGA_ID);
@@ -286,7 +231,7 @@ static void json_output_follows_the_canonical_mapping(void **state)
 
 static void start_sends_the_input_exactly(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "start", "checkout", "--input", "{\"a\":9223372036854775807,\"b\":[true]}", "--key", "k",
@@ -298,7 +243,7 @@ static void start_sends_the_input_exactly(void **state)
 
 static void wrong_input_is_named_before_anything_is_sent(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "start", "checkout", "--input", "{\"a\":}");
@@ -318,7 +263,7 @@ static char definition_path[] = "/tmp/command_test.XXXXXX";
 
 static void put_waits_until_sagas_can_be_started(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.lookups_until_ready = 2;
@@ -337,7 +282,7 @@ static void put_waits_until_sagas_can_be_started(void **state)
 
 static void problems_of_a_definition_are_shown_as_editors_want_them(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.status = 3;
@@ -357,7 +302,7 @@ static void exit_codes_follow_the_status(void **state)
 		int status;
 		int exit_code;
 	} cases[] = {{3, 2}, {5, 3}, {6, 1}, {9, 1}, {13, 1}, {14, 4}, {4, 4}};
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -371,7 +316,7 @@ static void exit_codes_follow_the_status(void **state)
 
 static void wrong_usage_exits_with_2(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "gte");

@@ -6,48 +6,26 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/completion.h"
 #include "lib/base/memory.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
+#include "tests/unit/cli/sagactl_run.h"
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
-static char said[65536];
+static struct sagactl_run run;
 
-/* Runs sagactl with these words; what it printed is in `said`. */
-static int sagactl(const char *const *words)
-{
-	char *argv[16] = {(char *)"sagactl"};
-	int file = memfd_create("captured", 0);
-	int kept = dup(STDOUT_FILENO);
-	int argc = 1;
-	ssize_t len;
-	int code;
-
-	while (*words)
-		argv[argc++] = (char *)*words++;
-	(void)fflush(stdout);
-	assert_true(file >= 0 && kept >= 0 && dup2(file, STDOUT_FILENO) >= 0);
-	code = command_main(argc, argv);
-	(void)fflush(stdout);
-	len = pread(file, said, sizeof(said) - 1, 0);
-	assert_true(len >= 0 && dup2(kept, STDOUT_FILENO) >= 0 && close(kept) == 0 && close(file) == 0);
-	said[len] = 0;
-	return code;
-}
-
-#define COMPLETE(...) sagactl((const char *const[]){COMPLETE_WORD, __VA_ARGS__, NULL})
+/* Both: the exit code; what was printed is in `run`. */
+#define COMPLETE(...) (SAGACTL(&run, COMPLETE_WORD, __VA_ARGS__), run.exit_code)
 
 static void assert_offers(const char *candidate)
 {
 	char line[128];
 
 	(void)snprintf(line, sizeof(line), "\n%s\t", candidate);
-	if (strncmp(said, line + 1, strlen(line + 1)) != 0 && !strstr(said, line))
-		fail_msg("'%s' is not offered:\n%s", candidate, said);
+	if (strncmp(run.out, line + 1, strlen(line + 1)) != 0 && !strstr(run.out, line))
+		fail_msg("'%s' is not offered:\n%s", candidate, run.out);
 }
 
 static void commands_are_offered_and_then_their_second_words(void **state)
@@ -56,13 +34,13 @@ static void commands_are_offered_and_then_their_second_words(void **state)
 	assert_int_equal(COMPLETE(""), 0);
 	assert_offers("start");
 	assert_offers("definitions");
-	assert_null(strstr(said, "definitions\t\ndefinitions"));
+	assert_null(strstr(run.out, "definitions\t\ndefinitions"));
 	assert_int_equal(COMPLETE("defi"), 0);
-	assert_string_equal(said, "definitions\t\n");
+	assert_string_equal(run.out, "definitions\t\n");
 	assert_int_equal(COMPLETE("definitions", "p"), 0);
-	assert_string_equal(said, "put\tregister saga definitions\n");
+	assert_string_equal(run.out, "put\tregister saga definitions\n");
 	assert_int_equal(COMPLETE("-o", "json", "--address", "h:1", "topi"), 0); /* flags may come first */
-	assert_string_equal(said, "topics\t\n");
+	assert_string_equal(run.out, "topics\t\n");
 }
 
 static void flags_of_the_command_and_global_ones_are_offered(void **state)
@@ -74,33 +52,33 @@ static void flags_of_the_command_and_global_ones_are_offered(void **state)
 	assert_offers("--help");
 	assert_offers("--config");
 	assert_int_equal(COMPLETE("topics", "create", "--part"), 0);
-	assert_string_equal(said, "--partitions\tPartitions of a new topic.\n");
+	assert_string_equal(run.out, "--partitions\tPartitions of a new topic.\n");
 	assert_int_equal(COMPLETE("--"), 0);
 	assert_offers("--address");
-	assert_null(strstr(said, "--partitions"));
+	assert_null(strstr(run.out, "--partitions"));
 }
 
 static void values_are_offered_where_they_are_known(void **state)
 {
 	(void)state;
 	assert_int_equal(COMPLETE("get", "x", "-o", ""), 0);
-	assert_string_equal(said, "text\t\njson\t\njsonl\t\n");
+	assert_string_equal(run.out, "text\t\njson\t\njsonl\t\n");
 	assert_int_equal(COMPLETE("get", "--output=jsonl"), 0);
-	assert_string_equal(said, "--output=jsonl\t\n");
+	assert_string_equal(run.out, "--output=jsonl\t\n");
 	assert_int_equal(COMPLETE("completion", ""), 0);
-	assert_string_equal(said, "bash\t\nzsh\t\nfish\t\n");
+	assert_string_equal(run.out, "bash\t\nzsh\t\nfish\t\n");
 	assert_int_equal(COMPLETE("completion", "bash", ""), 0);
-	assert_string_equal(said, "");
+	assert_string_equal(run.out, "");
 	assert_int_equal(COMPLETE("schema", "register", "--map", ""), 0);
-	assert_string_equal(said, ":file\n");
+	assert_string_equal(run.out, ":file\n");
 	assert_int_equal(COMPLETE("definitions", "put", "a.yaml", ""), 0);
-	assert_string_equal(said, ":file\n");
+	assert_string_equal(run.out, ":file\n");
 	assert_int_equal(COMPLETE("--config", ""), 0);
-	assert_string_equal(said, ":file\n");
+	assert_string_equal(run.out, ":file\n");
 	assert_int_equal(COMPLETE("list", "--state", "com"), 0);
-	assert_string_equal(said, "completing\t\ncompleted\t\ncompensating\t\ncompensated\t\n");
+	assert_string_equal(run.out, "completing\t\ncompleted\t\ncompensating\t\ncompensated\t\n");
 	assert_int_equal(COMPLETE("health", ""), 0);
-	assert_string_equal(said, "");
+	assert_string_equal(run.out, "");
 }
 
 /* ---- names from the coordinator ---- */
@@ -127,12 +105,12 @@ static void names_of_definitions_come_from_the_coordinator_or_not_at_all(void **
 
 	(void)state;
 	assert_int_equal(COMPLETE("--address", fake_rpc_server_target(server), "start", "ch"), 0);
-	assert_string_equal(said, "checkout\t\n");
+	assert_string_equal(run.out, "checkout\t\n");
 	assert_int_equal(COMPLETE("--address", fake_rpc_server_target(server), "start", "x"), 0);
-	assert_string_equal(said, "");
+	assert_string_equal(run.out, "");
 	fake_rpc_server_free(server);
 	assert_int_equal(COMPLETE("--address", "127.0.0.1:1", "start", ""), 0);
-	assert_string_equal(said, "");
+	assert_string_equal(run.out, "");
 }
 
 /* ---- one table ---- */
@@ -155,18 +133,19 @@ static void every_command_has_examples_that_are_calls_of_it(void **state)
 static void the_page_has_every_command_flag_and_exit_code(void **state)
 {
 	(void)state;
-	assert_int_equal(sagactl((const char *const[]){"man", NULL}), 0);
-	assert_non_null(strstr(said, ".TH SAGACTL 1"));
+	SAGACTL(&run, "man");
+	assert_int_equal(run.exit_code, 0);
+	assert_non_null(strstr(run.out, ".TH SAGACTL 1"));
 	for (size_t i = 0; i < command_count; i++) {
 		char title[80];
 
 		(void)snprintf(title, sizeof(title), ".SS sagactl %s", command_table[i]->name);
-		assert_non_null(strstr(said, title));
+		assert_non_null(strstr(run.out, title));
 	}
-	assert_non_null(strstr(said, ".B \\-o, \\-\\-output FORMAT\n"));
-	assert_non_null(strstr(said, ".B \\-\\-partitions N\n"));
-	assert_non_null(strstr(said, ".TP\n.B 4\na server is away"));
-	assert_non_null(strstr(said, "SAGACTL_ADDRESS"));
+	assert_non_null(strstr(run.out, ".B \\-o, \\-\\-output FORMAT\n"));
+	assert_non_null(strstr(run.out, ".B \\-\\-partitions N\n"));
+	assert_non_null(strstr(run.out, ".TP\n.B 4\na server is away"));
+	assert_non_null(strstr(run.out, "SAGACTL_ADDRESS"));
 }
 
 static void each_shell_has_a_script_and_others_are_refused(void **state)
@@ -175,10 +154,12 @@ static void each_shell_has_a_script_and_others_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
-		assert_int_equal(sagactl((const char *const[]){"completion", shells[i], NULL}), 0);
-		assert_non_null(strstr(said, COMPLETE_WORD));
+		SAGACTL(&run, "completion", shells[i]);
+		assert_int_equal(run.exit_code, 0);
+		assert_non_null(strstr(run.out, COMPLETE_WORD));
 	}
-	assert_int_equal(sagactl((const char *const[]){"completion", "csh", NULL}), 2);
+	SAGACTL(&run, "completion", "csh");
+	assert_int_equal(run.exit_code, 2);
 }
 
 int main(void)

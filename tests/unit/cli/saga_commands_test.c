@@ -6,15 +6,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/command.h"
-#include "cli/saga_filter.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/json_struct.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
+#include "tests/unit/cli/sagactl_run.h"
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
 #define SAGA_ID "01900000-0000-7000-8000-000000000001"
@@ -36,12 +34,6 @@ static void PRINTF_LIKE(1, 2) note(const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(coordinator.seen + len, sizeof(coordinator.seen) - len, format, args);
 	va_end(args);
-}
-
-static void append_packed(struct buffer *out, const ProtobufCMessage *message)
-{
-	buffer_reserve(out, protobuf_c_message_get_packed_size(message) + 1);
-	out->len += protobuf_c_message_pack(message, out->data + out->len);
 }
 
 static Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -94,7 +86,7 @@ static void list(struct bytes packed, struct fake_rpc_answer *answer)
 	page.sagas = sagas;
 	page.n_sagas = coordinator.sagas > 0;
 	page.next_page_token = (char *)(coordinator.sagas > 1 && !is_second ? "second" : "");
-	append_packed(&answer->message, &page.base);
+	fake_rpc_append(&answer->message, &page.base);
 	saga__v1__list_sagas_request__free_unpacked(request, NULL);
 }
 
@@ -118,7 +110,7 @@ static void answer_log(struct bytes packed, struct fake_rpc_answer *answer)
 	page.n_events = 1;
 	page.events = events;
 	page.next_page_token = (char *)(is_second ? "" : "second");
-	append_packed(&answer->message, &page.base);
+	fake_rpc_append(&answer->message, &page.base);
 	saga__v1__get_saga_log_request__free_unpacked(request, NULL);
 }
 
@@ -133,7 +125,7 @@ static void cancel(struct bytes packed, struct fake_rpc_answer *answer)
 	answer->status_text = "the order is confirmed already";
 	response.saga = &saga;
 	response.already_turned_back = strcmp(request->saga_id, OTHER_ID) == 0;
-	append_packed(&answer->message, &response.base);
+	fake_rpc_append(&answer->message, &response.base);
 	saga__v1__cancel_saga_request__free_unpacked(request, NULL);
 }
 
@@ -174,7 +166,7 @@ static void start_batch_of(struct bytes packed, struct fake_rpc_answer *answer)
 	}
 	response.n_results = request->n_requests;
 	response.results = results;
-	append_packed(&answer->message, &response.base);
+	fake_rpc_append(&answer->message, &response.base);
 	saga__v1__batch_start_sagas_request__free_unpacked(request, NULL);
 }
 
@@ -192,52 +184,6 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 }
 
 /* ---- running ---- */
-
-struct run {
-	int exit_code;
-	char out[8192];
-	char err[4096];
-};
-
-static int capture_start(int stream)
-{
-	int kept = dup(stream);
-	int file = memfd_create("captured", 0);
-
-	assert_true(kept >= 0 && file >= 0 && dup2(file, stream) >= 0 && close(file) == 0);
-	return kept;
-}
-
-static void capture_end(int stream, int kept, char *said, size_t size)
-{
-	ssize_t len = pread(stream, said, size - 1, 0);
-
-	assert_true(len >= 0 && dup2(kept, stream) >= 0 && close(kept) == 0);
-	said[len] = 0;
-}
-
-static void sagactl(struct run *run, const char *const *words)
-{
-	char *argv[24] = {(char *)"sagactl"};
-	int argc = 1;
-	int out;
-	int err;
-
-	free(saga_filter_flags.states.items); /* a process runs one command, so nobody else does */
-	free(saga_filter_flags.labels.items);
-	memset(&saga_filter_flags, 0, sizeof(saga_filter_flags));
-	while (*words)
-		argv[argc++] = (char *)*words++;
-	(void)fflush(stdout);
-	out = capture_start(STDOUT_FILENO);
-	err = capture_start(STDERR_FILENO);
-	run->exit_code = command_main(argc, argv);
-	(void)fflush(stdout);
-	capture_end(STDERR_FILENO, err, run->err, sizeof(run->err));
-	capture_end(STDOUT_FILENO, out, run->out, sizeof(run->out));
-}
-
-#define SAGACTL(run, ...) sagactl(run, (const char *const[]){__VA_ARGS__, NULL})
 
 static struct fake_rpc_server *server;
 
@@ -261,7 +207,7 @@ static int tear_down(void **state)
 
 static void list_shows_all_pages_as_one_table(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "list");
@@ -281,7 +227,7 @@ static void filters_and_times_are_sent(void **state)
 	int64_t now_s = clock_real_us() / 1000000;
 	long long changed_before = 0;
 	const char *at;
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.sagas = 1;
@@ -300,7 +246,7 @@ static void filters_and_times_are_sent(void **state)
 
 static void open_and_ended_stand_for_their_states(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.sagas = 1;
@@ -314,7 +260,7 @@ static void open_and_ended_stand_for_their_states(void **state)
 
 static void a_limit_is_kept_and_said(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "list", "--limit", "1", "--quiet");
@@ -330,7 +276,7 @@ static void a_limit_is_kept_and_said(void **state)
 
 static void nothing_that_fits_is_no_failure(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.sagas = 0;
@@ -345,7 +291,7 @@ static void nothing_that_fits_is_no_failure(void **state)
 
 static void json_lists_are_arrays(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "list", "-o", "json");
@@ -356,7 +302,7 @@ static void json_lists_are_arrays(void **state)
 
 static void every_wrong_filter_is_named_at_once(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "list", "--state", "runing", "--label", "x", "--since", "soon");
@@ -372,7 +318,7 @@ static void every_wrong_filter_is_named_at_once(void **state)
 
 static void the_log_has_dates_and_all_pages(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "log", SAGA_ID);
@@ -388,7 +334,7 @@ static void the_log_has_dates_and_all_pages(void **state)
 
 static void cancel_needs_a_reason_and_says_what_became_of_it(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "cancel", SAGA_ID);
@@ -424,7 +370,7 @@ static void write_batch(const char *text)
 static void a_batch_starts_what_it_can_and_names_the_line_of_what_was_refused(void **state)
 {
 	char expected[256];
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	write_batch("{\"id\":\"a\"}\n\n{\"id\":12345678901234567890}\n{\"id\":\"c\"}");
@@ -443,7 +389,7 @@ static void a_batch_starts_what_it_can_and_names_the_line_of_what_was_refused(vo
 static void a_batch_that_is_wrong_anywhere_starts_nothing(void **state)
 {
 	char expected[512];
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	write_batch("{\"id\":\"a\"}\n[]\n{\"id\":}\n{\"name\":1}\n");

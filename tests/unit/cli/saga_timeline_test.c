@@ -6,13 +6,12 @@
 #include <cmocka.h>
 #include <locale.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "cli/saga_timeline.h"
 #include "cli/saga_words.h"
 #include "cli/screen.h"
 #include "lib/base/memory.h"
+#include "tests/unit/lib/base/captured_stream.h"
 
 enum { START_S = 1700000000, EVENTS = 6 };
 
@@ -191,22 +190,17 @@ static void drawing_again_goes_back_to_the_first_line_and_clears_what_is_left(vo
 {
 	const struct terminal terminal = {.is_live = true, .columns = 80, .rows = 4};
 	struct screen screen = {0};
-	int file = memfd_create("captured", 0);
-	int kept = dup(STDOUT_FILENO);
-	char said[1024] = {0};
+	struct captured_stream capture = captured_stream_begin(stdout);
+	char said[1024];
 
 	(void)state;
-	(void)fflush(stdout);
-	assert_true(file >= 0 && kept >= 0 && dup2(file, STDOUT_FILENO) >= 0);
 	screen_draw(&screen, "a\nb\nc\nd\n", &terminal); /* three lines fit */
 	screen_draw(&screen, "e\n", &terminal);
 	screen_end(&screen, "all\nof\nit\nto\nthe\nend\n");
-	(void)fflush(stdout);
-	assert_true(pread(file, said, sizeof(said) - 1, 0) > 0 && dup2(kept, STDOUT_FILENO) >= 0);
+	captured_stream_end(&capture, said, sizeof(said));
 	assert_string_equal(said, "\033[?25l\033[?7l\rb\033[K\nc\033[K\nd\033[K\n\033[J\033[?7h"
 				  "\033[?7l\r\033[3Ae\033[K\n\033[J\033[?7h"
 				  "\r\033[1A\033[J\033[?25hall\nof\nit\nto\nthe\nend\n");
-	assert_true(close(file) == 0 && close(kept) == 0);
 }
 
 int main(void)

@@ -6,12 +6,11 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/command.h"
 #include "lib/base/memory.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
+#include "tests/unit/cli/sagactl_run.h"
 #include "tests/unit/lib/rpc/fake_rpc_server.h"
 
 #define SAGA_ID "01900000-0000-7000-8000-000000000001"
@@ -30,12 +29,6 @@ static struct {
 	char position[32];      /* of the last WatchSagas */
 	char methods[256];
 } coordinator;
-
-static void append_packed(struct buffer *out, const ProtobufCMessage *message)
-{
-	buffer_reserve(out, protobuf_c_message_get_packed_size(message) + 1);
-	out->len += protobuf_c_message_pack(message, out->data + out->len);
-}
 
 static void append_state(struct buffer *out, int event_count, bool is_whole)
 {
@@ -81,7 +74,7 @@ static void append_state(struct buffer *out, int event_count, bool is_whole)
 	message.saga = &saga;
 	message.n_events = 1;
 	message.events = event_list;
-	append_packed(out, is_whole ? &saga.base : &message.base);
+	fake_rpc_append(out, is_whole ? &saga.base : &message.base);
 }
 
 static void play(struct bytes packed, struct fake_rpc_answer *answer)
@@ -123,7 +116,7 @@ static void play_many(struct bytes packed, struct fake_rpc_answer *answer)
 		state = saga__v1__watch_saga_response__unpack(NULL, packed_change.len, packed_change.data);
 		change.saga = state->saga;
 		change.event = state->events[0];
-		append_packed(&answer->stream[answer->stream_count++], &message.base);
+		fake_rpc_append(&answer->stream[answer->stream_count++], &message.base);
 		saga__v1__watch_saga_response__free_unpacked(state, NULL);
 		buffer_release(&packed_change);
 	}
@@ -140,7 +133,7 @@ static void answer_start(struct fake_rpc_answer *answer)
 
 	append_state(&packed, 1, true);
 	response.saga = saga__v1__saga__unpack(NULL, packed.len, packed.data);
-	append_packed(&answer->message, &response.base);
+	fake_rpc_append(&answer->message, &response.base);
 	saga__v1__saga__free_unpacked(response.saga, NULL);
 	buffer_release(&packed);
 }
@@ -164,55 +157,6 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 }
 
 /* ---- running ---- */
-
-struct run {
-	int exit_code;
-	char out[8192];
-	char err[4096];
-};
-
-static int capture_start(int stream)
-{
-	int kept = dup(stream);
-	int file = memfd_create("captured", 0);
-
-	assert_true(kept >= 0 && file >= 0 && dup2(file, stream) >= 0 && close(file) == 0);
-	return kept;
-}
-
-static void capture_end(int stream, int kept, char *said, size_t size)
-{
-	ssize_t len = pread(stream, said, size - 1, 0);
-
-	assert_true(len >= 0 && dup2(kept, stream) >= 0 && close(kept) == 0);
-	said[len] = 0;
-}
-
-static void sagactl(struct run *run, const char *const *words)
-{
-	char *argv[16] = {(char *)"sagactl"};
-	int argc = 1;
-	int out;
-	int err;
-
-	while (*words)
-		argv[argc++] = (char *)*words++;
-	(void)fflush(stdout);
-	out = capture_start(STDOUT_FILENO);
-	err = capture_start(STDERR_FILENO);
-	run->exit_code = command_main(argc, argv);
-	(void)fflush(stdout);
-	capture_end(STDERR_FILENO, err, run->err, sizeof(run->err));
-	capture_end(STDOUT_FILENO, out, run->out, sizeof(run->out));
-}
-
-#define SAGACTL(run, ...) sagactl(run, (const char *const[]){__VA_ARGS__, NULL})
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
 
 static struct fake_rpc_server *server;
 
@@ -243,7 +187,7 @@ static const char LINES[] =
 
 static void without_a_terminal_each_event_is_a_line_and_the_exit_code_the_outcome(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "watch", SAGA_ID);
@@ -254,7 +198,7 @@ static void without_a_terminal_each_event_is_a_line_and_the_exit_code_the_outcom
 
 static void a_lost_connection_leaves_nothing_out_and_repeats_nothing(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.breaks_after = 2;
@@ -268,7 +212,7 @@ static void a_lost_connection_leaves_nothing_out_and_repeats_nothing(void **stat
 
 static void json_lines_are_the_messages(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "watch", SAGA_ID, "-o", "jsonl");
@@ -282,7 +226,7 @@ static void json_lines_are_the_messages(void **state)
 
 static void wait_says_how_it_ended(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "wait", SAGA_ID, SAGA_ID);
@@ -296,7 +240,7 @@ static void wait_says_how_it_ended(void **state)
 
 static void a_stuck_saga_ends_the_wait_with_a_code_of_its_own(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.is_stuck = true;
@@ -308,7 +252,7 @@ static void a_stuck_saga_ends_the_wait_with_a_code_of_its_own(void **state)
 
 static void when_time_is_over_it_says_that_the_saga_goes_on(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.stays_open = true;
@@ -321,7 +265,7 @@ static void when_time_is_over_it_says_that_the_saga_goes_on(void **state)
 
 static void what_the_coordinator_refuses_is_not_tried_again(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	coordinator.status = 5;
@@ -333,7 +277,7 @@ static void what_the_coordinator_refuses_is_not_tried_again(void **state)
 
 static void a_started_saga_is_followed_on_request(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "start", "checkout", "--input", "{}", "--wait=false");
@@ -349,7 +293,7 @@ static void a_started_saga_is_followed_on_request(void **state)
 
 static void watching_many_shows_each_change_once_over_lost_connections(void **state)
 {
-	struct run run;
+	struct sagactl_run run;
 
 	(void)state;
 	SAGACTL(&run, "watch", "--timeout", "700ms");

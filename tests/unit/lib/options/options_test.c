@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/memory.h"
 #include "lib/options/options.h"
+#include "tests/unit/lib/base/captured_stream.h"
 
 static const char *text;
 static const char *secret;
@@ -88,30 +88,13 @@ struct outcome {
 	char said[16384]; /* on either stream */
 };
 
-static int capture_start(int stream)
-{
-	int kept = dup(stream);
-	int file = memfd_create("captured", 0);
-
-	assert_true(kept >= 0 && file >= 0 && dup2(file, stream) >= 0 && close(file) == 0);
-	return kept;
-}
-
-static void capture_end(int stream, int kept, char *said, size_t size)
-{
-	ssize_t len = pread(stream, said, size - 1, 0);
-
-	assert_true(len >= 0 && dup2(kept, stream) >= 0 && close(kept) == 0);
-	said[len] = 0;
-}
-
 /* `words` is split at blanks. */
 static void parse(struct outcome *outcome, const char *words)
 {
 	static char storage[512];
 	char *rest = storage;
-	int out;
-	int err;
+	struct captured_stream out;
+	struct captured_stream err;
 
 	(void)snprintf(storage, sizeof(storage), "probe %s", words);
 	*outcome = (struct outcome){0};
@@ -125,13 +108,11 @@ static void parse(struct outcome *outcome, const char *words)
 		if (*word)
 			outcome->argv[outcome->argc++] = word;
 	}
-	(void)fflush(stdout);
-	out = capture_start(STDOUT_FILENO);
-	err = capture_start(STDERR_FILENO);
+	out = captured_stream_begin(stdout);
+	err = captured_stream_begin(stderr);
 	outcome->result = options_parse(&program, outcome->argc, outcome->argv, &outcome->first);
-	(void)fflush(stdout);
-	capture_end(STDERR_FILENO, err, outcome->said, sizeof(outcome->said) / 2);
-	capture_end(STDOUT_FILENO, out, outcome->said + strlen(outcome->said), sizeof(outcome->said) / 2);
+	captured_stream_end(&err, outcome->said, sizeof(outcome->said) / 2);
+	captured_stream_end(&out, outcome->said + strlen(outcome->said), sizeof(outcome->said) / 2);
 }
 
 static void free_list(void)

@@ -231,3 +231,9 @@ void fake_rpc_server_free(struct fake_rpc_server *server)
 	free(server);
 	grpc_shutdown();
 }
+
+void fake_rpc_append(struct buffer *out, const ProtobufCMessage *message)
+{
+	buffer_reserve(out, protobuf_c_message_get_packed_size(message) + 1); /* an empty message has no bytes */
+	out->len += protobuf_c_message_pack(message, out->data + out->len);
+}

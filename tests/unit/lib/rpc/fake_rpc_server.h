@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_LIB_RPC_FAKE_RPC_SERVER_H
 #define TESTS_UNIT_LIB_RPC_FAKE_RPC_SERVER_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
 #include "lib/base/bytes.h"
@@ -29,5 +30,8 @@ typedef void fake_rpc_handler_fn(void *ctx, const char *method, struct bytes req
 struct fake_rpc_server *fake_rpc_server_new(fake_rpc_handler_fn *handle, void *ctx);
 const char *fake_rpc_server_target(const struct fake_rpc_server *server); /* "127.0.0.1:PORT" */
 void fake_rpc_server_free(struct fake_rpc_server *server);
+
+/* Packed, behind what `out` holds. */
+void fake_rpc_append(struct buffer *out, const ProtobufCMessage *message);
 
 #endif

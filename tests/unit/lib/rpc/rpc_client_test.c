@@ -19,14 +19,6 @@ enum { SILENT = 1000, GARBAGE = 1001, DETAILED = 1002 };
 static const char METHOD[] = "/probe.v1.Probe/Do";
 static const char STATUS_TEXT[] = "100% größer \"x\"\nsecond line";
 
-static void append_message(struct buffer *buffer, const ProtobufCMessage *message)
-{
-	size_t len = protobuf_c_message_get_packed_size(message);
-
-	buffer_reserve(buffer, len);
-	buffer->len += protobuf_c_message_pack(message, buffer->data + buffer->len);
-}
-
 static void append_details(struct buffer *ret_details)
 {
 	Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
@@ -46,15 +38,15 @@ static void append_details(struct buffer *ret_details)
 	delay.seconds = 1;
 	delay.nanos = 500000000;
 	retry_info.retry_delay = &delay;
-	append_message(&packed[0], &bad_request.base);
-	append_message(&packed[1], &retry_info.base);
+	fake_rpc_append(&packed[0], &bad_request.base);
+	fake_rpc_append(&packed[1], &retry_info.base);
 	any[0].type_url = "type.googleapis.com/google.rpc.BadRequest";
 	any[1].type_url = "type.googleapis.com/google.rpc.RetryInfo";
 	for (int i = 0; i < 2; i++)
 		any[i].value = (ProtobufCBinaryData){packed[i].len, packed[i].data};
 	status.n_details = 2;
 	status.details = details;
-	append_message(ret_details, &status.base);
+	fake_rpc_append(ret_details, &status.base);
 	buffer_release(&packed[0]);
 	buffer_release(&packed[1]);
 }
@@ -76,7 +68,7 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 	answer->status_text = STATUS_TEXT;
 	said.nanos = asked->nanos * 2;
 	if (answer->status == 0 && answer->message.len == 0)
-		append_message(&answer->message, &said.base);
+		fake_rpc_append(&answer->message, &said.base);
 	google__protobuf__duration__free_unpacked(asked, NULL);
 }
 
