@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "coordinator/api/bookmark.h"
 #include "coordinator/api/saga_message.h"
-#include "coordinator/api/token.h"
 
 static void check_text(const char *field, const char *text, struct problems *problems)
 {
@@ -102,12 +102,12 @@ void time_range_read(const Saga__V1__TimeRange *message, const char *field, stru
 
 static uint64_t bind_number(uint64_t binding, int64_t number)
 {
-	return token_bind(binding, (struct bytes){(const uint8_t *)&number, sizeof(number)});
+	return bookmark_bind(binding, (struct bytes){(const uint8_t *)&number, sizeof(number)});
 }
 
 static uint64_t bind_text(uint64_t binding, const char *text)
 {
-	return token_bind(binding, bytes_of_text(text ? text : ""));
+	return bookmark_bind(binding, bytes_of_text(text ? text : ""));
 }
 
 uint64_t filter_bind(uint64_t binding, const struct saga_filter *filter)

@@ -14,7 +14,7 @@ void filter_read(const Saga__V1__SagaFilter *message, struct arena *arena, struc
 /* `field`: the range's name in its request. */
 void time_range_read(const Saga__V1__TimeRange *message, const char *field, struct arena *arena,
 		     struct time_range *ret_range, struct problems *problems);
-/* For tokens (token.h): equal for filters that mean the same in the same order of labels. */
+/* For page tokens (bookmark.h): equal for filters that mean the same in the same order of labels. */
 uint64_t filter_bind(uint64_t binding, const struct saga_filter *filter);
 
 #endif

@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "coordinator/api/bookmark.h"
 #include "coordinator/api/filter_message.h"
 #include "coordinator/api/saga_message.h"
-#include "coordinator/api/token.h"
 #include "lib/base/memory.h"
 
 enum { OUTSTANDING = 16 };
@@ -36,8 +36,8 @@ static uint64_t list_binding(const struct list_request *list)
 	const int64_t numbers[] = {list->created.from_us, list->created.before_us, list->updated.from_us,
 				   list->updated.before_us, list->is_oldest_first};
 
-	return token_bind(filter_bind(token_binding(), &list->filter),
-			  (struct bytes){(const uint8_t *)numbers, sizeof(numbers)});
+	return bookmark_bind(filter_bind(bookmark_binding(), &list->filter),
+			     (struct bytes){(const uint8_t *)numbers, sizeof(numbers)});
 }
 
 static void check_list(const Saga__V1__ListSagasRequest *request, struct arena *arena, struct list_request *list,
@@ -51,8 +51,8 @@ static void check_list(const Saga__V1__ListSagasRequest *request, struct arena *
 	list->is_oldest_first = request->order == SAGA__V1__SAGA_ORDER__SAGA_ORDER_OLDEST_FIRST;
 	list->limit = check_page_size(request->page_size, LIST_PAGE_DEFAULT, problems);
 	list->has_after = *request->page_token != 0;
-	if (list->has_after && !token_read(TOKEN_LIST, list_binding(list), request->page_token, list->after.data,
-					   sizeof(list->after.data)))
+	if (list->has_after && !bookmark_read(BOOKMARK_LIST, list_binding(list), request->page_token, list->after.data,
+					      sizeof(list->after.data)))
 		add_token_problem(problems);
 }
 
@@ -66,8 +66,9 @@ static void answer_list(struct server_call *call, const struct list_request *lis
 	for (size_t i = 0; i < page->count; i++)
 		response.sagas[i] = saga_head_message_make(&page->items[i], arena);
 	if (page->has_more)
-		response.next_page_token = token_make(TOKEN_LIST, list_binding(list),
-						      (struct bytes){page->last.data, sizeof(page->last.data)}, arena);
+		response.next_page_token = bookmark_make(BOOKMARK_LIST, list_binding(list),
+							 (struct bytes){page->last.data, sizeof(page->last.data)},
+							 arena);
 	server_call_answer(call, &response.base);
 }
 
@@ -93,7 +94,7 @@ static void list_sagas(void *ctx, struct server_call *call, const ProtobufCMessa
 /* ---- GetSagaLog: the token is the last sequence of the page before, bound to the saga ---- */
 static uint64_t log_binding(struct uuid id)
 {
-	return token_bind(token_binding(), (struct bytes){id.data, sizeof(id.data)});
+	return bookmark_bind(bookmark_binding(), (struct bytes){id.data, sizeof(id.data)});
 }
 
 static void fail_log(struct server_call *call, struct uuid id, const struct error *err)
@@ -128,10 +129,11 @@ static void answer_log(const struct list_service *service, struct server_call *c
 	for (size_t i = 0; i < response.n_events; i++)
 		response.events[i] = saga_event_message_make(&rows[i], arena);
 	if (count > limit)
-		response.next_page_token = token_make(TOKEN_LOG, log_binding(id),
-						      (struct bytes){(const uint8_t *)&rows[limit - 1].entry.sequence,
-								     sizeof(rows[0].entry.sequence)},
-						      arena);
+		response.next_page_token =
+			bookmark_make(BOOKMARK_LOG, log_binding(id),
+				      (struct bytes){(const uint8_t *)&rows[limit - 1].entry.sequence,
+						     sizeof(rows[0].entry.sequence)},
+				      arena);
 	server_call_answer(call, &response.base);
 }
 
@@ -146,7 +148,8 @@ static void get_saga_log(void *ctx, struct server_call *call, const ProtobufCMes
 	problems_init(&problems);
 	saga_id_check(request->saga_id, &id, &problems);
 	limit = check_page_size(request->page_size, LOG_PAGE_DEFAULT, &problems);
-	if (*request->page_token && !token_read(TOKEN_LOG, log_binding(id), request->page_token, &after, sizeof(after)))
+	if (*request->page_token &&
+	    !bookmark_read(BOOKMARK_LOG, log_binding(id), request->page_token, &after, sizeof(after)))
 		problems_add(&problems, "page_token", "is not the next_page_token of this saga's log");
 	if (problems.count)
 		server_call_fail_problems(call, &problems);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/api/bookmark.h"
 #include "coordinator/api/filter_message.h"
 #include "coordinator/api/saga_message.h"
-#include "coordinator/api/token.h"
 #include "coordinator/api/watch_stream.h"
 #include "lib/base/memory.h"
 #include "saga/v1/saga_service.pb-c.h"
@@ -68,8 +68,8 @@ static void on_watch_sagas(void *ctx, struct server_stream *stream, const Protob
 
 	problems_init(&problems);
 	filter_read(request->filter, arena, &sagas.filter, &problems);
-	if (sagas.has_position &&
-	    !token_read(TOKEN_POSITION, token_binding(), request->position, &sagas.position, sizeof(sagas.position)))
+	if (sagas.has_position && !bookmark_read(BOOKMARK_POSITION, bookmark_binding(), request->position,
+						 &sagas.position, sizeof(sagas.position)))
 		problems_add(&problems, "position", "is not a position that WatchSagas has sent");
 	if (sagas.has_position && sagas.include_current)
 		problems_add(&problems, "include_current", "is for the beginning, not for going on from a position");

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/api/bookmark.h"
 #include "coordinator/api/saga_message.h"
-#include "coordinator/api/token.h"
 #include "lib/base/memory.h"
 #include "saga/v1/saga_service.pb-c.h"
 
@@ -215,9 +215,9 @@ static void on_changes(void *ctx, const struct watch_change *changes, size_t cou
 			bytes += saga__v1__saga_change__get_packed_size(change);
 		}
 		if (position && at == count)
-			response.position = token_make(TOKEN_POSITION, token_binding(),
-						       (struct bytes){(const uint8_t *)position, sizeof(*position)},
-						       &arena);
+			response.position = bookmark_make(BOOKMARK_POSITION, bookmark_binding(),
+							  (struct bytes){(const uint8_t *)position, sizeof(*position)},
+							  &arena);
 		put(ctx, &response.base);
 	} while (at < count);
 	arena_release(&arena);

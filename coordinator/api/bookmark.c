@@ -1,14 +1,14 @@
-/* token.c - see token.h. */
-#include "coordinator/api/token.h"
+/* bookmark.c - see bookmark.h. */
+#include "coordinator/api/bookmark.h"
 
 #include <string.h>
 
 #include "lib/base/memory.h"
 #include "schema-registry/model/base64.h"
 
-enum { CHECKSUM_BYTES = 8, TOKEN_BYTES_MAX = 200 };
+enum { CHECKSUM_BYTES = 8, TEXT_BYTES_MAX = 200 };
 
-uint64_t token_binding(void)
+uint64_t bookmark_binding(void)
 {
 	return UINT64_C(14695981039346656037);
 }
@@ -21,7 +21,7 @@ static uint64_t mix(uint64_t hash, struct bytes bytes)
 }
 
 /* The length is part of it, so that two fields cannot pass for two others. */
-uint64_t token_bind(uint64_t binding, struct bytes field)
+uint64_t bookmark_bind(uint64_t binding, struct bytes field)
 {
 	uint64_t len = field.len;
 
@@ -36,7 +36,7 @@ static void append_checksum(struct buffer *out, uint64_t binding)
 		buffer_append_byte(out, (uint8_t)(checksum >> (8 * i)));
 }
 
-char *token_make(enum token_kind kind, uint64_t binding, struct bytes content, struct arena *arena)
+char *bookmark_make(enum bookmark_kind kind, uint64_t binding, struct bytes content, struct arena *arena)
 {
 	_cleanup_(buffer_release)
 	struct buffer raw = {0};
@@ -50,14 +50,14 @@ char *token_make(enum token_kind kind, uint64_t binding, struct bytes content, s
 	return arena_strndup(arena, (const char *)text.data, text.len);
 }
 
-bool token_read(enum token_kind kind, uint64_t binding, const char *text, void *ret_content, size_t len)
+bool bookmark_read(enum bookmark_kind kind, uint64_t binding, const char *text, void *ret_content, size_t len)
 {
 	_cleanup_(buffer_release)
 	struct buffer raw = {0};
 	_cleanup_(buffer_release)
 	struct buffer expected = {0};
 
-	if (strlen(text) > TOKEN_BYTES_MAX || !base64_decode(bytes_of_text(text), &raw) ||
+	if (strlen(text) > TEXT_BYTES_MAX || !base64_decode(bytes_of_text(text), &raw) ||
 	    raw.len != 1 + len + CHECKSUM_BYTES || raw.data[0] != kind)
 		return false;
 	buffer_append(&expected, raw.data, 1 + len);
