@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/file.h"
-#include "cli/record_reader.h"
+#include "lib/kafka/topic_reader.h"
 #include "schema-registry/client/message.h"
 #include "schema-registry/codec/codec.h"
 
@@ -144,13 +144,17 @@ static int take_record(void *ctx, const struct kafka_record *record, struct erro
 static int decode_records(struct session *session_, struct decoding *decoding, struct error *err)
 {
 	struct kafka_options options = {.brokers = session_->kafka_brokers, .client_id = "sagactl"};
-	struct record_range range = {.topic = topic,
-				     .partition = (int32_t)partition,
-				     .offset = offset,
-				     .count = record_count,
-				     .timeout_ms = session_->call_timeout_ms};
+	struct topic_range range = {.topic = topic,
+				    .partition = (int32_t)partition,
+				    .offset = offset,
+				    .count = record_count,
+				    .timeout_ms = session_->call_timeout_ms};
+	_cleanup_(topic_reader_freep)
+	struct topic_reader *reader = NULL;
 
-	return record_reader_run(&options, &range, take_record, decoding, err);
+	return topic_reader_new(&options, &reader, err) < 0
+		       ? -1
+		       : topic_reader_read_range(reader, &range, take_record, decoding, err);
 }
 
 static enum exit_code run_decode(struct session *session_, char **arguments, int count)

@@ -1,12 +1,13 @@
 /* topic_reader.c - see topic_reader.h. */
 #include "lib/kafka/topic_reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/kafka_config.h"
 
-enum { METADATA_MS = 10000, POLL_MS = 500, SILENCE_US = 10 * 1000 * 1000 };
+enum { QUERY_MS = 10000, POLL_MS = 500, SILENCE_US = 10 * 1000 * 1000 };
 
 /* The group is only a name that librdkafka wants; nobody joins it. */
 static const struct text_pair reader_settings[] = {
@@ -53,7 +54,7 @@ int topic_reader_list(struct topic_reader *reader, struct arena *arena, const ch
 		      struct error *err)
 {
 	const struct rd_kafka_metadata *metadata = NULL;
-	rd_kafka_resp_err_t code = rd_kafka_metadata(reader->rk, 1, NULL, &metadata, METADATA_MS);
+	rd_kafka_resp_err_t code = rd_kafka_metadata(reader->rk, 1, NULL, &metadata, QUERY_MS);
 	const char **topics;
 	size_t count;
 
@@ -83,7 +84,7 @@ static int assign(struct topic_reader *reader, const char *const *topics, size_t
 		  struct error *err)
 {
 	const struct rd_kafka_metadata *metadata = NULL;
-	rd_kafka_resp_err_t code = rd_kafka_metadata(reader->rk, 1, NULL, &metadata, METADATA_MS);
+	rd_kafka_resp_err_t code = rd_kafka_metadata(reader->rk, 1, NULL, &metadata, QUERY_MS);
 	rd_kafka_topic_partition_list_t *list;
 
 	if (code)
@@ -133,4 +134,90 @@ int topic_reader_read(struct topic_reader *reader, const char *const *topics, si
 	}
 	(void)rd_kafka_assign(reader->rk, NULL); /* what is read next takes its place anyway */
 	return 0;
+}
+
+/* ---- a range of one partition ---- */
+
+static int range_error(rd_kafka_resp_err_t code, const struct topic_range *range, struct error *err)
+{
+	char what[300];
+
+	(void)snprintf(what, sizeof(what), "topic '%s' partition %d", range->topic, range->partition);
+	return kafka_error_set(err, code, what, NULL);
+}
+
+/* Where to begin and where the partition ends now. */
+static int choose_offsets(struct topic_reader *reader, const struct topic_range *range, int64_t *ret_next,
+			  int64_t *ret_end, struct error *err)
+{
+	int64_t low;
+	int64_t end;
+	int64_t next;
+	rd_kafka_resp_err_t code =
+		rd_kafka_query_watermark_offsets(reader->rk, range->topic, range->partition, &low, &end, QUERY_MS);
+
+	if (code)
+		return range_error(code, range, err);
+	next = range->offset == TOPIC_READER_LAST ? end - range->count : range->offset;
+	*ret_next = next < low ? low : next;
+	*ret_end = end;
+	return 0;
+}
+
+static int assign_one(struct topic_reader *reader, const struct topic_range *range, int64_t offset, struct error *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(list, range->topic, range->partition)->offset = offset;
+	code = rd_kafka_assign(reader->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? range_error(code, range, err) : 0;
+}
+
+/* 1: go on. 0: that was the end, before `end` where the last offsets hold no records. */
+static int take_message(const rd_kafka_message_t *message, const struct topic_range *range, int64_t end,
+			topic_reader_take_fn *take, void *ctx, struct error *err)
+{
+	struct kafka_record record = {0};
+
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		return 0;
+	if (message->err)
+		return range_error(message->err, range, err);
+	kafka_record_read(message, &record);
+	if (take(ctx, &record, err) < 0)
+		return -1;
+	return message->offset + 1 < end;
+}
+
+int topic_reader_read_range(struct topic_reader *reader, const struct topic_range *range, topic_reader_take_fn *take,
+			    void *ctx, struct error *err)
+{
+	int64_t deadline_us = clock_monotonic_us() + range->timeout_ms * 1000;
+	int64_t next = 0;
+	int64_t end = 0;
+	int result;
+
+	if (choose_offsets(reader, range, &next, &end, err) < 0)
+		return -1;
+	if (next >= end)
+		return 0;
+	if (assign_one(reader, range, next, err) < 0)
+		return -1;
+	result = 1;
+	for (int64_t taken = 0; result > 0 && taken < range->count;) {
+		rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->rk, POLL_MS);
+
+		if (message) {
+			result = take_message(message, range, end, take, ctx, err);
+			rd_kafka_message_destroy(message);
+			taken++;
+		} else if (clock_monotonic_us() > deadline_us) {
+			result = error_set(err, ERR_TIMEOUT, "topic '%s' partition %d: no record came within %lld ms",
+					   range->topic, range->partition, (long long)range->timeout_ms);
+		}
+	}
+	(void)rd_kafka_assign(reader->rk, NULL); /* what is read next takes its place anyway */
+	return result < 0 ? -1 : 0;
 }

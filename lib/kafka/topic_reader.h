@@ -1,5 +1,5 @@
 /*
- * topic_reader.h - topics read once, from their beginning to where they end at that moment, without a consumer group.
+ * topic_reader.h - topics read once, to where they end at that moment, without a consumer group.
  *
  * Why:     for tools that look at a topic: nothing is stored, nobody's offsets move.
  * Threads: the caller's; calls block for the brokers.
@@ -24,8 +24,26 @@ NODISCARD int topic_reader_list(struct topic_reader *reader, struct arena *arena
 /* The record is borrowed for the call. */
 typedef void topic_reader_seen_fn(void *ctx, const struct kafka_record *record);
 
-/* All of them at once, each partition in its order. ERR_TIMEOUT: nothing came for ten seconds. */
+/* All of them at once from their beginning, each partition in its order. ERR_TIMEOUT: nothing came for ten seconds. */
 NODISCARD int topic_reader_read(struct topic_reader *reader, const char *const *topics, size_t count,
 				topic_reader_seen_fn *seen, void *ctx, struct error *err);
+
+enum { TOPIC_READER_LAST = -1 }; /* offset: the last `count` records */
+
+struct topic_range {
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	int64_t count;
+	int64_t timeout_ms; /* for all of it */
+};
+
+/* The record is borrowed for the call; -1 ends the reading. */
+typedef int topic_reader_take_fn(void *ctx, const struct kafka_record *record, struct error *err);
+
+/* Some records of one partition, in order, until `count` are there or it ends. Topic or partition unknown ->
+ * ERR_NOT_FOUND. */
+NODISCARD int topic_reader_read_range(struct topic_reader *reader, const struct topic_range *range,
+				      topic_reader_take_fn *take, void *ctx, struct error *err);
 
 #endif
