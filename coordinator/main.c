@@ -92,9 +92,9 @@ static void raise_file_limit(void)
 /* ---- making ---- */
 static void make_registry_clients(struct coordinator *self)
 {
-	struct registry_client_options options = {.url = self->settings.registry_url,
-						  .security = self->settings.registry_security,
-						  .cache_path = self->settings.registry_cache,
+	struct registry_client_options options = {.url = self->settings.registry.url,
+						  .security = self->settings.registry.security,
+						  .cache_path = self->settings.registry.cache,
 						  .metrics = self->metrics};
 
 	self->registry = registry_client_new(&options);
@@ -135,7 +135,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 							   .metrics = self->metrics,
 							   .spans = self->spans,
 							   .sweep_ms = settings->sweep_ms,
-							   .registry = settings->registry_url});
+							   .registry = settings->registry.url});
 	return 0;
 }
 
@@ -385,16 +385,11 @@ static int run(struct coordinator *self, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct coordinator self = {0};
-	enum log_level level = LOG_LEVEL_INFO;
-	enum log_format format = LOG_FORMAT_LOGFMT;
 	int status;
 
 	if (!settings_read(&self.settings, argc, argv, &status))
 		return status;
-	(void)log_level_parse(self.settings.log_level, &level);    /* the options let only levels through, */
-	(void)log_format_parse(self.settings.log_format, &format); /* and only formats */
-	log_init("saga-coordinator", level);
-	log_set_format(format);
+	log_options_apply(&self.settings.log, "saga-coordinator");
 	shutdown_init();
 	raise_file_limit();
 	status = run(&self, argc, argv);

@@ -11,6 +11,7 @@
 #include "lib/security/access_file.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
+#include "lib/trace/trace_options.h"
 
 enum { HOST_BYTES_MAX = 200 };
 
@@ -49,33 +50,10 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 			 "PGPASSWORD, "
 			 "PGDATABASE",
 		 .place = &settings->postgres},
-		{.flag = "kafka-brokers",
-		 .environment = "KAFKA_BROKERS",
-		 .default_text = "127.0.0.1:9092",
-		 .value_name = "HOST:PORT,…",
-		 .help = "brokers to begin with",
-		 .place = &settings->kafka_brokers},
-		{.flag = "kafka-property",
-		 .environment = "KAFKA_PROPERTY_",
-		 .type = OPTION_PROPERTIES,
-		 .prefix = "kafka.",
-		 .value_name = "NAME=VALUE",
-		 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",
-		 .place = &settings->kafka_properties},
-		{.flag = "registry-url",
-		 .environment = "REGISTRY_URL",
-		 .default_text = "http://127.0.0.1:8081",
-		 .value_name = "URL",
-		 .help = "schema registry",
-		 .place = &settings->registry_url},
-		CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", settings->registry_security),
+		KAFKA_SETTINGS_OPTIONS(settings->kafka),
+		REGISTRY_SETTINGS_OPTIONS(settings->registry),
 		SERVER_TLS_OPTIONS("SAGA_", settings->tls),
 		ACCESS_FILE_OPTION("SAGA_", settings->access_file),
-		{.flag = "registry-cache",
-		 .environment = "REGISTRY_CACHE",
-		 .value_name = "FOLDER",
-		 .help = "keep schemas here, so that a restart works while the registry is away",
-		 .place = &settings->registry_cache},
 		{.flag = "instance",
 		 .environment = "SAGA_INSTANCE",
 		 .value_name = "NAME",
@@ -112,28 +90,8 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 			 "never",
 		 .place = &settings->watchdog_ms,
 		 .max = 60000},
-		{.flag = "otlp-endpoint",
-		 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
-		 .value_name = "URL",
-		 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without "
-			 "it none "
-			 "are made",
-		 .place = &settings->otlp_endpoint},
-		{.flag = "log-level",
-		 .environment = "LOG_LEVEL",
-		 .default_text = "info",
-		 .value_name = "LEVEL",
-		 .help = "what is logged",
-		 .place = &settings->log_level,
-		 .choices = "error warn info debug",
-		 .is_reloaded = true},
-		{.flag = "log-format",
-		 .environment = "LOG_FORMAT",
-		 .default_text = "logfmt",
-		 .value_name = "FORMAT",
-		 .help = "how lines of the log are written",
-		 .place = &settings->log_format,
-		 .choices = "logfmt json"},
+		OTLP_ENDPOINT_OPTION(settings->otlp_endpoint),
+		LOG_OPTIONS(settings->log),
 	};
 
 	_Static_assert(sizeof(options) / sizeof(options[0]) <= SETTINGS_OPTIONS_MAX,
@@ -178,7 +136,7 @@ static void check(void *ctx, struct problems *problems)
 	kafka_options_check(&kafka, "kafka.", problems);
 	if (pg_conninfo_check(settings->postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
-	client_security_check(&settings->registry_security, "registry-", problems);
+	client_security_check(&settings->registry.security, "registry-", problems);
 	certificates_check(&settings->tls, problems);
 	check_access_file(settings->access_file, problems);
 	check_listening(settings, problems);
@@ -209,26 +167,14 @@ bool settings_read(struct settings *settings, int argc, char **argv, int *ret_st
 		.check_ctx = settings,
 	};
 
-	*ret_status = 2;
-	switch (options_parse(&settings->program, argc, argv, NULL)) {
-	case OPTIONS_RUN:
-		name_instance(settings);
-		return true;
-	case OPTIONS_EXIT:
-		*ret_status = 0;
+	*ret_status = options_exit_status(options_parse(&settings->program, argc, argv, NULL));
+	if (*ret_status >= 0)
 		return false;
-	case OPTIONS_CONFIG:
-		*ret_status = 78;
-		return false;
-	default:
-		return false;
-	}
+	name_instance(settings);
+	return true;
 }
 
 struct kafka_options settings_kafka(const struct settings *settings)
 {
-	return (struct kafka_options){.brokers = settings->kafka_brokers,
-				      .client_id = "saga-coordinator",
-				      .properties = settings->kafka_properties.items,
-				      .property_count = settings->kafka_properties.count};
+	return kafka_settings_options(&settings->kafka, "saga-coordinator");
 }

@@ -6,10 +6,10 @@
 #ifndef COORDINATOR_SETTINGS_H
 #define COORDINATOR_SETTINGS_H
 
-#include "lib/kafka/kafka.h"
-#include "lib/options/options.h"
+#include "lib/kafka/kafka_settings.h"
+#include "lib/options/log_options.h"
 #include "lib/security/certificates.h"
-#include "lib/security/client_security.h"
+#include "schema-registry/client/registry_settings.h"
 
 enum { SETTINGS_OPTIONS_MAX = 40 };
 
@@ -21,20 +21,16 @@ struct settings {
 	const char *listen_address;
 	int64_t http_port;
 	const char *postgres;
-	const char *kafka_brokers;
-	struct option_properties kafka_properties;
-	const char *registry_url;
-	struct client_security registry_security;
+	struct kafka_settings kafka;
+	struct registry_settings registry;
 	struct certificate_paths tls;
-	const char *access_file;    /* NULL: whoever reaches the address may do all */
-	const char *registry_cache; /* NULL: memory only */
+	const char *access_file; /* NULL: whoever reaches the address may do all */
 	const char *instance;
 	const char *definitions; /* NULL: none are registered at start */
 	const char *environment;
 	int64_t sweep_ms;
 	int64_t watchdog_ms;
-	const char *log_level;
-	const char *log_format;
+	struct log_options log;
 	const char *otlp_endpoint;
 };
 

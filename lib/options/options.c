@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "lib/base/bytes.h"
 #include "lib/base/memory.h"
@@ -228,4 +229,18 @@ int options_reread(const struct program *program, int argc, char **argv, const c
 	}
 	arena_release(&texts);
 	return result;
+}
+
+int options_exit_status(enum options_result result)
+{
+	switch (result) {
+	case OPTIONS_RUN:
+		return -1;
+	case OPTIONS_EXIT:
+		return 0;
+	case OPTIONS_USAGE:
+		return 2;
+	default:
+		return EX_CONFIG;
+	}
 }

@@ -88,6 +88,8 @@ enum options_result {
  * `config check`, `config example`, `config reference` and `config man`.
  */
 enum options_result options_parse(const struct program *program, int argc, char **argv, int *ret_first_argument);
+/* For main(): what to exit with; -1: run. */
+int options_exit_status(enum options_result result);
 void options_print_help(const struct program *program);
 
 /* Parts of man pages, for programs whose page is more than their options. */

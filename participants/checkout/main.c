@@ -4,12 +4,13 @@
 #include "lib/base/shutdown.h"
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
-#include "lib/options/options.h"
+#include "lib/options/log_options.h"
 #include "lib/options/reload.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "lib/trace/span_exporter.h"
+#include "lib/trace/trace_options.h"
 #include "participants/checkout/checkout_front.h"
 
 enum { BODY_BYTES_MAX = 256 << 10, EXIT_CONFIG = 78 };
@@ -22,8 +23,7 @@ static const char *saga_target;
 static struct client_security saga_security;
 static int64_t wait_ms;
 static int64_t threads;
-static const char *log_level;
-static const char *log_format;
+static struct log_options log_options;
 static const char *otlp_endpoint;
 static const char *environment;
 
@@ -78,28 +78,8 @@ static const struct option options[] = {
 	 .value_name = "NAME",
 	 .help = "The name that /health shows.",
 	 .place = &environment},
-	{.flag = "otlp-endpoint",
-	 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
-	 .value_name = "URL",
-	 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without it none "
-		 "are "
-		 "made.",
-	 .place = &otlp_endpoint},
-	{.flag = "log-level",
-	 .environment = "LOG_LEVEL",
-	 .default_text = "info",
-	 .choices = "error warn info debug",
-	 .value_name = "LEVEL",
-	 .help = "How much is logged.",
-	 .is_reloaded = true,
-	 .place = &log_level},
-	{.flag = "log-format",
-	 .environment = "LOG_FORMAT",
-	 .default_text = "logfmt",
-	 .value_name = "FORMAT",
-	 .help = "How lines of the log are written.",
-	 .place = &log_format,
-	 .choices = "logfmt json"},
+	OTLP_ENDPOINT_OPTION(otlp_endpoint),
+	LOG_OPTIONS(log_options),
 };
 
 static void check(void *ctx, struct problems *problems)
@@ -188,29 +168,16 @@ static int serve(struct rpc_client *coordinator, struct certificates *certificat
 
 int main(int argc, char **argv)
 {
-	enum log_level level = LOG_LEVEL_INFO;
-	enum log_format format = LOG_FORMAT_LOGFMT;
 	_cleanup_(rpc_client_freep)
 	struct rpc_client *coordinator = NULL;
 	_cleanup_(certificates_freep)
 	struct certificates *certificates = NULL;
+	int status = options_exit_status(options_parse(&program, argc, argv, NULL));
 	struct error err;
-	int status;
 
-	switch (options_parse(&program, argc, argv, NULL)) {
-	case OPTIONS_RUN:
-		break;
-	case OPTIONS_EXIT:
-		return 0;
-	case OPTIONS_USAGE:
-		return 2;
-	case OPTIONS_CONFIG:
-		return EXIT_CONFIG;
-	}
-	(void)log_level_parse(log_level, &level);    /* one of the choices */
-	(void)log_format_parse(log_format, &format); /* likewise */
-	log_init(program.name, level);
-	log_set_format(format);
+	if (status >= 0)
+		return status;
+	log_options_apply(&log_options, program.name);
 	shutdown_init();
 	if ((tls.certificate && certificates_new(&tls, &certificates, &err) < 0) ||
 	    rpc_client_new_secure(saga_target, &saga_security, &coordinator, &err) < 0) {

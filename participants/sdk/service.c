@@ -8,11 +8,15 @@
 
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
+#include "lib/kafka/kafka_settings.h"
+#include "lib/options/log_options.h"
 #include "lib/options/reload.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "lib/trace/span_exporter.h"
+#include "lib/trace/trace_options.h"
 #include "participants/sdk/service_health.h"
+#include "schema-registry/client/registry_settings.h"
 
 enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 };
 
@@ -22,15 +26,11 @@ struct settings {
 	struct certificate_paths tls;
 	bool is_insecure_allowed;
 	const char *postgres;
-	const char *kafka_brokers;
-	struct option_properties kafka_properties;
-	const char *registry_url;
-	const char *registry_cache;
-	struct client_security registry_security;
+	struct kafka_settings kafka;
+	struct registry_settings registry;
 	const char *instance;
 	const char *environment;
-	const char *log_level;
-	const char *log_format;
+	struct log_options log;
 	int64_t tries;
 	const char *otlp_endpoint;
 };
@@ -89,31 +89,8 @@ static size_t list_options(const struct service *service, struct settings *setti
 			 "PGPASSWORD, "
 			 "PGDATABASE",
 		 .place = &settings->postgres},
-		{.flag = "kafka-brokers",
-		 .environment = "KAFKA_BROKERS",
-		 .default_text = "127.0.0.1:9092",
-		 .value_name = "HOST:PORT,…",
-		 .help = "brokers to begin with",
-		 .place = &settings->kafka_brokers},
-		{.flag = "kafka-property",
-		 .environment = "KAFKA_PROPERTY_",
-		 .type = OPTION_PROPERTIES,
-		 .prefix = "kafka.",
-		 .value_name = "NAME=VALUE",
-		 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",
-		 .place = &settings->kafka_properties},
-		{.flag = "registry-url",
-		 .environment = "REGISTRY_URL",
-		 .default_text = "http://127.0.0.1:8081",
-		 .value_name = "URL",
-		 .help = "schema registry",
-		 .place = &settings->registry_url},
-		CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", settings->registry_security),
-		{.flag = "registry-cache",
-		 .environment = "REGISTRY_CACHE",
-		 .value_name = "FOLDER",
-		 .help = "keep schemas here, so that a restart works while the registry is away",
-		 .place = &settings->registry_cache},
+		KAFKA_SETTINGS_OPTIONS(settings->kafka),
+		REGISTRY_SETTINGS_OPTIONS(settings->registry),
 		{.flag = "instance",
 		 .environment = "INSTANCE",
 		 .value_name = "NAME",
@@ -136,28 +113,8 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .value_name = "NAME",
 		 .help = "shown by GET /health",
 		 .place = &settings->environment},
-		{.flag = "otlp-endpoint",
-		 .environment = "OTEL_EXPORTER_OTLP_ENDPOINT",
-		 .value_name = "URL",
-		 .help = "OpenTelemetry collector (OTLP over HTTP) for traces, such as http://127.0.0.1:4318; without "
-			 "it none "
-			 "are made",
-		 .place = &settings->otlp_endpoint},
-		{.flag = "log-level",
-		 .environment = "LOG_LEVEL",
-		 .default_text = "info",
-		 .value_name = "LEVEL",
-		 .help = "what is logged",
-		 .place = &settings->log_level,
-		 .choices = "error warn info debug",
-		 .is_reloaded = true},
-		{.flag = "log-format",
-		 .environment = "LOG_FORMAT",
-		 .default_text = "logfmt",
-		 .value_name = "FORMAT",
-		 .help = "how lines of the log are written",
-		 .place = &settings->log_format,
-		 .choices = "logfmt json"},
+		OTLP_ENDPOINT_OPTION(settings->otlp_endpoint),
+		LOG_OPTIONS(settings->log),
 	};
 	size_t count = 0;
 
@@ -172,10 +129,7 @@ static size_t list_options(const struct service *service, struct settings *setti
 
 static struct kafka_options kafka_of(const struct running *running)
 {
-	return (struct kafka_options){.brokers = running->settings.kafka_brokers,
-				      .client_id = running->service->name,
-				      .properties = running->settings.kafka_properties.items,
-				      .property_count = running->settings.kafka_properties.count};
+	return kafka_settings_options(&running->settings.kafka, running->service->name);
 }
 
 /* What librdkafka and libpq would refuse, before anything is opened. */
@@ -188,7 +142,7 @@ static void check_settings(void *ctx, struct problems *problems)
 	kafka_options_check(&kafka, "kafka.", problems);
 	if (pg_conninfo_check(running->settings.postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
-	client_security_check(&running->settings.registry_security, "registry-", problems);
+	client_security_check(&running->settings.registry.security, "registry-", problems);
 	certificates_check(&running->settings.tls, problems);
 	if (!running->settings.tls.certificate && !running->settings.is_insecure_allowed &&
 	    !listen_is_loopback(running->settings.listen_address))
@@ -199,8 +153,6 @@ static void check_settings(void *ctx, struct problems *problems)
 static int read_options(struct running *running, int argc, char **argv, int *ret_status)
 {
 	const struct service *service = running->service;
-	enum log_level level = LOG_LEVEL_INFO;
-	enum log_format format = LOG_FORMAT_LOGFMT;
 
 	running->program = (struct program){
 		.name = service->name,
@@ -210,23 +162,10 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		.check = check_settings,
 		.check_ctx = running,
 	};
-	switch (options_parse(&running->program, argc, argv, NULL)) {
-	case OPTIONS_RUN:
-		break;
-	case OPTIONS_EXIT:
-		*ret_status = 0;
+	*ret_status = options_exit_status(options_parse(&running->program, argc, argv, NULL));
+	if (*ret_status >= 0)
 		return -1;
-	case OPTIONS_USAGE:
-		*ret_status = 2;
-		return -1;
-	case OPTIONS_CONFIG:
-		*ret_status = 78;
-		return -1;
-	}
-	(void)log_level_parse(running->settings.log_level, &level);    /* options_parse() let only levels through */
-	(void)log_format_parse(running->settings.log_format, &format); /* likewise */
-	log_init(service->name, level);
-	log_set_format(format);
+	log_options_apply(&running->settings.log, service->name);
 	return 0;
 }
 
@@ -394,7 +333,7 @@ static void make_participant(struct running *running)
 		.kafka = kafka_of(running),
 		.postgres = settings->postgres,
 		.registry = running->registry,
-		.registry_url = settings->registry_url,
+		.registry_url = settings->registry.url,
 		.metrics = running->metrics,
 		.spans = running->spans,
 		.migrations = service->migrations,
@@ -456,9 +395,9 @@ int service_main(const struct service *service, int argc, char **argv)
 		return status;
 	shutdown_init();
 	(void)pthread_mutex_init(&running.mu, NULL); /* default attributes cannot fail on Linux */
-	registry.url = running.settings.registry_url;
-	registry.cache_path = running.settings.registry_cache && *running.settings.registry_cache
-				      ? running.settings.registry_cache
+	registry.url = running.settings.registry.url;
+	registry.cache_path = running.settings.registry.cache && *running.settings.registry.cache
+				      ? running.settings.registry.cache
 				      : NULL;
 	running.metrics = metrics_new();
 	running.spans = span_exporter_new(&(struct span_exporter_options){.endpoint = running.settings.otlp_endpoint,
@@ -466,7 +405,7 @@ int service_main(const struct service *service, int argc, char **argv)
 									  .instance = running.settings.instance,
 									  .metrics = running.metrics});
 	registry.metrics = running.metrics;
-	registry.security = running.settings.registry_security;
+	registry.security = running.settings.registry.security;
 	running.registry = registry_client_new(&registry);
 	make_participant(&running);
 	if (run(&running, argc, argv, &err) < 0) {

@@ -7,6 +7,7 @@
 #include "lib/base/shutdown.h"
 #include "lib/http/http_server.h"
 #include "lib/metrics/metrics.h"
+#include "lib/options/log_options.h"
 #include "lib/options/reload.h"
 #include "lib/pg/pg.h"
 #include "lib/security/access.h"
@@ -16,8 +17,6 @@
 #include "schema-registry/server/session.h"
 
 enum {
-	EXIT_USAGE = 2,
-	EXIT_CONFIG = 78,
 	HANDLERS = 8,                      /* and connections, so that no handler waits for one */
 	BODY_BYTES_MAX = 64 * 1024 * 1024, /* a parsed schema takes several times its text */
 	RATE_MAX = 1000000,
@@ -34,8 +33,7 @@ static struct {
 	const char *postgres;
 	int64_t body_bytes_max;
 	int64_t rate_limit;
-	const char *log_level;
-	const char *log_format;
+	struct log_options log;
 	const char *environment;
 } settings;
 
@@ -85,22 +83,7 @@ static const struct option options[] = {
 	 .help = "requests a second from one client address, IPv6: network; what is more is answered 429. 0: no limit",
 	 .place = &settings.rate_limit,
 	 .max = RATE_MAX},
-	{.flag = "log-level",
-	 .environment = "LOG_LEVEL",
-	 .type = OPTION_TEXT,
-	 .default_text = "info",
-	 .value_name = "LEVEL",
-	 .help = "what is logged",
-	 .place = &settings.log_level,
-	 .choices = "error warn info debug",
-	 .is_reloaded = true},
-	{.flag = "log-format",
-	 .environment = "LOG_FORMAT",
-	 .default_text = "logfmt",
-	 .value_name = "FORMAT",
-	 .help = "how lines of the log are written",
-	 .place = &settings.log_format,
-	 .choices = "logfmt json"},
+	LOG_OPTIONS(settings.log),
 	{.flag = "environment",
 	 .environment = "ENVIRONMENT",
 	 .type = OPTION_TEXT,
@@ -248,23 +231,11 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	enum log_level level = LOG_LEVEL_INFO;
-	enum log_format format = LOG_FORMAT_LOGFMT;
+	int status = options_exit_status(options_parse(&program, argc, argv, NULL));
 
-	switch (options_parse(&program, argc, argv, NULL)) {
-	case OPTIONS_RUN:
-		break;
-	case OPTIONS_EXIT:
-		return EXIT_SUCCESS;
-	case OPTIONS_USAGE:
-		return EXIT_USAGE;
-	case OPTIONS_CONFIG:
-		return EXIT_CONFIG;
-	}
-	(void)log_level_parse(settings.log_level, &level);    /* the options let only levels through */
-	(void)log_format_parse(settings.log_format, &format); /* and only formats */
-	log_init(program.name, level);
-	log_set_format(format);
+	if (status >= 0)
+		return status;
+	log_options_apply(&settings.log, program.name);
 	shutdown_init();
 	return run(argc, argv);
 }

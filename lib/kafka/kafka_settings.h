@@ -1,0 +1,42 @@
+/*
+ * kafka_settings.h - which brokers a program uses, and how: the rows of its option table.
+ */
+#ifndef LIB_KAFKA_KAFKA_SETTINGS_H
+#define LIB_KAFKA_KAFKA_SETTINGS_H
+
+#include "lib/kafka/kafka.h"
+#include "lib/options/options.h"
+
+struct kafka_settings {
+	const char *brokers;
+	struct option_properties properties;
+};
+
+/* `object`: struct kafka_settings. */
+/* clang-format off */
+#define KAFKA_SETTINGS_OPTIONS(object)                                                                                 \
+	{.flag = "kafka-brokers",                                                                                      \
+	 .environment = "KAFKA_BROKERS",                                                                               \
+	 .default_text = "127.0.0.1:9092",                                                                             \
+	 .value_name = "HOST:PORT,…",                                                                                  \
+	 .help = "brokers to begin with",                                                                              \
+	 .place = &(object).brokers},                                                                                  \
+	{.flag = "kafka-property",                                                                                     \
+	 .environment = "KAFKA_PROPERTY_",                                                                             \
+	 .type = OPTION_PROPERTIES,                                                                                    \
+	 .prefix = "kafka.",                                                                                           \
+	 .value_name = "NAME=VALUE",                                                                                   \
+	 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",                                     \
+	 .place = &(object).properties}
+/* clang-format on */
+
+/* Borrows from the settings. */
+static inline struct kafka_options kafka_settings_options(const struct kafka_settings *settings, const char *client_id)
+{
+	return (struct kafka_options){.brokers = settings->brokers,
+				      .client_id = client_id,
+				      .properties = settings->properties.items,
+				      .property_count = settings->properties.count};
+}
+
+#endif
