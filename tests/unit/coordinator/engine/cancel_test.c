@@ -40,38 +40,13 @@ static void cancel_done(void *ctx, const struct cancel_answer *answer)
 		strncpy(cancelled->why, answer->why, sizeof(cancelled->why) - 1);
 }
 
-struct fixture {
-	struct fake_world *world;
-	struct engine *engine;
-	struct fake_answer started;
-	struct uuid id;
-};
-
-static struct fixture begin(void)
-{
-	struct fixture f = {.world = fake_world_new()};
-
-	f.engine = fake_engine_new(f.world, "one");
-	fake_start(f.engine, "k", "input", &f.started);
-	fake_turns(f.engine);
-	f.id = f.started.saga_id;
-	return f;
-}
-
-static void end(struct fixture *f)
-{
-	assert_int_equal(fake_log_gaps(f->world), 0);
-	engine_free(f->engine);
-	fake_world_free(f->world);
-}
-
-static void reply(struct fixture *f, const char *outcome)
+static void reply(struct fake_saga *f, const char *outcome)
 {
 	fake_reply(f->world, f->engine, fake_last_sent(f->world, f->id), outcome, NULL);
 	fake_turns(f->engine);
 }
 
-static struct cancelled cancel(struct fixture *f)
+static struct cancelled cancel(struct fake_saga *f)
 {
 	struct cancelled cancelled = {0};
 
@@ -83,7 +58,7 @@ static struct cancelled cancel(struct fixture *f)
 
 static void a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 	const struct store_log_row *row;
 
@@ -102,7 +77,7 @@ static void a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log(void **unus
 	reply(&f, "succeeded");
 	reply(&f, "succeeded");
 	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATED);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void the_log_names_whose_call_it_was_from_memory_and_from_the_table(void **unused)
@@ -130,7 +105,7 @@ static void the_log_names_whose_call_it_was_from_memory_and_from_the_table(void 
 
 static void a_second_cancel_changes_nothing(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
@@ -140,12 +115,12 @@ static void a_second_cancel_changes_nothing(void **unused)
 	assert_int_equal(cancelled.verdict, SAGA_VERDICT_IGNORED);
 	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATING);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_after_the_pivot_began_is_refused_with_the_reason(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
@@ -159,12 +134,12 @@ static void a_cancel_after_the_pivot_began_is_refused_with_the_reason(void **unu
 	cancelled = cancel(&f);
 	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
 	assert_int_equal(cancelled.state, SAGA_STATE_COMPLETED);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_is_decided_on_what_another_instance_committed(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 	struct cancelled cancelled;
 
@@ -177,24 +152,24 @@ static void a_cancel_is_decided_on_what_another_instance_committed(void **unused
 	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
 	assert_int_equal(cancelled.state, SAGA_STATE_COMPLETED);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_of_an_unknown_saga_is_not_found(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
 	f.id = uuid_v7_new();
 	cancelled = cancel(&f);
 	assert_int_equal(cancelled.err.code, ERR_NOT_FOUND);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_whose_commit_is_lost_is_answered_and_may_be_repeated(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
@@ -205,12 +180,12 @@ static void a_cancel_whose_commit_is_lost_is_answered_and_may_be_repeated(void *
 	cancelled = cancel(&f);
 	assert_int_equal(cancelled.verdict, SAGA_VERDICT_IGNORED);
 	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATING);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_ends(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled = {0};
 
 	(void)unused;
@@ -225,12 +200,12 @@ static void a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_end
 	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
 	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
 	assert_int_equal(cancelled.calls, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
@@ -239,12 +214,12 @@ static void a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on(void **
 	assert_int_equal(cancelled.err.code, ERR_INVALID);
 	reply(&f, "succeeded");
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "charge");
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled = {0};
 
 	(void)unused;
@@ -258,11 +233,11 @@ static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(vo
 	assert_true(cancelled.has_view);
 	assert_int_equal(cancelled.verdict, SAGA_VERDICT_REFUSED);
 	assert_int_equal(fake_metric(f.world, "saga_refused_total"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 /* ---- later starts ---- */
-static void start_later(struct fixture *f, int64_t start_us, int64_t delay_us)
+static void start_later(struct fake_saga *f, int64_t start_us, int64_t delay_us)
 {
 	const struct start_request request = {.plan = &FAKE_PLAN,
 					      .idempotency_key = "later",
@@ -280,7 +255,7 @@ static void start_later(struct fixture *f, int64_t start_us, int64_t delay_us)
 
 static void a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	start_later(&f, 0, 10 * 1000000);
@@ -294,23 +269,23 @@ static void a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart(vo
 	assert_non_null(fake_last_sent(f.world, f.id));
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "create");
 	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_RUNNING);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_start_time_that_is_past_starts_at_once(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	start_later(&f, 1, 0);
 	assert_int_equal(f.started.state, SAGA_STATE_RUNNING);
 	assert_non_null(fake_last_sent(f.world, f.id));
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_found(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->fault = FAULT_LOST_APPLIED;
@@ -328,12 +303,12 @@ static void a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_fo
 	assert_true(f.started.has_view);
 	assert_int_equal(f.started.state, SAGA_STATE_SCHEDULED);
 	assert_null(fake_last_sent(f.world, f.started.saga_id));
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_cancelled_delayed_saga_never_starts(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct cancelled cancelled;
 
 	(void)unused;
@@ -342,13 +317,13 @@ static void a_cancelled_delayed_saga_never_starts(void **unused)
 	assert_int_equal(cancelled.state, SAGA_STATE_COMPENSATED);
 	fake_pass(f.world, f.engine, 12000);
 	assert_null(fake_last_sent(f.world, f.id));
-	end(&f);
+	fake_saga_end(&f);
 }
 
 /* ---- starts together ---- */
 static void a_batch_of_starts_is_one_commit_and_each_has_its_answer(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	size_t commits = f.world->commits;
 	struct start_request requests[3];
 	struct fake_answer answers[3] = {0};
@@ -373,7 +348,7 @@ static void a_batch_of_starts_is_one_commit_and_each_has_its_answer(void **unuse
 	assert_true(answers[2].has_view && answers[2].already_existed);
 	assert_true(uuid_equal(answers[0].saga_id, answers[2].saga_id));
 	assert_int_equal(f.world->commits, commits + 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 int main(void)

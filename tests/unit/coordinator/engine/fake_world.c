@@ -660,3 +660,23 @@ uint64_t fake_metric(struct fake_world *world, const char *line_start)
 		sum += metric_of(world->metrics[i], line_start);
 	return sum;
 }
+
+struct fake_saga fake_saga_begin(void)
+{
+	struct fake_saga saga = {.world = fake_world_new()};
+
+	saga.engine = fake_engine_new(saga.world, "one");
+	fake_start(saga.engine, "k", "input", &saga.started);
+	fake_turns(saga.engine);
+	assert(saga.started.calls == 1);
+	assert(saga.started.has_view);
+	saga.id = saga.started.saga_id;
+	return saga;
+}
+
+void fake_saga_end(struct fake_saga *saga)
+{
+	assert(fake_log_gaps(saga->world) == 0);
+	engine_free(saga->engine);
+	fake_world_free(saga->world);
+}

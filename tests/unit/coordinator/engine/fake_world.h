@@ -95,6 +95,17 @@ void fake_get_done(void *ctx, const struct saga_view *view, const struct error *
 /* Starts a saga whose key and idempotency key are `key` and whose input is `input`, on behalf of "ann". */
 void fake_start(struct engine *engine, const char *key, const char *input, struct fake_answer *ret_answer);
 
+/* What most tests begin with: a world, one engine, and a saga of the key `k` that was started. */
+struct fake_saga {
+	struct fake_world *world;
+	struct engine *engine;
+	struct fake_answer started;
+	struct fake_answer got; /* for the test */
+	struct uuid id;
+};
+struct fake_saga fake_saga_begin(void);
+void fake_saga_end(struct fake_saga *saga); /* asserts that no log has gaps */
+
 uint64_t fake_metric(struct fake_world *world, const char *line_start); /* as printed; the sum of all engines */
 
 #endif

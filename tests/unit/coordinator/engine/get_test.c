@@ -8,32 +8,7 @@
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
-struct fixture {
-	struct fake_world *world;
-	struct engine *engine;
-	struct fake_answer started;
-	struct fake_answer got;
-	struct uuid id;
-};
-
-static struct fixture begin(void)
-{
-	struct fixture f = {.world = fake_world_new()};
-
-	f.engine = fake_engine_new(f.world, "one");
-	fake_start(f.engine, "k", "input", &f.started);
-	fake_turns(f.engine);
-	f.id = f.started.saga_id;
-	return f;
-}
-
-static void end(struct fixture *f)
-{
-	engine_free(f->engine);
-	fake_world_free(f->world);
-}
-
-static void finish(struct fixture *f, struct engine *engine)
+static void finish(struct fake_saga *f, struct engine *engine)
 {
 	for (int i = 0; i < 3; i++) {
 		fake_reply(f->world, engine, fake_last_sent(f->world, f->id), "succeeded", NULL);
@@ -44,19 +19,19 @@ static void finish(struct fixture *f, struct engine *engine)
 
 static void an_unknown_saga_is_not_found(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	engine_get_saga(f.engine, uuid_v7_new(), 10000, fake_get_done, &f.got);
 	fake_turns(f.engine);
 	assert_int_equal(f.got.calls, 1);
 	assert_int_equal(f.got.err.code, ERR_NOT_FOUND);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void without_a_wait_an_open_saga_is_shown_as_the_table_has_it(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 
 	(void)unused;
@@ -67,12 +42,12 @@ static void without_a_wait_an_open_saga_is_shown_as_the_table_has_it(void **unus
 	assert_int_equal(f.got.version, 2);
 	assert_int_equal(f.got.log_count, 2);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_waiter_is_answered_by_the_turn_that_ends_the_saga(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	engine_get_saga(f.engine, f.id, 10000, fake_get_done, &f.got);
@@ -84,12 +59,12 @@ static void a_waiter_is_answered_by_the_turn_that_ends_the_saga(void **unused)
 	assert_int_equal(f.got.log_count, 4);
 	assert_int_equal(f.world->loads, 0); /* nothing was read for it */
 	assert_int_equal(f.world->log_loads, 0);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_waiter_learns_within_200_ms_what_another_instance_did(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 
 	(void)unused;
@@ -102,12 +77,12 @@ static void a_waiter_learns_within_200_ms_what_another_instance_did(void **unuse
 	assert_int_equal(f.got.state, SAGA_STATE_COMPLETED);
 	assert_int_equal(f.got.log_count, 4);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_waiter_gets_the_present_state_when_its_wait_is_over(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct fake_answer longer = {0};
 
 	(void)unused;
@@ -121,12 +96,12 @@ static void a_waiter_gets_the_present_state_when_its_wait_is_over(void **unused)
 	assert_int_equal(longer.calls, 0);
 	fake_pass(f.world, f.engine, 1000);
 	assert_int_equal(longer.calls, 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void an_ended_saga_is_shown_at_once_from_memory(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	finish(&f, f.engine);
@@ -134,12 +109,12 @@ static void an_ended_saga_is_shown_at_once_from_memory(void **unused)
 	fake_turns(f.engine);
 	assert_int_equal(f.got.log_count, 4);
 	assert_int_equal(f.world->loads + f.world->log_loads, 0);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void an_engine_without_memory_of_it_reads_row_and_log(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 	struct fake_answer twice[2] = {0};
 
@@ -153,12 +128,12 @@ static void an_engine_without_memory_of_it_reads_row_and_log(void **unused)
 		assert_int_equal(twice[i].log_count, 4);
 	}
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void reads_are_refused_while_the_store_is_away_and_waiters_wait(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct fake_answer waiter = {0};
 
 	(void)unused;
@@ -174,12 +149,12 @@ static void reads_are_refused_while_the_store_is_away_and_waiters_wait(void **un
 	fake_pass(f.world, f.engine, 1500);
 	finish(&f, f.engine);
 	assert_int_equal(waiter.state, SAGA_STATE_COMPLETED);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void waiters_are_answered_when_the_engine_ends(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	engine_get_saga(f.engine, f.id, 10000, fake_get_done, &f.got);
@@ -187,7 +162,7 @@ static void waiters_are_answered_when_the_engine_ends(void **unused)
 	engine_drain(f.engine, 0);
 	assert_int_equal(f.got.calls, 1);
 	assert_int_equal(f.got.err.code, ERR_UNAVAILABLE);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_small_cache_reads_again_what_it_let_go(void **unused)
@@ -215,13 +190,13 @@ static void a_small_cache_reads_again_what_it_let_go(void **unused)
 
 static void ready_means_that_the_bus_listens_to_the_reply_topics(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	assert_true(engine_is_ready(f.engine, &FAKE_PLAN));
 	f.world->is_assigned = false;
 	assert_false(engine_is_ready(f.engine, &FAKE_PLAN));
-	end(&f);
+	fake_saga_end(&f);
 }
 
 int main(void)

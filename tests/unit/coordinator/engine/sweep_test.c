@@ -8,34 +8,9 @@
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
-struct fixture {
-	struct fake_world *world;
-	struct engine *engine;
-	struct fake_answer started;
-	struct uuid id;
-};
-
-static struct fixture begin(void)
-{
-	struct fixture f = {.world = fake_world_new()};
-
-	f.engine = fake_engine_new(f.world, "one");
-	fake_start(f.engine, "k", "input", &f.started);
-	fake_turns(f.engine);
-	f.id = f.started.saga_id;
-	return f;
-}
-
-static void end(struct fixture *f)
-{
-	assert_int_equal(fake_log_gaps(f->world), 0);
-	engine_free(f->engine);
-	fake_world_free(f->world);
-}
-
 static void a_command_without_a_reply_is_sent_again(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	fake_pass(f.world, f.engine, 2000);
@@ -44,12 +19,12 @@ static void a_command_without_a_reply_is_sent_again(void **unused)
 	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
 	assert_string_equal(fake_last_sent(f.world, f.id)->attempt, "1");
 	assert_int_equal(fake_metric(f.world, "saga_resends_total"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_step_without_a_reply_times_out_and_is_compensated(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	fake_pass(f.world, f.engine, 32000);
@@ -58,12 +33,12 @@ static void a_step_without_a_reply_times_out_and_is_compensated(void **unused)
 	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "succeeded", NULL);
 	fake_turns(f.engine);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPENSATED);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_retriable_failure_is_tried_again_after_its_backoff(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", "database away");
@@ -72,12 +47,12 @@ static void a_retriable_failure_is_tried_again_after_its_backoff(void **unused)
 	fake_pass(f.world, f.engine, 2000);
 	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
 	assert_string_equal(fake_last_sent(f.world, f.id)->attempt, "2");
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void exhausted_compensations_are_stuck_and_waiters_are_told(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct fake_answer got = {0};
 
 	(void)unused;
@@ -95,12 +70,12 @@ static void exhausted_compensations_are_stuck_and_waiters_are_told(void **unused
 	assert_int_equal(got.calls, 1);
 	assert_int_equal(got.state, SAGA_STATE_STUCK);
 	assert_int_equal(fake_metric(f.world, "saga_stuck_total"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_restarted_instance_sends_again_at_once_what_it_had_in_flight(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *again;
 
 	(void)unused;
@@ -111,24 +86,24 @@ static void a_restarted_instance_sends_again_at_once_what_it_had_in_flight(void 
 	fake_pass(f.world, again, 1000); /* and once only */
 	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
 	f.engine = again;
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void another_instance_leaves_them_to_their_time(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 
 	(void)unused;
 	fake_pass(f.world, other, 1000);
 	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void two_instances_that_sweep_the_same_saga_send_once(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 
 	(void)unused;
@@ -139,7 +114,7 @@ static void two_instances_that_sweep_the_same_saga_send_once(void **unused)
 	}
 	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void resends_of_one_topic_are_limited_and_none_is_forgotten(void **unused)
@@ -176,7 +151,7 @@ static void resends_of_one_topic_are_limited_and_none_is_forgotten(void **unused
 
 static void sagas_of_a_definition_that_is_away_wait(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *again;
 
 	(void)unused;
@@ -189,17 +164,17 @@ static void sagas_of_a_definition_that_is_away_wait(void **unused)
 	fake_pass(f.world, again, 1500);
 	assert_int_equal(f.world->sent_count, 2);
 	f.engine = again;
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void open_sagas_are_counted(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	fake_pass(f.world, f.engine, 10500);
 	assert_int_equal(fake_metric(f.world, "saga_open{state=\"running\"}"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 int main(void)

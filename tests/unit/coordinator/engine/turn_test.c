@@ -8,47 +8,20 @@
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
-struct fixture {
-	struct fake_world *world;
-	struct engine *engine;
-	struct fake_answer started;
-	struct uuid id;
-};
-
-static struct fixture begin(const char *key)
-{
-	struct fixture f = {.world = fake_world_new()};
-
-	f.engine = fake_engine_new(f.world, "one");
-	fake_start(f.engine, key, "input", &f.started);
-	fake_turns(f.engine);
-	assert_int_equal(f.started.calls, 1);
-	assert_true(f.started.has_view);
-	f.id = f.started.saga_id;
-	return f;
-}
-
-static void end(struct fixture *f)
-{
-	assert_int_equal(fake_log_gaps(f->world), 0);
-	engine_free(f->engine);
-	fake_world_free(f->world);
-}
-
 /* The reply to the last command that was sent. */
-static void reply(struct fixture *f, const char *outcome)
+static void reply(struct fake_saga *f, const char *outcome)
 {
 	fake_reply(f->world, f->engine, fake_last_sent(f->world, f->id), outcome, NULL);
 }
 
-static enum saga_state state_of(struct fixture *f)
+static enum saga_state state_of(struct fake_saga *f)
 {
 	return fake_find_row(f->world, f->id)->row.state;
 }
 
 static void a_saga_runs_from_start_to_completed(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "create");
@@ -66,12 +39,12 @@ static void a_saga_runs_from_start_to_completed(void **unused)
 	assert_int_equal(f.world->loads, 0); /* the cache had it all the time */
 	assert_int_equal(fake_log_count(f.world, f.id), 4);
 	assert_int_equal(fake_metric(f.world, "saga_finished_total{outcome=\"completed\"}"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_refusal_compensates_in_reverse_order(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	reply(&f, "succeeded");
@@ -85,12 +58,12 @@ static void a_refusal_compensates_in_reverse_order(void **unused)
 	fake_turns(f.engine);
 	assert_int_equal(state_of(&f), SAGA_STATE_COMPENSATED);
 	assert_int_equal(fake_sent_of(f.world, f.id, "charge", true), 0);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void several_events_of_one_saga_are_one_change(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	size_t commits = f.world->commits;
 	struct fake_sent charge = *fake_last_sent(f.world, f.id);
 
@@ -109,12 +82,12 @@ static void several_events_of_one_saga_are_one_change(void **unused)
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 3);
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "confirm");
 	assert_int_equal(fake_sent_of(f.world, f.id, "charge", false), 1); /* I7: each committed command is sent */
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_duplicate_reply_changes_nothing_and_sends_nothing(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	const struct fake_sent *first = fake_last_sent(f.world, f.id);
 
 	(void)unused;
@@ -127,12 +100,12 @@ static void a_duplicate_reply_changes_nothing_and_sends_nothing(void **unused)
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
 	assert_int_equal(f.world->batches_done, 3);
 	assert_int_equal(fake_metric(f.world, "saga_replies_ignored_total{why=\"no_effect\"}"), 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void another_instance_goes_on_with_a_saga_that_this_one_has_cached(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 
 	(void)unused;
@@ -148,12 +121,12 @@ static void another_instance_goes_on_with_a_saga_that_this_one_has_cached(void *
 	fake_turns(other);
 	assert_int_equal(state_of(&f), SAGA_STATE_COMPLETED);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_lost_race_is_applied_again_on_what_the_winner_made(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 	struct fake_answer ignored = {0};
 
@@ -170,12 +143,12 @@ static void a_lost_race_is_applied_again_on_what_the_winner_made(void **unused)
 	assert_int_equal(fake_metric(f.world, "saga_conflicts_total"), 1);
 	assert_int_equal(f.world->batches_done, 2);
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_commit_that_was_lost_but_made_is_not_made_twice(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->fault = FAULT_LOST_APPLIED;
@@ -186,12 +159,12 @@ static void a_commit_that_was_lost_but_made_is_not_made_twice(void **unused)
 	/* Nobody knows whether the command left; the sweep sends it. */
 	fake_pass(f.world, f.engine, 10000);
 	assert_true(fake_sent_of(f.world, f.id, "charge", false) >= 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_commit_that_was_lost_and_not_made_is_made_again(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->fault = FAULT_LOST_NOT_APPLIED;
@@ -200,24 +173,24 @@ static void a_commit_that_was_lost_and_not_made_is_made_again(void **unused)
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
 	assert_int_equal(fake_sent_of(f.world, f.id, "charge", false), 1);
 	assert_int_equal(f.world->batches_done, 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_rolled_back_commit_is_tried_again_in_the_same_turn(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->fault = FAULT_ROLLED_BACK;
 	reply(&f, "succeeded");
 	(void)engine_turn(f.engine);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void replies_wait_while_the_store_is_away(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->is_store_away = true;
@@ -229,12 +202,12 @@ static void replies_wait_while_the_store_is_away(void **unused)
 	fake_pass(f.world, f.engine, 1500);
 	assert_int_equal(f.world->batches_done, 1);
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "charge");
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_refused_change_does_not_block_the_others(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	struct fake_answer others[5];
 
 	(void)unused;
@@ -254,12 +227,12 @@ static void a_refused_change_does_not_block_the_others(void **unused)
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 1);
 	assert_int_equal(f.world->batches_done, 6);
 	assert_int_equal(fake_metric(f.world, "saga_refused_total"), 1);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void the_good_events_of_a_refused_change_go_through(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->refused_detail = "bad";
@@ -269,12 +242,12 @@ static void the_good_events_of_a_refused_change_go_through(void **unused)
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
 	assert_string_equal(fake_last_sent(f.world, f.id)->step, "charge");
 	assert_int_equal(f.world->batches_done, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void replies_of_unknown_sagas_and_steps_are_counted_and_let_go(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	struct fake_sent stranger = *fake_last_sent(f.world, f.id);
 	struct bus_header headers[] = {
 		{"saga-id", bytes_of_text("01890a5d-ac96-774b-bcce-b302099a8057")},
@@ -295,12 +268,12 @@ static void replies_of_unknown_sagas_and_steps_are_counted_and_let_go(void **unu
 	fake_turns(f.engine);
 	assert_int_equal(fake_metric(f.world, "saga_replies_ignored_total{why=\"unknown_step\"}"), 1);
 	assert_int_equal(f.world->batches_done, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void replies_that_cannot_be_understood_are_rejected_with_their_reason(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	const struct bus_record bare = {.topic = "replies"};
 
 	(void)unused;
@@ -330,12 +303,12 @@ static void replies_that_cannot_be_understood_are_rejected_with_their_reason(voi
 	assert_int_equal(fake_metric(f.world, "saga_replies_bad_total"), 3);
 	assert_int_equal(f.world->rejected[BUS_REJECT_VALUE], 1);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void what_is_unsettled_at_the_end_is_given_back(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	f.world->is_store_away = true;
@@ -345,25 +318,25 @@ static void what_is_unsettled_at_the_end_is_given_back(void **unused)
 	engine_drain(f.engine, 0);
 	assert_int_equal(f.world->batches_abandoned, 2);
 	assert_int_equal(f.world->batches_done, 0);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 /* The bus may be in the middle of reading when the engine ends. */
 static void what_comes_after_the_end_is_given_back_at_once(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 
 	(void)unused;
 	engine_drain(f.engine, 0);
 	reply(&f, "succeeded");
 	assert_int_equal(f.world->batches_abandoned, 1);
 	assert_int_equal(f.world->batches_done, 0);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void the_threads_run_turns_and_drain(void **unused)
 {
-	struct fixture f = begin("k");
+	struct fake_saga f = fake_saga_begin();
 	struct error err;
 
 	(void)unused;
@@ -372,7 +345,7 @@ static void the_threads_run_turns_and_drain(void **unused)
 	engine_drain(f.engine, 10000);
 	assert_int_equal(f.world->batches_done, 1);
 	assert_int_equal(fake_find_row(f.world, f.id)->row.version, 2);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 int main(void)
