@@ -329,18 +329,7 @@ static void answer_everybody(struct engine *engine)
 	struct queue_load load;
 
 	queue_end(&engine->queue, &load);
-	*engine->starts_end = load.starts;
-	while (*engine->starts_end)
-		engine->starts_end = &(*engine->starts_end)->next;
-	for (struct get_item *get = load.gets, *next; get; get = next) {
-		next = get->next;
-		get->next = engine->gets;
-		engine->gets = get;
-	}
-	for (struct cancel_link *link = load.cancels, *next; link; link = next) {
-		next = link->next;
-		cancel_take(engine, link);
-	}
+	turn_take_calls(engine, &load);
 	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
 		next = item->next;
 		item->batch->done(item->batch, false);

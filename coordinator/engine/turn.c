@@ -444,6 +444,23 @@ static void run_rounds(struct engine *engine)
 
 /* ---- the turn ---- */
 
+void turn_take_calls(struct engine *engine, const struct queue_load *load)
+{
+	*engine->starts_end = load->starts;
+	while (*engine->starts_end)
+		engine->starts_end = &(*engine->starts_end)->next;
+	engine->start_count += load->start_count;
+	for (struct get_item *get = load->gets, *next; get; get = next) {
+		next = get->next;
+		get->next = engine->gets;
+		engine->gets = get;
+	}
+	for (struct cancel_link *link = load->cancels, *next; link; link = next) {
+		next = link->next;
+		cancel_take(engine, link);
+	}
+}
+
 static void take_queue(struct engine *engine)
 {
 	struct queue_load load;
@@ -451,21 +468,7 @@ static void take_queue(struct engine *engine)
 	metric_set(engine->metrics.queue_length, (int64_t)queue_length(&engine->queue));
 	queue_take(&engine->queue, engine->start_count < TURN_STARTS_MAX ? TURN_STARTS_MAX - engine->start_count : 0,
 		   &load);
-	if (load.starts) {
-		*engine->starts_end = load.starts;
-		while (*engine->starts_end)
-			engine->starts_end = &(*engine->starts_end)->next;
-		engine->start_count += load.start_count;
-	}
-	for (struct get_item *get = load.gets, *next; get; get = next) {
-		next = get->next;
-		get->next = engine->gets;
-		engine->gets = get;
-	}
-	for (struct cancel_link *link = load.cancels, *next; link; link = next) {
-		next = link->next;
-		cancel_take(engine, link);
-	}
+	turn_take_calls(engine, &load);
 	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
 		next = item->next;
 		event_take_delivery(engine, item);
