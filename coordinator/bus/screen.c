@@ -93,18 +93,6 @@ bool screen_is_fact(const struct kafka_record *record)
 	return !record->has_more_headers && kafka_record_header(record, "ce_id");
 }
 
-static enum dead_reason reason_of(enum err_code code)
-{
-	switch (code) {
-	case ERR_NOT_FOUND:
-		return DEAD_REASON_UNKNOWN_SCHEMA;
-	case ERR_INCOMPATIBLE:
-		return DEAD_REASON_WRONG_TYPE;
-	default:
-		return DEAD_REASON_UNDECODABLE;
-	}
-}
-
 static int check_value(struct screen *screen, const struct kafka_record *record, struct error *err)
 {
 	struct value value;
@@ -133,7 +121,7 @@ int screen_check(struct screen *screen, const struct kafka_record *record, enum 
 	if (kafka_record_check_headers(record, single, err) == 0) {
 		if (check_value(screen, record, err) == 0)
 			return 0;
-		reason = reason_of(err->code);
+		reason = dead_reason_of_value(err->code);
 	}
 	*ret_reason = reason;
 	return -1;

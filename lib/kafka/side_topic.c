@@ -50,6 +50,18 @@ const char *dead_reason_name(enum dead_reason reason)
 	return reasons[reason];
 }
 
+enum dead_reason dead_reason_of_value(enum err_code code)
+{
+	switch (code) {
+	case ERR_NOT_FOUND:
+		return DEAD_REASON_UNKNOWN_SCHEMA;
+	case ERR_INCOMPATIBLE:
+		return DEAD_REASON_WRONG_TYPE;
+	default:
+		return DEAD_REASON_UNDECODABLE;
+	}
+}
+
 bool side_topic_is_too_large(const struct kafka_record *record)
 {
 	size_t bytes = record->key.len + record->value.len;

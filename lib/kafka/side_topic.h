@@ -38,6 +38,8 @@ enum dead_reason {
 };
 
 const char *dead_reason_name(enum dead_reason reason); /* "bad_headers" */
+/* Of a value that could not be decoded, by the error that said so. */
+enum dead_reason dead_reason_of_value(enum err_code code);
 
 struct side_note {
 	const char *service; /* who gives it up */

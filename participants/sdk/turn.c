@@ -159,23 +159,11 @@ static const struct command_handler *find_handler(const struct turn *turn, const
 	return NULL; /* a topic of an earlier subscription */
 }
 
-static enum dead_reason reason_of_body(enum err_code code)
-{
-	switch (code) {
-	case ERR_NOT_FOUND:
-		return DEAD_REASON_UNKNOWN_SCHEMA;
-	case ERR_INCOMPATIBLE:
-		return DEAD_REASON_WRONG_TYPE;
-	default:
-		return DEAD_REASON_UNDECODABLE;
-	}
-}
-
 /* A command without a legible value: true when it is to be answered, so that no saga waits for it in vain. */
 static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *arena, const struct error *why)
 {
 	const struct side_note note = {
-		.reason = reason_of_body(why->code), .detail = shown(why, arena), .tries = item->tries + 1};
+		.reason = dead_reason_of_value(why->code), .detail = shown(why, arena), .tries = item->tries + 1};
 
 	if (note.reason == DEAD_REASON_UNKNOWN_SCHEMA && note.tries < UNKNOWN_SCHEMA_TRIES &&
 	    !side_topic_is_too_large(item->record)) {
