@@ -20,15 +20,12 @@ static void PRINTF_LIKE(3, 4) complain(struct reading *reading, const yaml_mark_
 {
 	_cleanup_(buffer_release)
 	struct buffer place = {0};
-	_cleanup_(buffer_release)
-	struct buffer text = {0};
 	va_list args;
 
-	va_start(args, format);
-	buffer_append_va(&text, format, args);
-	va_end(args);
 	buffer_append_format(&place, "%s:%zu:%zu", reading->path, mark->line + 1, mark->column + 1);
-	problems_add(reading->problems, buffer_text(&place), "%s", buffer_text(&text));
+	va_start(args, format);
+	problems_add_va(reading->problems, buffer_text(&place), format, args);
+	va_end(args);
 }
 
 /* The text of a scalar without NUL; "" after a complaint. */

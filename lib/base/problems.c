@@ -43,15 +43,21 @@ static const char *shorten(struct arena *arena, const char *text, size_t len)
 
 void problems_add(struct problems *problems, const char *place, const char *format, ...)
 {
+	va_list args;
+
+	va_start(args, format);
+	problems_add_va(problems, place, format, args);
+	va_end(args);
+}
+
+void problems_add_va(struct problems *problems, const char *place, const char *format, va_list args)
+{
 	_cleanup_(buffer_release)
 	struct buffer text = {0};
-	va_list args;
 
 	if (problems->count++ >= PROBLEMS_MAX)
 		return;
-	va_start(args, format);
 	buffer_append_va(&text, format, args);
-	va_end(args);
 	problems->items[problems->count - 1] = (struct problem){
 		.place = arena_strdup(&problems->arena, place),
 		.text = shorten(&problems->arena, buffer_text(&text), text.len),

@@ -9,6 +9,7 @@
 #ifndef LIB_BASE_PROBLEMS_H
 #define LIB_BASE_PROBLEMS_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "lib/base/arena.h"
@@ -29,6 +30,7 @@ struct problems {
 void problems_init(struct problems *problems);
 void problems_release(struct problems *problems);
 void problems_add(struct problems *problems, const char *place, const char *format, ...) PRINTF_LIKE(3, 4);
+void problems_add_va(struct problems *problems, const char *place, const char *format, va_list args);
 size_t problems_kept(const struct problems *problems);
 
 /* One error that holds as many of the problems as fit, `place: text; place: text; and 3 more`. Returns -1. */

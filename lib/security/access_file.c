@@ -21,15 +21,12 @@ static void PRINTF_LIKE(2, 3) complain(struct reader *reader, const char *format
 {
 	_cleanup_(buffer_release)
 	struct buffer place = {0};
-	_cleanup_(buffer_release)
-	struct buffer text = {0};
 	va_list args;
 
-	va_start(args, format);
-	buffer_append_va(&text, format, args);
-	va_end(args);
 	buffer_append_format(&place, "%s:%d", reader->path, reader->line);
-	problems_add(reader->problems, buffer_text(&place), "%s", buffer_text(&text));
+	va_start(args, format);
+	problems_add_va(reader->problems, buffer_text(&place), format, args);
+	va_end(args);
 }
 
 static role_set read_roles(struct reader *reader, const char *text)

@@ -107,14 +107,10 @@ int main(int argc, char **argv)
 					.options = options,
 					.option_count = ARRAY_LEN(options)};
 
-	switch (options_parse(&program, argc, argv, NULL)) {
-	case OPTIONS_RUN:
-		break;
-	case OPTIONS_EXIT:
-		return EXIT_SUCCESS;
-	default:
-		return 2;
-	}
+	int status = options_exit_status(options_parse(&program, argc, argv, NULL));
+
+	if (status >= 0)
+		return status;
 	log_init("bench-participant", LOG_LEVEL_INFO);
 	shutdown_init();
 	return run(&settings);
