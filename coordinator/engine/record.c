@@ -84,9 +84,9 @@ void record_write_command(const struct record_command *command, struct arena *ar
 	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
 	add_cloud_event(command, saga_id, arena, &record, headers);
 	if (command->traceparent)
-		add_text(&record, headers, "traceparent", command->traceparent);
+		add_text(&record, headers, "traceparent", arena_strdup(arena, command->traceparent));
 	if (command->tracestate)
-		add_text(&record, headers, "tracestate", command->tracestate);
+		add_text(&record, headers, "tracestate", arena_strdup(arena, command->tracestate));
 	record.headers = headers;
 	*ret_record = record;
 }

@@ -69,6 +69,34 @@ static void a_command_carries_every_header_of_the_contract(void **unused)
 	arena_release(&arena);
 }
 
+/* A command is sent after the start that it comes from was answered and freed. */
+static void a_command_borrows_nothing_of_its_saga(void **unused)
+{
+	const struct plan_schema schema = {.message_type = "ChargePayment", .content_type = "application/protobuf"};
+	char saga[][16] = {"order-1", "00-trace-01", "vendor=1", "cause"};
+	const struct record_command command = {.schema = &schema,
+					       .registry = "http://127.0.0.1:8081",
+					       .topic = "payment.charge.command",
+					       .step_id = "charge-payment",
+					       .key = saga[0],
+					       .traceparent = saga[1],
+					       .tracestate = saga[2],
+					       .causation_id = bytes_of_text(saga[3])};
+	struct bus_record record;
+	struct arena arena;
+
+	(void)unused;
+	arena_init(&arena, 0);
+	record_write_command(&command, &arena, &record);
+	memset(saga, 'x', sizeof(saga));
+	assert_true(bytes_equal_text(record.key, "order-1"));
+	assert_string_equal(header(&record, "ce_subject", &arena), "order-1");
+	assert_string_equal(header(&record, "traceparent", &arena), "00-trace-01");
+	assert_string_equal(header(&record, "tracestate", &arena), "vendor=1");
+	assert_string_equal(header(&record, "causationid", &arena), "cause");
+	arena_release(&arena);
+}
+
 struct reply_case {
 	struct arena arena;
 	struct bus_header headers[12];
@@ -182,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_command_carries_every_header_of_the_contract),
+		cmocka_unit_test(a_command_borrows_nothing_of_its_saga),
 		cmocka_unit_test(a_reply_is_read_and_the_last_of_repeated_headers_counts),
 		cmocka_unit_test(missing_and_illegal_headers_are_named),
 		cmocka_unit_test(a_peers_texts_are_made_fit_to_be_stored),
