@@ -6,14 +6,11 @@
 #include <unistd.h>
 
 #include "coordinator/api/rpc_address.h"
-#include "lib/base/memory.h"
 #include "lib/pg/pg.h"
 #include "lib/security/access_file.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "lib/trace/trace_options.h"
-
-enum { HOST_BYTES_MAX = 200 };
 
 static size_t list_options(struct settings *settings, struct option ret_options[SETTINGS_OPTIONS_MAX])
 {
@@ -145,15 +142,13 @@ static void check(void *ctx, struct problems *problems)
 static void name_instance(struct settings *settings)
 {
 	char host[HOST_BYTES_MAX + 1] = "unknown";
-	char *name;
 
 	if (settings->instance && *settings->instance)
 		return;
 	(void)gethostname(host, HOST_BYTES_MAX); /* a long name is cut, which serves as well */
 	host[HOST_BYTES_MAX] = 0;
-	name = xmalloc(sizeof(host) + 16); /* for the life of the process */
-	(void)snprintf(name, sizeof(host) + 16, "coordinator-%s", host);
-	settings->instance = name;
+	(void)snprintf(settings->instance_text, sizeof(settings->instance_text), "coordinator-%s", host);
+	settings->instance = settings->instance_text;
 }
 
 bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status)

@@ -11,7 +11,7 @@
 #include "lib/security/certificates.h"
 #include "schema-registry/client/registry_settings.h"
 
-enum { SETTINGS_OPTIONS_MAX = 40 };
+enum { SETTINGS_OPTIONS_MAX = 40, HOST_BYTES_MAX = 200 };
 
 struct settings {
 	struct program program; /* as it was parsed, for reload.h */
@@ -26,7 +26,8 @@ struct settings {
 	struct certificate_paths tls;
 	const char *access_file; /* NULL: whoever reaches the address may do all */
 	const char *instance;
-	const char *definitions; /* NULL: none are registered at start */
+	char instance_text[HOST_BYTES_MAX + 16]; /* where none is given */
+	const char *definitions;                 /* NULL: none are registered at start */
 	const char *environment;
 	int64_t sweep_ms;
 	int64_t watchdog_ms;
