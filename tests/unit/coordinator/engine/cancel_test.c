@@ -82,7 +82,7 @@ static void a_cancelled_saga_undoes_what_ran_and_says_why_in_its_log(void **unus
 
 static void the_log_names_whose_call_it_was_from_memory_and_from_the_table(void **unused)
 {
-	struct fixture f = begin();
+	struct fake_saga f = fake_saga_begin();
 	struct engine *other = fake_engine_new(f.world, "two");
 	struct fake_answer answers[2] = {0};
 
@@ -100,7 +100,7 @@ static void the_log_names_whose_call_it_was_from_memory_and_from_the_table(void 
 	for (size_t i = 0; i < 2; i++)
 		assert_string_equal(answers[i].actors, "ann - bob - -");
 	engine_free(other);
-	end(&f);
+	fake_saga_end(&f);
 }
 
 static void a_second_cancel_changes_nothing(void **unused)
