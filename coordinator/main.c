@@ -385,9 +385,9 @@ static int run(struct coordinator *self, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct coordinator self = {0};
-	int status;
+	int status = settings_read(&self.settings, argc, argv);
 
-	if (!settings_read(&self.settings, argc, argv, &status))
+	if (status >= 0)
 		return status;
 	log_options_apply(&self.settings.log, "saga-coordinator");
 	shutdown_init();

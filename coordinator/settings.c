@@ -151,8 +151,10 @@ static void name_instance(struct settings *settings)
 	settings->instance = settings->instance_text;
 }
 
-bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status)
+int settings_read(struct settings *settings, int argc, char **argv)
 {
+	int status;
+
 	settings->program = (struct program){
 		.name = "saga-coordinator",
 		.summary = "Runs sagas: sends their commands, follows their replies, undoes what has to be undone.",
@@ -162,11 +164,10 @@ bool settings_read(struct settings *settings, int argc, char **argv, int *ret_st
 		.check_ctx = settings,
 	};
 
-	*ret_status = options_exit_status(options_parse(&settings->program, argc, argv, NULL));
-	if (*ret_status >= 0)
-		return false;
-	name_instance(settings);
-	return true;
+	status = options_exit_status(options_parse(&settings->program, argc, argv, NULL));
+	if (status < 0)
+		name_instance(settings);
+	return status;
 }
 
 struct kafka_options settings_kafka(const struct settings *settings)

@@ -35,8 +35,8 @@ struct settings {
 	const char *otlp_endpoint;
 };
 
-/* True: run. Otherwise *ret_status is the exit status, and all that is wrong was said on standard error. */
-bool settings_read(struct settings *settings, int argc, char **argv, int *ret_status);
+/* What to exit with, all that is wrong being said on standard error; -1: run. */
+int settings_read(struct settings *settings, int argc, char **argv);
 struct kafka_options settings_kafka(const struct settings *settings);
 
 #endif

@@ -149,10 +149,11 @@ static void check_settings(void *ctx, struct problems *problems)
 		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
 }
 
-/* 0: run; otherwise *ret_status is the exit status. */
-static int read_options(struct running *running, int argc, char **argv, int *ret_status)
+/* The exit status; -1: run. */
+static int read_options(struct running *running, int argc, char **argv)
 {
 	const struct service *service = running->service;
+	int status;
 
 	running->program = (struct program){
 		.name = service->name,
@@ -162,11 +163,10 @@ static int read_options(struct running *running, int argc, char **argv, int *ret
 		.check = check_settings,
 		.check_ctx = running,
 	};
-	*ret_status = options_exit_status(options_parse(&running->program, argc, argv, NULL));
-	if (*ret_status >= 0)
-		return -1;
-	log_options_apply(&running->settings.log, service->name);
-	return 0;
+	status = options_exit_status(options_parse(&running->program, argc, argv, NULL));
+	if (status < 0)
+		log_options_apply(&running->settings.log, service->name);
+	return status;
 }
 
 /* ---- HTTP ---- */
@@ -389,9 +389,9 @@ int service_main(const struct service *service, int argc, char **argv)
 	struct running running = {.service = service};
 	struct registry_client_options registry = {0};
 	struct error err;
-	int status = 0;
+	int status = read_options(&running, argc, argv);
 
-	if (read_options(&running, argc, argv, &status) < 0)
+	if (status >= 0)
 		return status;
 	shutdown_init();
 	(void)pthread_mutex_init(&running.mu, NULL); /* default attributes cannot fail on Linux */
@@ -408,10 +408,9 @@ int service_main(const struct service *service, int argc, char **argv)
 	registry.security = running.settings.registry.security;
 	running.registry = registry_client_new(&registry);
 	make_participant(&running);
-	if (run(&running, argc, argv, &err) < 0) {
+	status = run(&running, argc, argv, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (status != EXIT_SUCCESS)
 		log_error("service_failed", "err=%s", LOG_TEXT(err.msg));
-		status = 1;
-	}
 	reload_stop();
 	release(&running);
 	log_info("service_stopped", "status=%d", status);
