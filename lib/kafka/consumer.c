@@ -16,7 +16,7 @@
 #include "lib/base/log.h"
 #include "lib/kafka/kafka_config.h"
 
-enum { SEEK_MS = 3000 };
+enum { SEEK_MS = 3000, CLOSE_MS = 4000, CLOSE_LOOK_MS = 100 };
 
 static const struct text_pair consumer_settings[] = {
 	{"session.timeout.ms", "6000"},
@@ -206,12 +206,31 @@ static int open_client(struct kafka_consumer *consumer, struct error *err)
 	return subscribe(consumer, err);
 }
 
+/* Commits what is stored and leaves the group. librdkafka's own close waits for a broker that is away, longer than a drain may
+ * last; this one gives up, which costs records that are read twice. */
+static void leave_group(struct kafka_consumer *consumer)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->rk);
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, queue);
+	int64_t deadline_us = clock_monotonic_us() + CLOSE_MS * 1000;
+
+	while (!error && !rd_kafka_consumer_closed(consumer->rk) && clock_monotonic_us() < deadline_us) {
+		rd_kafka_message_t *message = rd_kafka_consume_queue(queue, CLOSE_LOOK_MS);
+
+		if (message) /* read too late */
+			rd_kafka_message_destroy(message);
+	}
+	if (error) /* of a client that is dead already */
+		rd_kafka_error_destroy(error);
+	rd_kafka_queue_destroy(queue);
+}
+
 static void close_client(struct kafka_consumer *consumer)
 {
 	if (!consumer->rk)
 		return;
-	(void)rd_kafka_consumer_close(consumer->rk); /* commits what is stored; there is nobody to tell of a failure */
-	rd_kafka_destroy(consumer->rk);
+	leave_group(consumer);
+	rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	consumer->rk = NULL;
 	keep_assignment(consumer, NULL);
 }

@@ -96,7 +96,7 @@ struct kafka_consumer_options {
 
 NODISCARD int kafka_consumer_new(const struct kafka_options *options, const struct kafka_consumer_options *consumer,
 				 struct kafka_consumer **ret_consumer, struct error *err);
-void kafka_consumer_free(struct kafka_consumer *consumer); /* commits stored offsets, leaves */
+void kafka_consumer_free(struct kafka_consumer *consumer); /* commits stored offsets, leaves: within 5 s */
 DEFINE_CLEANUP(struct kafka_consumer *, kafka_consumer_free)
 
 NODISCARD int kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,

@@ -167,11 +167,11 @@ void participant_free(struct participant *participant)
 {
 	if (!participant)
 		return;
+	kafka_consumer_free(participant->consumer); /* while the relays close theirs */
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_free(participant->relays[i]);
 	outbox_relay_free(participant->outbox);
 	dead_letter_gauge_free(participant->letter_gauge);
-	kafka_consumer_free(participant->consumer);
 	kafka_producer_free(participant->producer);
 	pg_free(participant->pg);
 	free(participant->reply_schemas);
@@ -501,9 +501,10 @@ static int run_once(struct participant *participant, struct error *err)
 		note_back(participant);
 		return 0;
 	}
+	if (atomic_load(&participant->is_stopping))
+		return 0; /* its offsets are not stored */
 	kafka_batch_rewind(participant->consumer, batch);
-	if (!atomic_load(&participant->is_stopping))
-		note_away(participant, &away);
+	note_away(participant, &away);
 	return 0;
 }
 

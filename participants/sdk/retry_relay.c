@@ -162,6 +162,8 @@ static void *run(void *arg)
 
 	while (!atomic_load(&relay->is_stopping))
 		run_once(relay);
+	kafka_consumer_free(relay->consumer); /* here, since it may take a while, and others close meanwhile */
+	relay->consumer = NULL;
 	return NULL;
 }
 
