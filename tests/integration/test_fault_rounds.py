@@ -24,12 +24,13 @@ from urllib.error import URLError
 import grpc
 import psycopg
 import pytest
-from saga.v1 import saga_service_pb2_grpc
+from saga.v1 import saga_service_pb2, saga_service_pb2_grpc
 from shop_client import Shop, http, wait_until
 from test_kill import AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_and_stock, count_running, kind, order_input, timelines
 
 __all__ = ["audit"]  # a fixture
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.outage
 SAGAS = 2000
 RUNNING_AT_KILL = 500
@@ -140,6 +141,23 @@ def second(stack) -> Iterator:
         yield second
 
 
+@pytest.fixture(scope="module")
+def patient(shop: Shop, second) -> None:
+    """Steps that wait for minutes, so that no outcome depends on how fast this machine starts a broker."""
+    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text()
+    source = source.replace("key: order_id\n", "key: order_id\ndefaults: {timeout: 10m}\n")
+    put = shop.sagas.PutDefinition(saga_service_pb2.PutDefinitionRequest(source=source, file_name="checkout.yaml"), timeout=20)
+    request = saga_service_pb2.GetDefinitionRequest(name="checkout")
+
+    def is_ready(stub: saga_service_pb2_grpc.SagaServiceStub) -> bool:
+        found = stub.GetDefinition(request, timeout=5).definition
+        return found.version == put.definition.version and found.ready
+
+    with grpc.insecure_channel(second.target) as channel:
+        for stub in (shop.sagas, saga_service_pb2_grpc.SagaServiceStub(channel)):
+            wait_until(lambda stub=stub: is_ready(stub), "the definition is ready", 60)
+
+
 def strike(stack, second, victim: str) -> None:
     if victim == "both coordinators":
         second.child.kill()
@@ -171,7 +189,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_round(
-    shop: Shop, stack, second, audit, rounds: list[Round], tmp_path: Path, victim: str, draw: random.Random
+    shop: Shop, stack, second, audit, patient, rounds: list[Round], tmp_path: Path, victim: str, draw: random.Random
 ) -> None:
     journal = Journal(tmp_path / "journal")
     product = f"round-{uuid.uuid4()}"
