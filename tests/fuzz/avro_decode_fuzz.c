@@ -1,5 +1,5 @@
 /* avro_decode_fuzz.c - any bytes as a message of a schema that has every kind of type. */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/schema_fuzz.h"
 
 static const char SCHEMA[] =
 	"{\"type\":\"record\",\"name\":\"R\",\"fields\":["

@@ -1,5 +1,5 @@
 /* avro_schema_fuzz.c - any bytes as an Avro schema. */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/schema_fuzz.h"
 
 static const char OTHER[] = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":[\"null\","
 			    "\"int\",\"R\"],\"default\":null},"

@@ -1,5 +1,5 @@
 /* protobuf_decode_fuzz.c - any bytes as a message of a schema that has every kind of field. */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/schema_fuzz.h"
 
 static const char SCHEMA[] =
 	"syntax = \"proto3\"; message M { double d = 1; float f = 2; int64 i64 = 3; uint64 u64 = 4; int32 i32 = 5; "

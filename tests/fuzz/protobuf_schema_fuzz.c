@@ -1,5 +1,5 @@
 /* protobuf_schema_fuzz.c - any bytes as a .proto file, or as a descriptor in base64. */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/schema_fuzz.h"
 
 static const char OTHER[] = "syntax = \"proto3\"; message M { string a = 1; oneof o { int32 b = 2; M c = 3; } "
 			    "map<string, int64> d = 4; reserved 5 to 9; E e = 10; } enum E { X = 0; Y = 1; }";

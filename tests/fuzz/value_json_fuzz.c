@@ -1,6 +1,6 @@
 /* value_json_fuzz.c - any bytes as JSON of a message, and as its wire format's prefix. */
 #include "schema-registry/codec/wire_format.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/schema_fuzz.h"
 
 static void read_prefix(struct bytes bytes)
 {
