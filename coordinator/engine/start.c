@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "coordinator/definition/input_match.h"
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/memory.h"
 
@@ -150,7 +151,7 @@ static const char *difference(const struct start_request *request, const struct 
 		return "saga id";
 	if (strcmp(request->key, existing->key) != 0)
 		return "key";
-	if (!bytes_equal(request->input, existing->input))
+	if (!input_match(request->plan, request->input, existing->plan, existing->input))
 		return "input";
 	return NULL;
 }
