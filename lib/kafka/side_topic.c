@@ -26,7 +26,7 @@ static const char *const reasons[] = {
 	[DEAD_REASON_BAD_HEADERS] = "bad_headers",       [DEAD_REASON_UNDECODABLE] = "undecodable",
 	[DEAD_REASON_UNKNOWN_SCHEMA] = "unknown_schema", [DEAD_REASON_WRONG_TYPE] = "wrong_type",
 	[DEAD_REASON_NO_OUTCOME] = "no_outcome",         [DEAD_REASON_FAILED] = "failed",
-	[DEAD_REASON_EXHAUSTED] = "exhausted",
+	[DEAD_REASON_EXHAUSTED] = "exhausted",           [DEAD_REASON_TOO_LARGE] = "too_large",
 };
 static_assert(ARRAY_LEN(reasons) == DEAD_REASON_COUNT, "every reason has a name");
 

@@ -89,17 +89,37 @@ static int64_t due_us(const struct retry_relay *relay, const struct kafka_record
 	return begun_us + (delay_ms - age_ms) * 1000;
 }
 
+/* No service of ours writes such a record there, but whoever may write to the topic can, and it would be the first of its
+ * partition for ever. */
+static struct kafka_record dead_letter(struct retry_relay *relay, const struct kafka_record *record, const char *topic)
+{
+	const struct side_note note = {
+		.service = relay->options.service,
+		.reason = DEAD_REASON_TOO_LARGE,
+		.detail = "too large to be sent back to its command topic",
+		.tries = side_topic_tries(record),
+	};
+	struct kafka_record dead = side_topic_record(SIDE_TOPIC_DEAD, record, &note, &relay->arena);
+
+	dead.topic = side_topic_name(SIDE_TOPIC_DEAD, topic, &relay->arena);
+	log_warn("command_dead", "topic=%s partition=%d offset=%lld reason=%s tries=%d detail=%s", record->topic,
+		 (int)record->partition, (long long)record->offset, dead_reason_name(note.reason), note.tries,
+		 LOG_TEXT(note.detail));
+	return dead;
+}
+
 static int send_back(struct retry_relay *relay, const struct kafka_record *record, struct flight *flight,
 		     struct error *err)
 {
 	const char *topic = command_topic(relay, record->topic);
-	struct kafka_record original;
+	struct kafka_record made;
 
 	if (!topic)
 		return 0;
-	original = side_topic_original(record, topic, true);
+	made = side_topic_is_too_large(record) ? dead_letter(relay, record, topic)
+					       : side_topic_original(record, topic, true);
 	flight_add(flight);
-	if (kafka_produce(relay->options.producer, &original, flight, err) == 0)
+	if (kafka_produce(relay->options.producer, &made, flight, err) == 0)
 		return 0;
 	flight_confirm(flight, err);
 	return -1;

@@ -99,9 +99,12 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_record *re
 
 	(void)producer;
 	(void)err;
-	assert_string_equal(record->topic, "command");
+	if (record->has_value)
+		assert_string_equal(record->topic, "command");
+	else
+		assert_string_equal(record->topic, "command.dlq");
 	(void)pthread_mutex_lock(&fake.mu);
-	fake.sent[fake.sent_count++] = (char)record->value.data[0];
+	fake.sent[fake.sent_count++] = record->has_value ? (char)record->value.data[0] : '-';
 	is_mute = fake.is_mute;
 	if (is_mute)
 		fake.unconfirmed = token;
@@ -189,6 +192,23 @@ static void what_is_due_goes_back_at_once_the_oldest_first(void **state)
 	assert_string_equal(fake.sent, "abc");
 }
 
+static void what_is_too_large_for_the_command_topic_is_a_dead_letter(void **state)
+{
+	struct kafka_batch batch = {0};
+	int64_t now_ms = clock_real_us() / 1000;
+	char *large = test_malloc(1000001);
+
+	(void)state;
+	memset(large, 'x', 1000000);
+	large[1000000] = 0;
+	add_record(&batch, "a", now_ms - 4000);
+	add_record(&batch, large, now_ms - 3000);
+	add_record(&batch, "b", now_ms - 2000);
+	(void)relay_ms(&batch);
+	assert_string_equal(fake.sent, "a-b");
+	test_free(large);
+}
+
 static void what_is_not_due_waits(void **state)
 {
 	struct kafka_batch batch = {0};
@@ -232,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_due_goes_back_at_once_the_oldest_first),
+		cmocka_unit_test(what_is_too_large_for_the_command_topic_is_a_dead_letter),
 		cmocka_unit_test(what_is_not_due_waits),
 		cmocka_unit_test(a_clock_that_is_ahead_holds_up_a_batch_no_longer_than_its_topic_says),
 		cmocka_unit_test(it_ends_soon_though_no_broker_confirms),
