@@ -37,27 +37,15 @@ grpc_status_code status_grpc_code(enum err_code code)
 	return CODES[code].grpc;
 }
 
-/* The longest prefix of at most `max` bytes that does not end inside a character. */
-static size_t cut_text(const char *text, size_t max)
-{
-	size_t len = strnlen(text, max + 1);
-
-	if (len <= max)
-		return len;
-	len = max;
-	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
 struct bytes status_message(const struct status *status)
 {
-	return (struct bytes){(const uint8_t *)status->message, cut_text(status->message, STATUS_MESSAGE_BYTES_MAX)};
+	return (struct bytes){(const uint8_t *)status->message,
+			      utf8_whole_len(status->message, strnlen(status->message, STATUS_MESSAGE_BYTES_MAX))};
 }
 
 static char *cut_copy(struct arena *arena, const char *text, size_t max)
 {
-	return arena_strndup(arena, text, cut_text(text, max));
+	return arena_strndup(arena, text, utf8_whole_len(text, strnlen(text, max)));
 }
 
 static void add_detail(Google__Rpc__Status *out, const ProtobufCMessage *detail, struct arena *arena)

@@ -9,7 +9,7 @@
 #include "schema-registry/client/message.h"
 #include "schema-registry/codec/wire_format.h"
 
-enum { STEP_BYTES_MAX = 255, KEY_BYTES_MAX = 1024 };
+enum { STEP_BYTES_MAX = 255, KEY_BYTES_MAX = 1024, REASON_BYTES_MAX = 255, DETAIL_BYTES_MAX = 1000 };
 
 /* What says whose command it is. */
 static const char *const single[] = {"saga-id", "saga-step", "saga-phase", "saga-attempt", "saga-command-id", NULL};
@@ -147,6 +147,13 @@ static void add(struct kafka_record *record, const char *name, const char *value
 		record->headers[record->header_count++] = (struct kafka_header){name, bytes_of_text(value)};
 }
 
+/* Handlers make their texts of what commands say, which may be long; a reply with large headers would be illegible. */
+static void add_cut(struct kafka_record *record, const char *name, const char *value, size_t bytes_max,
+		    struct arena *arena)
+{
+	add(record, name, value ? arena_strndup(arena, value, utf8_whole_len(value, strnlen(value, bytes_max))) : NULL);
+}
+
 static void copy(struct kafka_record *record, const char *name, const struct kafka_record *command)
 {
 	const struct bytes *value = kafka_record_header(command, name);
@@ -156,7 +163,7 @@ static void copy(struct kafka_record *record, const char *name, const struct kaf
 		record->headers[record->header_count++] = (struct kafka_header){name, *value};
 }
 
-static void add_saga_headers(struct kafka_record *record, const struct incoming *item)
+static void add_saga_headers(struct kafka_record *record, const struct incoming *item, struct arena *arena)
 {
 	const struct inbox_reply *reply = &item->entry.reply;
 
@@ -172,8 +179,8 @@ static void add_saga_headers(struct kafka_record *record, const struct incoming 
 	else
 		add(record, "saga-attempt", "1");
 	add(record, "saga-outcome", item->outcome);
-	add(record, "saga-reason", reply->reason);
-	add(record, "saga-detail", reply->detail);
+	add_cut(record, "saga-reason", reply->reason, REASON_BYTES_MAX, arena);
+	add_cut(record, "saga-detail", reply->detail, DETAIL_BYTES_MAX, arena);
 	if (reply->has_no_effect)
 		add(record, "saga-effect", "none");
 }
@@ -225,7 +232,7 @@ struct kafka_record incoming_reply(const struct incoming *item, const char *serv
 	};
 
 	assert(item->outcome);
-	add_saga_headers(&record, item);
+	add_saga_headers(&record, item, arena);
 	add_event_headers(&record, item, service, registry_url, arena);
 	return record;
 }

@@ -246,6 +246,30 @@ static void says_when_a_compensation_had_no_effect(void **state)
 	arena_release(&arena);
 }
 
+static void cuts_texts_that_would_make_the_reply_illegible(void **state)
+{
+	struct kafka_record record = command_record();
+	char longest[2001];
+	struct kafka_record reply;
+	struct incoming item;
+	struct arena arena;
+	struct error err;
+
+	(void)state;
+	arena_init(&arena, 0);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	memcpy(longest + 999, "\xc3\xa4", 2); /* a character across the limit */
+	assert_int_equal(incoming_read_headers(&record, &arena, &item, &err), 0);
+	item.outcome = "rejected";
+	item.entry.reply =
+		(struct inbox_reply){.outcome = INBOX_OUTCOME_REJECTED, .reason = longest, .detail = longest};
+	reply = incoming_reply(&item, "inventory-service", NULL, &arena);
+	assert_int_equal(kafka_record_header(&reply, "saga-reason")->len, 255);
+	assert_int_equal(kafka_record_header(&reply, "saga-detail")->len, 999);
+	arena_release(&arena);
+}
+
 static struct incoming related(uint8_t saga, const char *step, bool is_compensation)
 {
 	struct incoming item = {.entry = {.step = step, .is_compensation = is_compensation}};
@@ -287,6 +311,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_record_without_key),
 		cmocka_unit_test(answers_with_the_headers_of_the_contract),
 		cmocka_unit_test(says_when_a_compensation_had_no_effect),
+		cmocka_unit_test(cuts_texts_that_would_make_the_reply_illegible),
 		cmocka_unit_test(finds_duplicates_and_counterparts_in_a_batch),
 	};
 
