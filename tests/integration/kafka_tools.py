@@ -14,7 +14,7 @@ Headers = dict[str, Any] | list[tuple[str, Any]]  # pairs where a name repeats
 
 
 def headers_of(message: Message) -> dict[str, str]:
-    return {name: (value or b"").decode() for name, value in message.headers() or []}
+    return {name: (value or b"").decode(errors="replace") for name, value in message.headers() or []}
 
 
 def read_until(
@@ -50,13 +50,13 @@ def read_until(
 
 
 def send(bootstrap: str, topic: str, key: str | None, value: bytes | None, headers: Headers) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "message.max.bytes": 2_000_000})
     failures: list[Any] = []
     producer.produce(
         topic,
         key=key,
         value=value,
-        headers=[(name, str(text)) for name, text in (headers.items() if isinstance(headers, dict) else headers)],
+        headers=[(name, text if isinstance(text, bytes) else str(text)) for name, text in (headers.items() if isinstance(headers, dict) else headers)],
         on_delivery=lambda error, _: failures.append(error) if error else None,
     )
     assert producer.flush(10) == 0

@@ -67,12 +67,15 @@ def bad_values(shop: Shop, topic: str) -> dict[str, tuple[bytes | None, str]]:
     return values
 
 
-def bad_headers(saga: str, step: str) -> dict[str, list[tuple[str, str]]]:
+def bad_headers(saga: str, step: str) -> dict[str, list[tuple[str, str | bytes]]]:
     good = command_headers(saga, step, "forward")
     pairs = list(good.items())
 
-    def without(name: str) -> list[tuple[str, str]]:
+    def without(name: str) -> list[tuple[str, str | bytes]]:
         return [pair for pair in pairs if pair[0] != name]
+
+    def with_value(name: str, value: bytes) -> list[tuple[str, str | bytes]]:
+        return [*without(name), (name, value)]
 
     return {
         "no-headers": [],
@@ -81,6 +84,15 @@ def bad_headers(saga: str, step: str) -> dict[str, list[tuple[str, str]]]:
         "no-phase": without("saga-phase"),
         "saga-id-no-uuid": list((good | {"saga-id": "not-a-uuid"}).items()),
         "phase-sideways": list((good | {"saga-phase": "sideways"}).items()),
+        "saga-id-no-text": with_value("saga-id", b"\xff\xfe"),
+        "saga-id-zero-bytes": with_value("saga-id", bytes(36)),
+        "saga-id-cut": with_value("saga-id", saga[:-1].encode()),
+        "step-too-long": with_value("saga-step", b"s" * 256),
+        "step-empty": with_value("saga-step", b""),
+        "phase-no-text": with_value("saga-phase", b"forward\0"),
+        "attempt-no-number": with_value("saga-attempt", b"1\n"),
+        "attempt-negative": with_value("saga-attempt", b"-1"),
+        "attempt-too-large": with_value("saga-attempt", b"99999999999"),
         "attempt-zero": list((good | {"saga-attempt": "0"}).items()),
         "two-sagas": [*pairs, ("saga-id", str(uuid.uuid4()))],
         "large-header": [*pairs, ("note", "x" * 20_000)],
@@ -124,6 +136,9 @@ def test_commands_that_cannot_be_read_are_dead_letters_and_answered(shop: Shop, 
         expected[f"{run}-{kind}"] = reason
         answered[saga] = reason
         send(bootstrap, topic, f"{run}-{kind}", value, command_headers(saga, step, "forward", attempt=3))
+    large = f"{run}-large-key-" + "k" * 2000
+    expected[large] = "bad_headers"
+    send(bootstrap, topic, large, wire(schema_id(shop, topic), b"\x00"), command_headers(str(uuid.uuid4()), step, "forward"))
     for kind, headers in bad_headers(str(uuid.uuid4()), step).items():
         expected[f"{run}-{kind}"] = "bad_headers"
         send(bootstrap, topic, f"{run}-{kind}", wire(schema_id(shop, topic), b"\x00"), headers)
@@ -181,12 +196,64 @@ def test_replies_that_cannot_be_understood_are_dead_letters(shop: Shop, topic: s
 
 def test_reply_without_an_outcome_is_a_dead_letter(shop: Shop) -> None:
     ended = shop.finished(shop.start(shop.input(force_payment_fail=True)).saga.saga_id)
-    key = f"no-outcome-{uuid.uuid4()}"
-    headers = command_headers(ended.saga_id, "charge-payment", "forward")
-    send(shop.endpoints["KAFKA_BOOTSTRAP"], "order.failed", key, wire(schema_id(shop, "order.failed"), b"\x00"), headers)
-    record = dead_letters(shop, "order.failed", {key})[key]
-    assert headers_of(record)["dlq-reason"] == "no_outcome"
+    run, good = uuid.uuid4().hex[:8], command_headers(ended.saga_id, "charge-payment", "forward")
+    words = {"none": None, "unknown": b"perhaps", "no-text": b"\xff\xfe", "long": b"succeeded" * 100, "padded": b"succeeded "}
+    for kind, word in words.items():
+        headers = good | ({"saga-outcome": word} if word else {})
+        send(shop.endpoints["KAFKA_BOOTSTRAP"], "order.failed", f"{run}-{kind}", wire(schema_id(shop, "order.failed"), b"\x00"),
+             headers)
+    found = dead_letters(shop, "order.failed", {f"{run}-{kind}" for kind in words})
+    assert {headers_of(record)["dlq-reason"] for record in found.values()} == {"no_outcome"}
     assert shop.get(ended.saga_id).version == ended.version
+
+
+@pytest.mark.parametrize("delay", ["1s", "30s"])
+def test_poison_in_a_retry_topic_holds_up_no_other_retry(shop: Shop, delay: str) -> None:
+    """Whoever may write there: what can be sent back is judged on the command topic, what cannot is dead at once."""
+    topic, bootstrap, run = "shipping.ship.command", shop.endpoints["KAFKA_BOOTSTRAP"], uuid.uuid4().hex[:8]
+    good = command_headers(str(uuid.uuid4()), "ship", "forward")
+    values = {"large": bytes(1_030_000), "null": None, "junk": b"junk", "more-junk": b"junk"}
+    if delay == "30s":
+        values = {"large": bytes(1_030_000)}  # the others would come back in half a minute
+    for kind, value in values.items():
+        send(bootstrap, f"{topic}.retry.{delay}", f"{run}-{kind}", value, good)
+    found = dead_letters(shop, topic, {f"{run}-{kind}" for kind in values})
+    reasons = {key.removeprefix(f"{run}-"): headers_of(record)["dlq-reason"] for key, record in found.items()}
+    assert reasons == {kind: "too_large" if kind == "large" else "undecodable" for kind in values}
+    headers = headers_of(found[f"{run}-large"])
+    assert (headers["dlq-topic"], headers["dlq-value-bytes"]) == (f"{topic}.retry.{delay}", "1030000")
+
+
+@pytest.mark.parametrize("topic", ["payment.charge.command", "payment.charged"])
+def test_records_as_large_as_kafka_takes_them_are_dead_letters_without_their_value(shop: Shop, topic: str) -> None:
+    key, bootstrap = f"large-{uuid.uuid4()}", shop.endpoints["KAFKA_BOOTSTRAP"]
+    headers = command_headers(str(uuid.uuid4()), "charge-payment", "forward") | {"saga-outcome": "succeeded"}
+    send(bootstrap, topic, key, bytes(1_030_000), headers)
+    dead = dead_letters(shop, topic, {key})[key]
+    assert dead.value() is None
+    assert headers_of(dead)["dlq-value-bytes"] == "1030000"
+    assert shop.finished(shop.start(shop.input()).saga.saga_id).step == "COMPLETED"
+
+
+def test_long_texts_of_a_reply_are_cut_and_the_saga_goes_on(shop: Shop, stack) -> None:
+    stack.suspend("payment")
+    try:
+        saga = shop.start(shop.input()).saga
+        bootstrap = shop.endpoints["KAFKA_BOOTSTRAP"]
+        read_until(bootstrap, ["payment.charge.command"], lambda record: record.key() == saga.key.encode())
+        value = wire(schema_id(shop, "payment.failed"), b"\x00\x0a" + bytes([len(saga.key)]) + saga.key.encode())
+        send(bootstrap, "payment.failed", saga.key, value, command_headers(saga.saga_id, "charge-payment", "forward") | {
+            "saga-outcome": "rejected", "saga-reason": "r" * 5000, "saga-detail": "\N{SNOWMAN}\n\x1b" * 2000,
+        })
+        ended = shop.finished(saga.saga_id)
+    finally:
+        stack.resume("payment")
+    assert ended.state == saga_pb2.SAGA_STATE_COMPENSATED
+    [step] = [step for step in ended.steps if step.step_id == "charge-payment"]
+    [event] = [event for event in ended.events if event.reason]
+    assert (len(event.reason.encode()), len(event.detail.encode()) in range(990, 1001)) == (255, True)
+    assert event.detail.startswith("\N{SNOWMAN}??")
+    assert step.reason == event.reason
 
 
 def test_facts_on_reply_topics_are_passed_over(shop: Shop) -> None:
