@@ -6,6 +6,7 @@
 
 #include "coordinator/definition/source_reader.h"
 #include "lib/base/memory.h"
+#include "lib/base/spelling.h"
 
 enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255 };
 
@@ -122,6 +123,23 @@ static int32_t find_step(const struct source *source, const char *id, size_t len
 	return -1;
 }
 
+/* NULL: none is near. */
+static const char *nearest_step(const struct source *source, const char *id, size_t len)
+{
+	const char *ids[DEFINITION_STEPS_MAX];
+	char asked[SPELLING_BYTES_MAX + 1];
+	size_t count = 0;
+
+	if (len > SPELLING_BYTES_MAX)
+		return NULL;
+	memcpy(asked, id, len);
+	asked[len] = 0;
+	for (size_t i = 0; i < source->step_count; i++)
+		if (source->steps[i].definition.id)
+			ids[count++] = source->steps[i].definition.id;
+	return spelling_nearest(asked, ids, count);
+}
+
 static void split_path(struct source_reader *reader, const struct yaml_node *node, const char *path,
 		       struct source_field *field)
 {
@@ -164,8 +182,11 @@ static void read_path(struct source_context *context, const struct yaml_node *no
 	}
 	field->step = find_step(context->source, node->text, len);
 	if (field->step < 0) {
-		PROBLEM(reader, node->mark, "source '%.80s': there is no step '%.*s' before this one", node->text,
-			(int)(len < 80 ? len : 80), node->text);
+		const char *near = nearest_step(context->source, node->text, len);
+
+		PROBLEM(reader, node->mark, "source '%.80s': there is no step '%.*s' before this one%s%s%s", node->text,
+			(int)(len < 80 ? len : 80), node->text, near ? "; did you mean '" : "", near ? near : "",
+			near ? "'?" : "");
 		return;
 	}
 	if (field->step > last) {

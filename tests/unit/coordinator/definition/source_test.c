@@ -200,6 +200,15 @@ static void takes_one_pivot_only(void **state)
 		       "t.yaml:5:8", "there can be one pivot only; steps after it are 'kind: retriable'");
 }
 
+static void suggests_the_step_that_was_meant(void **state)
+{
+	assert_refused(
+		*state,
+		HEAD "- {id: charge, kind: compensatable, command: c, replies: {succeeded: r}, compensation: none}\n"
+		     "- {id: b, kind: pivot, command: c, replies: {succeeded: r}, fields: {x: chrage.y}}",
+		"t.yaml:5:73", "source 'chrage.y': there is no step 'chrage' before this one; did you mean 'charge'?");
+}
+
 static void refuses_the_reply_of_a_later_step(void **state)
 {
 	assert_refused(*state,
@@ -338,6 +347,7 @@ int main(void)
 		TEST(refuses_a_compensation_from_the_pivot_on),
 		TEST(keeps_the_order_of_kinds),
 		TEST(takes_one_pivot_only),
+		TEST(suggests_the_step_that_was_meant),
 		TEST(refuses_the_reply_of_a_later_step),
 		TEST(refuses_the_steps_own_reply_in_its_forward_command),
 		TEST(explains_how_a_fixed_value_is_written),
