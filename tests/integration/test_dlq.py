@@ -7,10 +7,12 @@ import subprocess
 import uuid
 
 import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from conftest import ROOT
 from kafka_tools import command_headers, headers_of, read_until, send
 from saga.v1 import saga_pb2
 from shop_client import Shop, wait_until
-from test_dead_letters import dead_letters, failing_shipments, impatient_checkout  # noqa: F401
+from test_dead_letters import dead_letters, failing_shipments, impatient_checkout, wire  # noqa: F401
 from test_metrics import scrape
 
 
@@ -56,6 +58,32 @@ def test_replay_after_mending_completes_the_saga(shop: Shop, stack, impatient_ch
     again = stack.sagactl("dlq", "replay", letter["id"])
     assert again.returncode == 3
     assert letter["id"] in again.stderr
+
+
+def test_replay_once_the_schema_is_registered_lets_the_saga_go_on(shop: Shop, stack) -> None:
+    """A reply in a schema that the registry does not know yet, as from a participant that was deployed too early."""
+    registry = SchemaRegistryClient({"url": shop.endpoints["REGISTRY_URL"]})
+    bootstrap, scratch = shop.endpoints["KAFKA_BOOTSTRAP"], f"scratch_{uuid.uuid4().hex[:8]}"
+    text = (ROOT / "proto" / "shop" / "payment" / "v1" / "payment_failed.proto").read_text()
+    stack.suspend("payment")
+    try:
+        saga = shop.start(shop.input()).saga
+        read_until(bootstrap, ["payment.charge.command"], lambda record: record.key() == saga.key.encode())
+        number = 1 + registry.register_schema(f"{scratch}-1", Schema(f"{text}message {scratch} {{}}", "PROTOBUF"))
+        headers = command_headers(saga.saga_id, "charge-payment", "forward")
+        headers |= {"saga-outcome": "rejected", "saga-reason": "mended"}
+        send(bootstrap, "payment.failed", saga.key, wire(number, b"\x00"), headers)
+        assert headers_of(dead_letters(shop, "payment.failed", {saga.key})[saga.key])["dlq-reason"] == "unknown_schema"
+        assert shop.get(saga.saga_id).state == saga_pb2.SAGA_STATE_RUNNING
+
+        mended = text.replace("message PaymentFailed {", f"message PaymentFailed {{\n  string {scratch} = 99;")
+        assert registry.register_schema(f"{scratch}-2", Schema(mended, "PROTOBUF")) == number
+        assert counts(stack.sagactl("dlq", "replay", "--saga", saga.saga_id, "-o", "json"))["replayed"] == 1
+        ended = shop.finished(saga.saga_id)
+    finally:
+        stack.resume("payment")
+    assert ended.state == saga_pb2.SAGA_STATE_COMPENSATED
+    assert "mended" in {event.reason for event in ended.events}
 
 
 def test_bulk_replay_takes_what_the_filter_says(shop: Shop, stack) -> None:
