@@ -328,7 +328,7 @@ def test_all_that_is_wrong_with_a_configuration_is_said_at_once(stack, tmp_path:
         assert any(all(word in line for word in words) for line in refused.stderr.splitlines()), (words, refused.stderr)
     flag = {"saga-coordinator": "--tls-key", "schema-registry": "--tls-key"}.get(program)
     if flag:
-        refused = run(stack, program, flag, str(secret), "--tls-cert", str(tmp_path / "absent"))
+        refused = run(stack, program, flag, str(secret), "--tls-cert", str(tmp_path / "absent"), REGISTRY_POSTGRES="dbname=none")
         assert refused.returncode == 78
         assert "open to every user" in refused.stderr and "absent" in refused.stderr
         assert "secret" not in refused.stderr
