@@ -31,6 +31,28 @@ struct name_list {
 	size_t capacity;
 };
 
+static const char *tidy(struct arena *arena, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 2 && path[0] == '.' && path[1] == '/') {
+		path += 2;
+		len -= 2;
+	}
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return arena_strndup(arena, path, len);
+}
+
+const char *const *file_tree_tidy(struct arena *arena, const char *const *paths, size_t count)
+{
+	const char **result = arena_alloc(arena, (count + 1) * sizeof(*result));
+
+	for (size_t i = 0; i < count; i++)
+		result[i] = tidy(arena, paths[i]);
+	return result;
+}
+
 bool file_tree_is_schema(const char *name, enum schema_format *ret_format)
 {
 	const char *dot = strrchr(name, '.');

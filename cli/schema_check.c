@@ -1,7 +1,6 @@
 /* schema_check.c - see schema_check.h. */
 #include "cli/schema_check.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 #include "cli/schema_tree.h"
@@ -82,39 +81,12 @@ static void compare(struct check *check, const struct schema_file *file, const c
 
 /* ---- subjects ---- */
 
-static const char *rule_subject(struct arena *arena, const char *name)
-{
-	const char *slash = strrchr(name, '/');
-	const char *base = slash ? slash + 1 : name;
-	size_t len = (size_t)(strrchr(base, '.') - base);
-	bool is_whole = (len > 4 && strncmp(base + len - 4, "-key", 4) == 0) ||
-			(len > 6 && strncmp(base + len - 6, "-value", 6) == 0);
-
-	return arena_format(arena, "%.*s%s", (int)len, base, is_whole ? "" : "-value");
-}
-
-static bool is_same_file(const char *a, const char *b)
-{
-	char resolved_a[PATH_MAX];
-	char resolved_b[PATH_MAX];
-
-	return realpath(a, resolved_a) && realpath(b, resolved_b) && strcmp(resolved_a, resolved_b) == 0;
-}
-
 /* The subjects of a file, one after the other: `*at` begins with 0. NULL: no more. */
 static const char *next_subject(struct check *check, const struct schema_file *file, size_t *at)
 {
-	const struct subject_map *map = check->options->map;
-
-	if (!map)
-		return (*at)++ == 0 ? rule_subject(&check->result->arena, file->name) : NULL;
-	while (*at < map->count) {
-		const struct subject_entry *entry = &map->entries[(*at)++];
-
-		if (is_same_file(entry->schema_path, file->name))
-			return entry->subject;
-	}
-	return NULL;
+	if (check->options->map)
+		return subject_map_next(check->options->map, file->name, at);
+	return (*at)++ == 0 ? subject_by_rule(&check->result->arena, file->name) : NULL;
 }
 
 /* ---- against a folder or a revision ---- */

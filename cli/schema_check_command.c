@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/file_tree.h"
 #include "cli/schema_check.h"
 #include "lib/base/memory.h"
 
@@ -65,29 +66,6 @@ static enum exit_code code_of(const struct check_result *result)
 	return result->kind_counts[CHECK_UNDECIDED] > 0 ? EXIT_UNDECIDED : EXIT_DONE;
 }
 
-/* "./proto/" and "proto" are one folder; annotations need the shorter form. */
-static const char *tidy(struct arena *arena, const char *path)
-{
-	size_t len = strlen(path);
-
-	while (len > 2 && path[0] == '.' && path[1] == '/') {
-		path += 2;
-		len -= 2;
-	}
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	return arena_strndup(arena, path, len);
-}
-
-static const char *const *tidy_all(struct arena *arena, const char *const *paths, size_t count)
-{
-	const char **result = arena_alloc(arena, (count + 1) * sizeof(*result));
-
-	for (size_t i = 0; i < count; i++)
-		result[i] = tidy(arena, paths[i]);
-	return result;
-}
-
 static enum exit_code check_with(struct session *session_, char **arguments, int count, const struct subject_map *map)
 {
 	_cleanup_(buffer_release)
@@ -98,11 +76,11 @@ static enum exit_code check_with(struct session *session_, char **arguments, int
 
 	check_result_init(&result, against);
 	struct schema_check_options options = {
-		.paths = tidy_all(&result.arena, (const char *const *)arguments, (size_t)count),
+		.paths = file_tree_tidy(&result.arena, (const char *const *)arguments, (size_t)count),
 		.path_count = (size_t)count,
-		.import_paths = tidy_all(&result.arena, import_paths.items, import_paths.count),
+		.import_paths = file_tree_tidy(&result.arena, import_paths.items, import_paths.count),
 		.import_path_count = import_paths.count,
-		.against = tidy(&result.arena, against),
+		.against = *file_tree_tidy(&result.arena, &against, 1),
 		.level = level,
 		.map = map};
 	if (schema_check(&options, &result, &err) < 0) {

@@ -7,6 +7,7 @@ enum { IMPORT_DEPTH_MAX = 200, REFERENCES_MAX = 1000 };
 
 struct reference_list {
 	struct schema_reference items[REFERENCES_MAX];
+	struct schema_import imports[REFERENCES_MAX]; /* the same, as files */
 	size_t count;
 	bool is_broken; /* one of them has problems of its own */
 };
@@ -166,8 +167,10 @@ static void add_reference(struct schema_tree *tree, struct schema_file *file, st
 	}
 	parse_file(tree, target, depth + 1);
 	list->is_broken |= !target->schema;
-	if (target->schema)
-		list->items[list->count++] = (struct schema_reference){.name = name, .schema = target->schema};
+	if (!target->schema)
+		return;
+	list->imports[list->count] = (struct schema_import){.name = name, .file = target};
+	list->items[list->count++] = (struct schema_reference){.name = name, .schema = target->schema};
 }
 
 /* What is not found is left to the parser: it may be a well-known file, and else it knows line and column. */
@@ -250,6 +253,8 @@ static void parse_file(struct schema_tree *tree, struct schema_file *file, int d
 		complain(file, "1:1", "one of its imports has errors");
 	if (!file->problems)
 		parse_with(file, list);
+	file->imports = arena_copy(&tree->arena, list->imports, list->count * sizeof(*list->imports));
+	file->import_count = list->count;
 	file->state = SCHEMA_FILE_DONE;
 }
 

@@ -15,6 +15,13 @@
 
 struct schema_uses;
 
+struct schema_file;
+
+struct schema_import {    /* of another file, found in the tree; well-known ones are not */
+	const char *name; /* as the text says it: a .proto's import, an Avro type's full name */
+	const struct schema_file *file;
+};
+
 struct schema_file {
 	const char *name;     /* in the file tree */
 	const char *relative; /* below the root that it was found in; NULL: found by an import alone */
@@ -23,7 +30,9 @@ struct schema_file {
 	struct bytes text;
 	struct schema *schema;     /* NULL: problems say why */
 	struct problems *problems; /* NULL: none */
-	struct schema_uses *uses;  /* Avro: names that it declares and uses */
+	const struct schema_import *imports;
+	size_t import_count;
+	struct schema_uses *uses; /* Avro: names that it declares and uses */
 	enum { SCHEMA_FILE_NEW, SCHEMA_FILE_UNDER_WAY, SCHEMA_FILE_DONE } state;
 };
 

@@ -1,7 +1,9 @@
 /* subject_map.c - see subject_map.h. */
 #include "cli/subject_map.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <yaml.h>
 
 #include "cli/file.h"
@@ -202,4 +204,40 @@ void subject_map_release(struct subject_map *map)
 	arena_release(&map->arena);
 	map->entries = NULL;
 	map->count = 0;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+	char resolved_a[PATH_MAX];
+	char resolved_b[PATH_MAX];
+
+	return realpath(a, resolved_a) && realpath(b, resolved_b) && strcmp(resolved_a, resolved_b) == 0;
+}
+
+const char *subject_map_next(const struct subject_map *map, const char *schema_path, size_t *at)
+{
+	while (*at < map->count) {
+		const struct subject_entry *entry = &map->entries[(*at)++];
+
+		if (is_same_file(entry->schema_path, schema_path))
+			return entry->subject;
+	}
+	return NULL;
+}
+
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+	size_t end_len = strlen(end);
+
+	return len > end_len && strncmp(text + len - end_len, end, end_len) == 0;
+}
+
+const char *subject_by_rule(struct arena *arena, const char *schema_path)
+{
+	const char *slash = strrchr(schema_path, '/');
+	const char *base = slash ? slash + 1 : schema_path;
+	size_t len = (size_t)(strrchr(base, '.') - base);
+	bool is_whole = ends_with(base, len, "-key") || ends_with(base, len, "-value");
+
+	return arena_format(arena, "%.*s%s", (int)len, base, is_whole ? "" : "-value");
 }

@@ -36,4 +36,10 @@ NODISCARD int subject_map_load(const char *path, struct subject_map *ret_map, st
 NODISCARD int subject_map_load_or_say(const char *path, struct subject_map *ret_map, struct error *err);
 void subject_map_release(struct subject_map *map);
 
+/* The subjects of a file, one after the other: `*at` begins with 0. NULL: no more. */
+const char *subject_map_next(const struct subject_map *map, const char *schema_path, size_t *at);
+
+/* Without a map: `orders.avsc` is of the subject `orders-value`, `orders-key.avsc` of `orders-key`. */
+const char *subject_by_rule(struct arena *arena, const char *schema_path);
+
 #endif

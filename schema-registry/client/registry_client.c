@@ -528,27 +528,9 @@ int registry_client_level(struct registry_client *client, const char *subject, c
 	return result;
 }
 
-int registry_client_register(struct registry_client *client, const char *subject, enum schema_format format,
-			     struct bytes text, int32_t *ret_id, struct error *err)
+struct registry_rest *registry_client_rest(struct registry_client *client)
 {
-	json_t *body = json_pack("{s:s, s:s%}", "schemaType", schema_format_name(format), "schema",
-				 (const char *)text.data, text.len);
-	struct buffer path = {0};
-	json_t *answer = NULL;
-	int result;
-
-	if (!body)
-		return error_set(err, ERR_INVALID, "cannot register a schema for '%s': it is no UTF-8 text", subject);
-	buffer_append_text(&path, "/subjects/");
-	http_append_path_part(&path, subject);
-	buffer_append_text(&path, "/versions");
-	result = registry_rest_call(client->rest, "POST", buffer_text(&path), body, &answer, err);
-	buffer_release(&path);
-	json_decref(body);
-	if (result == 0)
-		result = get_id(answer, "id", ret_id, err);
-	json_decref(answer);
-	return result < 0 ? error_prefix(err, "register a schema for '%s'", subject) : 0;
+	return client->rest;
 }
 
 int registry_client_ping(struct registry_client *client, struct error *err)

@@ -23,6 +23,7 @@
 #include "schema-registry/model/schema.h"
 
 struct registry_client;
+struct registry_rest;
 
 struct registry_client_options {
 	const char *url;                 /* "http://127.0.0.1:8081"; several, and credentials: see registry_rest.h */
@@ -56,8 +57,34 @@ NODISCARD int registry_client_subjects(struct registry_client *client, char ***r
 /* The compatibility level in force for a subject, whether the subject exists or not; the text is the caller's (free). */
 NODISCARD int registry_client_level(struct registry_client *client, const char *subject, char **ret_level,
 				    struct error *err);
-NODISCARD int registry_client_register(struct registry_client *client, const char *subject, enum schema_format format,
-				       struct bytes text, int32_t *ret_id, struct error *err);
 NODISCARD int registry_client_ping(struct registry_client *client, struct error *err);
+
+/* ---- sending a schema (registry_submission.c) ---- */
+
+struct submitted_reference { /* what the schema imports, registered before */
+	const char *name;    /* as the schema says it: a .proto's import, an Avro type's full name */
+	const char *subject;
+	int32_t version;
+};
+
+struct schema_submission {
+	const char *subject;
+	enum schema_format format;
+	struct bytes text;
+	const struct submitted_reference *references;
+	size_t reference_count;
+};
+
+/* Registering what is registered already changes nothing and gives the same id. */
+NODISCARD int registry_client_register(struct registry_client *client, const struct schema_submission *submission,
+				       int32_t *ret_id, struct error *err);
+/* As what the subject has it. Not there: ERR_NOT_FOUND. */
+NODISCARD int registry_client_look_up(struct registry_client *client, const struct schema_submission *submission,
+				      int32_t *ret_id, int32_t *ret_version, struct error *err);
+/* Would it be taken? ERR_INCOMPATIBLE: not, with the registry's reasons; ERR_INVALID: it is no schema. */
+NODISCARD int registry_client_check(struct registry_client *client, const struct schema_submission *submission,
+				    struct error *err);
+
+struct registry_rest *registry_client_rest(struct registry_client *client); /* for the files of this folder */
 
 #endif

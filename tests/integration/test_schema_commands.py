@@ -1,4 +1,4 @@
-"""`sagactl schema list`, `get`, `diff` and `decode` against a real registry and broker."""
+"""`sagactl schema list`, `get`, `diff`, `decode` and `register` against a real registry and broker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from schema_trees import write
 from shop_client import http
 
 CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
@@ -115,3 +116,89 @@ def test_decode_refuses_what_makes_no_sense(stack, arguments: tuple[str, ...]) -
 
 def test_decode_of_an_unknown_topic_is_not_found(stack) -> None:
     assert stack.sagactl("schema", "decode", "--topic", f"none-{uuid.uuid4()}").returncode == 3
+
+
+# ---- register --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> tuple[Path, str]:
+    """Schemas that import each other, with names of the test's own."""
+    mark = f"t{uuid.uuid4().hex[:12]}"
+    files = {
+        f"{mark}-order.proto": f'syntax = "proto3"; package {mark}; import "{mark}/money.proto";'
+                               f'import "google/protobuf/timestamp.proto";'
+                               f"message Order {{ {mark}.Money total = 1; google.protobuf.Timestamp at = 2; }}",
+        f"{mark}/money.proto": f'syntax = "proto3"; package {mark}; import "{mark}/unit.proto";'
+                               f"message Money {{ int64 minor = 1; Unit unit = 2; }}",
+        f"{mark}/unit.proto": f'syntax = "proto3"; package {mark}; enum Unit {{ UNIT_NONE = 0; }}',
+        f"{mark}-stock.avsc": json.dumps({"type": "record", "name": "Stock", "namespace": mark,
+                                          "fields": [{"name": "price", "type": "Price"}]}),
+        f"parts/{mark}.avsc": json.dumps({"type": "record", "name": "Price", "namespace": mark,
+                                          "fields": [{"name": "minor", "type": "long"}]}),
+    }
+    return write(tmp_path / "tree", files), mark
+
+
+def subjects_of(stack) -> list[str]:
+    return stack.sagactl("schema", "list", "-o", "json").stdout
+
+
+def told(run) -> list[dict[str, object]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_register_takes_a_tree_in_the_order_of_its_imports(stack, tree: tuple[Path, str]) -> None:
+    folder, mark = tree
+    run = stack.sagactl("schema", "register", str(folder), "-o", "json")
+    assert run.returncode == 0, run.stderr
+    made = told(run)
+    names = [row["subject"] for row in made]
+    assert set(names) == {f"{mark}/unit.proto", f"{mark}/money.proto", f"{mark}-order-value", f"{mark}.Price",
+                          f"{mark}-stock-value"}
+    for before, after in ((f"{mark}/unit.proto", f"{mark}/money.proto"), (f"{mark}/money.proto", f"{mark}-order-value"),
+                          (f"{mark}.Price", f"{mark}-stock-value")):
+        assert names.index(before) < names.index(after)
+    url = stack.endpoints["REGISTRY_URL"]
+    order = http("GET", f"{url}/subjects/{mark}-order-value/versions/latest")[1]
+    assert order["references"] == [{"name": f"{mark}/money.proto", "subject": f"{mark}/money.proto", "version": 1}]
+    stock = http("GET", f"{url}/subjects/{mark}-stock-value/versions/latest")[1]
+    assert stock["references"] == [{"name": f"{mark}.Price", "subject": f"{mark}.Price", "version": 1}]
+    assert told(stack.sagactl("schema", "register", str(folder), "-o", "json")) == made  # again: nothing changes
+
+
+def test_register_dry_run_asks_and_changes_nothing(stack, tree: tuple[Path, str]) -> None:
+    folder, mark = tree
+    run = stack.sagactl("schema", "register", str(folder), "--dry-run", "-o", "json")
+    assert run.returncode == 0, run.stderr
+    assert {row["outcome"] for row in told(run)} == {"new"}
+    assert mark not in subjects_of(stack)
+    assert stack.sagactl("schema", "register", str(folder)).returncode == 0
+    run = stack.sagactl("schema", "register", str(folder), "--dry-run", "-o", "json")
+    assert {row["outcome"] for row in told(run)} == {"known"}
+    price = folder / "parts" / f"{mark}.avsc"
+    price.write_text(price.read_text().replace('"long"', '"int"'))
+    run = stack.sagactl("schema", "register", str(folder), "--dry-run")
+    assert run.returncode == 1
+    assert "TYPE_MISMATCH" in run.stderr
+    assert f"{mark}-stock-value is not registered: its import '{mark}.Price' is not" in run.stderr
+    assert f"{mark}-order-value" in run.stdout  # the others are told all the same
+
+
+def test_register_follows_the_map_and_sends_nothing_while_a_file_has_errors(stack, tree: tuple[Path, str]) -> None:
+    folder, mark = tree
+    subjects = folder / "subjects.yaml"
+    subjects.write_text(f"subjects:\n  - {{subject: {mark}-a, schema: {mark}-order.proto}}\n"
+                        f"  - {{subject: {mark}-b, schema: {mark}/money.proto}}\n")
+    order = folder / f"{mark}-order.proto"
+    whole = order.read_text()
+    order.write_text(whole.replace("total = 1", "total = 0"))
+    run = stack.sagactl("schema", "register", "--map", str(subjects))
+    assert run.returncode == 2
+    assert f"{order}:1:" in run.stderr
+    assert mark not in subjects_of(stack)
+    order.write_text(whole)
+    run = stack.sagactl("schema", "register", "--map", str(subjects), "-o", "json")
+    assert [row["subject"] for row in told(run)] == [f"{mark}/unit.proto", f"{mark}-b", f"{mark}-a"]
+    answer = http("GET", f"{stack.endpoints['REGISTRY_URL']}/subjects/{mark}-a/versions/1")[1]
+    assert answer["references"] == [{"name": f"{mark}/money.proto", "subject": f"{mark}-b", "version": 1}]

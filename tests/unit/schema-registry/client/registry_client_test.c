@@ -398,19 +398,19 @@ static void asks_for_the_latest_each_time(void **state)
 static void registers_and_passes_the_registrys_words_on(void **state)
 {
 	struct fixture *fixture = *state;
-	struct bytes text = bytes_of_text("\"long\"");
+	struct schema_submission submission = {
+		.subject = "orders", .format = SCHEMA_FORMAT_AVRO, .text = bytes_of_text("\"long\"")};
 	int32_t id = 0;
 
-	assert_int_equal(
-		registry_client_register(fixture->client, "orders", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), 0);
+	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), 0);
 	assert_int_equal(id, 12);
 	assert_string_equal(fixture->last_body, "{\"schemaType\":\"AVRO\",\"schema\":\"\\\"long\\\"\"}");
-	assert_int_equal(
-		registry_client_register(fixture->client, "strict", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), -1);
+	submission.subject = "strict";
+	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), -1);
 	assert_int_equal(fixture->err.code, ERR_INCOMPATIBLE);
 	assert_non_null(strstr(fixture->err.msg, "field 'total' was removed"));
-	assert_int_equal(
-		registry_client_register(fixture->client, "broken", SCHEMA_FORMAT_AVRO, text, &id, &fixture->err), -1);
+	submission.subject = "broken";
+	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), -1);
 	assert_int_equal(fixture->err.code, ERR_INVALID);
 	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), 0);
 }
