@@ -64,7 +64,7 @@ void cancel_take(struct engine *engine, struct cancel_link *link)
 struct saga_event cancel_event(const struct work *work)
 {
 	const struct cancel_item *item = item_of(work);
-	struct saga_event event = saga_cancel_event(0, item->reason);
+	struct saga_event event = saga_request_event(SAGA_EVENT_CANCELLED, -1, 0, item->reason);
 
 	event.actor = item->actor;
 	return event;

@@ -58,6 +58,7 @@ struct work {
 	struct delivery *delivery; /* WORK_REPLY only, as the next two */
 	const struct bus_record *record;
 	struct record_reply reply;
+	int32_t resend_step; /* WORK_RESEND: the steps before it have been looked at */
 };
 
 struct work_list {

@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/log.h"
@@ -197,14 +198,14 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 }
 
 static enum made make_due_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
-				const struct work *work, struct saga_event *event)
+				struct work *work, struct saga_event *event)
 {
 	int64_t now_us = engine_database_us(engine);
 	bool is_wanted = false;
 	const char *topic;
 
 	if (work->kind == WORK_RESEND)
-		is_wanted = saga_resend_event(saga, now_us, event);
+		is_wanted = saga_resend_event(saga, now_us, &work->resend_step, event);
 	if (!is_wanted && !saga_due_event(saga, now_us, event))
 		return MADE_NOTHING;
 	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY)
@@ -281,7 +282,21 @@ void event_note_end(struct engine *engine, const struct saga *saga)
 
 /* ---- folding ---- */
 
-static void note_change(struct group *group, const struct saga *before, const struct saga *after,
+/* A work of the clock may be an event for each of several steps, so their number is not known before. */
+static struct store_log_row *add_log_row(struct engine *engine, struct group *group)
+{
+	struct store_log_row *grown;
+
+	if (group->change.log_count == group->log_max) {
+		grown = arena_zalloc(&engine->arena, 2 * group->log_max * sizeof(*grown));
+		memcpy(grown, group->log, group->log_max * sizeof(*grown));
+		group->log = grown;
+		group->log_max *= 2;
+	}
+	return &group->log[group->change.log_count++];
+}
+
+static void note_change(struct engine *engine, struct group *group, const struct saga *before, const struct saga *after,
 			const struct saga_event *event)
 {
 	const struct definition *definition = &group->cached->plan->definition;
@@ -289,8 +304,7 @@ static void note_change(struct group *group, const struct saga *before, const st
 	struct store_log_row *row;
 
 	assert(after->version == before->version + 1);
-	assert(group->change.log_count < group->log_max);
-	row = &group->log[group->change.log_count++];
+	row = add_log_row(engine, group);
 	row->saga_id = after->id;
 	row->step_id = event->step >= 0 ? definition->steps[event->step].id : "";
 	row->entry.sequence = after->version;
@@ -336,7 +350,7 @@ static void finish_group(struct engine *engine, struct group *group)
 }
 
 static enum made make_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
-			    const struct work *work, struct saga_event *event)
+			    struct work *work, struct saga_event *event)
 {
 	switch (work->kind) {
 	case WORK_REPLY:
@@ -351,7 +365,7 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 	return make_due_event(engine, cached, saga, work, event);
 }
 
-static enum event_verdict apply_work(struct engine *engine, struct group *group, const struct work *work)
+static enum event_verdict apply_work(struct engine *engine, struct group *group, struct work *work)
 {
 	const struct cached_saga *cached = group->cached;
 	const struct saga_facts facts = {cached->plan, cached->key, cached->input, cached->labels, cached->label_count};
@@ -377,10 +391,20 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 			note_ignored(engine, work, IGNORED_NO_EFFECT, why);
 		return EVENT_UNCHANGED;
 	}
-	note_change(group, before, group->saga, &event);
+	note_change(engine, group, before, group->saga, &event);
 	report_note(engine, group, before, &event);
 	event_build_commands(engine, &facts, group->saga, &effects, work->reply.ce_id, &group->outgoing_end);
 	return EVENT_CHANGED;
+}
+
+/* What the clock wants of several steps at once is one work, and an event for each of them. */
+static enum event_verdict apply_works_of_clock(struct engine *engine, struct group *group, struct work *work)
+{
+	enum event_verdict result = apply_work(engine, group, work);
+
+	while (result == EVENT_CHANGED && !group->must_be_alone && apply_work(engine, group, work) == EVENT_CHANGED)
+		;
+	return result;
 }
 
 enum event_verdict event_apply_group(struct engine *engine, struct group *group)
@@ -396,7 +420,8 @@ enum event_verdict event_apply_group(struct engine *engine, struct group *group)
 			group->rest = work;
 			break;
 		}
-		verdict = apply_work(engine, group, work);
+		verdict = event_is_kept(work) ? apply_work(engine, group, work)
+					      : apply_works_of_clock(engine, group, work);
 		if (verdict == EVENT_STALE)
 			return EVENT_STALE;
 		if (verdict == EVENT_CHANGED)

@@ -25,6 +25,14 @@ enum step_kind {
 	STEP_KIND_COUNT
 };
 
+/* What a step does when its turn comes. */
+enum step_action {
+	STEP_ACTION_COMMAND, /* has a participant do it */
+	STEP_ACTION_SIGNAL,  /* waits for SAGA_EVENT_SIGNALLED, at most for its forward timeout */
+	STEP_ACTION_DELAY,   /* waits for its forward timeout */
+	STEP_ACTION_COUNT
+};
+
 enum step_phase { STEP_PHASE_FORWARD, STEP_PHASE_COMPENSATION, STEP_PHASE_COUNT };
 
 /* How one command is pursued. */
@@ -43,7 +51,13 @@ extern const struct command_policy COMMAND_POLICY_DEFAULTS[STEP_PHASE_COUNT];
 struct step_definition {
 	const char *id;
 	enum step_kind kind;
+	enum step_action action;
 	bool has_compensation;
+	bool is_optional; /* STEP_ACTION_SIGNAL: without a signal in time it is skipped, not refused */
+	/* The steps that are done before it begins, by index, ascending; each comes before it. NULL: the step before it. Steps
+	 * that do not come after each other run in parallel; compensation takes the reverse of this order. */
+	const int32_t *after;
+	size_t after_count;
 	struct command_policy policy[STEP_PHASE_COUNT];
 	const char *timed_out_milestone[STEP_PHASE_COUNT]; /* CHARGE_PAYMENT_TIMED_OUT */
 };
@@ -53,10 +67,13 @@ struct definition {
 	int32_t version;
 	const struct step_definition *steps;
 	size_t step_count;
+	int64_t timeout_ms; /* of the saga, up to where it can only go forward; 0: none */
 };
 
 /* Whether sagas can be run by it: ids, counts, order of kinds, policies. What plan_compile() makes always can. */
 NODISCARD int definition_check(const struct definition *definition, struct error *err);
+size_t definition_after_count(const struct definition *definition, int32_t step);
+int32_t definition_after(const struct definition *definition, int32_t step, size_t i);
 int32_t definition_pivot(const struct definition *definition); /* index; -1: there is none */
 const char *step_kind_name(enum step_kind kind);               /* compensatable */
 const char *step_phase_name(enum step_phase phase);            /* forward */

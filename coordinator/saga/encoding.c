@@ -1,9 +1,11 @@
 /*
  * encoding.c - the stored form of a saga; saga.h declares it.
  *
- * Form:       byte 1 (the version of the form), the id's 16 bytes, then varints: version, state, times, current step;
- *             texts and bytes as length and data; each step as its state, a mask of the fields that are not zero, and
- *             those fields. Times but the first are relative to the start, so they are short. A pending step is 2 bytes.
+ * Form:       byte 2 (the version of the form), the id's 16 bytes, then varints: version, state, times; a mask of the
+ *             marks, and of the times that are not zero, with those; texts and bytes as length and data; each step as its
+ *             state, a mask of the fields that are not zero, and those fields. Times but the first are relative to the
+ *             start, so they are short. A pending step is 2 bytes.
+ * Form 1:     had one step at most in hand, by its index, and no states for steps that are stuck; it is read still.
  * Decoding:   every read is checked against the end; what was read must hold the invariant, so that bytes that were not
  *             written by this core are refused (ERR_CORRUPT) before anything acts on them.
  */
@@ -12,10 +14,10 @@
 
 #include "coordinator/saga/saga.h"
 
-enum { FORM_VERSION = 1 };
+enum { FORM_1 = 1, FORM_VERSION = 2 };
 
-/* Which of the times that a saga may lack it has. */
-enum { HAS_ENDED = 1, HAS_START = 2 };
+/* The marks of a saga, and which of the times that it may lack it has. Form 1 knew the first two. */
+enum { HAS_ENDED = 1, HAS_START = 2, HAS_DEADLINE = 4, HAS_PAUSED = 8, IS_DECIDED = 16, IS_RESOLVED = 32, MARKS = 63 };
 
 enum step_field {
 	FIELD_ATTEMPTS_FORWARD,
@@ -30,6 +32,12 @@ enum step_field {
 	FIELD_REASON,
 	FIELD_DETAIL,
 	FIELD_REPLY,
+	FIELD_FORGIVEN_FORWARD,
+	FIELD_FORGIVEN_COMPENSATION,
+	FIELD_IS_REFUSED,
+	FIELD_IS_SIGNALLED,
+	FIELD_CAME_LATE,
+	FIELD_STUCK_WHY,
 	FIELD_COUNT
 };
 
@@ -80,6 +88,12 @@ static unsigned step_mask(const struct step *step)
 		[FIELD_REASON] = step->reason != NULL,
 		[FIELD_DETAIL] = step->detail != NULL,
 		[FIELD_REPLY] = step->reply.len != 0,
+		[FIELD_FORGIVEN_FORWARD] = step->forgiven[STEP_PHASE_FORWARD] != 0,
+		[FIELD_FORGIVEN_COMPENSATION] = step->forgiven[STEP_PHASE_COMPENSATION] != 0,
+		[FIELD_IS_REFUSED] = step->is_refused,
+		[FIELD_IS_SIGNALLED] = step->is_signalled,
+		[FIELD_CAME_LATE] = step->came_late,
+		[FIELD_STUCK_WHY] = step->stuck_why != NULL,
 	};
 	unsigned mask = 0;
 
@@ -113,7 +127,16 @@ static void put_step_field(struct buffer *out, const struct saga *saga, const st
 		return put_bytes(out, bytes_of_text(step->detail));
 	case FIELD_REPLY:
 		return put_bytes(out, step->reply);
-	case FIELD_HAS_NO_EFFECT: /* the mask says it */
+	case FIELD_FORGIVEN_FORWARD:
+		return put_number(out, (uint32_t)step->forgiven[STEP_PHASE_FORWARD]);
+	case FIELD_FORGIVEN_COMPENSATION:
+		return put_number(out, (uint32_t)step->forgiven[STEP_PHASE_COMPENSATION]);
+	case FIELD_STUCK_WHY:
+		return put_bytes(out, bytes_of_text(step->stuck_why));
+	case FIELD_HAS_NO_EFFECT: /* the mask says it, as of the next */
+	case FIELD_IS_REFUSED:
+	case FIELD_IS_SIGNALLED:
+	case FIELD_CAME_LATE:
 	case FIELD_COUNT:
 		return;
 	}
@@ -130,6 +153,13 @@ static void put_step(struct buffer *out, const struct saga *saga, const struct s
 			put_step_field(out, saga, step, (enum step_field)field);
 }
 
+static unsigned saga_marks(const struct saga *saga)
+{
+	return (saga->ended_us ? HAS_ENDED : 0u) | (saga->start_us ? HAS_START : 0u) |
+	       (saga->deadline_us ? HAS_DEADLINE : 0u) | (saga->paused_us ? HAS_PAUSED : 0u) |
+	       (saga->is_decided ? IS_DECIDED : 0u) | (saga->is_resolved ? IS_RESOLVED : 0u);
+}
+
 void saga_encode(const struct saga *saga, struct buffer *out)
 {
 	buffer_append_byte(out, FORM_VERSION);
@@ -138,12 +168,15 @@ void saga_encode(const struct saga *saga, struct buffer *out)
 	put_number(out, (uint64_t)saga->state);
 	put_time(out, saga->created_us, 0);
 	put_time(out, saga->updated_us, saga->created_us);
-	buffer_append_byte(out, (uint8_t)((saga->ended_us ? HAS_ENDED : 0) | (saga->start_us ? HAS_START : 0)));
+	buffer_append_byte(out, (uint8_t)saga_marks(saga));
 	if (saga->ended_us)
 		put_time(out, saga->ended_us, saga->created_us);
 	if (saga->start_us)
 		put_time(out, saga->start_us, saga->created_us);
-	put_number(out, (uint64_t)(saga->current_step + 1));
+	if (saga->deadline_us)
+		put_time(out, saga->deadline_us, saga->created_us);
+	if (saga->paused_us)
+		put_time(out, saga->paused_us, saga->created_us);
 	put_optional_text(out, saga->milestone);
 	put_optional_text(out, saga->failure_milestone);
 	put_optional_text(out, saga->stuck_reason);
@@ -276,6 +309,24 @@ static void get_step_field(struct cursor *cursor, const struct saga *saga, struc
 	case FIELD_REPLY:
 		step->reply = arena_bytes(cursor->arena, get_bytes(cursor));
 		return;
+	case FIELD_FORGIVEN_FORWARD:
+		step->forgiven[STEP_PHASE_FORWARD] = get_int32(cursor);
+		return;
+	case FIELD_FORGIVEN_COMPENSATION:
+		step->forgiven[STEP_PHASE_COMPENSATION] = get_int32(cursor);
+		return;
+	case FIELD_IS_REFUSED:
+		step->is_refused = true;
+		return;
+	case FIELD_IS_SIGNALLED:
+		step->is_signalled = true;
+		return;
+	case FIELD_CAME_LATE:
+		step->came_late = true;
+		return;
+	case FIELD_STUCK_WHY:
+		step->stuck_why = get_text(cursor);
+		return;
 	case FIELD_COUNT:
 		return;
 	}
@@ -296,10 +347,11 @@ static void get_step(struct cursor *cursor, const struct saga *saga, struct step
 			get_step_field(cursor, saga, step, (enum step_field)field);
 }
 
-static void get_head(struct cursor *cursor, struct saga *saga)
+/* Form 1: `*ret_current` is the step in hand, or -1. */
+static void get_head(struct cursor *cursor, uint8_t form, struct saga *saga, int32_t *ret_current)
 {
 	uint64_t number;
-	uint8_t times;
+	uint8_t marks;
 
 	for (size_t i = 0; i < sizeof(saga->id.data); i++)
 		saga->id.data[i] = get_byte(cursor);
@@ -313,14 +365,20 @@ static void get_head(struct cursor *cursor, struct saga *saga)
 	saga->state = (enum saga_state)number;
 	saga->created_us = get_time(cursor, 0);
 	saga->updated_us = get_time(cursor, saga->created_us);
-	times = get_byte(cursor);
-	if (times > (HAS_ENDED | HAS_START))
+	marks = get_byte(cursor);
+	if (marks > (form == FORM_1 ? HAS_ENDED | HAS_START : MARKS))
 		cursor->is_bad = true;
-	if (times & HAS_ENDED)
+	if (marks & HAS_ENDED)
 		saga->ended_us = get_time(cursor, saga->created_us);
-	if (times & HAS_START)
+	if (marks & HAS_START)
 		saga->start_us = get_time(cursor, saga->created_us);
-	saga->current_step = get_int32(cursor) - 1;
+	if (marks & HAS_DEADLINE)
+		saga->deadline_us = get_time(cursor, saga->created_us);
+	if (marks & HAS_PAUSED)
+		saga->paused_us = get_time(cursor, saga->created_us);
+	saga->is_decided = marks & IS_DECIDED;
+	saga->is_resolved = marks & IS_RESOLVED;
+	*ret_current = form == FORM_1 ? get_int32(cursor) - 1 : -1;
 	saga->milestone = get_optional_text(cursor);
 	saga->failure_milestone = get_optional_text(cursor);
 	saga->stuck_reason = get_optional_text(cursor);
@@ -331,13 +389,40 @@ int saga_decode_head(struct bytes data, struct arena *arena, struct saga *ret_sa
 	struct cursor cursor = {data, arena, false};
 	struct saga saga = {0};
 	const uint8_t form = get_byte(&cursor);
+	const bool is_known = form == FORM_1 || form == FORM_VERSION;
+	int32_t current;
 
-	if (form == FORM_VERSION)
-		get_head(&cursor, &saga);
-	if (form != FORM_VERSION || cursor.is_bad)
+	if (is_known)
+		get_head(&cursor, form, &saga, &current);
+	if (!is_known || cursor.is_bad)
 		return error_set(err, ERR_CORRUPT, "stored saga of form %u cannot be read (%zu bytes)", form, data.len);
 	*ret_saga = saga;
 	return 0;
+}
+
+/* What form 1 said by the saga's state alone: which step is stuck, and whether the pivot has decided. */
+static void convert_form_1(const struct definition *definition, struct saga *saga, int32_t current)
+{
+	const int32_t pivot = definition_pivot(definition);
+	const bool is_back = saga->failure_milestone != NULL;
+	struct step *step;
+	const char *why;
+
+	saga->is_decided = !is_back && pivot >= 0 && saga->steps[pivot].state != STEP_STATE_PENDING &&
+			   (saga->state == SAGA_STATE_COMPLETING || saga->state == SAGA_STATE_COMPLETED ||
+			    (saga->state == SAGA_STATE_STUCK && current >= pivot));
+	if (saga->state != SAGA_STATE_STUCK || current < 0 || current >= (int32_t)saga->step_count)
+		return;
+	step = &saga->steps[current];
+	why = saga->stuck_reason ? strstr(saga->stuck_reason, ": ") : NULL;
+	step->stuck_why = why ? why + 2 : "stuck";
+	step->is_refused = !is_back && step->state == STEP_STATE_REJECTED;
+	if (!is_back)
+		step->state = STEP_STATE_STUCK;
+	else if (step->state == STEP_STATE_COMPENSATING || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT)
+		step->state = STEP_STATE_COMPENSATION_STUCK;
+	else
+		step->state = STEP_STATE_VIOLATED;
 }
 
 int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
@@ -348,12 +433,14 @@ int saga_decode(const struct definition *definition, struct bytes data, struct a
 	const uint8_t form = get_byte(&cursor);
 	const char *violation;
 	uint64_t step_count;
+	int32_t current = -1;
 
-	if (form != FORM_VERSION)
-		return error_set(err, ERR_CORRUPT,
-				 "stored saga has form %u, this program reads form %d: was it written by a later one?",
-				 form, FORM_VERSION);
-	get_head(&cursor, saga);
+	if (form != FORM_1 && form != FORM_VERSION)
+		return error_set(
+			err, ERR_CORRUPT,
+			"stored saga has form %u, this program reads forms %d to %d: was it written by a later one?",
+			form, FORM_1, FORM_VERSION);
+	get_head(&cursor, form, saga, &current);
 	step_count = get_number(&cursor);
 	if (cursor.is_bad)
 		return error_set(err, ERR_CORRUPT, "stored saga ends or errs in its head (%zu bytes)", data.len);
@@ -366,6 +453,8 @@ int saga_decode(const struct definition *definition, struct bytes data, struct a
 		get_step(&cursor, saga, &saga->steps[i]);
 	if (cursor.is_bad || cursor.rest.len > 0)
 		return error_set(err, ERR_CORRUPT, "stored saga ends or errs in its steps (%zu bytes)", data.len);
+	if (form == FORM_1)
+		convert_form_1(definition, saga, current);
 	violation = saga_violation(definition, saga);
 	if (violation)
 		return error_set(err, ERR_CORRUPT, "stored saga violates the invariant '%s'", violation);

@@ -16,12 +16,7 @@
 			return text;                                                                                   \
 	} while (0)
 
-static bool is_in(enum step_state state, enum step_state a, enum step_state b, enum step_state c)
-{
-	return state == a || state == b || state == c;
-}
-
-static bool is_done_forward(const struct step *step)
+static bool is_done(const struct step *step)
 {
 	return step->state == STEP_STATE_SUCCEEDED || step->state == STEP_STATE_SKIPPED;
 }
@@ -29,85 +24,136 @@ static bool is_done_forward(const struct step *step)
 /* Nothing is left to do for it once the saga goes back. */
 static bool is_settled(const struct step *step)
 {
-	return is_in(step->state, STEP_STATE_PENDING, STEP_STATE_REJECTED, STEP_STATE_SKIPPED) ||
-	       step->state == STEP_STATE_COMPENSATED || step->state == STEP_STATE_NOT_NEEDED;
+	return step->state == STEP_STATE_PENDING || step->state == STEP_STATE_REJECTED ||
+	       step->state == STEP_STATE_SKIPPED || step->state == STEP_STATE_COMPENSATED ||
+	       step->state == STEP_STATE_NOT_NEEDED;
+}
+
+static bool is_compensating(const struct step *step)
+{
+	return step->state == STEP_STATE_COMPENSATING || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
+	       step->state == STEP_STATE_COMPENSATION_STUCK;
+}
+
+/* A resolved saga has ended whatever its steps were at. */
+static const char *check_pursuit(const struct step_definition *its, const struct saga *saga, const struct step *step)
+{
+	enum step_phase phase;
+	const bool is_pursued = step_state_is_pursued(step->state, &phase);
+
+	MUST(step->due_us >= 0 && step->deadline_us >= 0, "I12: times are of this era");
+	MUST((is_pursued && !saga->is_resolved) == (step->deadline_us != 0),
+	     "I1: exactly what is pursued has a deadline");
+	MUST(step->deadline_us || step->due_us == 0, "I12: only what is pursued is ever due");
+	MUST(!saga_state_is_terminal(saga->state) || saga->is_resolved ||
+		     (!is_pursued && !step_state_is_stuck(step->state)),
+	     "I1: what has ended pursues nothing");
+	if (!is_pursued)
+		return NULL;
+	MUST((step->state == STEP_STATE_WAITING) == (its->action != STEP_ACTION_COMMAND),
+	     "exactly steps without a participant wait");
+	MUST(step->state == STEP_STATE_WAITING || step->attempts[phase] > 0, "I7: what is pursued was sent");
+	MUST(phase == STEP_PHASE_FORWARD || (its->has_compensation && its->kind == STEP_KIND_COMPENSATABLE),
+	     "I3: what is undone can be");
+	return NULL;
 }
 
 static const char *check_step(const struct definition *definition, const struct saga *saga, size_t index)
 {
 	const struct step *step = &saga->steps[index];
 	const struct step_definition *its = &definition->steps[index];
-	const bool is_current = saga->current_step == (int32_t)index;
-	const bool is_pursued = is_current && saga_state_is_open(saga->state);
-	enum step_phase phase;
 
 	MUST((unsigned)step->state < STEP_STATE_COUNT, "I5: a step's state is one of the table");
-	for (int i = 0; i < STEP_PHASE_COUNT; i++)
-		MUST(step->attempts[i] >= 0 && step->attempts[i] <= its->policy[i].attempts_max,
-		     "I1: attempts are bounded");
+	for (int i = 0; i < STEP_PHASE_COUNT; i++) {
+		MUST(step->forgiven[i] >= 0 && step->forgiven[i] <= step->attempts[i],
+		     "attempts are forgiven once made");
+		MUST(step->attempts[i] - step->forgiven[i] <= its->policy[i].attempts_max, "I1: attempts are bounded");
+	}
 	MUST(step->resends >= 0 && step->resends <= step->resends_total && step->resends_total <= INT32_MAX / 2,
 	     "re-sends add up");
-	MUST(is_pursued == (step->deadline_us != 0), "I1: exactly the pursued step has a deadline");
-	MUST(is_pursued || step->due_us == 0, "I12: only the pursued step is ever due");
-	MUST(step->due_us >= 0 && step->deadline_us >= 0, "I12: times are of this era");
-	if (is_pursued)
-		MUST(step_state_is_pursued(step->state, &phase), "I1: the current step of an open saga is pursued");
-	if (step_state_is_pursued(step->state, &phase)) {
-		MUST(is_current || saga->state == SAGA_STATE_STUCK, "a sequential saga pursues one step");
-		MUST(step->attempts[phase] > 0, "I7: what is pursued was sent");
-		MUST(phase == STEP_PHASE_FORWARD || its->has_compensation, "I3: what is undone can be");
-		MUST(phase == STEP_PHASE_FORWARD || its->kind == STEP_KIND_COMPENSATABLE, "I3: what is undone can be");
-	}
 	MUST(step->state != STEP_STATE_PENDING || (!step->started_us && !step->attempts[STEP_PHASE_FORWARD]),
 	     "I7: a pending step was never sent");
-	return NULL;
+	MUST(step_state_is_stuck(step->state) == (step->stuck_why != NULL), "I1: exactly what is stuck says why");
+	return check_pursuit(its, saga, step);
+}
+
+static bool is_after_what_is_done(const struct definition *definition, const struct saga *saga, int32_t index)
+{
+	for (size_t i = 0; i < definition_after_count(definition, index); i++)
+		if (!is_done(&saga->steps[definition_after(definition, index, i)]))
+			return false;
+	return true;
 }
 
 static const char *check_forward(const struct definition *definition, const struct saga *saga)
 {
 	const int32_t pivot = definition_pivot(definition);
-	const int32_t current = saga->current_step;
 
-	MUST(!saga->failure_milestone, "nothing failed on the way forward");
 	for (int32_t i = 0; i < (int32_t)saga->step_count; i++) {
 		const struct step *step = &saga->steps[i];
+		enum step_phase phase;
+		bool is_forward = is_done(step);
 
-		if (i < current)
-			MUST(is_done_forward(step), "steps before the current one are done");
-		else if (i > current)
-			MUST(step->state == STEP_STATE_PENDING, "steps after the current one have not begun");
-		else
-			MUST(is_in(step->state, STEP_STATE_DISPATCHED, STEP_STATE_ACCEPTED, STEP_STATE_RETRY_WAIT),
-			     "the current step goes forward");
+		if (step_state_is_pursued(step->state, &phase) || step_state_stands(step->state, &phase))
+			is_forward = phase == STEP_PHASE_FORWARD && step->state != STEP_STATE_VIOLATED;
+		if (step->state == STEP_STATE_PENDING) {
+			MUST(saga->paused_us || !is_after_what_is_done(definition, saga, i),
+			     "I11: what can begin has begun");
+			continue;
+		}
+		MUST(is_forward, "on the way forward no step goes back");
+		MUST(is_after_what_is_done(definition, saga, i), "I3: a step begins when what it comes after is done");
 	}
-	if (saga->state == SAGA_STATE_RUNNING)
-		MUST(pivot < 0 || current <= pivot, "RUNNING ends with the pivot");
-	else
-		MUST(pivot >= 0 && current >= pivot, "COMPLETING begins with the pivot");
+	MUST(!saga->is_decided || (pivot >= 0 && saga->steps[pivot].state != STEP_STATE_PENDING),
+	     "only the pivot decides, and only when it has begun");
+	MUST(pivot < 0 || !is_done(&saga->steps[pivot]) || saga->is_decided, "a pivot that is done has decided");
 	return NULL;
 }
 
-/* I3: reverse order, and only before the pivot. */
+/* I3: in the reverse order, and only before the pivot. A step that came late is undone when it comes. */
+static const char *check_undone(const struct definition *definition, const struct saga *saga, int32_t index)
+{
+	const struct step *step = &saga->steps[index];
+
+	if (is_settled(step))
+		return NULL;
+	for (size_t i = 0; i < definition_after_count(definition, index); i++) {
+		const struct step *before = &saga->steps[definition_after(definition, index, i)];
+
+		MUST(!is_compensating(before) || step->came_late || step->state == STEP_STATE_VIOLATED,
+		     "I3: what came after a step is undone before it");
+	}
+	return NULL;
+}
+
+static bool is_blocked(const struct definition *definition, const struct saga *saga, int32_t index)
+{
+	for (int32_t later = index + 1; later < (int32_t)saga->step_count; later++)
+		for (size_t i = 0; i < definition_after_count(definition, later); i++)
+			if (definition_after(definition, later, i) == index && !is_settled(&saga->steps[later]))
+				return true;
+	return false;
+}
+
 static const char *check_backward(const struct definition *definition, const struct saga *saga)
 {
-	const int32_t current = saga->current_step; /* -1: all is undone */
-
-	MUST(saga->failure_milestone, "a compensation has a cause");
+	MUST(!saga->is_decided, "I3: nothing is undone once the pivot succeeded or may have");
 	for (int32_t i = 0; i < (int32_t)saga->step_count; i++) {
 		const struct step *step = &saga->steps[i];
+		const char *violation = check_undone(definition, saga, i);
 
+		if (violation)
+			return violation;
 		if (definition->steps[i].kind != STEP_KIND_COMPENSATABLE)
-			MUST(step->state == STEP_STATE_PENDING || step->state == STEP_STATE_REJECTED,
-			     "I3: nothing is undone once the pivot succeeded or may have");
-		if (i > current)
-			MUST(is_settled(step) || (current >= 0 && step->state == STEP_STATE_SUCCEEDED && step->reason),
-			     "I3: later steps are undone first");
-		else if (i == current)
-			MUST(step->state == STEP_STATE_COMPENSATING ||
-				     step->state == STEP_STATE_COMPENSATION_RETRY_WAIT,
-			     "the current step goes back");
+			MUST(step->state == STEP_STATE_PENDING || step->state == STEP_STATE_REJECTED ||
+				     step->state == STEP_STATE_VIOLATED || step->state == STEP_STATE_SKIPPED,
+			     "I3: what cannot be undone has not happened");
+		if (step->state == STEP_STATE_SUCCEEDED || step->state == STEP_STATE_UNKNOWN)
+			MUST(saga->paused_us || is_blocked(definition, saga, i),
+			     "I11: what can be undone is being undone");
 		else
-			MUST(is_done_forward(step) || is_settled(step), "I3: earlier steps are undone later");
+			MUST(is_settled(step) || is_compensating(step) || step->state == STEP_STATE_VIOLATED,
+			     "on the way back no step goes forward");
 	}
 	return NULL;
 }
@@ -115,32 +161,63 @@ static const char *check_backward(const struct definition *definition, const str
 static const char *check_scheduled(const struct saga *saga)
 {
 	MUST(saga->start_us > saga->created_us, "I12: what is scheduled starts later");
-	MUST(saga->current_step == -1 && !saga->failure_milestone, "nothing has happened before the start");
+	MUST(!saga->failure_milestone && !saga->is_decided && !saga->deadline_us,
+	     "nothing has happened before the start");
 	for (size_t i = 0; i < saga->step_count; i++)
 		MUST(saga->steps[i].state == STEP_STATE_PENDING, "I7: nothing is sent before the start");
 	return NULL;
 }
 
-static const char *check_state(const struct definition *definition, const struct saga *saga)
+static const char *check_course(const struct definition *definition, const struct saga *saga)
 {
+	if (saga->is_resolved)
+		return NULL;
+	if (saga->state == SAGA_STATE_SCHEDULED)
+		return check_scheduled(saga);
+	return saga->failure_milestone ? check_backward(definition, saga) : check_forward(definition, saga);
+}
+
+static bool is_any_stuck(const struct saga *saga)
+{
+	for (size_t i = 0; i < saga->step_count; i++)
+		if (step_state_is_stuck(saga->steps[i].state))
+			return true;
+	return false;
+}
+
+/* The saga's state is what its steps' states say. */
+static const char *check_state(const struct saga *saga)
+{
+	const bool is_back = saga->failure_milestone != NULL;
+
 	switch (saga->state) {
 	case SAGA_STATE_RUNNING:
+		MUST(!is_back && !saga->is_decided, "RUNNING: before the pivot has decided");
+		break;
 	case SAGA_STATE_COMPLETING:
-		return check_forward(definition, saga);
+		MUST(!is_back && saga->is_decided, "COMPLETING: since the pivot has decided");
+		break;
 	case SAGA_STATE_COMPENSATING:
-	case SAGA_STATE_COMPENSATED:
-		return check_backward(definition, saga);
+		MUST(is_back, "a compensation has a cause");
+		break;
 	case SAGA_STATE_COMPLETED:
-		for (size_t i = 0; i < saga->step_count; i++)
-			MUST(is_done_forward(&saga->steps[i]), "COMPLETED means that every step is done");
-		return NULL;
-	case SAGA_STATE_SCHEDULED:
-		return check_scheduled(saga);
-	case SAGA_STATE_STUCK:
+		for (size_t i = 0; i < saga->step_count && !saga->is_resolved; i++)
+			MUST(is_done(&saga->steps[i]), "COMPLETED means that every step is done");
+		break;
+	case SAGA_STATE_COMPENSATED:
+		for (size_t i = 0; i < saga->step_count && !saga->is_resolved; i++)
+			MUST(is_settled(&saga->steps[i]), "COMPENSATED means that nothing is left to undo");
+		break;
 	case SAGA_STATE_FAILED:
+		MUST(saga->is_resolved, "only an operator gives a saga up");
+		break;
+	case SAGA_STATE_SCHEDULED:
+	case SAGA_STATE_STUCK:
 	case SAGA_STATE_COUNT:
 		break;
 	}
+	MUST(saga_state_is_terminal(saga->state) || (saga->state == SAGA_STATE_STUCK) == is_any_stuck(saga),
+	     "I1: a saga is stuck exactly when a step is");
 	return NULL;
 }
 
@@ -151,12 +228,12 @@ const char *saga_violation(const struct definition *definition, const struct sag
 	MUST((unsigned)saga->state < SAGA_STATE_COUNT, "I5: the saga's state is one of the table");
 	MUST(saga->version > 0, "I9: versions count from 1");
 	MUST(saga->step_count == definition->step_count, "I5: the saga has its definition's steps");
-	MUST(saga->current_step >= -1 && saga->current_step < (int32_t)saga->step_count, "the current step is a step");
 	MUST(saga_state_is_terminal(saga->state) == (saga->ended_us != 0), "I1: exactly what is terminal has ended");
-	MUST(!saga_state_is_terminal(saga->state) || saga->current_step == -1, "what has ended pursues nothing");
+	MUST(!saga_state_is_terminal(saga->state) || (!saga->paused_us && !saga->deadline_us),
+	     "what has ended waits for nothing");
+	MUST(!saga->is_resolved || saga_state_is_terminal(saga->state), "what is resolved has ended");
 	MUST((saga->state == SAGA_STATE_STUCK) == (saga->stuck_reason != NULL), "I1: exactly what is stuck says why");
-	MUST(saga_state_is_terminal(saga->state) || saga->state == SAGA_STATE_SCHEDULED || saga->current_step >= 0,
-	     "I1: what has not ended is at a step");
+	MUST(saga->deadline_us >= 0 && saga->paused_us >= 0, "I12: times are of this era");
 	MUST(saga->milestone, "something has happened");
 	MUST(saga->start_us >= 0, "I12: times are of this era");
 	for (size_t i = 0; i < saga->step_count; i++) {
@@ -164,7 +241,8 @@ const char *saga_violation(const struct definition *definition, const struct sag
 		if (violation)
 			return violation;
 	}
-	return check_state(definition, saga);
+	violation = check_state(saga);
+	return violation ? violation : check_course(definition, saga);
 }
 
 void saga_invariant(const struct definition *definition, const struct saga *saga)

@@ -11,14 +11,14 @@ enum saga_flags { OPEN, TERMINAL, WAITING };
 static const struct {
 	const char *name;
 	enum saga_flags flags;
-	enum saga_gate gate;
-	const char *gate_why;
+	const char *gate; /* why nothing of its steps is heard; NULL: all is */
 } saga_table[SAGA_STATE_COUNT] = {
 #define SAGA_STATE(state, its_flags, meaning)                                                                          \
 	[SAGA_STATE_##state].name = #state, [SAGA_STATE_##state].flags = its_flags,
 #include "coordinator/saga/saga_states.def"
-#define SAGA_GATE(state, its_gate, why)                                                                                \
-	[SAGA_STATE_##state].gate = SAGA_GATE_##its_gate, [SAGA_STATE_##state].gate_why = why,
+#define GATE_ALL(why) NULL
+#define GATE_NOTHING(why) why
+#define SAGA_GATE(state, its_gate, why) [SAGA_STATE_##state].gate = GATE_##its_gate(why),
 #include "coordinator/saga/saga_states.def"
 };
 
@@ -57,9 +57,8 @@ bool saga_state_is_open(enum saga_state state)
 	return saga_table[state].flags == OPEN;
 }
 
-enum saga_gate machine_gate(enum saga_state state, const char **ret_why)
+const char *machine_gate(enum saga_state state)
 {
-	*ret_why = saga_table[state].gate_why;
 	return saga_table[state].gate;
 }
 
@@ -67,10 +66,13 @@ enum saga_gate machine_gate(enum saga_state state, const char **ret_why)
 static const struct {
 	const char *name;
 	int pursued; /* the phase, or -1 */
+	int stands;  /* likewise */
 } step_table[STEP_STATE_COUNT] = {
-#define FLAG_IDLE -1
-#define FLAG_FORWARD STEP_PHASE_FORWARD
-#define FLAG_COMPENSATION STEP_PHASE_COMPENSATION
+#define FLAG_IDLE -1, -1
+#define FLAG_FORWARD STEP_PHASE_FORWARD, -1
+#define FLAG_COMPENSATION STEP_PHASE_COMPENSATION, -1
+#define FLAG_STANDS_FORWARD -1, STEP_PHASE_FORWARD
+#define FLAG_STANDS_COMPENSATION -1, STEP_PHASE_COMPENSATION
 #define STEP_STATE(state, flags, meaning) [STEP_STATE_##state] = {#state, FLAG_##flags},
 #include "coordinator/saga/saga_states.def"
 };
@@ -87,6 +89,19 @@ bool step_state_is_pursued(enum step_state state, enum step_phase *ret_phase)
 		return false;
 	*ret_phase = (enum step_phase)step_table[state].pursued;
 	return true;
+}
+
+bool step_state_stands(enum step_state state, enum step_phase *ret_phase)
+{
+	if (step_table[state].stands < 0)
+		return false;
+	*ret_phase = (enum step_phase)step_table[state].stands;
+	return true;
+}
+
+bool step_state_is_stuck(enum step_state state)
+{
+	return step_table[state].stands >= 0;
 }
 
 bool step_move_is_legal(enum step_state from, enum step_state to)
@@ -144,7 +159,8 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 	AT(state, phase, SUCCEEDED) = {.why = its_why}, AT(state, phase, REJECTED) = {.why = its_why},                 \
 			 AT(state, phase, RETRIABLE) = {.why = its_why},                                               \
 			 AT(state, phase, ACCEPTED) = {.why = its_why}, AT(state, phase, RESEND) = {.why = its_why},   \
-			 AT(state, phase, RETRY) = {.why = its_why}, AT(state, phase, TIMED_OUT) = {.why = its_why},
+			 AT(state, phase, RETRY) = {.why = its_why}, AT(state, phase, TIMED_OUT) = {.why = its_why},   \
+			 AT(state, phase, SIGNALLED) = {.why = its_why},
 #include "coordinator/saga/saga_states.def"
 };
 

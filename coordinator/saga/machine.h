@@ -33,8 +33,8 @@ const struct decision *machine_decide(enum step_state state, enum step_phase pha
 const struct decision *machine_decide_saga(enum saga_state state, enum saga_event_type event);
 bool machine_is_of_saga(enum saga_event_type event);
 
-enum saga_gate { SAGA_GATE_NOTHING, SAGA_GATE_ALL, SAGA_GATE_SUCCESS_OF_CURRENT };
-enum saga_gate machine_gate(enum saga_state state, const char **ret_why);
+/* Why a saga in this state listens to no event of its steps; NULL: it does. */
+const char *machine_gate(enum saga_state state);
 
 /* Replies and clock events that count only for the attempt in flight. */
 bool machine_needs_attempt_in_flight(enum saga_event_type event);
@@ -43,6 +43,8 @@ bool saga_move_is_legal(enum saga_state from, enum saga_state to);
 bool step_move_is_legal(enum step_state from, enum step_state to);
 /* True when a step in this state has a command to pursue; *ret_phase says which. */
 bool step_state_is_pursued(enum step_state state, enum step_phase *ret_phase);
+/* The phase in which it stands still until a person decides; false: it does not. */
+bool step_state_stands(enum step_state state, enum step_phase *ret_phase);
 
 /* Between the moves of one event the invariant need not hold; saga_apply() asserts it when all are made. */
 void saga_move(struct turn *turn, enum saga_state to);

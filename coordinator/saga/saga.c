@@ -25,6 +25,7 @@ static struct saga *copy_saga(const struct saga *saga, struct arena *arena)
 
 		step->reason = copy_text(arena, step->reason);
 		step->detail = copy_text(arena, step->detail);
+		step->stuck_why = copy_text(arena, step->stuck_why);
 		step->reply = arena_bytes(arena, step->reply);
 	}
 	return copy;
@@ -48,7 +49,6 @@ static struct saga *new_saga(const struct definition *definition, struct uuid id
 		.state = SAGA_STATE_SCHEDULED,
 		.created_us = time_us,
 		.updated_us = time_us,
-		.current_step = -1,
 		.step_count = definition->step_count,
 		.steps = arena_zalloc(arena, definition->step_count * sizeof(*saga->steps)),
 	};
@@ -63,7 +63,7 @@ struct saga *saga_start(const struct definition *definition, struct uuid id, int
 	enum saga_verdict verdict;
 
 	*ret_event = started_event(time_us);
-	ret_effects->count = 0;
+	*ret_effects = (struct saga_effects){0};
 	verdict = on_started(&turn);
 	assert(verdict == SAGA_VERDICT_APPLIED);
 	saga_invariant(definition, saga);
@@ -89,31 +89,46 @@ struct saga *saga_schedule(const struct definition *definition, struct uuid id, 
 	return saga;
 }
 
-struct saga_event saga_cancel_event(int64_t time_us, const char *text)
+struct saga_event saga_request_event(enum saga_event_type type, int32_t step, int64_t time_us, const char *text)
 {
+	/* Those that turn the saga, or end it, are what people read as the last thing that happened to it. */
+	const char *milestone = type == SAGA_EVENT_CANCELLED              ? "CANCELLED"
+				: type == SAGA_EVENT_RESOLVED_COMPLETED   ? "RESOLVED_COMPLETED"
+				: type == SAGA_EVENT_RESOLVED_COMPENSATED ? "RESOLVED_COMPENSATED"
+				: type == SAGA_EVENT_RESOLVED_FAILED      ? "RESOLVED_FAILED"
+									  : NULL;
+
+	assert(machine_is_of_saga(type));
 	return (struct saga_event){
-		.type = SAGA_EVENT_CANCELLED, .time_us = time_us, .step = -1, .milestone = "CANCELLED", .detail = text};
+		.type = type, .time_us = time_us, .step = step, .milestone = milestone, .detail = text};
 }
 
 /* ---- is it heard? Each answers NULL, or why not. ---- */
-static const char *check_gate(const struct saga *saga, const struct saga_event *event)
+static const char *check_action(enum step_action action, enum saga_event_type type)
 {
-	const char *why;
+	if (type == SAGA_EVENT_SIGNALLED)
+		return action == STEP_ACTION_SIGNAL ? NULL : "the step waits for no signal";
+	return action == STEP_ACTION_COMMAND || type == SAGA_EVENT_TIMED_OUT ? NULL : "the step has no participant";
+}
 
-	switch (machine_gate(saga->state, &why)) {
-	case SAGA_GATE_ALL:
-		return NULL;
-	case SAGA_GATE_SUCCESS_OF_CURRENT:
-		return event->type == SAGA_EVENT_SUCCEEDED && event->step == saga->current_step ? NULL : why;
-	case SAGA_GATE_NOTHING:
-		break;
-	}
-	return why;
+static bool is_of_clock(enum saga_event_type type)
+{
+	return type == SAGA_EVENT_RESEND || type == SAGA_EVENT_RETRY || type == SAGA_EVENT_TIMED_OUT ||
+	       type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
+}
+
+/* What may be asked again and again; a resolution ends the saga. */
+static bool is_request(enum saga_event_type type)
+{
+	return machine_is_of_saga(type) && !is_of_clock(type) && type != SAGA_EVENT_RESOLVED_COMPLETED &&
+	       type != SAGA_EVENT_RESOLVED_COMPENSATED && type != SAGA_EVENT_RESOLVED_FAILED;
 }
 
 /* I12: what the clock brings counts from its time on, and only for the pursuit that set the time. */
-static const char *check_due(const struct step *step, const struct saga_event *event)
+static const char *check_due(const struct saga *saga, const struct step *step, const struct saga_event *event)
 {
+	if (saga->paused_us && is_of_clock(event->type))
+		return "the saga is paused";
 	if (event->type == SAGA_EVENT_TIMED_OUT && event->time_us < step->deadline_us)
 		return "the deadline is not over";
 	if (event->type == SAGA_EVENT_RETRY && event->time_us < step->due_us)
@@ -121,7 +136,8 @@ static const char *check_due(const struct step *step, const struct saga_event *e
 	return NULL;
 }
 
-static const char *check_step_event(const struct saga *saga, const struct saga_event *event, action_fn **ret_action)
+static const char *check_step_event(const struct definition *definition, const struct saga *saga,
+				    const struct saga_event *event, action_fn **ret_action)
 {
 	const struct step *step;
 	const struct decision *decision;
@@ -129,7 +145,9 @@ static const char *check_step_event(const struct saga *saga, const struct saga_e
 
 	if (event->step < 0 || (size_t)event->step >= saga->step_count)
 		return "the saga has no such step";
-	why = check_gate(saga, event);
+	why = machine_gate(saga->state);
+	if (!why)
+		why = check_action(definition->steps[event->step].action, event->type);
 	if (why)
 		return why;
 	step = &saga->steps[event->step];
@@ -139,7 +157,7 @@ static const char *check_step_event(const struct saga *saga, const struct saga_e
 		return decision->why;
 	if (machine_needs_attempt_in_flight(event->type) && event->attempt != step->attempts[event->phase])
 		return "about another attempt than the one in flight";
-	return check_due(step, event);
+	return check_due(saga, step, event);
 }
 
 static const char *check_saga_event(const struct saga *saga, const struct saga_event *event, action_fn **ret_action,
@@ -149,13 +167,19 @@ static const char *check_saga_event(const struct saga *saga, const struct saga_e
 
 	*ret_action = decision->action;
 	*ret_is_refusal = decision->is_refusal;
-	if (decision->action && event->type == SAGA_EVENT_STARTED && event->time_us < saga->start_us) /* I12 */
-		return "the start time has not come";
-	if (decision->action && event->type != SAGA_EVENT_STARTED && !log_has_room_for_request(saga->version)) {
-		*ret_is_refusal = true;
-		return "the saga's log is full: nothing can be asked of it any more";
+	if (!decision->action)
+		return decision->why;
+	if (!is_of_clock(event->type)) {
+		*ret_is_refusal = is_request(event->type) && !log_has_room_for_request(saga->version);
+		return *ret_is_refusal ? "the saga's log is full: all that can be asked is to resolve it" : NULL;
 	}
-	return decision->why;
+	if (saga->paused_us)
+		return "the saga is paused";
+	if (event->type == SAGA_EVENT_STARTED && event->time_us < saga->start_us) /* I12 */
+		return "the start time has not come";
+	if (event->type == SAGA_EVENT_OVERDUE && (!saga->deadline_us || event->time_us < saga->deadline_us))
+		return "the saga's deadline is not over, or it is too late to turn back";
+	return NULL;
 }
 
 enum saga_verdict saga_apply(const struct definition *definition, const struct saga *saga,
@@ -170,9 +194,9 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 	assert(saga->step_count == definition->step_count);
 	assert((int)event->type >= 0 && event->type < SAGA_EVENT_COUNT);
 	assert((int)event->phase >= 0 && event->phase < STEP_PHASE_COUNT);
-	ret_effects->count = 0;
+	*ret_effects = (struct saga_effects){0};
 	*ret_why = machine_is_of_saga(event->type) ? check_saga_event(saga, event, &action, &is_refusal)
-						   : check_step_event(saga, event, &action);
+						   : check_step_event(definition, saga, event, &action);
 	if (*ret_why)
 		return is_refusal ? SAGA_VERDICT_REFUSED : SAGA_VERDICT_IGNORED;
 	turn.saga = copy_saga(saga, arena);
@@ -191,71 +215,89 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 }
 
 /* ---- the clock ---- */
-/* The step that is pursued, if any; a stuck saga pursues nothing. */
-static const struct step *pursued_step(const struct saga *saga, enum step_phase *ret_phase)
+static int64_t step_due_us(const struct step *step)
 {
-	const struct step *step;
+	return step->due_us && step->due_us < step->deadline_us ? step->due_us : step->deadline_us;
+}
 
-	if (!saga_state_is_open(saga->state) || saga->current_step < 0)
-		return NULL;
-	assert((size_t)saga->current_step < saga->step_count);
-	step = &saga->steps[saga->current_step];
-	return step_state_is_pursued(step->state, ret_phase) ? step : NULL;
+/* The pursued step that is due first, the earlier one of two; -1: none is pursued. */
+static int32_t first_due(const struct saga *saga)
+{
+	int32_t first = -1;
+
+	for (int32_t i = 0; i < (int32_t)saga->step_count; i++) {
+		const struct step *step = &saga->steps[i];
+
+		if (step->deadline_us && (first < 0 || step_due_us(step) < step_due_us(&saga->steps[first])))
+			first = i;
+	}
+	return first;
 }
 
 int64_t saga_due_us(const struct saga *saga)
 {
-	enum step_phase phase;
-	const struct step *step = pursued_step(saga, &phase);
+	int32_t step;
+	int64_t due_us;
 
+	if (saga->paused_us || saga_state_is_terminal(saga->state))
+		return 0;
 	if (saga->state == SAGA_STATE_SCHEDULED)
 		return saga->start_us;
-	if (!step)
-		return 0;
-	return step->due_us && step->due_us < step->deadline_us ? step->due_us : step->deadline_us;
+	step = first_due(saga);
+	due_us = step < 0 ? 0 : step_due_us(&saga->steps[step]);
+	return saga->deadline_us && saga->deadline_us < due_us ? saga->deadline_us : due_us;
 }
 
-static struct saga_event clock_event(const struct saga *saga, enum saga_event_type type, enum step_phase phase,
-				     int64_t now_us)
+static struct saga_event clock_event(const struct saga *saga, enum saga_event_type type, int32_t index, int64_t now_us)
 {
-	return (struct saga_event){.type = type,
-				   .time_us = now_us,
-				   .step = saga->current_step,
-				   .phase = phase,
-				   .attempt = saga->steps[saga->current_step].attempts[phase]};
+	struct saga_event event = {.type = type, .time_us = now_us, .step = index};
+	bool is_pursued = step_state_is_pursued(saga->steps[index].state, &event.phase);
+
+	assert(is_pursued);
+	event.attempt = saga->steps[index].attempts[event.phase];
+	return event;
+}
+
+static struct saga_event step_due_event(const struct saga *saga, int32_t index, int64_t now_us)
+{
+	const struct step *step = &saga->steps[index];
+	const bool is_backoff = step->state == STEP_STATE_RETRY_WAIT ||
+				step->state == STEP_STATE_COMPENSATION_RETRY_WAIT;
+
+	if (now_us >= step->deadline_us)
+		return clock_event(saga, SAGA_EVENT_TIMED_OUT, index, now_us);
+	return clock_event(saga, is_backoff ? SAGA_EVENT_RETRY : SAGA_EVENT_RESEND, index, now_us);
 }
 
 bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event)
 {
-	enum step_phase phase;
-	const struct step *step = pursued_step(saga, &phase);
-	bool is_waiting;
+	const int64_t due_us = saga_due_us(saga);
 
-	if (saga->state == SAGA_STATE_SCHEDULED && now_us >= saga->start_us) {
+	if (!due_us || now_us < due_us)
+		return false;
+	if (saga->state == SAGA_STATE_SCHEDULED)
 		*ret_event = started_event(now_us);
-		return true;
-	}
-	if (!step)
-		return false;
-	is_waiting = step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT;
-	if (now_us >= step->deadline_us)
-		*ret_event = clock_event(saga, SAGA_EVENT_TIMED_OUT, phase, now_us);
-	else if (step->due_us && now_us >= step->due_us)
-		*ret_event = clock_event(saga, is_waiting ? SAGA_EVENT_RETRY : SAGA_EVENT_RESEND, phase, now_us);
+	else if (saga->deadline_us && now_us >= saga->deadline_us)
+		*ret_event = (struct saga_event){
+			.type = SAGA_EVENT_OVERDUE, .time_us = now_us, .step = -1, .milestone = "OVERDUE"};
 	else
-		return false;
+		*ret_event = step_due_event(saga, first_due(saga), now_us);
 	return true;
 }
 
-bool saga_resend_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event)
+bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event)
 {
-	enum step_phase phase;
-	const struct step *step = pursued_step(saga, &phase);
+	if (saga->paused_us || saga_state_is_terminal(saga->state) || !log_has_room_for_try(saga->version))
+		return false;
+	for (; *step < (int32_t)saga->step_count; ++*step) {
+		const struct step *its = &saga->steps[*step];
 
-	if (!step || !step->due_us || now_us >= step->deadline_us || !log_has_room_for_try(saga->version))
-		return false;
-	if (step->state != STEP_STATE_DISPATCHED && step->state != STEP_STATE_COMPENSATING)
-		return false;
-	*ret_event = clock_event(saga, SAGA_EVENT_RESEND, phase, now_us);
-	return true;
+		if (!its->due_us || now_us >= its->deadline_us)
+			continue;
+		if (its->state != STEP_STATE_DISPATCHED && its->state != STEP_STATE_COMPENSATING)
+			continue;
+		*ret_event = clock_event(saga, SAGA_EVENT_RESEND, (*step)++, now_us);
+		return true;
+	}
+	return false;
 }

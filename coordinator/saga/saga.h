@@ -34,7 +34,8 @@ enum step_state {
 #define STEP_STATE(name, flags, meaning) STEP_STATE_##name,
 #include "coordinator/saga/saga_states.def"
 	STEP_STATE_COUNT /* PENDING DISPATCHED ACCEPTED RETRY_WAIT SUCCEEDED REJECTED UNKNOWN SKIPPED
-			    COMPENSATING COMPENSATION_RETRY_WAIT COMPENSATED NOT_NEEDED */
+			    COMPENSATING COMPENSATION_RETRY_WAIT COMPENSATED NOT_NEEDED WAITING
+			    STUCK COMPENSATION_STUCK VIOLATED */
 };
 
 /*
@@ -45,6 +46,10 @@ enum step_state {
  * TIMED_OUT  the pursuit's deadline is over
  * SCHEDULED  the first entry of the log of a saga that starts later; its detail is the time, as clock_format() writes it
  * CANCELLED  somebody asks the saga to turn back
+ * SIGNALLED  what a step waits for; its reply is the signal's value
+ * OVERDUE    the time that the definition gives the whole saga is over
+ * PAUSED RESUMED    nothing is sent in between, and no time runs out
+ * RETRY_REQUESTED SKIP_REQUESTED RESOLVED_…    what an operator decides about a stuck saga; a skip names the step
  */
 enum saga_event_type {
 #define SAGA_EVENT(name, text, attempts) SAGA_EVENT_##name,
@@ -56,21 +61,27 @@ const char *saga_state_name(enum saga_state state);     /* RUNNING */
 const char *step_state_name(enum step_state state);     /* DISPATCHED */
 const char *saga_event_name(enum saga_event_type type); /* timed_out */
 bool saga_state_is_terminal(enum saga_state state);
-bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: the coordinator pursues it by itself */
+bool step_state_is_stuck(enum step_state state);
+bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: nobody need do anything */
 
 struct step {
 	enum step_state state;
 	int32_t attempts[STEP_PHASE_COUNT];
-	int32_t resends;       /* of the attempt in flight */
-	int32_t resends_total; /* of all attempts, both phases */
-	int64_t started_us;    /* 0: not begun */
-	int64_t updated_us;    /* when `state` was reached */
-	int64_t deadline_us;   /* of the pursuit in hand */
-	int64_t due_us;        /* when the command in flight is to be sent again; 0: nothing is due */
-	bool has_no_effect;    /* the compensation was replied to with `saga-effect: none` */
-	const char *reason;    /* of the last failure; NULL: none */
+	int32_t forgiven[STEP_PHASE_COUNT]; /* attempts before an operator's last retry: they count no more */
+	int32_t resends;                    /* of the attempt in flight */
+	int32_t resends_total;              /* of all attempts, both phases */
+	int64_t started_us;                 /* 0: not begun */
+	int64_t updated_us;                 /* when `state` was reached */
+	int64_t deadline_us;                /* of the pursuit in hand */
+	int64_t due_us;                     /* when the command in flight is to be sent again; 0: nothing is due */
+	bool has_no_effect;                 /* the compensation was replied to with `saga-effect: none` */
+	bool is_refused;                    /* STUCK: the participant said no, so there is no effect */
+	bool is_signalled;                  /* PENDING: the signal that it will wait for has come */
+	bool came_late;                     /* it succeeded after it had been settled as not done */
+	const char *reason;                 /* of the last failure; NULL: none */
 	const char *detail;
-	struct bytes reply; /* wire-format value of the forward success, kept for later commands; empty: not kept */
+	const char *stuck_why; /* in words; NULL: not stuck */
+	struct bytes reply;    /* wire-format value of the forward success, kept for later commands; empty: not kept */
 };
 
 struct saga {
@@ -83,8 +94,11 @@ struct saga {
 	int64_t start_us;      /* of a delayed start; 0: it started at once */
 	const char *milestone; /* the last thing that happened, in words; at the end of a compensation what led to it */
 	const char *failure_milestone; /* what began the compensation; NULL: nothing did */
-	const char *stuck_reason;      /* NULL unless STUCK */
-	int32_t current_step;          /* index of the step that is pursued; -1: none */
+	const char *stuck_reason;      /* of the first step that is stuck; NULL unless STUCK */
+	int64_t deadline_us;           /* when it turns back by itself; 0: never, or no longer */
+	int64_t paused_us;             /* since when it is paused; 0: it is not */
+	bool is_decided;               /* the pivot succeeded, or may have: only forward from here */
+	bool is_resolved;              /* an operator said how it ended, whatever its steps say */
 	size_t step_count;
 	struct step *steps;
 };
@@ -107,7 +121,7 @@ struct saga_event {
 enum saga_effect_type {
 	SAGA_EFFECT_SEND_COMMAND, /* step, phase, attempt */
 	SAGA_EFFECT_FINISHED,     /* the saga reached a terminal state */
-	SAGA_EFFECT_STUCK,        /* the saga waits for a person */
+	SAGA_EFFECT_STUCK,        /* the step waits for a person; phase */
 };
 
 struct saga_effect {
@@ -118,11 +132,8 @@ struct saga_effect {
 	int64_t deadline_us; /* SEND_COMMAND: of the pursuit */
 };
 
-/* An event leads to one command at most, or to the saga's end or standstill. */
-enum { SAGA_EFFECTS_MAX = 4 };
-
 struct saga_effects {
-	struct saga_effect items[SAGA_EFFECTS_MAX]; /* in the order in which they are to be done */
+	struct saga_effect *items; /* in the arena; in the order in which they are to be done */
 	size_t count;
 };
 
@@ -139,8 +150,9 @@ struct saga *saga_start(const struct definition *definition, struct uuid id, int
 /* The first version of a saga whose first command waits for `start_us`, which is later than `time_us`. No effects. */
 struct saga *saga_schedule(const struct definition *definition, struct uuid id, int64_t time_us, int64_t start_us,
 			   struct arena *arena, struct saga_event *ret_event);
-/* What asks a saga to turn back; `text`: why, in somebody's words. */
-struct saga_event saga_cancel_event(int64_t time_us, const char *text);
+/* What somebody asks of a saga as a whole: CANCELLED, PAUSED, RESUMED, RETRY_REQUESTED, SKIP_REQUESTED (of `step`; others: -1)
+ * or RESOLVED_…; `text`: why, in their words. */
+struct saga_event saga_request_event(enum saga_event_type type, int32_t step, int64_t time_us, const char *text);
 
 enum saga_verdict saga_apply(const struct definition *definition, const struct saga *saga,
 			     const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
@@ -148,11 +160,12 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* That event (STARTED, RESEND, RETRY or TIMED_OUT), when it is due at `now_us`; false: nothing is. */
+/* The first event (STARTED, OVERDUE, RESEND, RETRY or TIMED_OUT) that is due at `now_us`; false: nothing is. */
 bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
-/* The event that sends the command in flight again at once, after a restart; false: none is in flight, or the
- * participant holds it (ACCEPTED), or its deadline is over (then saga_due_event() has the event). */
-bool saga_resend_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
+/* The event that sends the command in flight of a step ≥ `*step` again at once, after a restart, and the step after it in
+ * `*step`; false: no further one is in flight whose deadline is to come (what is over, saga_due_event() has). Commands that
+ * their participant holds (ACCEPTED) are left alone. */
+bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
 
 /* What must hold between any two events: NULL, or in words what does not. */
 const char *saga_violation(const struct definition *definition, const struct saga *saga);

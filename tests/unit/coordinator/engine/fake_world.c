@@ -28,9 +28,15 @@
 	}
 
 static const struct step_definition step_definitions[] = {
-	{"create", STEP_KIND_COMPENSATABLE, true, POLICIES, {"CREATE_TIMED_OUT", "CREATE_UNDO_TIMED_OUT"}},
-	{"charge", STEP_KIND_COMPENSATABLE, true, POLICIES, {"CHARGE_TIMED_OUT", "CHARGE_UNDO_TIMED_OUT"}},
-	{"confirm", STEP_KIND_PIVOT, false, POLICIES, {"CONFIRM_TIMED_OUT", NULL}},
+	{.id = "create",
+	 .has_compensation = true,
+	 .policy = POLICIES,
+	 .timed_out_milestone = {"CREATE_TIMED_OUT", "CREATE_UNDO_TIMED_OUT"}},
+	{.id = "charge",
+	 .has_compensation = true,
+	 .policy = POLICIES,
+	 .timed_out_milestone = {"CHARGE_TIMED_OUT", "CHARGE_UNDO_TIMED_OUT"}},
+	{.id = "confirm", .kind = STEP_KIND_PIVOT, .policy = POLICIES, .timed_out_milestone = {"CONFIRM_TIMED_OUT"}},
 };
 
 static const struct plan_schema schema = {.subject = "x-value",

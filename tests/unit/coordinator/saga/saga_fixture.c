@@ -13,25 +13,48 @@ void world_init(struct world *world, const char *kinds)
 					      .retry_backoff_ms = 100,
 					      .retry_backoff_max_ms = 400,
 					      .attempts_max = 3};
+	static const int32_t order[] = {0, 1, 2, 3, 4, 5, 6, 7};
+	struct stage {
+		size_t first;
+		size_t count;
+	} before = {0}, stage = {0};
+	bool is_in_group = false;
+	bool is_new_stage = true;
+	size_t count = 0;
 	struct error err;
 	int result;
 
 	*world = (struct world){.now_us = 1000000};
 	arena_init(&world->arena, 0);
 	world->steps = arena_zalloc(&world->arena, strlen(kinds) * sizeof(*world->steps));
-	for (size_t i = 0; kinds[i]; i++) {
-		world->steps[i] = (struct step_definition){
-			.id = ids[i],
-			.kind = kinds[i] == 'p'   ? STEP_KIND_PIVOT
-				: kinds[i] == 'r' ? STEP_KIND_RETRIABLE
-						  : STEP_KIND_COMPENSATABLE,
-			.has_compensation = kinds[i] == 'c',
+	for (const char *at = kinds; *at; at++) {
+		if (strchr("()", *at)) {
+			is_in_group = *at == '(';
+			is_new_stage = true;
+			continue;
+		}
+		if (!is_in_group || is_new_stage)
+			before = stage, stage = (struct stage){count, 0};
+		is_new_stage = !is_in_group;
+		stage.count++;
+		world->steps[count] = (struct step_definition){
+			.id = ids[count],
+			.kind = *at == 'p'          ? STEP_KIND_PIVOT
+				: strchr("rw", *at) ? STEP_KIND_RETRIABLE
+						    : STEP_KIND_COMPENSATABLE,
+			.action = strchr("sow", *at) ? STEP_ACTION_SIGNAL
+				  : *at == 'd'       ? STEP_ACTION_DELAY
+						     : STEP_ACTION_COMMAND,
+			.is_optional = *at == 'o',
+			.has_compensation = *at == 'c',
+			.after = order + before.first,
+			.after_count = before.count,
 			.policy = {policy, policy},
 		};
-		world->steps[i].policy[STEP_PHASE_COMPENSATION].timeout_ms = 60000;
+		world->steps[count++].policy[STEP_PHASE_COMPENSATION].timeout_ms = 60000;
 	}
 	world->definition =
-		(struct definition){.name = "test", .version = 1, .steps = world->steps, .step_count = strlen(kinds)};
+		(struct definition){.name = "test", .version = 1, .steps = world->steps, .step_count = count};
 	result = definition_check(&world->definition, &err);
 	assert(result == 0);
 }
@@ -60,7 +83,7 @@ void world_schedule(struct world *world, int64_t start_us)
 
 enum saga_verdict world_cancel(struct world *world)
 {
-	struct saga_event event = saga_cancel_event(world->now_us, "changed my mind");
+	struct saga_event event = saga_request_event(SAGA_EVENT_CANCELLED, -1, world->now_us, "changed my mind");
 
 	return world_apply(world, &event);
 }

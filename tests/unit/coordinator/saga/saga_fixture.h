@@ -6,7 +6,8 @@
 
 #include "coordinator/saga/saga.h"
 
-/* A letter a step: c compensatable, n compensatable without compensation, p pivot, r retriable. Ids: a, b, … */
+/* A letter a step: c compensatable, n compensatable without compensation, p pivot, r retriable; s waits for a signal (w:
+ * retriable, o: optional), d for its time. Those in parentheses run in parallel: c(cc)p. Ids: a, b, … */
 struct world {
 	struct step_definition *steps; /* in the arena, so that a world can be moved */
 	struct definition definition;

@@ -200,7 +200,7 @@ static bool step_once(struct simulation *sim)
 	struct record record;
 
 	if (by_chance(sim, 1))
-		apply(sim, saga_cancel_event(sim->world.now_us, "changed my mind"));
+		apply(sim, saga_request_event(SAGA_EVENT_CANCELLED, -1, sim->world.now_us, "changed my mind"));
 	due_us = saga_due_us(sim->world.saga);
 	if (sim->record_count == 0) {
 		if (!due_us)
