@@ -81,6 +81,10 @@ static const struct {
 	[SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_RETRY_WAIT] = {"↻", "~", TABLE_YELLOW, true},
 	[SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATED] = {"↶", "<", TABLE_YELLOW, false},
 	[SAGA__V1__STEP_STATE__STEP_STATE_NOT_NEEDED] = {"–", "-", TABLE_DIM, false},
+	[SAGA__V1__STEP_STATE__STEP_STATE_WAITING] = {"…", "~", TABLE_BOLD, true},
+	[SAGA__V1__STEP_STATE__STEP_STATE_STUCK] = {"!", "!", TABLE_RED, false},
+	[SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_STUCK] = {"!", "!", TABLE_RED, false},
+	[SAGA__V1__STEP_STATE__STEP_STATE_VIOLATED] = {"!", "!", TABLE_RED, false},
 };
 
 /* A newer coordinator may know more states. */

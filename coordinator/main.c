@@ -17,6 +17,7 @@
 #include "coordinator/api/list_service.h"
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
+#include "coordinator/api/request_service.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
 #include "coordinator/api/watch_service.h"
@@ -67,6 +68,7 @@ struct coordinator {
 	struct list_service *lists;
 	struct watch_service *watches;
 	struct saga_service *sagas;
+	struct request_service *requests;
 	struct definition_service *definitions;
 	struct reflection_service *reflection;
 	struct health_service *health;
@@ -200,6 +202,7 @@ static int start_edges(struct coordinator *self, struct error *err)
 	rpc_server_secure(self->server, self->certificates, settings->access_file ? self->access : NULL);
 	self->starts = start_service_new(self->server, self->catalog, self->engine);
 	self->sagas = saga_service_new(self->server, self->engine);
+	self->requests = request_service_new(self->server, self->engine);
 	self->lists = list_service_new(self->server, &self->list_port);
 	self->watches = watch_service_new(self->server, self->watch_hub);
 	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
@@ -334,6 +337,7 @@ static void release(struct coordinator *self)
 	list_service_free(self->lists);
 	watch_service_free(self->watches);
 	watch_hub_free(self->watch_hub);
+	request_service_free(self->requests);
 	saga_service_free(self->sagas);
 	definition_service_free(self->definitions);
 	reflection_service_free(self->reflection);

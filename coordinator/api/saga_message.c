@@ -213,6 +213,7 @@ Saga__V1__Saga *saga_head_message_make(const struct saga_head *head, struct aren
 	message->update_time = timestamp_make(saga->updated_us, arena);
 	message->end_time = timestamp_make(saga->ended_us, arena);
 	message->start_time = timestamp_make(saga->start_us, arena);
+	message->pause_time = timestamp_make(saga->paused_us, arena);
 	message->stuck_reason = make_text(saga->stuck_reason, arena);
 	add_labels(message, head->labels, head->label_count, arena);
 	return message;

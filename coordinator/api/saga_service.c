@@ -10,7 +10,7 @@
 #include "lib/base/memory.h"
 #include "saga/v1/saga_service.pb-c.h"
 
-enum { OUTSTANDING = 512, CANCELS_OUTSTANDING = 64, DEADLINE_MARGIN_MS_MIN = 5, DEADLINE_MARGIN_MS_MAX = 100 };
+enum { OUTSTANDING = 512, DEADLINE_MARGIN_MS_MIN = 5, DEADLINE_MARGIN_MS_MAX = 100 };
 
 struct saga_service {
 	struct engine *engine;
@@ -125,93 +125,20 @@ static void get_saga(void *ctx, struct server_call *call, const ProtobufCMessage
 	problems_release(&problems);
 }
 
-/* ---- CancelSaga ---- */
-struct cancel_call {
-	struct server_call *call;
-	struct uuid saga_id;
-};
-
-static void refuse_cancel(struct server_call *call, const struct cancel_answer *answer, struct arena *arena)
-{
-	const char *state = saga_state_name(answer->view->saga->state);
-	char id[UUID_TEXT_LEN + 1];
-
-	uuid_format(answer->view->saga->id, id);
-	server_call_fail(call, &(struct status){
-				       .code = ERR_PRECONDITION,
-				       .message = arena_format(arena, "saga '%s' is %s and cannot be cancelled: %s", id,
-							       state, answer->why),
-				       .reason = "CANCEL_REFUSED",
-				       .metadata = {{"saga_id", id}, {"state", state}},
-				       .precondition = {"SAGA_STATE", id, answer->why},
-			       });
-}
-
-static void on_cancelled(void *ctx, const struct cancel_answer *answer)
-{
-	_cleanup_(freep)
-	struct cancel_call *cancel = ctx;
-	Saga__V1__CancelSagaResponse response = SAGA__V1__CANCEL_SAGA_RESPONSE__INIT;
-	struct error failure;
-	struct arena arena;
-
-	if (answer->err) {
-		fail_saga(cancel->call, cancel->saga_id, answer->err);
-		return;
-	}
-	arena_init(&arena, 0);
-	response.already_turned_back = answer->verdict == SAGA_VERDICT_IGNORED;
-	if (answer->verdict == SAGA_VERDICT_REFUSED)
-		refuse_cancel(cancel->call, answer, &arena);
-	else if (saga_message_make(answer->view, false, &arena, &response.saga, &failure))
-		server_call_fail_with(cancel->call, &failure);
-	else
-		server_call_answer(cancel->call, &response.base);
-	arena_release(&arena);
-}
-
-static void cancel_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
-{
-	const struct saga_service *service = ctx;
-	const Saga__V1__CancelSagaRequest *request = (const Saga__V1__CancelSagaRequest *)message;
-	size_t len = strlen(request->reason);
-	struct problems problems;
-	struct cancel_call *cancel;
-	struct uuid id = {0};
-
-	(void)arena;
-	problems_init(&problems);
-	saga_id_check(request->saga_id, &id, &problems);
-	if (len == 0)
-		problems_add(&problems, "reason", "is required: the saga's log says why it was cancelled");
-	if (len > SAGA_REASON_BYTES_MAX)
-		problems_add(&problems, "reason", "has %zu bytes, at most %d are allowed", len, SAGA_REASON_BYTES_MAX);
-	if (problems.count) {
-		server_call_fail_problems(call, &problems);
-	} else {
-		cancel = xmalloc(sizeof(*cancel));
-		*cancel = (struct cancel_call){.call = call, .saga_id = id};
-		engine_cancel_saga(
-			service->engine, id,
-			&(struct engine_caller){.actor = server_call_caller(call), .reason = request->reason},
-			on_cancelled, cancel);
-	}
-	problems_release(&problems);
-}
-
 struct saga_service *saga_service_new(struct rpc_server *server, struct engine *engine)
 {
 	struct saga_service *service = xcalloc(1, sizeof(*service));
-	const struct rpc_method methods[] = {
-		{"/saga.v1.SagaService/GetSaga", RPC_KIND_UNARY, OUTSTANDING, &saga__v1__get_saga_request__descriptor,
-		 get_saga, NULL, service, true},
-		{"/saga.v1.SagaService/CancelSaga", RPC_KIND_UNARY, CANCELS_OUTSTANDING,
-		 &saga__v1__cancel_saga_request__descriptor, cancel_saga, NULL, service, true},
-	};
+	const struct rpc_method method = {"/saga.v1.SagaService/GetSaga",
+					  RPC_KIND_UNARY,
+					  OUTSTANDING,
+					  &saga__v1__get_saga_request__descriptor,
+					  get_saga,
+					  NULL,
+					  service,
+					  true};
 
 	service->engine = engine;
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
-		rpc_server_add(server, &methods[i]);
+	rpc_server_add(server, &method);
 	return service;
 }
 

@@ -1,8 +1,8 @@
 /*
- * saga_service.h - GetSaga and CancelSaga: checks requests, hands them to the engine, answers from its views.
+ * saga_service.h - GetSaga: checks requests, hands them to the engine, answers from its views.
  *
- * Guarantees: every field that is wrong is named at once; CancelSaga answers after the commit; a GetSaga that waits is
- *             answered before the call's deadline with the state of that moment.
+ * Guarantees: every field that is wrong is named at once; a GetSaga that waits is answered before the call's deadline with
+ *             the state of that moment.
  * Threads:    requests on the server's queue thread, answers on the engine's; nothing blocks.
  * Ownership:  borrows the engine until the server is drained.
  */
@@ -13,7 +13,6 @@
 #include "coordinator/engine/engine.h"
 
 enum {
-	SAGA_REASON_BYTES_MAX = 1000,
 	SAGA_WAIT_MS_MAX = 10 * 60 * 1000,
 	SAGA_WAITS_MAX = 100 * 1000,
 };

@@ -160,21 +160,21 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 	}
 }
 
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
-			cancel_done_fn *done, void *ctx)
+void engine_request(struct engine *engine, struct uuid saga_id, const struct saga_request *request,
+		    request_done_fn *done, void *ctx)
 {
-	struct cancel_link *item = cancel_item_new(saga_id, caller, done, ctx);
+	struct request_link *item = request_item_new(saga_id, request, done, ctx);
 	enum queue_answer answer;
 	struct error err;
 
 	if (!is_store_silent(engine, &err)) {
-		answer = queue_push_cancel(&engine->queue, item);
+		answer = queue_push_request(&engine->queue, item);
 		if (answer == QUEUE_TAKEN)
 			return;
 		refuse(answer, &err);
 	}
-	cancel_item_free(item);
-	done(ctx, &(struct cancel_answer){.err = &err});
+	request_item_free(item);
+	done(ctx, &(struct request_answer){.err = &err});
 }
 
 void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx)
@@ -336,7 +336,7 @@ static void answer_everybody(struct engine *engine)
 		free(item);
 	}
 	start_give_up(engine, true);
-	cancel_give_up(engine, true);
+	request_give_up(engine, true);
 	get_give_up(engine, true);
 	event_abandon_all(engine);
 }

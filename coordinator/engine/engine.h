@@ -5,7 +5,7 @@
  *             makes it simple.
  * Guarantees: a request's `done` runs exactly once, after the commit that it reports; commands are produced and offsets
  *             stored only after the commit of what caused them (docs/wire-contract.md, ARCHITECTURE.md: crash points).
- * Threads:    engine_start/_get/_cancel may be called from any thread and never block; `done` runs on the engine thread and must
+ * Threads:    engine_start/_get/_request may be called from any thread and never block; `done` runs on the engine thread and must
  *             only copy, enqueue and return.
  *             Refused at once (queue full, or draining), it runs on the caller's thread before the call returns.
  * Limits:     the queue is bounded; a full queue answers ERR_LIMIT, an engine that drains ERR_UNAVAILABLE.
@@ -75,22 +75,25 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 typedef void get_done_fn(void *ctx, const struct saga_view *view, const struct error *err);
 void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms, get_done_fn *done, void *ctx);
 
-/* What became of a cancel; everything lives until `done` returns. */
-struct cancel_answer {
+/* What is asked of a saga, and whose will it is, for its log; copied by the call. */
+struct saga_request {
+	enum saga_event_type type; /* one that saga_request_event() takes */
+	const char *step_id;       /* SKIP_REQUESTED: which step; else NULL */
+	const char *actor;         /* NULL: not told */
+	const char *reason;
+};
+
+/* What became of it; everything lives until `done` returns. */
+struct request_answer {
 	const struct saga_view *view; /* NULL exactly when `err` is not; without the log */
-	enum saga_verdict verdict;    /* IGNORED: it had turned back before; REFUSED: it cannot */
+	enum saga_verdict verdict;    /* IGNORED: it was so before; REFUSED: it cannot be done */
 	const char *why;              /* unless APPLIED */
 	const struct error *err;      /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT */
 };
-typedef void cancel_done_fn(void *ctx, const struct cancel_answer *answer);
-/* Whose will it is that a saga changes, and why: for its log. */
-struct engine_caller {
-	const char *actor; /* NULL: not told */
-	const char *reason;
-};
-/* Asks the saga to turn back; `caller` is copied. Answers after the commit. */
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
-			cancel_done_fn *done, void *ctx);
+typedef void request_done_fn(void *ctx, const struct request_answer *answer);
+/* Answers after the commit. */
+void engine_request(struct engine *engine, struct uuid saga_id, const struct saga_request *request,
+		    request_done_fn *done, void *ctx);
 
 struct engine_options {
 	const char *instance; /* stable name of this coordinator */

@@ -1,5 +1,5 @@
 /*
- * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, cancel.c, get.c, sweep.c and engine.c.
+ * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, request.c, get.c, sweep.c and engine.c.
  *
  * Why:        one struct with one owner; the parts are files by subject, not modules with secrets from each other.
  * Threads:    everything is the engine thread's, but for `queue` (any thread) and `health` (guarded by its lock).
@@ -46,9 +46,9 @@ struct delivery {
 
 enum work_kind {
 	WORK_REPLY,
-	WORK_DUE,    /* what the clock wants */
-	WORK_RESEND, /* sent by an earlier boot: again, at once */
-	WORK_CANCEL, /* somebody asks the saga to turn back; part of a cancel_item */
+	WORK_DUE,     /* what the clock wants */
+	WORK_RESEND,  /* sent by an earlier boot: again, at once */
+	WORK_REQUEST, /* somebody asks something of the saga; part of a request_item */
 };
 
 struct work {
@@ -90,6 +90,7 @@ struct group {
 	struct store_log_row *log;
 	size_t log_max;
 	uint64_t resends;
+	size_t stuck;             /* steps that it left waiting for a person */
 	struct attempt_end *ends; /* the newest first */
 };
 
@@ -223,7 +224,8 @@ struct saga_facts {
 void event_build_commands(struct engine *engine, const struct saga_facts *facts, const struct saga *saga,
 			  const struct saga_effects *effects, struct bytes causation_id,
 			  struct outgoing ***outgoing_end);
-void event_note_end(struct engine *engine, const struct saga *saga); /* counts and logs what it came to, if it did */
+void event_note_end(struct engine *engine, const struct saga *saga); /* counts what it came to, if it did */
+void event_note_stuck(struct engine *engine, const struct group *group);
 
 /* ---- start.c ---- */
 void start_prepare(struct engine *engine); /* appends this round's starts to turn.items */
@@ -234,16 +236,16 @@ struct start_item *start_item_new(const struct start_request *request, start_don
 void start_answer(struct engine *engine, struct start_item *item, const struct saga_view *view, bool already_existed,
 		  const struct error *err); /* and frees the item with its twins */
 
-/* ---- cancel.c ---- */
-struct cancel_link *cancel_item_new(struct uuid saga_id, const struct engine_caller *caller, cancel_done_fn *done,
-				    void *ctx);
-void cancel_item_free(struct cancel_link *link); /* never taken */
-void cancel_take(struct engine *engine, struct cancel_link *link);
-struct saga_event cancel_event(const struct work *work); /* without its time */
-void cancel_note(const struct work *work, enum saga_verdict verdict, const char *why);
-void cancel_fail(const struct work *work, const struct error *err);
-void cancel_settle(struct engine *engine, struct work *work); /* answers, with what the cache has; frees the work */
-void cancel_give_up(struct engine *engine, bool is_ending);   /* answers all that wait */
+/* ---- request.c ---- */
+struct request_link *request_item_new(struct uuid saga_id, const struct saga_request *request, request_done_fn *done,
+				      void *ctx);
+void request_item_free(struct request_link *link); /* never taken */
+void request_take(struct engine *engine, struct request_link *link);
+struct saga_event request_event(const struct work *work, const struct plan *plan); /* without its time */
+void request_note(const struct work *work, enum saga_verdict verdict, const char *why);
+void request_fail(const struct work *work, const struct error *err);
+void request_settle(struct engine *engine, struct work *work); /* answers, with what the cache has; frees the work */
+void request_give_up(struct engine *engine, bool is_ending);   /* answers all that wait */
 
 /* ---- get.c ---- */
 void get_run(struct engine *engine);                               /* answers what was asked; others become waiters */

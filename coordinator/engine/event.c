@@ -41,15 +41,15 @@ static void end_delivery(struct engine *engine, struct delivery *delivery, bool 
 
 bool event_is_kept(const struct work *work)
 {
-	return work->kind == WORK_REPLY || work->kind == WORK_CANCEL;
+	return work->kind == WORK_REPLY || work->kind == WORK_REQUEST;
 }
 
 void event_settle(struct engine *engine, struct work *work)
 {
 	struct delivery *delivery = work->delivery;
 
-	if (work->kind == WORK_CANCEL) {
-		cancel_settle(engine, work);
+	if (work->kind == WORK_REQUEST) {
+		request_settle(engine, work);
 		return;
 	}
 	if (!delivery)
@@ -269,15 +269,21 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 
 void event_note_end(struct engine *engine, const struct saga *saga)
 {
-	char id[UUID_TEXT_LEN + 1];
-
 	if (saga_state_is_terminal(saga->state))
 		metric_add(engine->metrics.finished[saga->state], 1);
-	if (saga->state != SAGA_STATE_STUCK)
+}
+
+void event_note_stuck(struct engine *engine, const struct group *group)
+{
+	const char *reason = group->saga->stuck_reason;
+	char id[UUID_TEXT_LEN + 1];
+
+	if (group->stuck == 0)
 		return;
-	metric_add(engine->metrics.stuck, 1);
-	uuid_format(saga->id, id);
-	log_error("saga_stuck", "saga=%s reason=%s", id, LOG_TEXT(saga->stuck_reason ? saga->stuck_reason : ""));
+	metric_add(engine->metrics.stuck, group->stuck);
+	uuid_format(group->saga->id, id);
+	log_error("saga_stuck", "saga=%s definition=%s reason=%s", id, group->cached->plan->definition.name,
+		  LOG_TEXT(reason ? reason : "not any more"));
 }
 
 /* ---- folding ---- */
@@ -327,6 +333,7 @@ static void begin_group(struct engine *engine, struct group *group)
 	group->outgoing_end = &group->outgoing;
 	group->rest = NULL;
 	group->resends = 0;
+	group->stuck = 0;
 	group->ends = NULL;
 }
 
@@ -355,8 +362,8 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 	switch (work->kind) {
 	case WORK_REPLY:
 		return make_reply_event(engine, cached, work, event);
-	case WORK_CANCEL:
-		*event = cancel_event(work);
+	case WORK_REQUEST:
+		*event = request_event(work, cached->plan);
 		return MADE_EVENT;
 	case WORK_DUE:
 	case WORK_RESEND:
@@ -381,8 +388,8 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	if (event.time_us < before->updated_us)
 		event.time_us = before->updated_us; /* another instance's estimate of the clock was a little ahead */
 	verdict = saga_apply(&cached->plan->definition, before, &event, &engine->arena, &group->saga, &effects, &why);
-	if (work->kind == WORK_CANCEL)
-		cancel_note(work, verdict, why);
+	if (work->kind == WORK_REQUEST)
+		request_note(work, verdict, why);
 	if (verdict != SAGA_VERDICT_APPLIED) {
 		group->saga = before;
 		if (!group->is_fresh)
@@ -393,6 +400,8 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	}
 	note_change(engine, group, before, group->saga, &event);
 	report_note(engine, group, before, &event);
+	for (size_t i = 0; i < effects.count; i++)
+		group->stuck += effects.items[i].type == SAGA_EFFECT_STUCK;
 	event_build_commands(engine, &facts, group->saga, &effects, work->reply.ce_id, &group->outgoing_end);
 	return EVENT_CHANGED;
 }

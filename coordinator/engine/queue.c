@@ -12,13 +12,13 @@ void queue_init(struct queue *queue, size_t max)
 	condition_init(&queue->changed);
 	queue->starts_end = &queue->load.starts;
 	queue->gets_end = &queue->load.gets;
-	queue->cancels_end = &queue->load.cancels;
+	queue->requests_end = &queue->load.requests;
 	queue->deliveries_end = &queue->load.deliveries;
 }
 
 void queue_release(struct queue *queue)
 {
-	assert(!queue->load.starts && !queue->load.gets && !queue->load.cancels && !queue->load.deliveries);
+	assert(!queue->load.starts && !queue->load.gets && !queue->load.requests && !queue->load.deliveries);
 	(void)pthread_cond_destroy(&queue->changed);
 	(void)pthread_mutex_destroy(&queue->mu);
 }
@@ -26,7 +26,7 @@ void queue_release(struct queue *queue)
 /* With `mu` held, as the next. */
 static size_t count_asked(const struct queue *queue)
 {
-	return queue->load.start_count + queue->load.get_count + queue->load.cancel_count;
+	return queue->load.start_count + queue->load.get_count + queue->load.request_count;
 }
 
 static enum queue_answer admit(const struct queue *queue, size_t count)
@@ -77,16 +77,16 @@ enum queue_answer queue_push_get(struct queue *queue, struct get_item *item)
 	return answer;
 }
 
-enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *item)
+enum queue_answer queue_push_request(struct queue *queue, struct request_link *item)
 {
 	enum queue_answer answer;
 
 	(void)pthread_mutex_lock(&queue->mu);
 	answer = admit(queue, 1);
 	if (answer == QUEUE_TAKEN) {
-		*queue->cancels_end = item;
-		queue->cancels_end = &item->next;
-		queue->load.cancel_count++;
+		*queue->requests_end = item;
+		queue->requests_end = &item->next;
+		queue->load.request_count++;
 		(void)pthread_cond_signal(&queue->changed);
 	}
 	(void)pthread_mutex_unlock(&queue->mu);
@@ -134,16 +134,16 @@ static struct queue_load take_load(struct queue *queue, size_t starts_max)
 	take_starts(queue, starts_max, &load);
 	load.gets = queue->load.gets;
 	load.get_count = queue->load.get_count;
-	load.cancels = queue->load.cancels;
-	load.cancel_count = queue->load.cancel_count;
+	load.requests = queue->load.requests;
+	load.request_count = queue->load.request_count;
 	load.deliveries = queue->load.deliveries;
 	load.delivery_count = queue->load.delivery_count;
 	queue->load.gets = NULL;
 	queue->load.get_count = 0;
 	queue->gets_end = &queue->load.gets;
-	queue->load.cancels = NULL;
-	queue->load.cancel_count = 0;
-	queue->cancels_end = &queue->load.cancels;
+	queue->load.requests = NULL;
+	queue->load.request_count = 0;
+	queue->requests_end = &queue->load.requests;
 	queue->load.deliveries = NULL;
 	queue->load.delivery_count = 0;
 	queue->deliveries_end = &queue->load.deliveries;

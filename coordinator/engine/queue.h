@@ -3,7 +3,7 @@
  *
  * Why:        callers on other threads only copy, enqueue and return; the engine takes all of it at once, so a batch
  *             gathers by itself while the previous commit runs.
- * Limits:     starts, gets and cancels are bounded together; deliveries are bounded by the bus, which waits for their `done`.
+ * Limits:     starts, gets and requests are bounded together; deliveries are bounded by the bus, which waits for their `done`.
  * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
  */
 #ifndef COORDINATOR_ENGINE_QUEUE_H
@@ -38,9 +38,9 @@ struct get_item {
 	void *ctx;
 };
 
-struct cancel_item; /* engine_state.h; its first member is the list's link */
-struct cancel_link {
-	struct cancel_link *next;
+struct request_item; /* engine_state.h; its first member is the list's link */
+struct request_link {
+	struct request_link *next;
 };
 
 struct delivery_item {
@@ -52,11 +52,11 @@ struct delivery_item {
 struct queue_load {
 	struct start_item *starts;
 	struct get_item *gets;
-	struct cancel_link *cancels;
+	struct request_link *requests;
 	struct delivery_item *deliveries;
 	size_t start_count;
 	size_t get_count;
-	size_t cancel_count;
+	size_t request_count;
 	size_t delivery_count;
 };
 
@@ -66,7 +66,7 @@ struct queue {
 	struct queue_load load; /* all guarded by mu */
 	struct start_item **starts_end;
 	struct get_item **gets_end;
-	struct cancel_link **cancels_end;
+	struct request_link **requests_end;
 	struct delivery_item **deliveries_end;
 	size_t max;
 	bool is_closed;
@@ -80,7 +80,7 @@ enum queue_answer { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
 /* All of a list of so many starts, or none; taken: the queue owns them. */
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count);
 enum queue_answer queue_push_get(struct queue *queue, struct get_item *item);
-enum queue_answer queue_push_cancel(struct queue *queue, struct cancel_link *item);
+enum queue_answer queue_push_request(struct queue *queue, struct request_link *item);
 enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item *item); /* CLOSED: it is over */
 
 /* At most so many starts, and all else; does not block. */

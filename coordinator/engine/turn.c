@@ -299,6 +299,7 @@ static void settle_done(struct engine *engine, struct group *group)
 	metric_add(engine->metrics.resends, group->resends);
 	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
+	event_note_stuck(engine, group);
 	if (!saga_state_is_open(group->saga->state)) {
 		trace_saga(engine, group->cached, group->saga);
 		event_note_end(engine, group->saga);
@@ -357,8 +358,8 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	uuid_format(group->node.id, id);
 	log_error("change_refused", "saga=%s err=%s, dropping the event", id, LOG_TEXT(err->msg));
 	refused = refused_work(group);
-	if (refused->kind == WORK_CANCEL)
-		cancel_fail(refused, err);
+	if (refused->kind == WORK_REQUEST)
+		request_fail(refused, err);
 	end_group(engine, group, group->rest); /* with the row still there, which answers are made of */
 	cache_drop(&engine->cache, group->node.id);
 	if (!group->rest)
@@ -455,9 +456,9 @@ void turn_take_calls(struct engine *engine, const struct queue_load *load)
 		get->next = engine->gets;
 		engine->gets = get;
 	}
-	for (struct cancel_link *link = load->cancels, *next; link; link = next) {
+	for (struct request_link *link = load->requests, *next; link; link = next) {
 		next = link->next;
-		cancel_take(engine, link);
+		request_take(engine, link);
 	}
 }
 
@@ -527,7 +528,7 @@ int64_t engine_turn(struct engine *engine)
 	}
 	if (!engine->is_store_up) {
 		start_give_up(engine, false);
-		cancel_give_up(engine, false);
+		request_give_up(engine, false);
 		get_give_up(engine, false);
 	}
 	cache_trim(&engine->cache);

@@ -245,9 +245,8 @@ static enum saga_verdict time_out(struct turn *turn)
 	if (!can_only_go_forward(turn, index))
 		return give_up(turn, REASON_TIMED_OUT, milestone, NULL);
 	if (!has_attempts_left(turn, index, STEP_PHASE_FORWARD))
-		return give_up(
-			turn, REASON_TIMED_OUT, milestone,
-			arena_format(turn->arena, "%s: no reply in time", exhausted_text(turn, attempts)));
+		return give_up(turn, REASON_TIMED_OUT, milestone,
+			       arena_format(turn->arena, "%s: no reply in time", exhausted_text(turn, attempts)));
 	note_decided(turn, index);
 	set_reason(turn, event_step(turn), REASON_TIMED_OUT, NULL);
 	set_milestone(turn, milestone);

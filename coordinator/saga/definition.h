@@ -53,7 +53,8 @@ struct step_definition {
 	enum step_kind kind;
 	enum step_action action;
 	bool has_compensation;
-	bool is_optional; /* STEP_ACTION_SIGNAL: without a signal in time it is skipped, not refused */
+	bool is_optional;     /* STEP_ACTION_SIGNAL: without a signal in time it is skipped, not refused */
+	bool is_reply_needed; /* later commands take fields from its reply, so it cannot be skipped */
 	/* The steps that are done before it begins, by index, ascending; each comes before it. NULL: the step before it. Steps
 	 * that do not come after each other run in parallel; compensation takes the reverse of this order. */
 	const int32_t *after;

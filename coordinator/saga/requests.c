@@ -163,6 +163,9 @@ enum saga_verdict on_skip_requested(struct turn *turn)
 	if (!step_state_is_stuck(step->state))
 		return refuse(turn, arena_format(turn->arena, "step '%s' is not stuck, it is %s",
 						 definition_at(turn, index)->id, step_state_name(step->state)));
+	if (definition_at(turn, index)->is_reply_needed && step->state == STEP_STATE_STUCK)
+		return refuse(turn, arena_format(turn->arena, "later commands take fields from the reply of step '%s'",
+						 definition_at(turn, index)->id));
 	step_move(turn, index, STEP_STATE_SKIPPED);
 	step->stuck_why = NULL;
 	step->is_refused = false;

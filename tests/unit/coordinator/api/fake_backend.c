@@ -13,7 +13,7 @@ struct waiting {
 	struct uuid id;
 	start_done_fn *start_done;
 	get_done_fn *get_done;
-	cancel_done_fn *cancel_done;
+	request_done_fn *cancel_done;
 	enum saga_verdict verdict;
 	void *ctx;
 	bool is_held;
@@ -177,9 +177,9 @@ static void answer(struct waiting *waiting)
 		waiting->start_done(waiting->ctx, &view, false, NULL);
 	else if (waiting->cancel_done)
 		waiting->cancel_done(waiting->ctx,
-				     &(struct cancel_answer){.view = &view,
-							     .verdict = waiting->verdict,
-							     .why = waiting->verdict ? "the pivot has begun" : NULL});
+				     &(struct request_answer){.view = &view,
+							      .verdict = waiting->verdict,
+							      .why = waiting->verdict ? "the pivot has begun" : NULL});
 	else
 		waiting->get_done(waiting->ctx, &view, NULL);
 	free(waiting->key);
@@ -285,13 +285,13 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 }
 
 /* The reason says what the answer shall be. */
-void engine_cancel_saga(struct engine *engine, struct uuid saga_id, const struct engine_caller *caller,
-			cancel_done_fn *done, void *ctx)
+void engine_request(struct engine *engine, struct uuid saga_id, const struct saga_request *request,
+		    request_done_fn *done, void *ctx)
 {
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
-	const char *reason = caller->reason;
+	const char *reason = request->reason;
 
-	(void)snprintf(last_actor, sizeof(last_actor), "%s", caller->actor);
+	(void)snprintf(last_actor, sizeof(last_actor), "%s", request->actor);
 	*waiting = (struct waiting){.id = saga_id, .cancel_done = done, .ctx = ctx};
 	if (strcmp(reason, "again") == 0)
 		waiting->verdict = SAGA_VERDICT_IGNORED;

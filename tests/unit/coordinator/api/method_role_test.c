@@ -15,6 +15,7 @@
 #include "coordinator/api/method_role.h"
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
+#include "coordinator/api/request_service.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
 #include "grpc/health/v1/health.pb-c.h"
@@ -42,6 +43,11 @@ static const struct {
 	{"saga.v1.SagaService/WatchSaga", ROLE_VIEWER},
 	{"saga.v1.SagaService/WatchSagas", ROLE_VIEWER},
 	{"saga.v1.SagaService/CancelSaga", ROLE_OPERATOR},
+	{"saga.v1.SagaService/PauseSaga", ROLE_OPERATOR},
+	{"saga.v1.SagaService/ResumeSaga", ROLE_OPERATOR},
+	{"saga.v1.SagaService/RetrySaga", ROLE_OPERATOR},
+	{"saga.v1.SagaService/SkipStep", ROLE_OPERATOR},
+	{"saga.v1.SagaService/ResolveSaga", ROLE_OPERATOR},
 	{"saga.v1.SagaService/PutDefinition", ROLE_ADMIN},
 	{"saga.v1.SagaService/GetDefinition", ROLE_VIEWER},
 	{"saga.v1.SagaService/ListDefinitions", ROLE_VIEWER},
@@ -139,6 +145,7 @@ struct fixture {
 	struct rpc_server *server;
 	struct start_service *starts;
 	struct saga_service *sagas;
+	struct request_service *requests;
 	struct definition_service *definitions;
 	struct health_service *health;
 	struct reflection_service *reflection;
@@ -184,6 +191,7 @@ static int set_up(void **state)
 	rpc_server_secure(fixture->server, NULL, fixture->access);
 	fixture->starts = start_service_new(fixture->server, NULL, fixture->engine);
 	fixture->sagas = saga_service_new(fixture->server, fixture->engine);
+	fixture->requests = request_service_new(fixture->server, fixture->engine);
 	fixture->definitions = definition_service_new(fixture->server, NULL, fixture->engine);
 	fixture->health = health_service_new(fixture->server, is_serving, NULL);
 	fixture->reflection = reflection_service_new(fixture->server);
@@ -205,6 +213,7 @@ static int tear_down(void **state)
 	rpc_server_free(fixture->server);
 	start_service_free(fixture->starts);
 	saga_service_free(fixture->sagas);
+	request_service_free(fixture->requests);
 	definition_service_free(fixture->definitions);
 	health_service_free(fixture->health);
 	reflection_service_free(fixture->reflection);

@@ -11,6 +11,7 @@
 #include "coordinator/api/definition_service.h"
 #include "coordinator/api/health_service.h"
 #include "coordinator/api/rpc_server.h"
+#include "coordinator/api/request_service.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
 #include "grpc/health/v1/health.pb-c.h"
@@ -28,6 +29,7 @@ struct fixture {
 	struct rpc_server *server;
 	struct start_service *starts;
 	struct saga_service *sagas;
+	struct request_service *requests;
 	struct definition_service *definitions;
 	struct health_service *health;
 	struct rpc_client *client;
@@ -49,6 +51,7 @@ static int set_up(void **state)
 	fixture->server = rpc_server_new(NULL);
 	fixture->starts = start_service_new(fixture->server, NULL, fixture->engine);
 	fixture->sagas = saga_service_new(fixture->server, fixture->engine);
+	fixture->requests = request_service_new(fixture->server, fixture->engine);
 	fixture->definitions = definition_service_new(fixture->server, NULL, fixture->engine);
 	fixture->health = health_service_new(fixture->server, is_serving, NULL);
 	if (rpc_server_start(fixture->server, fixture->address, false, &fixture->err))
@@ -72,6 +75,7 @@ static int tear_down(void **state)
 	fake_backend_stop(fixture->engine); /* after the last call, which may come late where a test failed */
 	start_service_free(fixture->starts);
 	saga_service_free(fixture->sagas);
+	request_service_free(fixture->requests);
 	definition_service_free(fixture->definitions);
 	health_service_free(fixture->health);
 	(void)unlink(fixture->address + strlen("unix:")); /* gRPC may have done it */

@@ -157,6 +157,7 @@ static void binds_the_shops_checkout_to_both_formats(void **state)
 	assert_string_equal(f->plan->steps[0].commands[0].schema->content_type, "application/protobuf");
 	assert_int_equal(f->plan->reply_topic_count, 13);
 	assert_true(f->plan->steps[1].is_reply_kept);
+	assert_true(f->plan->definition.steps[1].is_reply_needed);
 	assert_false(f->plan->steps[0].is_reply_kept);
 	assert_int_equal(definition_check(&f->plan->definition, &f->err), 0);
 	assert_string_equal(f->plan->definition.steps[1].timed_out_milestone[STEP_PHASE_FORWARD],

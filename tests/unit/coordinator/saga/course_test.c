@@ -433,6 +433,10 @@ static void skips_a_stuck_step_on_the_way_forward(void **state)
 	(void)state;
 	succeed(&world, 0);
 	reject(&world, 1);
+	world.steps[1].is_reply_needed = true;
+	assert_refused(request(&world, SAGA_EVENT_SKIP_REQUESTED, 1));
+	assert_string_equal(world.why, "later commands take fields from the reply of step 'b'");
+	world.steps[1].is_reply_needed = false;
 	assert_applied(request(&world, SAGA_EVENT_SKIP_REQUESTED, 1));
 	assert_saga(&world, "COMPLETING");
 	assert_true(world_sends(&world, 2, FORWARD, 1));

@@ -109,9 +109,18 @@ static bool reply(struct run *run, enum saga_event_type type, int32_t step, enum
 	return apply(run, &event);
 }
 
+/* The steps are in sequence, so one is at most; -1: none is. */
+static int32_t step_in_hand(const struct saga *saga)
+{
+	for (int32_t i = 0; i < (int32_t)saga->step_count; i++)
+		if (saga->steps[i].deadline_us || step_state_is_stuck(saga->steps[i].state))
+			return i;
+	return -1;
+}
+
 static bool answer_retriable(struct run *run)
 {
-	const int32_t step = run->saga->current_step;
+	const int32_t step = step_in_hand(run->saga);
 
 	return step >= 0 && (reply(run, SAGA_EVENT_RETRIABLE, step, STEP_PHASE_FORWARD) ||
 			     reply(run, SAGA_EVENT_RETRIABLE, step, STEP_PHASE_COMPENSATION));
@@ -121,7 +130,7 @@ static bool answer_anything(struct run *run)
 {
 	static const enum saga_event_type types[] = {SAGA_EVENT_SUCCEEDED, SAGA_EVENT_REJECTED,  SAGA_EVENT_RETRIABLE,
 						     SAGA_EVENT_RETRIABLE, SAGA_EVENT_RETRIABLE, SAGA_EVENT_ACCEPTED};
-	const int32_t current = run->saga->current_step;
+	const int32_t current = step_in_hand(run->saga);
 	const int32_t any = (int32_t)draw(run, run->saga->step_count);
 
 	return reply(run, types[draw(run, ARRAY_LEN(types))], current >= 0 && draw(run, 4) ? current : any,
@@ -196,11 +205,11 @@ static void refuses_requests_once_the_log_is_for_replies_alone(void **state)
 
 	(void)state;
 	begin(run, 2, STEP_KIND_COMPENSATABLE);
-	cancel = saga_cancel_event(run->now_us, "changed my mind");
+	cancel = saga_request_event(SAGA_EVENT_CANCELLED, -1, run->now_us, "changed my mind");
 	run->saga->version = LOG_REQUESTS;
 	assert_int_equal(saga_apply(&run->definition, run->saga, &cancel, &run->arenas[1], &after, &effects, &why),
 			 SAGA_VERDICT_REFUSED);
-	assert_string_equal(why, "the saga's log is full: nothing can be asked of it any more");
+	assert_string_equal(why, "the saga's log is full: all that can be asked is to resolve it");
 	run->saga->version = LOG_REQUESTS - 1;
 	assert_int_equal(saga_apply(&run->definition, run->saga, &cancel, &run->arenas[1], &after, &effects, &why),
 			 SAGA_VERDICT_APPLIED);

@@ -1,4 +1,4 @@
-/* cancel_test.c - sagas that are asked to turn back, that start later, and that are started together. */
+/* request_test.c - what is asked of sagas; sagas that start later, and that are started together. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
-static const struct engine_caller BOB = {.actor = "bob", .reason = "changed my mind"};
+static const struct saga_request CANCEL = {.type = SAGA_EVENT_CANCELLED, .actor = "bob", .reason = "changed my mind"};
 
 struct cancelled {
 	int calls;
@@ -21,7 +21,7 @@ struct cancelled {
 	struct error err;
 };
 
-static void cancel_done(void *ctx, const struct cancel_answer *answer)
+static void cancel_done(void *ctx, const struct request_answer *answer)
 {
 	struct cancelled *cancelled = ctx;
 
@@ -50,7 +50,7 @@ static struct cancelled cancel(struct fake_saga *f)
 {
 	struct cancelled cancelled = {0};
 
-	engine_cancel_saga(f->engine, f->id, &BOB, cancel_done, &cancelled);
+	engine_request(f->engine, f->id, &CANCEL, cancel_done, &cancelled);
 	fake_turns(f->engine);
 	assert_int_equal(cancelled.calls, 1);
 	return cancelled;
@@ -194,11 +194,11 @@ static void a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_end
 	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
 	f.world->is_store_away = false;
 	cancelled = (struct cancelled){0};
-	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
+	engine_request(f.engine, f.id, &CANCEL, cancel_done, &cancelled);
 	engine_drain(f.engine, 0);
 	assert_int_equal(cancelled.calls, 1);
 	assert_int_equal(cancelled.err.code, ERR_UNAVAILABLE);
-	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
+	engine_request(f.engine, f.id, &CANCEL, cancel_done, &cancelled);
 	assert_int_equal(cancelled.calls, 2);
 	fake_saga_end(&f);
 }
@@ -226,7 +226,7 @@ static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(vo
 	reply(&f, "succeeded");
 	reply(&f, "succeeded");
 	f.world->refused_detail = "bad";
-	engine_cancel_saga(f.engine, f.id, &BOB, cancel_done, &cancelled);
+	engine_request(f.engine, f.id, &CANCEL, cancel_done, &cancelled);
 	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "retriable", "bad");
 	fake_turns(f.engine);
 	assert_int_equal(cancelled.calls, 1);
