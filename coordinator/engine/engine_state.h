@@ -261,7 +261,7 @@ void sweep_run(struct engine *engine);
 NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t count,
 			struct error *err); /* into cache */
 struct turn_item *turn_add_item(struct engine *engine);
-/* Starts, gets and cancels become the engine's; not the deliveries. */
+/* Starts, gets and requests become the engine's; not the deliveries. */
 void turn_take_calls(struct engine *engine, const struct queue_load *load);
 void turn_send(struct engine *engine, const struct outgoing *outgoing);
 struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row);  /* NULL: no definition; logged */
