@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from saga.v1 import saga_service_pb2
 from shop.checkout.v1 import checkout_input_pb2
 from shop_client import Shop, http, wait_until
@@ -179,6 +180,52 @@ def test_compressed_messages_are_refused_before_they_are_undone(shop: Shop, stac
         assert error.code() == grpc.StatusCode.UNIMPLEMENTED
         assert memory_kb(pid) - before < 50_000
         assert refusal(start, bomb[:5_000_000], timeout=30).code() == LIMIT
+
+
+def test_a_full_queue_says_when_to_come_again(shop: Shop, stack) -> None:
+    stack.suspend("postgres")
+    try:
+        calls = [shop.sagas.ListSagas.future(saga_service_pb2.ListSagasRequest(), timeout=60) for _ in range(200)]
+        wait_until(lambda: any(one.done() for one in calls), "a call is refused", 10)
+        error = next(one for one in calls if one.done()).exception()
+        assert (error.code(), reason(error)) == (LIMIT, "QUEUE_FULL")
+        assert details(error, error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
+    finally:
+        stack.resume("postgres")
+    ends = {one.code() for one in calls}  # each has an end
+    assert ends <= {grpc.StatusCode.OK, LIMIT, grpc.StatusCode.UNAVAILABLE}
+    wait_until(lambda: call(shop, "ListSagas", {}).sagas is not None, "lists are served again")
+
+
+def test_reflection_answers_nonsense_in_its_own_words(shop: Shop) -> None:
+    ask_reflection = shop.channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    nonsense = [
+        reflection_pb2.ServerReflectionRequest(file_by_filename="../../etc/passwd"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="x" * 1_000_000),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="saga.v1." + "." * 1000),
+        reflection_pb2.ServerReflectionRequest(all_extension_numbers_of_type="saga.v1.Nothing"),
+        reflection_pb2.ServerReflectionRequest(),
+    ]
+    answers = list(ask_reflection(iter(nonsense * 20), timeout=20))
+    assert len(answers) == len(nonsense) * 20
+    assert all(answer.HasField("error_response") for answer in answers)
+
+
+@pytest.mark.parametrize("arguments", [
+    ("-X", "GET"), ("-d", "x"), ("-d", "x", "-H", "content-type: text/plain"), ("-d", "x", "-H", "content-type: application/grpc"),
+    ("-d", "x", "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "grpc-timeout: soon"),
+    ("-d", "x", "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "grpc-encoding: zip"),
+])
+def test_http2_that_is_no_grpc_does_no_harm(shop: Shop, stack, arguments: tuple[str, ...]) -> None:
+    before = counts(shop)
+    subprocess.run(["curl", "-s", "-m", "3", "--http2-prior-knowledge", *arguments,
+                    f"http://{shop.endpoints['SAGA_GRPC']}/saga.v1.SagaService/StartSaga"], capture_output=True, timeout=30)
+    assert shop.sagas.ListSagas(saga_service_pb2.ListSagasRequest(page_size=1), timeout=5)
+    assert counts(shop) == before
 
 
 def put_input(shop: Shop, name: str, text: str) -> None:
