@@ -263,6 +263,49 @@ def test_a_start_is_the_same_under_a_newer_version_of_its_definition(shop: Shop)
     assert shop.query("saga", "select count(*) from sagas where order_id = %s", given["order_id"]) == [(1,)]
 
 
+STEP = "{{id: s{0}, command: order.create.command, replies: {{succeeded: order.created}}, compensation: none}}"
+
+
+@pytest.mark.parametrize(("source", "place", "word"), [
+    ("saga: broken\nkey: order_id\nsteps:\n" + "".join(f"  - {STEP.format(n)}\n" for n in range(257)), "bad.yaml:4:3", "256"),
+    ("saga: broken\nkey: order_id\nsteps: []\n", "bad.yaml:3:8", "1 to 256"),
+    ("saga: broken\nkey: order_id\nsaga: again\nsteps: []\n", "bad.yaml:3:1", "saga"),
+    ("saga: broken\nstepz: []\n", "bad.yaml:2:1", "steps"),
+    ("saga: [unclosed", "bad.yaml:", ""),
+    ("saga: \x1b[31m\n", "bad.yaml:1:1", "control characters"),
+    ("a: &a [x]\nb: [*a, *a]\n", "bad.yaml:1:4", "anchors"),
+    ("[" * 100_000, "bad.yaml:1:", "deep"),
+    ("", "", "required"),
+], ids=["many-steps", "no-steps", "twice", "unknown-key", "syntax", "control", "alias", "deep", "empty"])
+def test_bad_definitions_say_where_by_call_and_by_file(
+    shop: Shop, stack, tmp_path: Path, source: str, place: str, word: str
+) -> None:
+    before = counts(shop)
+    error = refusal(call, shop, "PutDefinition", {"source": source, "file_name": "bad.yaml"})
+    assert (error.code(), reason(error)) == (INVALID, "DEFINITION_INVALID" if source else "FIELD_VIOLATIONS")
+    violations = details(error, error_details_pb2.BadRequest).field_violations
+    assert {violation.field for violation in violations} == {"source"}
+    assert any(place in violation.description and word in violation.description for violation in violations), violations
+    file = tmp_path / "bad.yaml"
+    file.write_text(source)
+    refused = stack.sagactl("definitions", "put", str(file))
+    assert refused.returncode == 2, refused
+    assert place in refused.stderr and "\x1b" not in refused.stderr
+    assert counts(shop) == before
+
+
+def test_a_checkout_is_repeated_by_its_key_and_no_other_takes_it(shop: Shop) -> None:
+    body = {"userId": "u-1", "totalAmount": 5, "items": [{"productId": "prod-1", "quantity": 1}], "forcePaymentFail": True}
+    url, key = shop.endpoints["CHECKOUT_URL"] + "/checkout", {"Idempotency-Key": f"key-{uuid.uuid4()}"}
+    status, first = http("POST", url, body, key)
+    assert status in (200, 202), first
+    assert http("POST", url, body, key)[1]["sagaId"] == first["sagaId"]
+    status, answer = http("POST", url, body | {"totalAmount": 6}, key)
+    assert (status, answer["error"]) == (409, "already_exists")
+    assert shop.query("saga", "select count(*) from sagas where order_id = %s", first["orderId"]) == [(1,)]
+    assert http("POST", url, body, {"Idempotency-Key": "k" * 256})[0] == 400
+
+
 # ---- HTTP ------------------------------------------------------------------------------------------------------------
 
 SERVERS = ["ORDER_URL", "PAYMENT_URL", "INVENTORY_URL", "SHIPPING_URL", "CHECKOUT_URL", "SAGA_HTTP", "REGISTRY_URL"]
