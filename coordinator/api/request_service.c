@@ -5,10 +5,12 @@
 #include "coordinator/api/request_service.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "coordinator/api/saga_message.h"
 #include "lib/base/memory.h"
+#include "lib/base/spelling.h"
 #include "saga/v1/saga_service.pb-c.h"
 
 enum { OUTSTANDING = 64 };
@@ -48,6 +50,7 @@ struct request_call {
 	const struct asked *asked;
 	struct server_call *call;
 	struct uuid saga_id;
+	char step_id[STEP_ID_BYTES_MAX + 1]; /* empty: of no step */
 };
 
 /* ---- answers ---- */
@@ -67,6 +70,35 @@ static void refuse(const struct request_call *request, const struct request_answ
 					});
 }
 
+/* False: there is such a step, or none was named. */
+static bool refuse_step(const struct request_call *request, const struct plan *plan, struct arena *arena)
+{
+	const struct definition *definition = &plan->definition;
+	const char *names[DEFINITION_STEPS_MAX];
+	const char *nearest;
+
+	if (!*request->step_id)
+		return false;
+	for (size_t i = 0; i < definition->step_count; i++) {
+		names[i] = definition->steps[i].id;
+		if (strcmp(names[i], request->step_id) == 0)
+			return false;
+	}
+	nearest = spelling_nearest(request->step_id, names, definition->step_count);
+	server_call_fail(request->call,
+			 &(struct status){
+				 .code = ERR_NOT_FOUND,
+				 .message = arena_format(
+					 arena, "definition '%s' has no step '%s'%s%s%s", definition->name,
+					 request->step_id, nearest ? "; near is '" : "",
+					 nearest ? nearest : "; GetSaga shows the saga's steps", nearest ? "'" : ""),
+				 .reason = "STEP_NOT_FOUND",
+				 .metadata = {{"definition", definition->name}, {"step_id", request->step_id}},
+				 .resource = {"saga.v1.Step", request->step_id},
+			 });
+	return true;
+}
+
 static void answer_with(const struct request_call *request, Saga__V1__Saga *saga, bool was_before, struct arena *arena)
 {
 	const ProtobufCMessageDescriptor *descriptor = request->asked->response;
@@ -82,12 +114,23 @@ static void answer_with(const struct request_call *request, Saga__V1__Saga *saga
 	server_call_answer(request->call, response);
 }
 
+static void give_answer(const struct request_call *request, const struct request_answer *answer, struct arena *arena)
+{
+	Saga__V1__Saga *saga = NULL;
+	struct error failure;
+
+	if (answer->verdict == SAGA_VERDICT_REFUSED)
+		refuse(request, answer, arena);
+	else if (saga_message_make(answer->view, false, arena, &saga, &failure))
+		server_call_fail_with(request->call, &failure);
+	else
+		answer_with(request, saga, answer->verdict == SAGA_VERDICT_IGNORED, arena);
+}
+
 static void on_answer(void *ctx, const struct request_answer *answer)
 {
 	_cleanup_(freep)
 	struct request_call *request = ctx;
-	Saga__V1__Saga *saga = NULL;
-	struct error failure;
 	struct saga_error_texts texts;
 	struct arena arena;
 
@@ -98,12 +141,8 @@ static void on_answer(void *ctx, const struct request_answer *answer)
 		return;
 	}
 	arena_init(&arena, 0);
-	if (answer->verdict == SAGA_VERDICT_REFUSED)
-		refuse(request, answer, &arena);
-	else if (saga_message_make(answer->view, false, &arena, &saga, &failure))
-		server_call_fail_with(request->call, &failure);
-	else
-		answer_with(request, saga, answer->verdict == SAGA_VERDICT_IGNORED, &arena);
+	if (!refuse_step(request, answer->view->plan, &arena))
+		give_answer(request, answer, &arena);
 	arena_release(&arena);
 }
 
@@ -167,6 +206,9 @@ static void ask(void *ctx, struct server_call *call, const ProtobufCMessage *mes
 		request.step_id = text_of(message, "step_id");
 		if (!*request.step_id)
 			problems_add(&problems, "step_id", "is required: GetSaga shows which steps are stuck");
+		if (strlen(request.step_id) > STEP_ID_BYTES_MAX)
+			problems_add(&problems, "step_id", "has %zu bytes, at most %d are allowed",
+				     strlen(request.step_id), STEP_ID_BYTES_MAX);
 	}
 	if (request.type == SAGA_EVENT_RESOLVED_FAILED)
 		request.type = check_outcome((const Saga__V1__ResolveSagaRequest *)message, &problems);
@@ -174,7 +216,9 @@ static void ask(void *ctx, struct server_call *call, const ProtobufCMessage *mes
 		server_call_fail_problems(call, &problems);
 	} else {
 		ctx_of_answer = xmalloc(sizeof(*ctx_of_answer));
-		*ctx_of_answer = (struct request_call){of->asked, call, id};
+		*ctx_of_answer = (struct request_call){.asked = of->asked, .call = call, .saga_id = id};
+		if (request.step_id)
+			(void)snprintf(ctx_of_answer->step_id, sizeof(ctx_of_answer->step_id), "%s", request.step_id);
 		engine_request(of->engine, id, &request, on_answer, ctx_of_answer);
 	}
 	problems_release(&problems);

@@ -74,6 +74,9 @@ ILLEGAL_FIELDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("GetDefinition", {"name": "n" * 256, "version": -1}, {"name", "version"}),
     ("PutDefinition", {"source": "x" * (2**20 + 1), "file_name": "f" * 256}, {"source", "file_name"}),
     ("CancelSaga", {"saga_id": "42", "reason": "r" * 1001}, {"saga_id", "reason"}),
+    ("SkipStep", {"step_id": "s" * 256}, {"saga_id", "step_id", "reason"}),
+    ("ResolveSaga", {"saga_id": "42", "outcome": 99, "reason": "r"}, {"saga_id", "outcome"}),
+    ("RetrySaga", {}, {"saga_id", "reason"}),
     ("WatchSaga", {"saga_id": "42", "after_sequence": -1}, {"saga_id", "after_sequence"}),
     ("WatchSagas", {"position": "AAAA", "include_current": True, "filter": {"states": [99]}}, {"position", "filter.states"}),
 ]
@@ -107,9 +110,12 @@ def test_bytes_that_are_no_message_are_undecodable(shop: Shop) -> None:
         assert (error.code(), reason(error)) == (INVALID, "UNDECODABLE")
 
 
-@pytest.mark.parametrize("method", ["GetSaga", "GetSagaLog", "CancelSaga", "WatchSaga"])
+@pytest.mark.parametrize("method", [
+    "GetSaga", "GetSagaLog", "WatchSaga", "CancelSaga", "PauseSaga", "ResumeSaga", "RetrySaga", "SkipStep", "ResolveSaga",
+])
 def test_unknown_sagas_are_not_found_and_the_shape_of_ids_is_told(shop: Shop, method: str) -> None:
-    fields = {"reason": "x"} if method == "CancelSaga" else {}
+    fields = {} if method in ("GetSaga", "GetSagaLog", "WatchSaga") else {"reason": "x"}
+    fields |= {"SkipStep": {"step_id": "ship"}, "ResolveSaga": {"outcome": 3}}.get(method, {})
     for saga_id, hint in ((UNKNOWN, ""), (str(uuid.uuid4()), "version 7")):
         error = refusal(call, shop, method, {"saga_id": saga_id} | fields)
         assert (error.code(), reason(error)) == (grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND")
@@ -119,6 +125,16 @@ def test_unknown_sagas_are_not_found_and_the_shape_of_ids_is_told(shop: Shop, me
     error = refusal(call, shop, method, {"saga_id": "order-7"} | fields)
     assert error.code() == INVALID
     assert "such as 0" in details(error, error_details_pb2.BadRequest).field_violations[0].description
+
+
+def test_unknown_steps_are_not_found_with_the_nearest_name(shop: Shop) -> None:
+    saga = shop.finished(shop.start(shop.input(force_payment_fail=True)).saga.saga_id)
+    for step, near in (("chrage-payment", "near is 'charge-payment'"), ("\N{SNOWMAN}", "GetSaga")):
+        error = refusal(call, shop, "SkipStep", {"saga_id": saga.saga_id, "step_id": step, "reason": "x"})
+        assert (error.code(), reason(error)) == (grpc.StatusCode.NOT_FOUND, "STEP_NOT_FOUND")
+        assert details(error, error_details_pb2.ResourceInfo).resource_name == step
+        assert near in error.details()
+    assert shop.get(saga.saga_id).version == saga.version
 
 
 def test_a_sequence_beyond_the_log_names_its_field(shop: Shop) -> None:
