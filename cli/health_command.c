@@ -56,10 +56,8 @@ static void append_json(struct buffer *out, const char *name, const struct error
 {
 	buffer_append_format(out, "%s\"%s\":{\"status\":\"%s\"", out->len > 1 ? "," : "", name,
 			     err ? "unavailable" : "healthy");
-	if (err) {
-		buffer_append_text(out, ",\"error\":");
-		buffer_append_json_string(out, err->msg, strlen(err->msg));
-	}
+	if (err)
+		buffer_append_json_member(out, "error", err->msg);
 	buffer_append_text(out, "}");
 }
 

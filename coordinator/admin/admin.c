@@ -89,12 +89,6 @@ static const char *find_unready(const struct admin *admin, struct arena *arena)
 }
 
 /* ---- answers ---- */
-static void print_text(struct buffer *out, const char *name, const char *text)
-{
-	buffer_append_format(out, "\"%s\":", name);
-	buffer_append_json_string(out, text, strlen(text));
-}
-
 static void print_reason(struct buffer *out, const char *comma, const char *about, const char *text)
 {
 	struct buffer line = {0};
@@ -141,10 +135,8 @@ static void print_dependencies(const struct admin *admin, const struct dependenc
 				     *problem ? "unavailable" : "healthy");
 		if (strcmp(dependencies[i].name, "kafka") == 0)
 			print_kafka(admin, out);
-		if (*problem) {
-			buffer_append_text(out, ",");
-			print_text(out, "error", problem);
-		}
+		if (*problem)
+			buffer_append_json_member(out, "error", problem);
 		buffer_append_text(out, "}");
 	}
 	buffer_append_text(out, "}");
@@ -163,9 +155,9 @@ static void answer_health(struct admin *admin, struct arena *arena, struct buffe
 	clock_format(clock_real_us(), now);
 	buffer_append_format(out, "{\"status\":\"%s\",", is_healthy ? "healthy" : "degraded");
 	print_reasons(dependencies, unready, out);
-	buffer_append_format(out, ",\"service\":\"saga-coordinator\",\"version\":\"%s\",\"port\":%d,", AMENDS_VERSION,
+	buffer_append_format(out, ",\"service\":\"saga-coordinator\",\"version\":\"%s\",\"port\":%d", AMENDS_VERSION,
 			     admin_port(admin));
-	print_text(out, "environment", admin->options.environment);
+	buffer_append_json_member(out, "environment", admin->options.environment);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",", now);
 	print_dependencies(admin, dependencies, out);
 	buffer_append_text(out, "}");

@@ -144,3 +144,11 @@ void buffer_append_json_string(struct buffer *buffer, const char *text, size_t l
 	}
 	buffer_append_byte(buffer, '"');
 }
+
+void buffer_append_json_member(struct buffer *buffer, const char *name, const char *text)
+{
+	bool is_first = buffer->len == 0 || buffer->data[buffer->len - 1] == '{';
+
+	buffer_append_format(buffer, "%s\"%s\":", is_first ? "" : ",", name);
+	buffer_append_json_string(buffer, text, strlen(text));
+}

@@ -52,6 +52,8 @@ void buffer_append_va(struct buffer *buffer, const char *format, va_list args);
 
 /* Appends text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buffer_append_json_string(struct buffer *buffer, const char *text, size_t len);
+/* Appends `"name":"text"` to an object, behind a comma where it is not the first; the name is a literal. */
+void buffer_append_json_member(struct buffer *buffer, const char *name, const char *text);
 
 static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte)
 {

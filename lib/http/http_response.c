@@ -24,10 +24,9 @@ void http_response_error(struct http_response *response, int status, const char 
 	response->status = status;
 	response->content_type = "application/json";
 	buffer_clear(&response->body);
-	buffer_append_text(&response->body, "{\"error\":");
-	buffer_append_json_string(&response->body, code, strlen(code));
-	buffer_append_text(&response->body, ",\"message\":");
-	buffer_append_json_string(&response->body, buffer_text(&text), text.len);
+	buffer_append_text(&response->body, "{");
+	buffer_append_json_member(&response->body, "error", code);
+	buffer_append_json_member(&response->body, "message", buffer_text(&text));
 	buffer_append_text(&response->body, "}");
 	buffer_release(&text);
 }
@@ -56,10 +55,9 @@ void http_response_from_error(struct http_response *response, const struct error
 
 static void append_field(struct buffer *body, const struct problem *problem)
 {
-	buffer_append_text(body, "{\"field\":");
-	buffer_append_json_string(body, problem->place, strlen(problem->place));
-	buffer_append_text(body, ",\"message\":");
-	buffer_append_json_string(body, problem->text, strlen(problem->text));
+	buffer_append_text(body, "{");
+	buffer_append_json_member(body, "field", problem->place);
+	buffer_append_json_member(body, "message", problem->text);
 	buffer_append_text(body, "}");
 }
 
@@ -71,10 +69,9 @@ void http_response_problems(struct http_response *response, const char *code, co
 	response->status = 400;
 	response->content_type = "application/json";
 	buffer_clear(&response->body);
-	buffer_append_text(&response->body, "{\"error\":");
-	buffer_append_json_string(&response->body, code, strlen(code));
-	buffer_append_text(&response->body, ",\"message\":");
-	buffer_append_json_string(&response->body, err.msg, strlen(err.msg));
+	buffer_append_text(&response->body, "{");
+	buffer_append_json_member(&response->body, "error", code);
+	buffer_append_json_member(&response->body, "message", err.msg);
 	buffer_append_text(&response->body, ",\"fields\":[");
 	for (size_t i = 0; i < problems_kept(problems); i++) {
 		buffer_append_text(&response->body, i ? "," : "");

@@ -93,10 +93,8 @@ static void answer_saga(struct checkout_front *front, struct http_response *resp
 	response->status = saga->status == CHECKOUT_RUNNING ? 202 : 200;
 	buffer_append_format(&response->body, "{\"sagaId\":\"%s\",\"orderId\":\"%s\",\"status\":\"%s\"", saga->saga_id,
 			     saga->order_id, status_names[saga->status]);
-	if (saga->status != CHECKOUT_RUNNING) {
-		buffer_append_text(&response->body, ",\"step\":");
-		buffer_append_json_string(&response->body, saga->step, strlen(saga->step));
-	}
+	if (saga->status != CHECKOUT_RUNNING)
+		buffer_append_json_member(&response->body, "step", saga->step);
 	buffer_append_text(&response->body, "}");
 	metric_add(front->answered[saga->status], 1);
 }

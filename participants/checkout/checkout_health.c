@@ -21,12 +21,6 @@ static int probe_coordinator(struct rpc_client *coordinator, struct error *err)
 	return is_serving ? 0 : error_set(err, ERR_UNAVAILABLE, "the coordinator is up, but not serving");
 }
 
-static void print_problem(struct buffer *out, const char *before, const struct error *err)
-{
-	buffer_append_text(out, before);
-	buffer_append_json_string(out, err->msg, strlen(err->msg));
-}
-
 void checkout_health_show(const struct checkout_front_options *options, struct http_response *response)
 {
 	struct buffer *body = &response->body;
@@ -37,14 +31,14 @@ void checkout_health_show(const struct checkout_front_options *options, struct h
 	clock_format(clock_real_us(), now);
 	buffer_append_format(body, "{\"status\":\"%s\",\"reasons\":[", is_healthy ? "healthy" : "degraded");
 	if (!is_healthy)
-		print_problem(body, "", &err);
-	buffer_append_format(body, "],\"service\":\"checkout-service\",\"version\":\"%s\",\"port\":%d,\"environment\":",
-			     AMENDS_VERSION, options->port);
-	buffer_append_json_string(body, options->environment, strlen(options->environment));
+		buffer_append_json_string(body, err.msg, strlen(err.msg));
+	buffer_append_format(body, "],\"service\":\"checkout-service\",\"version\":\"%s\",\"port\":%d", AMENDS_VERSION,
+			     options->port);
+	buffer_append_json_member(body, "environment", options->environment);
 	buffer_append_format(body, ",\"timestamp\":\"%s\",\"dependencies\":{\"coordinator\":{\"status\":\"%s\"", now,
 			     is_healthy ? "healthy" : "unavailable");
 	if (!is_healthy)
-		print_problem(body, ",\"error\":", &err);
+		buffer_append_json_member(body, "error", err.msg);
 	buffer_append_text(body, "}}}");
 }
 

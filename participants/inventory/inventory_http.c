@@ -9,8 +9,8 @@ static const int64_t AVAILABLE_MAX = 1000000000000;
 
 static void print_stock(const struct stock *stock, struct buffer *out)
 {
-	buffer_append_text(out, "{\"productId\":");
-	buffer_append_json_string(out, stock->product_id, strlen(stock->product_id));
+	buffer_append_text(out, "{");
+	buffer_append_json_member(out, "productId", stock->product_id);
 	buffer_append_format(out, ",\"available\":%lld,\"reserved\":%lld}", (long long)stock->available,
 			     (long long)stock->reserved);
 }

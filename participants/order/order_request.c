@@ -116,24 +116,17 @@ int order_request_read(const struct value *body, struct arena *arena, struct ord
 
 /* ---- printing ---- */
 
-static void print_text(struct buffer *out, const char *name, const char *text)
-{
-	buffer_append_format(out, "\"%s\":", name);
-	buffer_append_json_string(out, text, strlen(text));
-	buffer_append_text(out, ",");
-}
-
 /* In minor units where the currency is none of ISO 4217, which a saga may bring. */
 static void print_amount(struct buffer *out, const char *name, int64_t minor, const char *currency)
 {
 	char amount[MONEY_TEXT_LEN + 1];
 
 	if (money_exponent(currency) < 0) {
-		buffer_append_format(out, "\"%sMinor\":%lld,", name, (long long)minor);
+		buffer_append_format(out, ",\"%sMinor\":%lld", name, (long long)minor);
 		return;
 	}
 	money_format(minor, currency, amount);
-	buffer_append_format(out, "\"%s\":%s,", name, amount);
+	buffer_append_format(out, ",\"%s\":%s", name, amount);
 }
 
 static int print_items(const struct order *order, struct arena *arena, struct buffer *out, struct error *err)
@@ -142,7 +135,7 @@ static int print_items(const struct order *order, struct arena *arena, struct bu
 
 	if (value_parse_json(order->items, arena, &items, err) < 0 || items.kind != VALUE_LIST)
 		return error_set(err, ERR_CORRUPT, "the items of order '%s' cannot be read", order->order_id);
-	buffer_append_text(out, "\"items\":[");
+	buffer_append_text(out, ",\"items\":[");
 	for (size_t i = 0; i < items.list.count; i++) {
 		const struct value *item = &items.list.items[i];
 		struct bytes product = {0};
@@ -153,12 +146,11 @@ static int print_items(const struct order *order, struct arena *arena, struct bu
 		(void)value_get_int(item, "quantity", &quantity);
 		buffer_append_text(out, i > 0 ? ",{\"productId\":" : "{\"productId\":");
 		buffer_append_json_string(out, (const char *)product.data, product.len);
-		buffer_append_text(out, ",");
 		if (value_get_int(item, "price_minor", &price))
 			print_amount(out, "price", price, order->currency);
-		buffer_append_format(out, "\"quantity\":%lld}", (long long)quantity);
+		buffer_append_format(out, ",\"quantity\":%lld}", (long long)quantity);
 	}
-	buffer_append_text(out, "],");
+	buffer_append_text(out, "]");
 	return 0;
 }
 
@@ -171,17 +163,17 @@ int order_request_print(const struct order *order, struct arena *arena, struct b
 	clock_format(order->created_us, created);
 	clock_format(order->updated_us, updated);
 	buffer_append_text(out, "{");
-	print_text(out, "orderId", order->order_id);
-	print_text(out, "userId", order->user_id);
+	buffer_append_json_member(out, "orderId", order->order_id);
+	buffer_append_json_member(out, "userId", order->user_id);
 	if (print_items(order, arena, out, err) < 0)
 		return -1;
 	print_amount(out, "totalAmount", order->total_amount_minor, order->currency);
-	print_text(out, "currency", order->currency);
-	print_text(out, "status", order->status);
+	buffer_append_json_member(out, "currency", order->currency);
+	buffer_append_json_member(out, "status", order->status);
 	if (order->has_saga) {
 		uuid_format(order->saga_id, saga_id);
-		print_text(out, "sagaId", saga_id);
+		buffer_append_json_member(out, "sagaId", saga_id);
 	}
-	buffer_append_format(out, "\"createdAt\":\"%s\",\"updatedAt\":\"%s\"}", created, updated);
+	buffer_append_format(out, ",\"createdAt\":\"%s\",\"updatedAt\":\"%s\"}", created, updated);
 	return 0;
 }

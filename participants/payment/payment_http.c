@@ -4,27 +4,20 @@
 #include "participants/payment/payment_store.h"
 #include "participants/shop/money.h"
 
-static void print_text(struct buffer *out, const char *name, const char *text)
-{
-	buffer_append_format(out, "\"%s\":", name);
-	buffer_append_json_string(out, text, strlen(text));
-	buffer_append_text(out, ",");
-}
-
 static void print_payment(const struct payment *payment, struct buffer *out)
 {
 	char amount[MONEY_TEXT_LEN + 1];
 
 	buffer_append_text(out, "{");
-	print_text(out, "orderId", payment->order_id);
-	print_text(out, "paymentId", payment->payment_id);
-	print_text(out, "currency", payment->currency);
-	print_text(out, "status", payment->status);
+	buffer_append_json_member(out, "orderId", payment->order_id);
+	buffer_append_json_member(out, "paymentId", payment->payment_id);
+	buffer_append_json_member(out, "currency", payment->currency);
+	buffer_append_json_member(out, "status", payment->status);
 	if (money_exponent(payment->currency) >= 0) {
 		money_format(payment->amount_minor, payment->currency, amount);
-		buffer_append_format(out, "\"amount\":%s,", amount);
+		buffer_append_format(out, ",\"amount\":%s", amount);
 	}
-	buffer_append_format(out, "\"amountMinor\":%lld}", (long long)payment->amount_minor);
+	buffer_append_format(out, ",\"amountMinor\":%lld}", (long long)payment->amount_minor);
 }
 
 static void show(struct pg *pg, const char *order_id, struct arena *arena, struct http_response *response)

@@ -20,20 +20,12 @@ static void ask_database(struct pg *pg, char problem[PROBLEM_LEN])
 	(void)pg_set_answer_ms(pg, answer_ms);
 }
 
-static void print_text(struct buffer *out, const char *name, const char *text)
-{
-	buffer_append_format(out, "\"%s\":", name);
-	buffer_append_json_string(out, text, strlen(text));
-}
-
 /* Leaves the object open. */
 static void print_dependency(struct buffer *out, const char *name, const char *problem)
 {
 	buffer_append_format(out, "\"%s\":{\"status\":\"%s\"", name, *problem ? "unavailable" : "healthy");
-	if (*problem) {
-		buffer_append_text(out, ",");
-		print_text(out, "error", problem);
-	}
+	if (*problem)
+		buffer_append_json_member(out, "error", problem);
 }
 
 static void print_kafka(const struct service_health *health, const char *problem, struct buffer *out)
@@ -62,14 +54,6 @@ static void add_reason(struct buffer *out, const char *about, const char *proble
 	buffer_release(&line);
 }
 
-static void print_waiting(const char *waiting_for, struct buffer *out)
-{
-	if (!*waiting_for)
-		return;
-	buffer_append_text(out, ",");
-	print_text(out, "waitingFor", waiting_for);
-}
-
 void service_health_print(const struct service_health *health, struct buffer *out)
 {
 	char database[PROBLEM_LEN];
@@ -93,13 +77,14 @@ void service_health_print(const struct service_health *health, struct buffer *ou
 	if (reasons.len == 0) /* else it says the same again */
 		add_reason(&reasons, "commands", waiting_for);
 	clock_format(clock_real_us(), now);
-	buffer_append_format(out, "{\"status\":\"%s\",\"reasons\":[%s],", reasons.len > 0 ? "degraded" : "healthy",
+	buffer_append_format(out, "{\"status\":\"%s\",\"reasons\":[%s]", reasons.len > 0 ? "degraded" : "healthy",
 			     buffer_text(&reasons));
 	buffer_release(&reasons);
-	print_text(out, "service", health->service);
-	buffer_append_format(out, ",\"version\":\"%s\",\"port\":%d,", AMENDS_VERSION, health->port);
-	print_text(out, "environment", health->environment);
-	print_waiting(waiting_for, out);
+	buffer_append_json_member(out, "service", health->service);
+	buffer_append_format(out, ",\"version\":\"%s\",\"port\":%d", AMENDS_VERSION, health->port);
+	buffer_append_json_member(out, "environment", health->environment);
+	if (*waiting_for)
+		buffer_append_json_member(out, "waitingFor", waiting_for);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",\"dependencies\":{", now);
 	print_dependency(out, "database", *database ? database : seen);
 	buffer_append_text(out, "},");

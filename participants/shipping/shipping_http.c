@@ -4,13 +4,6 @@
 #include "lib/base/clock.h"
 #include "participants/shipping/shipment_store.h"
 
-static void print_text(struct buffer *out, const char *name, const char *text)
-{
-	buffer_append_format(out, "\"%s\":", name);
-	buffer_append_json_string(out, text, strlen(text));
-	buffer_append_text(out, ",");
-}
-
 static void print_shipment(const struct shipment *shipment, struct buffer *out)
 {
 	char saga_id[UUID_TEXT_LEN + 1];
@@ -19,11 +12,11 @@ static void print_shipment(const struct shipment *shipment, struct buffer *out)
 	uuid_format(shipment->saga_id, saga_id);
 	clock_format(shipment->created_us, created);
 	buffer_append_text(out, "{");
-	print_text(out, "orderId", shipment->order_id);
-	print_text(out, "sagaId", saga_id);
-	print_text(out, "trackingNo", shipment->tracking_no);
-	print_text(out, "status", shipment->status);
-	buffer_append_format(out, "\"createdAt\":\"%s\"}", created);
+	buffer_append_json_member(out, "orderId", shipment->order_id);
+	buffer_append_json_member(out, "sagaId", saga_id);
+	buffer_append_json_member(out, "trackingNo", shipment->tracking_no);
+	buffer_append_json_member(out, "status", shipment->status);
+	buffer_append_format(out, ",\"createdAt\":\"%s\"}", created);
 }
 
 static void show(struct pg *pg, const char *order_id, struct arena *arena, struct http_response *response)

@@ -46,8 +46,8 @@ static void write_refusal(struct http_response *response, const struct refusal *
 {
 	response->status = refusal_status(refusal->code);
 	buffer_clear(&response->body);
-	buffer_append_format(&response->body, "{\"error_code\":%d,\"message\":", refusal_error_code(refusal->code));
-	buffer_append_json_string(&response->body, refusal->message, strlen(refusal->message));
+	buffer_append_format(&response->body, "{\"error_code\":%d", refusal_error_code(refusal->code));
+	buffer_append_json_member(&response->body, "message", refusal->message);
 	buffer_append_byte(&response->body, '}');
 }
 
@@ -62,8 +62,8 @@ void rest_refuse(struct http_response *response, int status, const char *code, c
 	response->status = status;
 	response->content_type = rest_choose_type(NULL);
 	buffer_clear(&response->body);
-	buffer_append_format(&response->body, "{\"error_code\":%d,\"message\":", status);
-	buffer_append_json_string(&response->body, text, strlen(text));
+	buffer_append_format(&response->body, "{\"error_code\":%d", status);
+	buffer_append_json_member(&response->body, "message", text);
 	buffer_append_byte(&response->body, '}');
 }
 
