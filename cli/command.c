@@ -31,6 +31,7 @@ const struct command *const command_table[] = {
 	&schema_check_command,
 	&schema_decode_command,
 	&topics_create_command,
+	&topics_list_command,
 	&dlq_list_command,
 	&dlq_show_command,
 	&dlq_replay_command,

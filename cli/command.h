@@ -37,6 +37,7 @@ extern const struct command schema_diff_command;
 extern const struct command schema_check_command;
 extern const struct command schema_decode_command;
 extern const struct command topics_create_command;
+extern const struct command topics_list_command;
 extern const struct command dlq_list_command;
 extern const struct command dlq_show_command;
 extern const struct command dlq_replay_command;

@@ -32,6 +32,29 @@ static void add_schemas(Saga__V1__Definition *message, const struct plan *plan, 
 	}
 }
 
+static void add_command_topic(Saga__V1__Definition *message, const char *topic)
+{
+	for (size_t i = 0; i < message->n_command_topics; i++)
+		if (strcmp(message->command_topics[i], topic) == 0)
+			return;
+	message->command_topics[message->n_command_topics++] = (char *)topic;
+}
+
+static void add_topics(Saga__V1__Definition *message, const struct plan *plan, struct arena *arena)
+{
+	size_t step_count = plan->definition.step_count;
+
+	message->command_topics = arena_alloc(arena, (step_count * STEP_PHASE_COUNT + 1) * sizeof(char *));
+	for (size_t i = 0; i < step_count; i++)
+		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+			if (plan->steps[i].commands[phase].topic)
+				add_command_topic(message, plan->steps[i].commands[phase].topic);
+	message->n_reply_topics = plan->reply_topic_count;
+	message->reply_topics = arena_alloc(arena, (plan->reply_topic_count + 1) * sizeof(char *));
+	for (size_t i = 0; i < plan->reply_topic_count; i++)
+		message->reply_topics[i] = (char *)plan->reply_topics[i];
+}
+
 static Saga__V1__Definition *make_definition(const struct definition_service *service, const struct plan *plan,
 					     bool has_source, struct arena *arena)
 {
@@ -51,6 +74,7 @@ static Saga__V1__Definition *make_definition(const struct definition_service *se
 	for (size_t i = 0; i < step_count; i++)
 		message->step_ids[i] = (char *)plan->definition.steps[i].id;
 	add_schemas(message, plan, arena);
+	add_topics(message, plan, arena);
 	return message;
 }
 

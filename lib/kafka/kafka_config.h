@@ -15,6 +15,10 @@
 NODISCARD int kafka_config_new(const struct kafka_options *options, const struct text_pair *settings,
 			       size_t setting_count, rd_kafka_conf_t **ret_conf, struct error *err);
 DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy)
+DEFINE_CLEANUP(rd_kafka_t *, rd_kafka_destroy)
+DEFINE_CLEANUP(rd_kafka_queue_t *, rd_kafka_queue_destroy)
+DEFINE_CLEANUP(rd_kafka_event_t *, rd_kafka_event_destroy)
+DEFINE_CLEANUP(rd_kafka_AdminOptions_t *, rd_kafka_AdminOptions_destroy)
 
 /* Takes the configuration also when it fails. */
 NODISCARD int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err);

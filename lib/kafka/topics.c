@@ -5,11 +5,6 @@
 
 enum { REQUEST_TIMEOUT_MS = 15000 };
 
-DEFINE_CLEANUP(rd_kafka_t *, rd_kafka_destroy)
-DEFINE_CLEANUP(rd_kafka_queue_t *, rd_kafka_queue_destroy)
-DEFINE_CLEANUP(rd_kafka_event_t *, rd_kafka_event_destroy)
-DEFINE_CLEANUP(rd_kafka_AdminOptions_t *, rd_kafka_AdminOptions_destroy)
-
 static int new_topic(const struct kafka_topic *topic, rd_kafka_NewTopic_t **ret_topic, struct error *err)
 {
 	char why[256] = "";

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 from conftest import BUILD, ROOT
 from harness import TestStack
 from shop_client import Shop, wait_until
@@ -167,6 +168,47 @@ def test_health_says_who_is_well(sagactl: Sagactl) -> None:
 def test_topics_that_exist_are_left_alone(sagactl: Sagactl) -> None:
     subjects = str(ROOT / "proto" / "shop" / "subjects.yaml")
     assert json.loads(sagactl("topics", "create", "--map", subjects, "-o", "json").stdout)["created"] == 0
+
+
+def test_topics_that_sagas_need_are_listed_with_what_is_wrong(sagactl: Sagactl, shop: Shop) -> None:
+    listed = {topic["topic"]: topic for topic in json.loads(sagactl("topics", "list", "-o", "json").stdout)}
+    assert {"order.create.command", "order.create.command.retry.30s", "order.create.command.dlq", "order.created.dlq"} <= listed.keys()
+    created = listed["order.created"]
+    assert (created["exists"], created["partitions"], created["problems"]) == (True, 6, [])
+    assert created["retentionMs"] == 7 * 86_400_000 and created["cleanupPolicy"] == "delete" and "checkout" in created["neededBy"]
+    assert listed["order.created.dlq"]["partitions"] == 1 and listed["order.created.dlq"]["retentionMs"] == 30 * 86_400_000
+    lines = sagactl("topics", "list", "-o", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["topic"] for line in lines] == sorted(listed)
+    table = sagactl("topics", "list").stdout.splitlines()
+    assert table[0].split()[:2] == ["TOPIC", "PARTITIONS"] and len(table) == len(listed) + 1
+
+
+def test_topics_that_fall_short_make_the_exit_code_1(sagactl: Sagactl, shop: Shop, tmp_path: Path) -> None:
+    name = f"short-{uuid.uuid4()}"
+    (tmp_path / "a.proto").write_text('syntax = "proto3"; message A {}')
+    subjects = tmp_path / "subjects.yaml"
+    subjects.write_text("subjects:\n" + "".join(
+        f"  - {{subject: {topic}-value, topic: {topic}, schema: a.proto}}\n" for topic in (name, f"{name}.away")))
+    admin = AdminClient({"bootstrap.servers": shop.endpoints["KAFKA_BOOTSTRAP"]})
+    made = [NewTopic(name, 1, 1, config={"cleanup.policy": "compact", "retention.bytes": "1000"}), NewTopic(f"{name}.dlq", 1, 1)]
+    for future in admin.create_topics(made).values():
+        future.result(30)
+    try:
+        shown = sagactl("topics", "list", "--map", str(subjects), "--partitions", "2", "--replication", "2", "-o", "jsonl", code=1)
+        found = {topic["topic"]: topic["problems"] for topic in map(json.loads, shown.stdout.splitlines())}
+        assert found == {
+            name: ["has 1 partition, not 2", "has 1 replica, not 2", "deletes what is beyond 1000 bytes of a partition",
+                   "is compacted: of each key only the last record stays"],
+            f"{name}.away": ["does not exist"],
+            f"{name}.away.dlq": ["does not exist"],
+            f"{name}.dlq": ["has 1 replica, not 2", "keeps records for 7d, not 30d"],
+        }
+        assert "does not exist" in sagactl("topics", "list", "--map", str(subjects), code=1).stdout
+        away = sagactl("topics", "list", "--kafka-brokers", "127.0.0.1:1", code=4)
+        assert "cannot list the topics" in away.stderr
+    finally:
+        for future in admin.delete_topics([name, f"{name}.dlq"]).values():
+            future.result(30)
 
 
 # ---- errors ------------------------------------------------------------------------------------------------------------

@@ -41,12 +41,17 @@ static const struct step_definition STEPS[] = {{.id = "create-order"}, {.id = "c
 static const struct plan_schema INPUT = {.subject = "checkout-input", .version = 3, .schema_id = 7, .message = "In"};
 static const struct plan_schema *const SCHEMAS[] = {&INPUT};
 static const char *const TOPICS[] = {"order.created"};
+static const struct plan_step PLAN_STEPS[] = {
+	{.commands = {{.topic = "order.create.command"}, {.topic = "order.cancel.command"}}},
+	{.commands = {{.topic = "order.create.command"}}},
+};
 static const struct plan PLAN = {
 	.definition = {.name = "checkout", .version = 1, .steps = STEPS, .step_count = 2},
 	.id = 1,
 	.source = "saga: checkout\n",
 	.key_field = "order_id",
 	.input = &INPUT,
+	.steps = PLAN_STEPS,
 	.schemas = SCHEMAS,
 	.schema_count = 1,
 	.reply_topics = TOPICS,

@@ -463,6 +463,10 @@ static void puts_definitions_and_reports_problems_with_their_places(void **state
 	assert_true(response->definition->ready);
 	assert_int_equal(response->definition->n_schemas, 1);
 	assert_string_equal(response->definition->creator, "ann");
+	assert_int_equal(response->definition->n_command_topics, 2);
+	assert_string_equal(response->definition->command_topics[1], "order.cancel.command");
+	assert_int_equal(response->definition->n_reply_topics, 1);
+	assert_string_equal(response->definition->reply_topics[0], "order.created");
 	assert_string_equal(fake_backend_last_actor(), "anonymous");
 	saga__v1__put_definition_response__free_unpacked(response, NULL);
 	request.source = (char *)"!";
