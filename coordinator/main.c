@@ -20,6 +20,7 @@
 #include "coordinator/api/request_service.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
+#include "coordinator/api/stuck_service.h"
 #include "coordinator/api/watch_service.h"
 #include "coordinator/bus/bus.h"
 #include "coordinator/definition_folder.h"
@@ -66,6 +67,7 @@ struct coordinator {
 	struct watch_hub *watch_hub;
 	struct start_service *starts;
 	struct list_service *lists;
+	struct stuck_service *stuck;
 	struct watch_service *watches;
 	struct saga_service *sagas;
 	struct request_service *requests;
@@ -204,6 +206,7 @@ static int start_edges(struct coordinator *self, struct error *err)
 	self->sagas = saga_service_new(self->server, self->engine);
 	self->requests = request_service_new(self->server, self->engine);
 	self->lists = list_service_new(self->server, &self->list_port);
+	self->stuck = stuck_service_new(self->server, &self->list_port, self->catalog);
 	self->watches = watch_service_new(self->server, self->watch_hub);
 	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
 	self->health = health_service_new(self->server, is_serving, self);
@@ -335,6 +338,7 @@ static void release(struct coordinator *self)
 	rpc_server_free(self->server);
 	start_service_free(self->starts);
 	list_service_free(self->lists);
+	stuck_service_free(self->stuck);
 	watch_service_free(self->watches);
 	watch_hub_free(self->watch_hub);
 	request_service_free(self->requests);

@@ -13,7 +13,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/bytes.h"
 
-enum bookmark_kind { BOOKMARK_LIST = 1, BOOKMARK_LOG, BOOKMARK_POSITION };
+enum bookmark_kind { BOOKMARK_LIST = 1, BOOKMARK_LOG, BOOKMARK_POSITION, BOOKMARK_STUCK };
 
 /* A digest of what a bookmark is bound to, field after field. */
 uint64_t bookmark_binding(void);

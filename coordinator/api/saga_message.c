@@ -86,7 +86,7 @@ Google__Protobuf__Timestamp *timestamp_make(int64_t unix_us, struct arena *arena
 	return time;
 }
 
-static char *make_text(const char *text, struct arena *arena)
+char *message_text_make(const char *text, struct arena *arena)
 {
 	size_t len = text ? strlen(text) : 0;
 	char *copy;
@@ -111,8 +111,8 @@ static Saga__V1__Step *make_step(const struct step_definition *definition, const
 	message->attempts = step->attempts[STEP_PHASE_FORWARD];
 	message->compensation_attempts = step->attempts[STEP_PHASE_COMPENSATION];
 	message->resends = step->resends_total;
-	message->reason = make_text(step->reason, arena);
-	message->detail = make_text(step->detail, arena);
+	message->reason = message_text_make(step->reason, arena);
+	message->detail = message_text_make(step->detail, arena);
 	message->start_time = timestamp_make(step->started_us, arena);
 	message->update_time = timestamp_make(step->updated_us, arena);
 	return message;
@@ -128,10 +128,10 @@ static Saga__V1__SagaEvent *make_event(const char *step_id, const struct saga_lo
 	message->time = timestamp_make(event->time_us, arena);
 	message->event = (char *)saga_event_name(event->type);
 	message->state = (Saga__V1__SagaState)(entry->state + 1);
-	message->milestone = make_text(entry->milestone, arena);
-	message->reason = make_text(event->reason, arena);
-	message->detail = make_text(event->detail, arena);
-	message->actor = make_text(event->actor, arena);
+	message->milestone = message_text_make(entry->milestone, arena);
+	message->reason = message_text_make(event->reason, arena);
+	message->detail = message_text_make(event->detail, arena);
+	message->actor = message_text_make(event->actor, arena);
 	if (step_id) {
 		message->step_id = (char *)step_id;
 		message->phase = (Saga__V1__StepPhase)(event->phase + 1);
@@ -163,8 +163,8 @@ static void add_labels(Saga__V1__Saga *message, const struct engine_label *label
 	for (size_t i = 0; i < count; i++) {
 		message->labels[i] = arena_alloc(arena, sizeof(*message->labels[i]));
 		saga__v1__saga__labels_entry__init(message->labels[i]);
-		message->labels[i]->key = make_text(labels[i].name, arena);
-		message->labels[i]->value = make_text(labels[i].value, arena);
+		message->labels[i]->key = message_text_make(labels[i].name, arena);
+		message->labels[i]->value = message_text_make(labels[i].value, arena);
 	}
 }
 
@@ -205,16 +205,16 @@ Saga__V1__Saga *saga_head_message_make(const struct saga_head *head, struct aren
 	message->definition = (char *)head->definition;
 	message->definition_version = head->definition_version;
 	message->state = (Saga__V1__SagaState)(saga->state + 1);
-	message->step = make_text(saga->milestone, arena);
-	message->key = make_text(head->key, arena);
-	message->idempotency_key = make_text(head->idempotency_key, arena);
+	message->step = message_text_make(saga->milestone, arena);
+	message->key = message_text_make(head->key, arena);
+	message->idempotency_key = message_text_make(head->idempotency_key, arena);
 	message->version = saga->version;
 	message->create_time = timestamp_make(saga->created_us, arena);
 	message->update_time = timestamp_make(saga->updated_us, arena);
 	message->end_time = timestamp_make(saga->ended_us, arena);
 	message->start_time = timestamp_make(saga->start_us, arena);
 	message->pause_time = timestamp_make(saga->paused_us, arena);
-	message->stuck_reason = make_text(saga->stuck_reason, arena);
+	message->stuck_reason = message_text_make(saga->stuck_reason, arena);
 	add_labels(message, head->labels, head->label_count, arena);
 	return message;
 }

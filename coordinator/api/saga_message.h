@@ -21,6 +21,9 @@ Saga__V1__Saga *saga_head_message_make(const struct saga_head *head, struct aren
 Saga__V1__SagaEvent **saga_events_make(const struct saga_view *view, struct arena *arena); /* view->log_count */
 Saga__V1__SagaEvent *saga_event_message_make(const struct store_log_row *row, struct arena *arena);
 
+/* The text as it may stand in a message; NULL is "". */
+char *message_text_make(const char *text, struct arena *arena);
+
 /* Of any request with the id of a saga. */
 void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems);
 /* NOT_FOUND names the saga as its resource and says what ids look like; `texts` must live as long as the status. */
