@@ -1,4 +1,4 @@
-/* saga_commands.c - sagactl get, log and cancel. */
+/* saga_commands.c - sagactl get and log. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -177,66 +177,4 @@ const struct command log_command = {
 	.examples = "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10\n"
 		    "sagactl log 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 -o jsonl | jq -r .event\n",
 	.run = run_log,
-};
-
-/* ---- cancel ---- */
-
-static const char *cancel_reason;
-
-static const struct option cancel_options[] = {
-	{.flag = "reason",
-	 .letter = 'r',
-	 .is_required = true,
-	 .value_name = "TEXT",
-	 .help = "Why: it stands in the saga's log from then on.",
-	 .place = &cancel_reason},
-};
-
-static enum exit_code cancel_one(struct session *session_, const char *saga_id)
-{
-	Saga__V1__CancelSagaRequest request = SAGA__V1__CANCEL_SAGA_REQUEST__INIT;
-	const Saga__V1__CancelSagaResponse *cancelled;
-	_cleanup_(buffer_release)
-	struct buffer out = {0};
-	ProtobufCMessage *answer;
-	enum exit_code code;
-
-	request.saga_id = (char *)saga_id;
-	request.reason = (char *)cancel_reason;
-	if (session_call(session_, "CancelSaga", &request.base, &saga__v1__cancel_saga_response__descriptor, 0, &answer,
-			 &code) < 0)
-		return code;
-	cancelled = (Saga__V1__CancelSagaResponse *)answer;
-	if (session_wants_json(session_)) {
-		session_print_json(session_, answer);
-	} else if (cancelled->saga) {
-		saga_header_append(&out, cancelled->saga, table_colours_wanted());
-		(void)printf("%s%s", buffer_text(&out),
-			     cancelled->already_turned_back ? "  it had turned back before\n" : "");
-	}
-	protobuf_c_message_free_unpacked(answer, NULL);
-	return EXIT_DONE;
-}
-
-static enum exit_code run_cancel(struct session *session_, char **arguments, int count)
-{
-	return saga_ids_each(session_, arguments, count, cancel_one);
-}
-
-const struct command cancel_command = {
-	.name = "cancel",
-	.arguments = "SAGA_ID…",
-	.arguments_min = 1,
-	.arguments_max = INT_MAX,
-	.summary = "turn a saga back: what it did is compensated",
-	.notes = "Possible until the pivot's command is decided; later it is refused (exit code 1) and says why. The "
-		 "answer\n"
-		 "does not wait for the compensations: `sagactl wait` does. SAGA_ID may be - for ids from standard "
-		 "input.\n",
-	.examples =
-		"sagactl cancel 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --reason 'the customer called'\n"
-		"sagactl list --label batch=17 --state running --quiet | sagactl cancel - --reason 'wrong prices'\n",
-	.options = cancel_options,
-	.option_count = ARRAY_LEN(cancel_options),
-	.run = run_cancel,
 };

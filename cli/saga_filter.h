@@ -1,5 +1,5 @@
 /*
- * saga_filter.h - the flags that say which sagas are meant, of `list` and `watch`.
+ * saga_filter.h - the flags that say which sagas are meant, of `list`, `watch`, and requests for many.
  *
  * Threads:    one command a process, so its flags have fixed places here.
  */
@@ -24,10 +24,12 @@ extern struct saga_filter_flags saga_filter_flags;
 /* Entries for a command's table of options. */
 #define SAGA_FILTER_STATES "scheduled running completing completed compensating compensated stuck failed open ended"
 /* clang-format off */
-#define SAGA_FILTER_OPTIONS                                                                                            \
+#define SAGA_FILTER_OPTIONS SAGA_FILTER_STATE_OPTION, SAGA_FILTER_OTHER_OPTIONS
+#define SAGA_FILTER_STATE_OPTION                                                                                       \
 	{.flag = "state", .letter = 's', .type = OPTION_LIST, .choices = SAGA_FILTER_STATES, .value_name = "STATE",    \
 	 .help = "In this state; open is every state before the end, ended every one after it.",                       \
-	 .place = &saga_filter_flags.states},                                                                          \
+	 .place = &saga_filter_flags.states}
+#define SAGA_FILTER_OTHER_OPTIONS                                                                                      \
 	{.flag = "definition", .letter = 'd', .value_name = "DEFINITION", .help = "Of this definition.",               \
 	 .place = &saga_filter_flags.definition},                                                                      \
 	{.flag = "definition-version", .type = OPTION_INT, .max = INT32_MAX, .value_name = "N",                        \

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/saga_filter.h"
+#include "cli/saga_choice.h"
 #include "lib/base/memory.h"
 #include "tests/unit/lib/base/captured_stream.h"
 
@@ -24,6 +24,7 @@ void sagactl_run(struct sagactl_run *run, const char *const *words)
 	free(saga_filter_flags.states.items); /* a process runs one command, so nobody else does */
 	free(saga_filter_flags.labels.items);
 	memset(&saga_filter_flags, 0, sizeof(saga_filter_flags));
+	memset(&saga_choice_flags, 0, sizeof(saga_choice_flags));
 	while (*words) {
 		assert_true(argc < ARRAY_LEN(argv) - 1);
 		argv[argc++] = (char *)*words++;
