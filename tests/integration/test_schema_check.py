@@ -82,6 +82,62 @@ def test_a_tree_that_only_grew_is_compatible(project: Path, kind: str) -> None:
             assert places_of(kind, run.stdout) == set()
 
 
+def proto(text: str, syntax: str = "proto3") -> str:
+    return f'syntax = "{syntax}";\n{text}\n'
+
+
+def avro(field_type: object, **more: object) -> str:
+    return json.dumps({"type": "record", "name": "A", "fields": [{"name": "x", "type": field_type, **more}]})
+
+
+ENUM = {"type": "enum", "name": "E", "symbols": ["ONE", "TWO"]}
+LESS = {"type": "enum", "name": "E", "symbols": ["ONE"]}
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9}
+
+# name, old, new, and (place, rule) of each finding: as Confluent judges BACKWARD, and what WIRE finds besides
+CHANGES = {
+    "package renamed": ("x.proto", proto("package a;\nmessage M {}"), proto("package b;\nmessage M {}"),
+                        {"2:1 PACKAGE_CHANGED"}, set()),
+    "import taken out": ("x.proto", proto('import "google/protobuf/empty.proto";\nmessage M { google.protobuf.Empty e = 1; }'),
+                         proto("message M { google.protobuf.Empty e = 1; }"), {"2:13 INVALID_SCHEMA"}, set()),
+    "proto2 to proto3": ("x.proto", proto("message M { optional int32 a = 1; }", "proto2"), proto("message M { optional int32 a = 1; }"),
+                         set(), set()),
+    "a required field loses its label": ("x.proto", proto("message M {\nrequired int32 a = 1; }", "proto2"),
+                                         proto("message M {\nint32 a = 1; }"), set(), {"3:1 FIELD_LABEL_CHANGED"}),
+    "one field into a new oneof": ("x.proto", proto("message M {\nint32 a = 1; }"), proto("message M { oneof o {\nint32 a = 1; } }"),
+                                   set(), {"3:1 FIELD_ONEOF_CHANGED"}),
+    "a field into an old oneof": ("x.proto", proto("message M { int32 a = 1; oneof o { int32 b = 2; } }"),
+                                  proto("message M { oneof o { int32 b = 2;\nint32 a = 1; } }"),
+                                  {"3:1 FIELD_MOVED_TO_EXISTING_ONEOF"}, set()),
+    "a member out of its oneof": ("x.proto", proto("message M { oneof o { int32 a = 1; int32 b = 2; } }"),
+                                  proto("message M { oneof o { int32 b = 2; }\nint32 a = 1; }"), {"3:1 ONEOF_FIELD_REMOVED"}, set()),
+    "renamed with aliases": ("x.avsc", avro("int"), '{"type": "record", "name": "B", "aliases": ["A"], '
+                             '"fields": [{"name": "y", "aliases": ["x"], "type": "int"}]}', set(),
+                             {"1:28 NAME_MISMATCH", "1:28 READER_FIELD_MISSING_DEFAULT_VALUE"}),
+    "a branch leaves its union": ("x.avsc", avro(["null", "int", "string"]), avro(["null", "int"]), {"1:66 MISSING_UNION_BRANCH"}, set()),
+    "a symbol goes, the enum has a default": ("x.avsc", avro(ENUM), avro({**LESS, "default": "ONE"}), set(), set()),
+    "a symbol goes, the field has a default": ("x.avsc", avro(ENUM), avro(LESS, default="ONE"), {"1:107 MISSING_ENUM_SYMBOLS"}, set()),
+    "a type widens": ("x.avsc", avro("int"), avro("double"), set(), {"1:66 TYPE_MISMATCH"}),
+    "a type narrows": ("x.avsc", avro("long"), avro("int"), {"1:66 TYPE_MISMATCH"}, set()),
+    "text becomes bytes": ("x.avsc", avro("string"), avro("bytes"), set(), set()),
+    "a date becomes a timestamp": ("x.avsc", avro({"type": "int", "logicalType": "date"}),
+                                   avro({"type": "long", "logicalType": "timestamp-millis"}), set(), {"1:66 TYPE_MISMATCH"}),
+    "a decimal's scale": ("x.avsc", avro({**DECIMAL, "scale": 2}), avro({**DECIMAL, "scale": 3}), set(), {"1:66 DECIMAL_CHANGED"}),
+    "another namespace": ("x.avsc", avro("int"), avro("int").replace('"name": "A"', '"name": "A", "namespace": "n"'), set(), set()),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_verdicts_are_confluents_and_wire_finds_the_rest(tmp_path: Path, what: str) -> None:
+    name, old, new, breaking, besides = CHANGES[what]
+    schema_trees.write(tmp_path, {f"old/{name}": old, f"new/{name}": new})
+    for level, expected in (("BACKWARD", breaking), ("WIRE", breaking | besides)):
+        run = check(tmp_path, "new", "--against", "old", "--level", level, "--format", "json")
+        found = {f"{item['line']}:{item['column']} {item['rule']}" for item in json.loads(run.stdout)["findings"]}
+        assert found == expected, f"{level}: {run.stdout}"
+        assert run.returncode == (1 if expected else 0)
+
+
 def test_findings_have_path_reason_and_hint(project: Path) -> None:
     schema_trees.write(project / "schemas", schema_trees.broken())
     run = check(project, "schemas", "--against", "git:HEAD", "--level", "WIRE", "--format", "json")
