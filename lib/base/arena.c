@@ -36,6 +36,11 @@ void arena_init(struct arena *arena, size_t limit_bytes)
 	*arena = (struct arena){.limit_bytes = limit_bytes};
 }
 
+void arena_init_small(struct arena *arena, size_t first_block_bytes)
+{
+	*arena = (struct arena){.first_block_bytes = first_block_bytes};
+}
+
 static void free_blocks(struct arena_block *block)
 {
 	while (block) {
@@ -71,7 +76,8 @@ void arena_clear(struct arena *arena)
 
 static struct arena_block *add_block(struct arena *arena, size_t size)
 {
-	size_t block_bytes = arena->blocks ? arena->blocks->size * 2 : BLOCK_BYTES;
+	size_t first_bytes = arena->first_block_bytes ? arena->first_block_bytes : BLOCK_BYTES;
+	size_t block_bytes = arena->blocks ? arena->blocks->size * 2 : first_bytes;
 	struct arena_block *block;
 
 	if (block_bytes > 16 * (size_t)BLOCK_BYTES)

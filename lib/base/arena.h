@@ -20,9 +20,12 @@ struct arena {
 	struct arena_block *blocks;
 	size_t used_bytes;
 	size_t limit_bytes;
+	size_t first_block_bytes; /* 0: 16 KiB */
 };
 
 void arena_init(struct arena *arena, size_t limit_bytes);
+/* For what is kept in great number and holds little: its blocks begin small, and double. No limit. */
+void arena_init_small(struct arena *arena, size_t first_block_bytes);
 void arena_release(struct arena *arena);
 void arena_clear(struct arena *arena);
 

@@ -10,6 +10,8 @@
 #include "schema-registry/model/json_text.h"
 #include "schema-registry/model/protobuf.h"
 
+enum { ARENA_FIRST_BYTES = 1024 }; /* most schemas are small, and caches hold many of them */
+
 static const char *const format_names[] = {"AVRO", "PROTOBUF"};
 static_assert(ARRAY_LEN(format_names) == SCHEMA_FORMAT_COUNT, "one name for each format");
 
@@ -101,7 +103,7 @@ int schema_parse(enum schema_format format, struct bytes text, const struct sche
 
 	atomic_init(&schema->ref_count, 1);
 	schema->format = format;
-	arena_init(&schema->arena, 0);
+	arena_init_small(&schema->arena, ARENA_FIRST_BYTES);
 	if (text.len > SCHEMA_TEXT_BYTES_MAX) {
 		problems_add(problems, "", "the schema has %zu bytes; the limit is %d", text.len,
 			     SCHEMA_TEXT_BYTES_MAX);

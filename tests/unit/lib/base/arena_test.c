@@ -44,6 +44,22 @@ static void the_limit_counts_what_is_held_until_it_is_cleared(void **unused)
 	arena_release(&arena);
 }
 
+static void a_small_arena_holds_as_much_as_any(void **unused)
+{
+	struct arena arena;
+	char *first;
+
+	(void)unused;
+	arena_init_small(&arena, 64);
+	first = arena_strdup(&arena, "first");
+	for (size_t i = 0; i < 1000; i++)
+		memset(arena_alloc(&arena, i), 0xff, i);
+	assert_string_equal(first, "first");
+	arena_clear(&arena);
+	assert_non_null(arena_try_alloc(&arena, 10 * 1024 * 1024));
+	arena_release(&arena);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 
@@ -73,6 +89,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_aligned_apart_and_keep_what_is_written),
+		cmocka_unit_test(a_small_arena_holds_as_much_as_any),
 		cmocka_unit_test(the_limit_counts_what_is_held_until_it_is_cleared),
 #ifdef __SANITIZE_ADDRESS__
 		cmocka_unit_test(what_is_cleared_or_beside_a_piece_is_forbidden_to_touch),
