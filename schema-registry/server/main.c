@@ -3,6 +3,8 @@
  *
  * Threads: main waits for a signal; the HTTP server's threads do the work, each with a database connection at hand.
  */
+#include <malloc.h>
+
 #include "lib/base/log.h"
 #include "lib/base/shutdown.h"
 #include "lib/http/http_server.h"
@@ -20,6 +22,7 @@ enum {
 	HANDLERS = 8,                      /* and connections, so that no handler waits for one */
 	BODY_BYTES_MAX = 64 * 1024 * 1024, /* a parsed schema takes several times its text */
 	RATE_MAX = 1000000,
+	MALLOC_ARENAS = 2,
 	DATABASE_WAIT_MS = 60 * 1000,
 	DATABASE_STEP_MS = 500, /* after which a signal is noticed */
 };
@@ -236,6 +239,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	log_options_apply(&settings.log, program.name);
+	/* Each connection has a thread, and each thread would keep freed memory in an arena of its own. */
+	(void)mallopt(M_ARENA_MAX, MALLOC_ARENAS); /* else it only takes more */
 	shutdown_init();
 	return run(argc, argv);
 }

@@ -8,7 +8,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
-enum { BUCKET_COUNT = 4096 };
+enum {
+	BUCKET_COUNT = 4096,
+	/* What a parsed form takes, about: measured with both formats. */
+	PARSED_BYTES_BASE = 2048,
+	PARSED_BYTES_FACTOR = 40, /* of the text's */
+};
 
 static const char CACHE_METRIC[] = "registry_cache_lookups_total";
 static const char CACHE_HELP[] = "Schemas looked up by id, by whether memory had them.";
@@ -17,16 +22,17 @@ struct schema_entry {
 	atomic_int references;
 	char *context;
 	struct stored_schema stored; /* owns its texts */
-	size_t bytes;
-	struct schema *parsed;     /* guarded by the cache's mu */
-	int64_t read_us;           /* guarded by the cache's mu */
-	struct schema_entry *next; /* guarded by the cache's mu */
+	size_t bytes;                /* guarded by the cache's mu */
+	bool is_kept;                /* guarded by the cache's mu: in the cache, and counted there */
+	struct schema *parsed;       /* guarded by the cache's mu */
+	int64_t read_us;             /* guarded by the cache's mu */
+	struct schema_entry *next;   /* guarded by the cache's mu */
 };
 
 struct schema_cache {
 	pthread_mutex_t mu;
 	struct schema_entry *buckets[BUCKET_COUNT]; /* guarded by mu */
-	size_t bytes;                               /* guarded by mu: of all arenas */
+	size_t bytes;                               /* guarded by mu: of all entries */
 	struct metric *hits;                        /* NULL: not counted, as the next */
 	struct metric *misses;
 };
@@ -109,6 +115,7 @@ static void clear(struct schema_cache *cache)
 			struct schema_entry *entry = cache->buckets[i];
 
 			cache->buckets[i] = entry->next;
+			entry->is_kept = false;
 			schema_entry_unref(entry);
 		}
 	}
@@ -155,6 +162,7 @@ static void unlink_entry(struct schema_cache *cache, struct schema_entry **place
 	struct schema_entry *entry = *place;
 
 	*place = entry->next;
+	entry->is_kept = false;
 	cache->bytes -= entry->bytes;
 	schema_entry_unref(entry);
 }
@@ -181,6 +189,7 @@ struct schema_entry *schema_cache_put(struct schema_cache *cache, const char *co
 		entry->read_us = clock_monotonic_us();
 		entry->next = *place;
 		*place = entry;
+		entry->is_kept = true;
 		cache->bytes += entry->bytes;
 	}
 	entry->references++;
@@ -212,8 +221,13 @@ struct schema *schema_entry_parsed(struct schema_cache *cache, struct schema_ent
 
 void schema_entry_set_parsed(struct schema_cache *cache, struct schema_entry *entry, struct schema *schema)
 {
+	size_t bytes = PARSED_BYTES_BASE + PARSED_BYTES_FACTOR * strlen(entry->stored.text);
+
 	pthread_mutex_lock(&cache->mu);
-	if (!entry->parsed)
+	if (!entry->parsed) {
 		entry->parsed = schema_ref(schema);
+		entry->bytes += bytes;
+		cache->bytes += entry->is_kept ? bytes : 0;
+	}
 	pthread_mutex_unlock(&cache->mu);
 }

@@ -5,7 +5,7 @@
  *             both would otherwise cost the database or the parser each time.
  * Guarantees: an id keeps its meaning unless it is deleted for good. So that a deletion by another instance shows, an
  *             entry older than SCHEMA_CACHE_FRESH_MS is given only to who accepts stale ones.
- * Limits:     SCHEMA_CACHE_BYTES_MAX of texts; beyond it the cache starts anew.
+ * Limits:     SCHEMA_CACHE_BYTES_MAX of texts and, about, of parsed forms; beyond it the cache starts anew.
  * Threads:    any; entries are immutable but for the parsed form, which the cache guards.
  * Ownership:  an entry given out must be released by schema_entry_unref().
  */

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -78,12 +79,49 @@ static void keeps_the_parsed_form_while_the_identity_stays(void **state)
 	schema_cache_free(cache);
 }
 
+/* 2,000 schemas of 16 KB are 32 MB of texts, which fit; parsed, they are many times that. */
+static void parsed_forms_count_for_the_limit(void **state)
+{
+	enum { SCHEMAS = 2000, TEXT_BYTES = 16 * 1024 };
+	struct schema_cache *cache = schema_cache_new(NULL);
+	char *text = xmalloc(TEXT_BYTES);
+	struct problems problems;
+	struct schema *schema = NULL;
+
+	(void)state;
+	problems_init(&problems);
+	memset(text, ' ', TEXT_BYTES);
+	memcpy(text, "\"long\"", 6);
+	text[TEXT_BYTES - 1] = 0;
+	assert_int_equal(schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text(text), NULL, 0, &schema, &problems), 0);
+	for (int with_parsed = 0; with_parsed <= 1; with_parsed++) {
+		struct schema_entry *entry;
+
+		for (int32_t id = 1; id <= SCHEMAS; id++) {
+			struct stored_schema stored = {.id = id, .text = text};
+
+			entry = schema_cache_put(cache, with_parsed ? ".parsed" : ".", &stored);
+			if (with_parsed)
+				schema_entry_set_parsed(cache, entry, schema);
+			schema_entry_unref(entry);
+		}
+		entry = schema_cache_get(cache, with_parsed ? ".parsed" : ".", 1, true);
+		assert_true(with_parsed ? entry == NULL : entry != NULL);
+		schema_entry_unref(entry);
+	}
+	schema_unref(schema);
+	problems_release(&problems);
+	schema_cache_free(cache);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_ids_of_contexts_apart),
 		cmocka_unit_test(entries_outlive_their_removal),
 		cmocka_unit_test(keeps_the_parsed_form_while_the_identity_stays),
+		cmocka_unit_test(parsed_forms_count_for_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
