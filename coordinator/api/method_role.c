@@ -23,6 +23,7 @@ static const struct {
 	{"/saga.v1.SagaService/SkipStep", ROLE_OPERATOR},
 	{"/saga.v1.SagaService/ResolveSaga", ROLE_OPERATOR},
 	{"/saga.v1.SagaService/ListStuck", ROLE_VIEWER},
+	{"/saga.v1.SagaService/SignalSaga", ROLE_STARTER},
 	{"/saga.v1.SagaService/PutDefinition", ROLE_ADMIN},
 	{"/saga.v1.SagaService/GetDefinition", ROLE_VIEWER},
 	{"/saga.v1.SagaService/ListDefinitions", ROLE_VIEWER},

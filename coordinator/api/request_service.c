@@ -1,5 +1,5 @@
 /*
- * request_service.c - see request_service.h. The six calls differ in their names and in a field or two, so they are rows of
+ * request_service.c - see request_service.h. The calls differ in their names and in a field or two, so they are rows of
  * one table; fields are found by name in the messages' descriptors.
  */
 #include "coordinator/api/request_service.h"
@@ -38,6 +38,9 @@ static const struct asked {
 	{"/saga.v1.SagaService/ResolveSaga", &saga__v1__resolve_saga_request__descriptor,
 	 &saga__v1__resolve_saga_response__descriptor, SAGA_EVENT_RESOLVED_FAILED, "cannot be resolved",
 	 "RESOLVE_REFUSED"},
+	{"/saga.v1.SagaService/SignalSaga", &saga__v1__signal_saga_request__descriptor,
+	 &saga__v1__signal_saga_response__descriptor, SAGA_EVENT_SIGNALLED, "does not take the signal",
+	 "SIGNAL_REFUSED"},
 };
 
 /* What a method's handler is called with. */
@@ -178,11 +181,11 @@ static enum saga_event_type check_outcome(const Saga__V1__ResolveSagaRequest *re
 	}
 }
 
-static void check_reason(const char *reason, struct problems *problems)
+static void check_reason(const char *reason, bool is_required, struct problems *problems)
 {
 	const size_t len = strlen(reason);
 
-	if (len == 0)
+	if (len == 0 && is_required)
 		problems_add(problems, "reason", "is required: the saga's log says why it was done");
 	if (len > REQUEST_REASON_BYTES_MAX)
 		problems_add(problems, "reason", "has %zu bytes, at most %d are allowed", len,
@@ -201,7 +204,12 @@ static void ask(void *ctx, struct server_call *call, const ProtobufCMessage *mes
 	(void)arena;
 	problems_init(&problems);
 	saga_id_check(text_of(message, "saga_id"), &id, &problems);
-	check_reason(request.reason, &problems);
+	check_reason(request.reason, request.type != SAGA_EVENT_SIGNALLED, &problems);
+	if (request.type == SAGA_EVENT_SIGNALLED) {
+		request.signal = text_of(message, "signal");
+		if (!*request.signal)
+			problems_add(&problems, "signal", "is required: the name that the definition's step waits for");
+	}
 	if (request.type == SAGA_EVENT_SKIP_REQUESTED) {
 		request.step_id = text_of(message, "step_id");
 		if (!*request.step_id)

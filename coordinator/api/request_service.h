@@ -1,6 +1,6 @@
 /*
  * request_service.h - what people ask of a saga that exists: CancelSaga, PauseSaga, ResumeSaga, and what an operator decides
- * about a stuck one: RetrySaga, SkipStep, ResolveSaga.
+ * about a stuck one: RetrySaga, SkipStep, ResolveSaga; and SignalSaga, which brings what a step waits for.
  *
  * Guarantees: every field that is wrong is named at once; answers after the commit. What the saga's state forbids is
  *             ERR_PRECONDITION with the state and the reason.

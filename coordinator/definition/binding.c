@@ -402,8 +402,10 @@ static void fill_definition(struct binder *binder)
 		steps[i] = source->steps[i].definition;
 		steps[i].is_reply_needed = binder->steps[i].is_reply_kept;
 	}
-	binder->plan->definition =
-		(struct definition){.name = source->name, .steps = steps, .step_count = source->step_count};
+	binder->plan->definition = (struct definition){.name = source->name,
+						       .steps = steps,
+						       .step_count = source->step_count,
+						       .timeout_ms = source->timeout_ms};
 	binder->plan->key_field = source->key;
 }
 
@@ -429,6 +431,8 @@ static void bind_all(struct binder *binder)
 	for (size_t i = 0; i < source->step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			bind_command(binder, &source->steps[i].commands[phase], &binder->steps[i].commands[phase]);
+	for (size_t i = 0; i < source->step_count; i++)
+		binder->steps[i].signal = source->steps[i].signal;
 	fill_definition(binder); /* after the commands, which say whose replies are needed */
 	collect_reply_topics(binder);
 	plan->schemas = binder->found;

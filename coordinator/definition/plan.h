@@ -46,6 +46,7 @@ struct plan_command {
 struct plan_step {
 	struct plan_command commands[STEP_PHASE_COUNT];
 	bool is_reply_kept; /* a later command takes fields from its forward reply */
+	const char *signal; /* what it waits for; NULL: it does not */
 };
 
 struct plan {
@@ -96,8 +97,9 @@ NODISCARD int plan_decode_input(const struct plan *plan, struct bytes input, str
 NODISCARD int plan_build_command(const struct plan *plan, const struct saga *saga, struct bytes input, int32_t step,
 				 enum step_phase phase, struct arena *arena, struct buffer *out, struct error *err);
 
-/* Index of a step by its id; -1: none. */
+/* Index of a step by its id, of the step that waits for a signal; -1: none. */
 int32_t plan_find_step(const struct plan *plan, const char *step_id);
+int32_t plan_find_signal(const struct plan *plan, const char *signal);
 /* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first: it is the
  * participant's own word, and a participant has no topic of its own for `retriable`, or for the refusal of a step that
  * cannot be refused. Without it the definition's mapping of topics decides. NULL: the reply cannot be understood; so with a

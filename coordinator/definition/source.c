@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <ctype.h>
 
+#include "coordinator/definition/source_order.h"
 #include "coordinator/definition/source_reader.h"
 #include "lib/base/memory.h"
-#include "lib/base/spelling.h"
 
 enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255 };
 
@@ -112,34 +112,6 @@ static void read_replies(struct source_reader *reader, const struct yaml_node *m
 }
 
 /* ---- fields ---- */
-static int32_t find_step(const struct source *source, const char *id, size_t len)
-{
-	for (size_t i = 0; i < source->step_count; i++) {
-		const char *other = source->steps[i].definition.id;
-
-		if (other && strlen(other) == len && memcmp(other, id, len) == 0)
-			return (int32_t)i;
-	}
-	return -1;
-}
-
-/* NULL: none is near. */
-static const char *nearest_step(const struct source *source, const char *id, size_t len)
-{
-	const char *ids[DEFINITION_STEPS_MAX];
-	char asked[SPELLING_BYTES_MAX + 1];
-	size_t count = 0;
-
-	if (len > SPELLING_BYTES_MAX)
-		return NULL;
-	memcpy(asked, id, len);
-	asked[len] = 0;
-	for (size_t i = 0; i < source->step_count; i++)
-		if (source->steps[i].definition.id)
-			ids[count++] = source->steps[i].definition.id;
-	return spelling_nearest(asked, ids, count);
-}
-
 static void split_path(struct source_reader *reader, const struct yaml_node *node, const char *path,
 		       struct source_field *field)
 {
@@ -166,7 +138,7 @@ static void read_path(struct source_context *context, const struct yaml_node *no
 	struct source_reader *reader = &context->reader;
 	const char *dot = strchr(node->text, '.');
 	const size_t len = dot ? (size_t)(dot - node->text) : strlen(node->text);
-	const int32_t last = phase == STEP_PHASE_COMPENSATION ? own : own - 1;
+	bool is_there;
 
 	field->source_text = node->text;
 	field->step = -1;
@@ -180,17 +152,24 @@ static void read_path(struct source_context *context, const struct yaml_node *no
 		split_path(reader, node, dot + 1, field);
 		return;
 	}
-	field->step = find_step(context->source, node->text, len);
+	field->step = source_find_step(context->source, node->text, len);
 	if (field->step < 0) {
-		const char *near = nearest_step(context->source, node->text, len);
+		const char *near = source_nearest_step(context->source, node->text, len);
 
 		PROBLEM(reader, node->mark, "source '%.80s': there is no step '%.*s' before this one%s%s%s", node->text,
 			(int)(len < 80 ? len : 80), node->text, near ? "; did you mean '" : "", near ? near : "",
 			near ? "'?" : "");
 		return;
 	}
-	if (field->step > last) {
+	is_there = source_is_before(context->source, field->step, own) ||
+		   (field->step == own && phase == STEP_PHASE_COMPENSATION);
+	if (!is_there) {
 		PROBLEM(reader, node->mark, "source '%.80s': the reply of step '%.*s' is not there yet", node->text,
+			(int)len, node->text);
+		return;
+	}
+	if (context->source->steps[field->step].definition.action != STEP_ACTION_COMMAND) {
+		PROBLEM(reader, node->mark, "source '%.80s': step '%.*s' only waits, it has no reply", node->text,
 			(int)len, node->text);
 		return;
 	}
@@ -301,25 +280,6 @@ static enum step_kind read_kind(struct source_reader *reader, const struct yaml_
 	return STEP_KIND_COMPENSATABLE;
 }
 
-/* compensatable* pivot? retriable* */
-static void check_order(struct source_context *context, size_t index)
-{
-	const struct source_step *step = &context->source->steps[index];
-	const struct source_step *before = index ? step - 1 : NULL;
-
-	if (!before)
-		return;
-	if (step->definition.kind < before->definition.kind)
-		PROBLEM(&context->reader, step->mark,
-			"a %s step cannot follow a %s step: the order is compensatable steps, at most one pivot, "
-			"retriable "
-			"steps",
-			step_kind_name(step->definition.kind), step_kind_name(before->definition.kind));
-	else if (step->definition.kind == STEP_KIND_PIVOT && before->definition.kind == STEP_KIND_PIVOT)
-		PROBLEM(&context->reader, step->mark,
-			"there can be one pivot only; steps after it are 'kind: retriable'");
-}
-
 static const char *timed_out_milestone(struct arena *arena, const char *id, const char *suffix)
 {
 	char *text = arena_format(arena, "%s%s", id, suffix);
@@ -345,7 +305,7 @@ static void read_id(struct source_context *context, const struct yaml_node *map,
 		return;
 	if (strcmp(text, "input") == 0)
 		PROBLEM(reader, id->mark, "no step can be called 'input': that is the saga's input");
-	else if (find_step(context->source, text, strlen(text)) >= 0)
+	else if (source_find_step(context->source, text, strlen(text)) >= 0)
 		PROBLEM(reader, id->mark, "step '%s' exists twice", text);
 	step->definition.id = text;
 	step->definition.timed_out_milestone[STEP_PHASE_FORWARD] =
@@ -354,10 +314,84 @@ static void read_id(struct source_context *context, const struct yaml_node *map,
 		timed_out_milestone(reader->arena, text, "_compensation_timed_out");
 }
 
+/* ---- waits ---- */
+static bool has_signal(const struct source *source, const char *signal, const struct source_step *but)
+{
+	for (size_t i = 0; i < source->step_count; i++)
+		if (&source->steps[i] != but && source->steps[i].signal && strcmp(source->steps[i].signal, signal) == 0)
+			return true;
+	return false;
+}
+
+static void read_signal(struct source_context *context, const struct yaml_node *map, struct source_step *step)
+{
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *signal = reader_get(map, "signal");
+	const struct yaml_node *timeout = reader_get(map, "timeout");
+	const struct yaml_node *optional = reader_get(map, "optional");
+
+	step->definition.action = STEP_ACTION_SIGNAL;
+	step->signal = reader_id(reader, signal, "signal");
+	if (step->signal && has_signal(context->source, step->signal, step))
+		PROBLEM(reader, signal->mark, "two steps wait for signal '%s': give one another name", step->signal);
+	if (timeout)
+		reader_duration(reader, timeout, "timeout", &step->definition.policy[STEP_PHASE_FORWARD].timeout_ms);
+	else
+		PROBLEM(reader, map->mark,
+			"a wait for a signal needs a timeout, such as {signal: approved, timeout: 24h}");
+	if (optional)
+		step->definition.is_optional = reader_bool(reader, optional, "optional");
+}
+
+static void read_wait(struct source_context *context, const struct yaml_node *map, struct source_step *step)
+{
+	static const char *const signal_keys[] = {"signal", "timeout", "optional"};
+	static const char *const delay_keys[] = {"delay"};
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *delay;
+
+	if (!reader_is_kind(reader, map, YAML_MAP, "wait"))
+		return;
+	delay = reader_get(map, "delay");
+	if (!delay == !reader_get(map, "signal")) {
+		PROBLEM(reader, map->mark, "a wait is either {signal: approved, timeout: 24h} or {delay: 10m}");
+		return;
+	}
+	if (!delay) {
+		reader_check_keys(reader, map, signal_keys, ARRAY_LEN(signal_keys), "a wait for a signal");
+		read_signal(context, map, step);
+		return;
+	}
+	reader_check_keys(reader, map, delay_keys, ARRAY_LEN(delay_keys), "a delay");
+	step->definition.action = STEP_ACTION_DELAY;
+	reader_duration(reader, delay, "delay", &step->definition.policy[STEP_PHASE_FORWARD].timeout_ms);
+}
+
+/* ---- a step ---- */
+static void read_work(struct source_context *context, const struct yaml_node *map, int32_t own)
+{
+	static const char *const keys[] = {"id",      "kind",     "command", "replies",      "fields", "after",
+					   "timeout", "attempts", "backoff", "compensation", "resend", "wait"};
+	static const char *const wait_keys[] = {"id", "kind", "after", "wait"};
+	struct source_reader *reader = &context->reader;
+	struct source_step *step = &context->source->steps[own];
+	const struct yaml_node *wait = reader_get(map, "wait");
+
+	if (wait) {
+		reader_check_keys(reader, map, wait_keys, ARRAY_LEN(wait_keys), "a step that waits");
+		if (step->definition.kind == STEP_KIND_PIVOT)
+			PROBLEM(reader, step->mark, "a step that waits is no pivot: it is compensatable or retriable");
+		read_wait(context, wait, step);
+		return;
+	}
+	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "a step");
+	reader_policy(reader, map, &step->definition.policy[STEP_PHASE_FORWARD]);
+	read_command(context, map, own, STEP_PHASE_FORWARD, &step->commands[STEP_PHASE_FORWARD]);
+	read_compensation(context, map, own, step);
+}
+
 static void read_step(struct source_context *context, const struct yaml_node *map)
 {
-	static const char *const keys[] = {"id",      "kind",     "command", "replies",      "fields",
-					   "timeout", "attempts", "backoff", "compensation", "resend"};
 	struct source_reader *reader = &context->reader;
 	const int32_t own = (int32_t)context->source->step_count;
 	struct source_step *step = &context->source->steps[own];
@@ -366,14 +400,12 @@ static void read_step(struct source_context *context, const struct yaml_node *ma
 	memcpy(step->definition.policy, context->defaults, sizeof(context->defaults));
 	if (!reader_is_kind(reader, map, YAML_MAP, "a step"))
 		return;
-	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "a step");
 	read_id(context, map, step);
 	context->source->step_count++;
 	step->definition.kind = read_kind(reader, reader_get(map, "kind"));
-	check_order(context, (size_t)own);
-	reader_policy(reader, map, &step->definition.policy[STEP_PHASE_FORWARD]);
-	read_command(context, map, own, STEP_PHASE_FORWARD, &step->commands[STEP_PHASE_FORWARD]);
-	read_compensation(context, map, own, step);
+	source_read_after(reader, reader_get(map, "after"), context->source, own);
+	source_check_order(reader, context->source, own);
+	read_work(context, map, own);
 }
 
 static void read_steps(struct source_context *context, const struct yaml_node *root)
@@ -439,11 +471,14 @@ static void read_head(struct source_context *context, const struct yaml_node *ro
 	const struct yaml_node *name = reader_get(root, "saga");
 	const struct yaml_node *description = reader_get(root, "description");
 	const struct yaml_node *key = reader_get(root, "key");
+	const struct yaml_node *timeout = reader_get(root, "timeout");
 
 	if (name)
 		source->name = reader_id(reader, name, "saga");
 	else
 		PROBLEM(reader, root->mark, "needs 'saga: <name>', such as checkout");
+	if (timeout)
+		reader_duration(reader, timeout, "timeout", &source->timeout_ms);
 	if (description)
 		source->description = reader_text(reader, description, "description");
 	if (key) {
@@ -458,7 +493,7 @@ static void read_head(struct source_context *context, const struct yaml_node *ro
 
 struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems)
 {
-	static const char *const keys[] = {"saga", "description", "input", "key", "defaults", "steps"};
+	static const char *const keys[] = {"saga", "description", "input", "key", "timeout", "defaults", "steps"};
 	struct source_context context = {.reader = {file_name, arena, problems},
 					 .source = arena_zalloc(arena, sizeof(struct source))};
 	const struct yaml_node *root = yaml_parse(file_name, text, arena, problems);

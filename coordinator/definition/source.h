@@ -47,6 +47,8 @@ struct source_command {
 struct source_step {
 	struct yaml_mark mark; /* of the id */
 	struct step_definition definition;
+	uint64_t before[DEFINITION_STEPS_MAX / 64]; /* a bit for each step that is done when this one begins */
+	const char *signal;                         /* STEP_ACTION_SIGNAL: what it waits for */
 	struct source_command commands[STEP_PHASE_COUNT];
 };
 
@@ -58,6 +60,7 @@ struct source {
 	struct yaml_mark input_mark;
 	const char *key;
 	struct yaml_mark key_mark;
+	int64_t timeout_ms; /* of the saga; 0: none */
 	struct source_step *steps;
 	size_t step_count;
 };

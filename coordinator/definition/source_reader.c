@@ -131,8 +131,19 @@ bool source_parse_duration(const char *text, int64_t *ret_ms)
 	return false;
 }
 
-static void read_duration(struct source_reader *reader, const struct yaml_node *node, const char *of_what,
-			  int64_t *duration_ms)
+bool reader_bool(struct source_reader *reader, const struct yaml_node *node, const char *of_what)
+{
+	if (!reader_is_kind(reader, node, YAML_SCALAR, of_what))
+		return false;
+	if (node->is_plain && strcmp(node->text, "true") == 0)
+		return true;
+	if (!node->is_plain || strcmp(node->text, "false") != 0)
+		PROBLEM(reader, node->mark, "%s '%.40s' must be true or false", of_what, node->text);
+	return false;
+}
+
+void reader_duration(struct source_reader *reader, const struct yaml_node *node, const char *of_what,
+		     int64_t *duration_ms)
 {
 	if (reader_is_kind(reader, node, YAML_SCALAR, of_what) && !source_parse_duration(node->text, duration_ms))
 		PROBLEM(reader, node->mark, "%s '%.40s' must be a duration such as 500ms, 3s, 5m, 24h or 7d", of_what,
@@ -153,9 +164,9 @@ static void read_interval(struct source_reader *reader, const struct yaml_node *
 		max = reader_get(node, "max");
 	}
 	if (first)
-		read_duration(reader, first, of_what, first_ms);
+		reader_duration(reader, first, of_what, first_ms);
 	if (max)
-		read_duration(reader, max, of_what, max_ms);
+		reader_duration(reader, max, of_what, max_ms);
 	if (*max_ms >= *first_ms)
 		return;
 	if (max)
@@ -186,7 +197,7 @@ void reader_policy(struct source_reader *reader, const struct yaml_node *map, st
 	const struct yaml_node *backoff = reader_get(map, "backoff");
 
 	if (timeout)
-		read_duration(reader, timeout, "timeout", &policy->timeout_ms);
+		reader_duration(reader, timeout, "timeout", &policy->timeout_ms);
 	if (resend)
 		read_interval(reader, resend, "resend", &policy->resend_ms, &policy->resend_max_ms);
 	if (attempts)

@@ -29,8 +29,13 @@ bool reader_is_kind(struct source_reader *reader, const struct yaml_node *node, 
 const char *reader_text(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 const char *reader_id(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 const char *reader_topic(struct source_reader *reader, const struct yaml_node *node);
+/* true or false, not quoted; false after a problem. */
+bool reader_bool(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 /* The name of a field in a schema. */
 bool reader_is_field_name(const char *text, size_t len);
+
+/* More than zero, at most ten years; what is wrong stays as it is. `of_what`: "timeout". */
+void reader_duration(struct source_reader *reader, const struct yaml_node *node, const char *of_what, int64_t *ret_ms);
 
 /* timeout, resend, attempts, backoff: what is absent stays as it is in `policy`. */
 void reader_policy(struct source_reader *reader, const struct yaml_node *map, struct command_policy *policy);

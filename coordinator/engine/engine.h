@@ -77,8 +77,9 @@ void engine_get_saga(struct engine *engine, struct uuid saga_id, int64_t wait_ms
 
 /* What is asked of a saga, and whose will it is, for its log; copied by the call. */
 struct saga_request {
-	enum saga_event_type type; /* one that saga_request_event() takes */
+	enum saga_event_type type; /* SIGNALLED, or one that saga_request_event() takes */
 	const char *step_id;       /* SKIP_REQUESTED: which step; else NULL */
+	const char *signal;        /* SIGNALLED: its name; else NULL */
 	const char *actor;         /* NULL: not told */
 	const char *reason;
 };
@@ -86,7 +87,7 @@ struct saga_request {
 /* What became of it; everything lives until `done` returns. */
 struct request_answer {
 	const struct saga_view *view; /* NULL exactly when `err` is not; without the log */
-	enum saga_verdict verdict;    /* IGNORED: it was so before; REFUSED: it cannot be done */
+	enum saga_verdict verdict;    /* IGNORED: it was so before; REFUSED: it cannot be done, now or ever */
 	const char *why;              /* unless APPLIED */
 	const struct error *err;      /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT */
 };

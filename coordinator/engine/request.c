@@ -52,7 +52,7 @@ struct request_link *request_item_new(struct uuid saga_id, const struct saga_req
 				      void *ctx)
 {
 	struct request_item *item = xcalloc(1, sizeof(*item) + text_size(request->reason) + text_size(request->actor) +
-						       text_size(request->step_id));
+						       text_size(request->step_id) + text_size(request->signal));
 	char *at = item->texts;
 
 	item->work.kind = WORK_REQUEST;
@@ -61,6 +61,7 @@ struct request_link *request_item_new(struct uuid saga_id, const struct saga_req
 	item->ctx = ctx;
 	item->request = (struct saga_request){.type = request->type,
 					      .step_id = put_text(&at, request->step_id),
+					      .signal = put_text(&at, request->signal),
 					      .actor = put_text(&at, request->actor),
 					      .reason = put_text(&at, request->reason)};
 	return &item->link;
@@ -80,10 +81,27 @@ struct saga_event request_event(const struct work *work, const struct plan *plan
 {
 	const struct saga_request *request = &item_of(work)->request;
 	const int32_t step = request->step_id ? plan_find_step(plan, request->step_id) : -1;
-	struct saga_event event = saga_request_event(request->type, step, 0, request->reason);
+	struct saga_event event;
 
+	if (request->type == SAGA_EVENT_SIGNALLED)
+		event = (struct saga_event){.type = request->type,
+					    .step = plan_find_signal(plan, request->signal),
+					    .detail = request->reason};
+	else
+		event = saga_request_event(request->type, step, 0, request->reason);
 	event.actor = request->actor;
 	return event;
+}
+
+/* The core ignores a signal that nobody waits for; who sent it must know whether it counts. */
+static bool is_lost_signal(const struct request_item *item, const struct cached_saga *cached, const struct saga *saga)
+{
+	int32_t step;
+
+	if (item->request.type != SAGA_EVENT_SIGNALLED || item->verdict != SAGA_VERDICT_IGNORED)
+		return false;
+	step = plan_find_signal(cached->plan, item->request.signal);
+	return step < 0 || !saga->steps[step].is_signalled;
 }
 
 void request_note(const struct work *work, enum saga_verdict verdict, const char *why)
@@ -118,6 +136,8 @@ static void answer_cached(struct engine *engine, struct request_item *item, cons
 		answer_error(item, &err);
 		return;
 	}
+	if (is_lost_signal(item, cached, view.saga))
+		item->verdict = SAGA_VERDICT_REFUSED;
 	item->done(item->ctx,
 		   &(struct request_answer){.view = &view,
 					    .verdict = item->verdict,

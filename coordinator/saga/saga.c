@@ -144,7 +144,8 @@ static const char *check_step_event(const struct definition *definition, const s
 	const char *why;
 
 	if (event->step < 0 || (size_t)event->step >= saga->step_count)
-		return "the saga has no such step";
+		return event->type == SAGA_EVENT_SIGNALLED ? "no step of its definition waits for this signal"
+							   : "the saga has no such step";
 	why = machine_gate(saga->state);
 	if (!why)
 		why = check_action(definition->steps[event->step].action, event->type);

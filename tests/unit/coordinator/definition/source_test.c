@@ -334,6 +334,89 @@ static void finds_the_nearest_name(void **state)
 	assert_int_equal(spelling_distance("kitten", "sitting"), 3);
 }
 
+/* ---- order and waits ---- */
+#define STEP(id, more) "  - {id: " id ", command: c, replies: {succeeded: r}, compensation: none" more "}\n"
+#define PIVOT(id, more) "  - {id: " id ", kind: pivot, command: c, replies: {succeeded: r}" more "}\n"
+
+static void reads_steps_that_run_in_parallel(void **state)
+{
+	const struct source *source = must_parse(*state,
+						 HEAD STEP("a", "") STEP("b", "") STEP("c", ", after: [a]")
+							 STEP("d", ", after: []") PIVOT("e", ", after: [d, b, c]"));
+	const struct step_definition *c = &source->steps[2].definition;
+	const struct step_definition *e = &source->steps[4].definition;
+
+	assert_null(source->steps[1].definition.after); /* the step before it */
+	assert_int_equal(c->after_count, 1);
+	assert_int_equal(c->after[0], 0);
+	assert_non_null(source->steps[3].definition.after);
+	assert_int_equal(source->steps[3].definition.after_count, 0);
+	assert_int_equal(e->after_count, 3);
+	assert_int_equal(e->after[0], 1); /* in the steps' order */
+	assert_int_equal(e->after[2], 3);
+}
+
+static void refuses_an_order_that_cannot_be(void **state)
+{
+	assert_refused(*state, HEAD STEP("a", ", after: [b]") STEP("b", ""), "t.yaml:4:78",
+		       "after 'b': there is no step of that id above this one");
+}
+
+static void refuses_a_pivot_that_does_not_wait_for_all_that_can_fail(void **state)
+{
+	assert_refused(
+		*state, HEAD STEP("a", "") STEP("b", ", after: []") PIVOT("p", ""), "t.yaml:6:10",
+		"pivot step 'p' must come after compensatable step 'a', which could still fail: add it to 'after'");
+}
+
+static void refuses_the_reply_of_a_step_beside(void **state)
+{
+	assert_refused(*state, HEAD STEP("a", "") STEP("b", ", after: [], fields: {x: a.y}"), "t.yaml:5:93",
+		       "source 'a.y': the reply of step 'a' is not there yet");
+}
+
+static void reads_waits_and_the_sagas_timeout(void **state)
+{
+	const struct source *source = must_parse(*state,
+						 "saga: s\nkey: id\ntimeout: 2h\nsteps:\n"
+						 "  - {id: a, wait: {signal: approved, timeout: 24h, optional: true}}\n"
+						 "  - {id: b, kind: retriable, wait: {delay: 10m}}\n");
+
+	assert_int_equal(source->timeout_ms, 2 * 3600 * 1000);
+	assert_int_equal(source->steps[0].definition.action, STEP_ACTION_SIGNAL);
+	assert_string_equal(source->steps[0].signal, "approved");
+	assert_true(source->steps[0].definition.is_optional);
+	assert_int_equal(source->steps[0].definition.policy[STEP_PHASE_FORWARD].timeout_ms, 24 * 3600 * 1000);
+	assert_int_equal(source->steps[1].definition.action, STEP_ACTION_DELAY);
+	assert_int_equal(source->steps[1].definition.policy[STEP_PHASE_FORWARD].timeout_ms, 600 * 1000);
+}
+
+static void refuses_a_wait_for_both_or_nothing(void **state)
+{
+	assert_refused(*state, HEAD "  - {id: a, wait: {optional: true}}\n", "t.yaml:4:19",
+		       "a wait is either {signal: approved, timeout: 24h} or {delay: 10m}");
+}
+
+static void refuses_a_signal_without_end(void **state)
+{
+	assert_refused(*state, HEAD "  - {id: a, wait: {signal: s}}\n", "t.yaml:4:19",
+		       "a wait for a signal needs a timeout, such as {signal: approved, timeout: 24h}");
+}
+
+static void refuses_two_waits_for_one_signal(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, wait: {signal: s, timeout: 1s}}\n"
+			    "  - {id: b, wait: {signal: s, timeout: 1s}}\n",
+		       "t.yaml:5:28", "two steps wait for signal 's': give one another name");
+}
+
+static void refuses_a_command_beside_a_wait(void **state)
+{
+	assert_refused(*state, HEAD "  - {id: a, command: c, wait: {delay: 1s}}\n", "t.yaml:4:13",
+		       "unknown key 'command' of a step that waits");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -341,6 +424,15 @@ int main(void)
 		TEST(reads_all_that_a_definition_can_say),
 		TEST(takes_the_defaults_where_nothing_is_said),
 		TEST(reads_json),
+		TEST(reads_steps_that_run_in_parallel),
+		TEST(refuses_an_order_that_cannot_be),
+		TEST(refuses_a_pivot_that_does_not_wait_for_all_that_can_fail),
+		TEST(refuses_the_reply_of_a_step_beside),
+		TEST(reads_waits_and_the_sagas_timeout),
+		TEST(refuses_a_wait_for_both_or_nothing),
+		TEST(refuses_a_signal_without_end),
+		TEST(refuses_two_waits_for_one_signal),
+		TEST(refuses_a_command_beside_a_wait),
 		TEST(reports_all_problems_at_once),
 		TEST(suggests_the_key_that_was_meant),
 		TEST(needs_a_compensation_before_the_pivot),

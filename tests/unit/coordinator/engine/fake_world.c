@@ -81,6 +81,13 @@ int catalog_refresh(struct catalog *catalog, struct error *err)
 	return 0;
 }
 
+int32_t plan_find_signal(const struct plan *plan, const char *signal)
+{
+	(void)plan;
+	(void)signal;
+	return -1;
+}
+
 int32_t plan_find_step(const struct plan *plan, const char *step_id)
 {
 	for (size_t i = 0; i < plan->definition.step_count; i++)
