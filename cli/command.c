@@ -21,6 +21,7 @@ const struct command *const command_table[] = {
 	&wait_command,
 	&log_command,
 	&cancel_command,
+	&signal_command,
 	&pause_command,
 	&resume_command,
 	&retry_command,

@@ -1,4 +1,4 @@
-/* request_commands.c - sagactl cancel, pause, resume, retry, skip and resolve: what people ask of sagas that exist. */
+/* request_commands.c - sagactl cancel, signal, pause, resume, retry, skip and resolve: what people ask of sagas. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -14,6 +14,7 @@
 static const char *reason;
 static const char *outcome;
 static const char *skipped_step;
+static const char *signal_name;
 
 /* clang-format off */
 #define REASON_OPTION                                                                                                  \
@@ -25,6 +26,15 @@ static const char *skipped_step;
 	 .place = &outcome}
 /* clang-format on */
 
+static const struct option signal_options[] = {
+	{.flag = "reason",
+	 .letter = 'r',
+	 .value_name = "TEXT",
+	 .help = "Who says so, and why: it stands in the saga's log from then on.",
+	 .place = &reason},
+	SAGA_FILTER_OPTIONS,
+	SAGA_CHOICE_OPTIONS,
+};
 static const struct option open_options[] = {REASON_OPTION, SAGA_FILTER_OPTIONS, SAGA_CHOICE_OPTIONS};
 static const struct option retry_options[] = {REASON_OPTION, SAGA_FILTER_OTHER_OPTIONS, SAGA_CHOICE_STEP_OPTION,
 					      SAGA_CHOICE_REASON_OPTION, SAGA_CHOICE_OPTIONS};
@@ -88,6 +98,54 @@ const struct command cancel_command = {
 	.options = open_options,
 	.option_count = ARRAY_LEN(open_options),
 	.run = run_cancel,
+};
+
+/* ---- signal ---- */
+
+static void fill_signal(ProtobufCMessage *request)
+{
+	((Saga__V1__SignalSagaRequest *)request)->reason = (char *)(reason ? reason : "");
+	((Saga__V1__SignalSagaRequest *)request)->signal = (char *)signal_name;
+}
+
+static enum exit_code run_signal(struct session *session_, char **arguments, int count)
+{
+	static const struct saga_choice_rule rule = {
+		.command = "signal", .states = BIT(SCHEDULED) | BIT(RUNNING) | BIT(COMPLETING) | BIT(STUCK)};
+	static const struct saga_requests requests = {"signal",
+						      "signalled",
+						      "SignalSaga",
+						      &saga__v1__signal_saga_request__descriptor,
+						      &saga__v1__signal_saga_response__descriptor,
+						      "the signal had come before",
+						      fill_signal};
+
+	signal_name = arguments[count - 1];
+	if (strlen(signal_name) == UUID_TEXT_LEN && signal_name[8] == '-') {
+		(void)fprintf(stderr, "sagactl signal: '%s' is a saga: name the signal behind it\n", signal_name);
+		return EXIT_USAGE;
+	}
+	return run(session_, &rule, &requests, arguments, count - 1);
+}
+
+const struct command signal_command = {
+	.name = "signal",
+	.arguments = "[SAGA_ID…] SIGNAL",
+	.arguments_min = 1,
+	.arguments_max = INT_MAX,
+	.summary = "bring sagas the signal that one of their steps waits for",
+	.notes =
+		"It may come before the step begins, and is kept until then. Refused (exit code 1) where no step waits "
+		"for it, or\n"
+		"the saga has turned back. SAGA_ID may be - for ids from standard input; without ids the filter's "
+		"flags "
+		"say which\n"
+		"sagas.\n",
+	.examples = "sagactl signal 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 approved --reason 'Ann, by phone'\n"
+		    "sagactl signal approved --definition checkout --label batch=17 --dry-run\n",
+	.options = signal_options,
+	.option_count = ARRAY_LEN(signal_options),
+	.run = run_signal,
 };
 
 /* ---- pause and resume ---- */

@@ -129,6 +129,19 @@ static void cancel(struct bytes packed, struct fake_rpc_answer *answer)
 	saga__v1__cancel_saga_request__free_unpacked(request, NULL);
 }
 
+static void signal_saga(struct bytes packed, struct fake_rpc_answer *answer)
+{
+	Saga__V1__SignalSagaRequest *request = saga__v1__signal_saga_request__unpack(NULL, packed.len, packed.data);
+	Saga__V1__SignalSagaResponse response = SAGA__V1__SIGNAL_SAGA_RESPONSE__INIT;
+	Saga__V1__Saga saga = saga_of(request->saga_id);
+
+	note("signal %s %s: '%s'\n", request->saga_id, request->signal, request->reason);
+	response.saga = &saga;
+	response.already_signalled = strcmp(request->saga_id, OTHER_ID) == 0;
+	fake_rpc_append(&answer->message, &response.base);
+	saga__v1__signal_saga_request__free_unpacked(request, NULL);
+}
+
 /* Every second one is refused. */
 static void start_batch_of(struct bytes packed, struct fake_rpc_answer *answer)
 {
@@ -179,6 +192,8 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 		answer_log(request, answer);
 	else if (strstr(method, "CancelSaga"))
 		cancel(request, answer);
+	else if (strstr(method, "SignalSaga"))
+		signal_saga(request, answer);
 	else
 		start_batch_of(request, answer);
 }
@@ -354,6 +369,23 @@ static void cancel_needs_a_reason_and_says_what_became_of_it(void **state)
 				     "sagactl: the order is confirmed already\n");
 }
 
+static void signal_takes_ids_and_then_the_signals_name(void **state)
+{
+	struct sagactl_run run;
+
+	(void)state;
+	SAGACTL(&run, "signal", SAGA_ID, OTHER_ID, "approved", "--reason", "Ann");
+	assert_int_equal(run.exit_code, 0);
+	assert_string_equal(run.out, "saga " SAGA_ID "  checkout v1  COMPLETED\n"
+				     "saga " OTHER_ID "  checkout v1  STUCK  PAYMENT_CHARGED\n"
+				     "  the signal had come before\n");
+	assert_string_equal(coordinator.seen, "signal " SAGA_ID " approved: 'Ann'\n"
+					      "signal " OTHER_ID " approved: 'Ann'\n");
+	SAGACTL(&run, "signal", "approved", SAGA_ID, "--reason", "Ann");
+	assert_int_equal(run.exit_code, 2);
+	assert_non_null(strstr(run.err, "name the signal behind it"));
+}
+
 /* ---- start --batch ---- */
 
 static char batch_path[] = "/tmp/saga_commands_test.XXXXXX";
@@ -433,6 +465,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_wrong_filter_is_named_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_log_has_dates_and_all_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cancel_needs_a_reason_and_says_what_became_of_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(signal_takes_ids_and_then_the_signals_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_starts_what_it_can_and_names_the_line_of_what_was_refused,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_that_is_wrong_anywhere_starts_nothing, set_up, tear_down),
