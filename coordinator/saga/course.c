@@ -75,8 +75,8 @@ static void undo_what_can(struct turn *turn)
 			else
 				step_move(turn, i, STEP_STATE_NOT_NEEDED);
 		}
-		if (is_settled(step_at(turn, i)->state))
-			continue;
+		if (is_settled(step_at(turn, i)->state) && !is_blocked[i])
+			continue; /* blocked, it stands between what waits and what that waits for */
 		for (size_t k = 0; k < definition_after_count(turn->definition, i); k++)
 			is_blocked[definition_after(turn->definition, i, k)] = true;
 	}

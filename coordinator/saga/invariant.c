@@ -110,50 +110,60 @@ static const char *check_forward(const struct definition *definition, const stru
 	return NULL;
 }
 
-/* I3: in the reverse order, and only before the pivot. A step that came late is undone when it comes. */
-static const char *check_undone(const struct definition *definition, const struct saga *saga, int32_t index)
+/* Which steps come before one that is not settled, directly or by way of settled ones. */
+struct order {
+	bool is_blocked[DEFINITION_STEPS_MAX];
+	bool must_wait
+		[DEFINITION_STEPS_MAX]; /* the same without those that came late: they are undone when they come */
+};
+
+static void find_order(const struct definition *definition, const struct saga *saga, struct order *order)
 {
-	const struct step *step = &saga->steps[index];
+	*order = (struct order){0};
+	for (int32_t i = (int32_t)saga->step_count - 1; i >= 0; i--) {
+		const struct step *step = &saga->steps[i];
+		const bool is_late = step->came_late || step->state == STEP_STATE_VIOLATED;
+		const bool is_open = !is_settled(step);
 
-	if (is_settled(step))
-		return NULL;
-	for (size_t i = 0; i < definition_after_count(definition, index); i++) {
-		const struct step *before = &saga->steps[definition_after(definition, index, i)];
+		for (size_t k = 0; k < definition_after_count(definition, i); k++) {
+			const int32_t before = definition_after(definition, i, k);
 
-		MUST(!is_compensating(before) || step->came_late || step->state == STEP_STATE_VIOLATED,
-		     "I3: what came after a step is undone before it");
+			order->is_blocked[before] |= is_open || order->is_blocked[i];
+			order->must_wait[before] |= (is_open && !is_late) || order->must_wait[i];
+		}
 	}
-	return NULL;
 }
 
-static bool is_blocked(const struct definition *definition, const struct saga *saga, int32_t index)
+/* I3: in the reverse order, and only before the pivot. */
+static const char *check_undone(const struct step_definition *its, const struct saga *saga, const struct step *step,
+				const struct order *order)
 {
-	for (int32_t later = index + 1; later < (int32_t)saga->step_count; later++)
-		for (size_t i = 0; i < definition_after_count(definition, later); i++)
-			if (definition_after(definition, later, i) == index && !is_settled(&saga->steps[later]))
-				return true;
-	return false;
+	const size_t index = (size_t)(step - saga->steps);
+
+	MUST(!is_compensating(step) || !order->must_wait[index], "I3: what came after a step is undone before it");
+	if (its->kind != STEP_KIND_COMPENSATABLE)
+		MUST(step->state == STEP_STATE_PENDING || step->state == STEP_STATE_REJECTED ||
+			     step->state == STEP_STATE_VIOLATED || step->state == STEP_STATE_SKIPPED,
+		     "I3: what cannot be undone has not happened");
+	if (step->state == STEP_STATE_SUCCEEDED || step->state == STEP_STATE_UNKNOWN)
+		MUST(saga->paused_us || order->is_blocked[index], "I11: what can be undone is being undone");
+	else
+		MUST(is_settled(step) || is_compensating(step) || step->state == STEP_STATE_VIOLATED,
+		     "on the way back no step goes forward");
+	return NULL;
 }
 
 static const char *check_backward(const struct definition *definition, const struct saga *saga)
 {
+	struct order order;
+
+	find_order(definition, saga, &order);
 	MUST(!saga->is_decided, "I3: nothing is undone once the pivot succeeded or may have");
-	for (int32_t i = 0; i < (int32_t)saga->step_count; i++) {
-		const struct step *step = &saga->steps[i];
-		const char *violation = check_undone(definition, saga, i);
+	for (size_t i = 0; i < saga->step_count; i++) {
+		const char *violation = check_undone(&definition->steps[i], saga, &saga->steps[i], &order);
 
 		if (violation)
 			return violation;
-		if (definition->steps[i].kind != STEP_KIND_COMPENSATABLE)
-			MUST(step->state == STEP_STATE_PENDING || step->state == STEP_STATE_REJECTED ||
-				     step->state == STEP_STATE_VIOLATED || step->state == STEP_STATE_SKIPPED,
-			     "I3: what cannot be undone has not happened");
-		if (step->state == STEP_STATE_SUCCEEDED || step->state == STEP_STATE_UNKNOWN)
-			MUST(saga->paused_us || is_blocked(definition, saga, i),
-			     "I11: what can be undone is being undone");
-		else
-			MUST(is_settled(step) || is_compensating(step) || step->state == STEP_STATE_VIOLATED,
-			     "on the way back no step goes forward");
 	}
 	return NULL;
 }

@@ -109,6 +109,24 @@ static void undoes_steps_in_parallel_together_and_then_what_was_before(void **st
 	world_release(&world);
 }
 
+static void undoes_in_order_over_a_step_that_was_skipped(void **state)
+{
+	struct world world = world_of("cocp");
+
+	(void)state;
+	succeed(&world, 0);
+	assert_true(world_tick(&world)); /* the signal does not come */
+	assert_step(&world, 1, "SKIPPED");
+	succeed(&world, 2);
+	reject(&world, 3);
+	assert_true(world_sends(&world, 2, COMPENSATION, 1));
+	undo(&world, 2);
+	assert_true(world_sends(&world, 0, COMPENSATION, 1));
+	undo(&world, 0);
+	assert_saga(&world, "COMPENSATED");
+	world_release(&world);
+}
+
 static void undoes_what_is_in_flight_beside_a_refused_step(void **state)
 {
 	struct world world = world_of("c(cc)p");
@@ -525,6 +543,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(begins_steps_in_parallel_at_once_and_waits_for_all),
 		cmocka_unit_test(undoes_steps_in_parallel_together_and_then_what_was_before),
+		cmocka_unit_test(undoes_in_order_over_a_step_that_was_skipped),
 		cmocka_unit_test(undoes_what_is_in_flight_beside_a_refused_step),
 		cmocka_unit_test(follows_any_partial_order),
 		cmocka_unit_test(is_stuck_at_once_while_the_steps_beside_it_go_on),
