@@ -26,11 +26,6 @@ static bool wants_all;
 		.flag = "key", .value_name = "KEY", .help = "Those with this key.", .place = &filter.key               \
 	}
 
-static struct kafka_options kafka_options(const struct session *session_)
-{
-	return (struct kafka_options){.brokers = session_->kafka_brokers, .client_id = "sagactl"};
-}
-
 static struct registry_client *make_registry(const struct session *session_)
 {
 	const struct registry_client_options options = {.url = session_->registry_url};
@@ -40,7 +35,7 @@ static struct registry_client *make_registry(const struct session *session_)
 
 static int read_letters(const struct session *session_, struct dead_letters *ret_letters, struct error *err)
 {
-	struct kafka_options kafka = kafka_options(session_);
+	struct kafka_options kafka = session_kafka(session_);
 
 	return dead_letters_read(&kafka, &filter, ret_letters, err);
 }
@@ -345,7 +340,7 @@ static void say_settled(const struct session *session_, const struct dead_letter
 
 static enum exit_code settle(struct session *session_, char **arguments, int count, bool is_replay)
 {
-	struct kafka_options kafka = kafka_options(session_);
+	struct kafka_options kafka = session_kafka(session_);
 	struct dead_letters letters;
 	struct error err;
 	size_t done = 0;

@@ -37,7 +37,7 @@ static int probe_registry(struct session *session_, struct error *err)
 
 static int probe_kafka(struct session *session_, struct error *err)
 {
-	struct kafka_options options = {.brokers = session_->kafka_brokers, .client_id = "sagactl"};
+	struct kafka_options options = session_kafka(session_);
 	_cleanup_(kafka_producer_freep)
 	struct kafka_producer *producer = NULL;
 	int brokers = 0;

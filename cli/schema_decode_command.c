@@ -143,7 +143,7 @@ static int take_record(void *ctx, const struct kafka_record *record, struct erro
 
 static int decode_records(struct session *session_, struct decoding *decoding, struct error *err)
 {
-	struct kafka_options options = {.brokers = session_->kafka_brokers, .client_id = "sagactl"};
+	struct kafka_options options = session_kafka(session_);
 	struct topic_range range = {.topic = topic,
 				    .partition = (int32_t)partition,
 				    .offset = offset,

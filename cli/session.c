@@ -33,7 +33,14 @@ const struct option session_options[] = {
 	 .default_text = "127.0.0.1:9092",
 	 .value_name = "HOST:PORT",
 	 .help = "The Kafka brokers, separated by commas.",
-	 .place = &session.kafka_brokers},
+	 .place = &session.kafka.brokers},
+	{.flag = "kafka-property",
+	 .environment = "KAFKA_PROPERTY_",
+	 .type = OPTION_PROPERTIES,
+	 .prefix = "kafka.",
+	 .value_name = "NAME=VALUE",
+	 .help = "Any property of librdkafka, such as security.protocol=SASL_SSL.",
+	 .place = &session.kafka.properties},
 	{.flag = "output",
 	 .letter = 'o',
 	 .environment = "SAGACTL_OUTPUT",
@@ -121,6 +128,11 @@ void session_release(struct session *session_)
 {
 	rpc_client_free(session_->client);
 	session_->client = NULL;
+}
+
+struct kafka_options session_kafka(const struct session *session_)
+{
+	return kafka_settings_options(&session_->kafka, "sagactl");
 }
 
 bool session_wants_json(const struct session *session_)

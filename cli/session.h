@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/base/problems.h"
+#include "lib/kafka/kafka_settings.h"
 #include "lib/options/options.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/security/client_security.h"
@@ -43,7 +44,7 @@ struct session {
 	struct client_security saga_security;
 	const char *registry_url;
 	struct client_security registry_security;
-	const char *kafka_brokers;
+	struct kafka_settings kafka;
 	const char *output;
 	const char *colour;
 	int64_t call_timeout_ms;
@@ -57,7 +58,8 @@ extern const size_t session_option_count;
 /* Once the flags are read. -1: one of them is wrong, which has been said. */
 NODISCARD int session_begin(struct session *session);
 void session_release(struct session *session);
-bool session_wants_json(const struct session *session); /* or JSON lines: what is for programs */
+struct kafka_options session_kafka(const struct session *session); /* borrows from the session */
+bool session_wants_json(const struct session *session);            /* or JSON lines: what is for programs */
 
 /* The message as -o json or jsonl shows it. */
 void session_print_json(const struct session *session, const ProtobufCMessage *message);

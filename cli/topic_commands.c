@@ -59,11 +59,6 @@ static enum exit_code add_map_file(struct topic_plan *plan)
 	return EXIT_DONE;
 }
 
-static struct kafka_options kafka_options(const struct session *session_)
-{
-	return (struct kafka_options){.brokers = session_->kafka_brokers, .client_id = "sagactl"};
-}
-
 /* ---- create ---- */
 
 static const struct option create_options[] = {
@@ -77,7 +72,7 @@ static const struct option create_options[] = {
 
 static enum exit_code create_all(const struct session *session_, const struct topic_plan *plan)
 {
-	const struct kafka_options options = kafka_options(session_);
+	const struct kafka_options options = session_kafka(session_);
 	_cleanup_(freep)
 	struct kafka_topic *topics = xcalloc(plan->count + 1, sizeof(*topics));
 	size_t created = 0;
@@ -272,7 +267,7 @@ static void print_table(const struct finding *findings, size_t count)
 
 static enum exit_code list_all(const struct session *session_, struct topic_plan *plan)
 {
-	const struct kafka_options options = kafka_options(session_);
+	const struct kafka_options options = session_kafka(session_);
 	const char **names = arena_alloc(&plan->arena, (plan->count + 1) * sizeof(*names));
 	struct finding *findings = arena_zalloc(&plan->arena, (plan->count + 1) * sizeof(*findings));
 	struct topic_state *states;
