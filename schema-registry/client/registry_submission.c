@@ -95,10 +95,13 @@ static int refuse(const json_t *answer, struct error *err)
 
 int registry_client_check(struct registry_client *client, const struct schema_submission *submission, struct error *err)
 {
+	static const char subjects[] = "/compatibility/subjects/";
 	json_t *answer = NULL;
-	int result =
-		send_submission(client, "/compatibility/subjects/", submission, "/versions?verbose=true", &answer, err);
+	int result = send_submission(client, subjects, submission, "/versions?verbose=true", &answer, err);
 
+	/* Karapace has no such path, but the next one. */
+	if (result < 0 && err->code == ERR_NOT_FOUND)
+		result = send_submission(client, subjects, submission, "/versions/latest?verbose=true", &answer, err);
 	/* A registry without that subject may say so instead of "compatible"; nothing is there to be broken. */
 	if (result < 0 && err->code == ERR_NOT_FOUND)
 		return 0;

@@ -44,6 +44,11 @@ static const struct answer answers[] = {
 	{"GET", "/subjects/shop%2Fmoney/versions/4", 200, "{\"id\":2,\"version\":4,\"schema\":\"…\"}"},
 	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
 	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
+	{"POST", "/subjects/orders", 200, "{\"subject\":\"orders\",\"id\":12,\"version\":3}"},
+	{"POST", "/compatibility/subjects/orders/versions", 200, "{\"is_compatible\":true}"},
+	{"POST", "/compatibility/subjects/strict/versions", 200,
+	 "{\"is_compatible\":false,\"messages\":[\"field 'total' was removed\",\"field 'at' was added\"]}"},
+	{"POST", "/compatibility/subjects/elsewhere/versions/latest", 200, "{\"is_compatible\":false}"},
 	{"POST", "/subjects/broken/versions", 422, "{\"error_code\":42201,\"message\":\"Invalid schema\"}"},
 	{"POST", "/subjects/strict/versions", 409, "{\"error_code\":409,\"message\":\"field 'total' was removed\"}"},
 };
@@ -415,6 +420,38 @@ static void registers_and_passes_the_registrys_words_on(void **state)
 	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), 0);
 }
 
+static void asks_before_it_registers(void **state)
+{
+	struct fixture *fixture = *state;
+	struct submitted_reference reference = {"shop.Money", "shop.Money", 4};
+	struct schema_submission submission = {.subject = "orders",
+					       .format = SCHEMA_FORMAT_AVRO,
+					       .text = bytes_of_text("\"long\""),
+					       .references = &reference,
+					       .reference_count = 1};
+	int32_t version = 0;
+	int32_t id = 0;
+
+	assert_int_equal(registry_client_look_up(fixture->client, &submission, &id, &version, &fixture->err), 0);
+	assert_int_equal(id, 12);
+	assert_int_equal(version, 3);
+	assert_string_equal(fixture->last_body,
+			    "{\"schemaType\":\"AVRO\",\"schema\":\"\\\"long\\\"\",\"references\":[{\"name\":"
+			    "\"shop.Money\",\"subject\":\"shop.Money\",\"version\":4}]}");
+	assert_int_equal(registry_client_check(fixture->client, &submission, &fixture->err), 0);
+	submission.subject = "strict";
+	assert_int_equal(registry_client_look_up(fixture->client, &submission, &id, &version, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+	assert_int_equal(registry_client_check(fixture->client, &submission, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_INCOMPATIBLE);
+	assert_non_null(strstr(fixture->err.msg, "field 'total' was removed, field 'at' was added"));
+	submission.subject = "elsewhere"; /* a registry that compares with one version at a time */
+	assert_int_equal(registry_client_check(fixture->client, &submission, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_INCOMPATIBLE);
+	submission.subject = "new";
+	assert_int_equal(registry_client_check(fixture->client, &submission, &fixture->err), 0);
+}
+
 /* A client of the fixture's server and of a port before it where nobody listens. */
 static void open_client_of(struct fixture *fixture, const char *format)
 {
@@ -502,6 +539,7 @@ int main(void)
 		CLIENT_TEST(tells_failures_apart),
 		CLIENT_TEST(asks_for_the_latest_each_time),
 		CLIENT_TEST(registers_and_passes_the_registrys_words_on),
+		CLIENT_TEST(asks_before_it_registers),
 		CLIENT_TEST(an_address_that_is_away_is_passed_over),
 		CLIENT_TEST(one_that_answers_503_is_passed_over),
 		CLIENT_TEST(a_refusal_is_an_answer_and_asks_nobody_else),
