@@ -228,6 +228,7 @@ struct engine *engine_new(const struct engine_options *options)
 	engine->sweep_us = (options->sweep_ms ? options->sweep_ms : 1000) * 1000;
 	engine->cache.open_max = options->cache_max ? options->cache_max : 100000;
 	engine->cache.ended_max = ENDED_CACHE_MAX;
+	engine->turn.commit_limit = COMMIT_LIMIT_MAX;
 	engine->starts_end = &engine->starts;
 	engine->waiter_deadline_us = INT64_MAX;
 	work_list_init(&engine->works);

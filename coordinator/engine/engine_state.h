@@ -31,6 +31,7 @@ enum {
 	SLOW_TURN_US = 4 * 1000 * 1000,   /* a turn that takes longer waits for the store, which says nothing */
 	HUNG_TURN_US = 120 * 1000 * 1000, /* no wait of ours is that long */
 	ENDED_CACHE_MAX = 4096,
+	COMMIT_LIMIT_MAX = 65536, /* more than a turn has */
 };
 
 /* ---- events that wait for a turn ---- */
@@ -117,7 +118,8 @@ struct turn {
 	struct bus_record *sends; /* committed, in order */
 	size_t send_count;
 	size_t send_max;
-	int failures; /* commits that were rolled back */
+	int failures;        /* commits that were rolled back */
+	size_t commit_limit; /* changes in one commit, over turns: halved when one took too long, doubled when one did not */
 };
 
 struct waiter {

@@ -228,7 +228,8 @@ static enum store_result commit_once(struct engine *engine, struct store_change 
 	return result;
 }
 
-/* A refused batch is halved until the refused change is alone; the others go through. */
+/* A refused batch is halved until the refused change is alone; the others go through. One that took longer than the store
+ * allows (a backlog after an outage, a slow disk) is halved as well: whole, it would take as long the next time. */
 static void commit_range(struct engine *engine, struct store_change *changes, size_t first, size_t count)
 {
 	struct turn *turn = &engine->turn;
@@ -240,6 +241,8 @@ static void commit_range(struct engine *engine, struct store_change *changes, si
 	case STORE_COMMITTED:
 		for (size_t i = first; i < first + count; i++)
 			turn->items[i].result = changes[i].outcome == STORE_OUTCOME_DONE ? ITEM_DONE : ITEM_CONFLICT;
+		if (count == turn->commit_limit && turn->commit_limit < COMMIT_LIMIT_MAX)
+			turn->commit_limit *= 2;
 		break;
 	case STORE_REFUSED:
 		if (count == 1) {
@@ -251,8 +254,14 @@ static void commit_range(struct engine *engine, struct store_change *changes, si
 		commit_range(engine, changes, first + count / 2, count - count / 2);
 		break;
 	case STORE_FAILED:
-		if (++turn->failures >= FAILURES_MAX)
+		if (err.code == ERR_TIMEOUT && count > 1)
+			turn->commit_limit = count / 2;
+		if (++turn->failures >= FAILURES_MAX) {
 			engine_lost_store(engine, &err);
+		} else if (err.code == ERR_TIMEOUT && count > 1) {
+			commit_range(engine, changes, first, count / 2);
+			commit_range(engine, changes, first + count / 2, count - count / 2);
+		}
 		break;
 	case STORE_UNKNOWN:
 		engine_lost_store(engine, &err);
@@ -275,7 +284,10 @@ static void commit_items(struct engine *engine)
 			item->change.start = &item->start_row; /* only now do items stay where they are */
 		changes[i] = item->change;
 	}
-	commit_range(engine, changes, 0, turn->count);
+	for (size_t first = 0, count; first < turn->count; first += count) {
+		count = turn->count - first < turn->commit_limit ? turn->count - first : turn->commit_limit;
+		commit_range(engine, changes, first, count);
+	}
 }
 
 /* ---- outcomes ---- */

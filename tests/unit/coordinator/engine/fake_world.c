@@ -228,6 +228,10 @@ static enum store_result store_commit(void *ctx, struct store_commit *commit, st
 		return STORE_FAILED;
 	if (fault == FAULT_LOST_NOT_APPLIED)
 		return STORE_UNKNOWN;
+	if (world->slow_count > 0 && commit->count > world->slow_count) {
+		(void)error_set(err, ERR_TIMEOUT, "the fake store is too slow");
+		return STORE_FAILED;
+	}
 	for (size_t i = 0; i < commit->count; i++) {
 		assert(i == 0 || uuid_compare(commit->changes[i - 1].saga_id, commit->changes[i].saga_id) < 0);
 		if (is_refused(world, &commit->changes[i])) {

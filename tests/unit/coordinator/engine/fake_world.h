@@ -38,6 +38,7 @@ struct fake_world {
 	enum fake_fault fault;
 	const char *refused_detail; /* a change whose log holds it is refused; NULL: none */
 	const char *refused_key;    /* likewise a start */
+	size_t slow_count;          /* a commit of more changes is rolled back, as one that takes too long; 0: none */
 	size_t commits;
 	size_t loads;
 	size_t log_loads;

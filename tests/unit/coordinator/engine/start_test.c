@@ -255,6 +255,31 @@ static void a_refused_start_is_answered_and_the_others_go_through(void **unused)
 	end(&f);
 }
 
+static void what_is_too_much_for_one_commit_goes_in_parts_and_whole_when_the_store_is_fast_again(void **unused)
+{
+	struct fixture f = begin();
+	struct fake_answer answers[16];
+	size_t commits;
+
+	(void)unused;
+	f.world->slow_count = 1;
+	for (int i = 0; i < 16; i++)
+		fake_start(f.engine, (char[]){'k', (char)('a' + i), 0}, "input", &answers[i]);
+	fake_pass(f.world, f.engine, 4000);
+	for (int i = 0; i < 16; i++)
+		assert_true(answers[i].has_view);
+	f.world->slow_count = 0;
+	for (int round = 0; round < 2; round++) {
+		commits = f.world->commits;
+		for (int i = 0; i < 16; i++)
+			fake_start(f.engine, (char[]){'l', (char)('a' + i), (char)('0' + round), 0}, "input",
+				   &answers[i]);
+		fake_turns(f.engine);
+	}
+	assert_int_equal(f.world->commits - commits, 1);
+	end(&f);
+}
+
 static void a_full_queue_refuses_at_once(void **unused)
 {
 	struct fake_world *world = fake_world_new();
@@ -326,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_start_whose_commit_was_lost_and_not_made_is_made_again),
 		cmocka_unit_test(starts_are_refused_at_once_while_the_store_is_known_to_be_away),
 		cmocka_unit_test(a_refused_start_is_answered_and_the_others_go_through),
+		cmocka_unit_test(what_is_too_much_for_one_commit_goes_in_parts_and_whole_when_the_store_is_fast_again),
 		cmocka_unit_test(a_full_queue_refuses_at_once),
 		cmocka_unit_test(a_draining_engine_refuses_and_answers_everybody),
 		cmocka_unit_test(more_starts_than_a_turn_takes_are_taken_by_the_next),
