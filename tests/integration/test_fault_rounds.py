@@ -36,7 +36,9 @@ SAGAS = 2000
 RUNNING_AT_KILL = 500
 ENDED_AT_KILL_MAX = 400
 CLIENTS = 16
-VICTIMS = ("coordinator", "both coordinators", "postgres", "kafka", "payment", "order", "inventory", "shipping", "registry", "checkout")
+VICTIMS = ("coordinator", "both coordinators", "postgres", "kafka", "payment", "order", "inventory", "shipping", "registry", "checkout",
+           "zombie")  # a coordinator that stands still, then goes on with what it knew
+ZOMBIE_S = 20
 
 
 class Journal:
@@ -164,6 +166,8 @@ def strike(stack, second, victim: str) -> None:
         stack.kill("coordinator")
     elif victim == "postgres":
         stack.stop_immediately("postgres")
+    elif victim == "zombie":
+        stack.suspend("coordinator")
     else:
         stack.kill(victim)
 
@@ -171,6 +175,10 @@ def strike(stack, second, victim: str) -> None:
 def mend(stack, second, victim: str) -> None:
     if victim == "both coordinators":
         second.start()
+        stack.wait_ready("coordinator", 90)
+    elif victim == "zombie":
+        time.sleep(ZOMBIE_S)  # the other one has taken over long before
+        stack.resume("coordinator")
         stack.wait_ready("coordinator", 90)
     else:
         stack.wait_ready(victim, 90)
