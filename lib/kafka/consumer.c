@@ -207,8 +207,8 @@ static int open_client(struct kafka_consumer *consumer, struct error *err)
 }
 
 /* Commits what is stored and leaves the group. librdkafka's own close waits for a broker that is away, longer than a drain may
- * last; this one gives up, which costs records that are read twice. */
-static void leave_group(struct kafka_consumer *consumer)
+ * last; this one gives up, which costs records that are read twice. True: the group is left. */
+static bool leave_group(struct kafka_consumer *consumer)
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->rk);
 	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, queue);
@@ -223,14 +223,37 @@ static void leave_group(struct kafka_consumer *consumer)
 	if (error) /* of a client that is dead already */
 		rd_kafka_error_destroy(error);
 	rd_kafka_queue_destroy(queue);
+	return rd_kafka_consumer_closed(consumer->rk);
+}
+
+/* Calls nothing of ours back. */
+static void *destroy_client(void *rk)
+{
+	rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	return NULL;
+}
+
+/* The destructor, too, waits until librdkafka has given up the commits that it cannot send, a minute or so: nobody else does. */
+static void abandon_client(rd_kafka_t *rk)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, destroy_client, rk) != 0) {
+		(void)destroy_client(rk);
+		return;
+	}
+	(void)pthread_setname_np(thread, "kafka-destroy"); /* a name for people only */
+	(void)pthread_detach(thread);                      /* cannot fail for a thread that was just made */
 }
 
 static void close_client(struct kafka_consumer *consumer)
 {
 	if (!consumer->rk)
 		return;
-	leave_group(consumer);
-	rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	if (leave_group(consumer))
+		(void)destroy_client(consumer->rk);
+	else
+		abandon_client(consumer->rk);
 	consumer->rk = NULL;
 	keep_assignment(consumer, NULL);
 }

@@ -144,15 +144,17 @@ def test_programs_stop_in_time_while_the_broker_is_away(stack, shop: Shop, produ
     getattr(stack, how)("kafka")
     stack.resume("payment")
     shop.restock(f"fact-{uuid.uuid4()}", 1)
-    for name in ("payment", "inventory", "order", "coordinator"):
-        begin = time.monotonic()
-        assert stack.terminate(name, 35) == 0, name
-        print(f" {name} ended after {time.monotonic() - begin:.1f} s", end="")
-        assert time.monotonic() - begin < 30
-    stack.resume("kafka")
-    stack.wait_ready("kafka")
-    for name in ("payment", "inventory", "order", "coordinator"):
-        stack.start(name)
+    try:
+        for name in ("payment", "inventory", "order", "coordinator"):
+            begin = time.monotonic()
+            assert stack.terminate(name, 35) == 0, name
+            print(f" {name} ended after {time.monotonic() - begin:.1f} s", end="")
+            assert time.monotonic() - begin < 30
+    finally:
+        stack.resume("kafka")
+        stack.wait_ready("kafka")
+        for name in ("payment", "inventory", "order", "coordinator"):
+            stack.start(name)
     all_end(shop, sagas, product)
 
 
