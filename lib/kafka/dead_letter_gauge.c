@@ -84,7 +84,8 @@ static bool is_wanted(const char *const *topics, size_t count, const char *name)
 	return false;
 }
 
-static void follow_topics(struct dead_letter_gauge *gauge)
+/* False: no broker answers. */
+static bool follow_topics(struct dead_letter_gauge *gauge)
 {
 	const struct rd_kafka_metadata *metadata = NULL;
 	const char **topics = NULL;
@@ -92,8 +93,10 @@ static void follow_topics(struct dead_letter_gauge *gauge)
 
 	arena_clear(&gauge->arena);
 	count = gauge->options.topics(gauge->options.ctx, &gauge->arena, &topics);
-	if (count == 0 || rd_kafka_metadata(gauge->rk, 1, NULL, &metadata, ASK_MS))
-		return;
+	if (count == 0)
+		return true;
+	if (rd_kafka_metadata(gauge->rk, 1, NULL, &metadata, ASK_MS))
+		return false;
 	for (int i = 0; i < metadata->topic_cnt; i++) {
 		const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
 
@@ -102,6 +105,7 @@ static void follow_topics(struct dead_letter_gauge *gauge)
 				begin_reading(gauge, topic->topic, topic->partitions[j].id);
 	}
 	rd_kafka_metadata_destroy(metadata);
+	return true;
 }
 
 /* ---- what is in them ---- */
@@ -133,8 +137,9 @@ static void look(struct dead_letter_gauge *gauge)
 {
 	if (clock_monotonic_us() < gauge->look_at_us)
 		return;
-	follow_topics(gauge);
-	forget_deleted(gauge);
+	/* librdkafka 2.0 asks for offsets without end while no broker answers, whatever time it is given, and a drain would wait. */
+	if (follow_topics(gauge))
+		forget_deleted(gauge);
 	gauge->look_at_us = clock_monotonic_us() + LOOK_US;
 }
 
