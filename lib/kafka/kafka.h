@@ -38,8 +38,13 @@ struct kafka_header {
 	struct bytes value;
 };
 
-/* What is read of a record; to be written there is room for some more. */
-enum { KAFKA_HEADERS_READ_MAX = 48, KAFKA_HEADERS_MAX = 64, KAFKA_HEADER_BYTES_MAX = 16 * 1024 };
+/* What is read of a record: its own headers, and those that side topics (side_topic.h) add to it. */
+enum {
+	KAFKA_HEADERS_READ_MAX = 48,
+	KAFKA_HEADERS_ADDED_MAX = 10,
+	KAFKA_HEADERS_MAX = 64,
+	KAFKA_HEADER_BYTES_MAX = 16 * 1024
+};
 
 struct kafka_record {
 	const char *topic;
@@ -51,7 +56,7 @@ struct kafka_record {
 	bool has_value; /* false: null */
 	struct kafka_header headers[KAFKA_HEADERS_MAX];
 	size_t header_count;
-	bool has_more_headers; /* it had more than KAFKA_HEADERS_READ_MAX; the others were not read */
+	bool has_more_headers; /* it had more of either kind; the others were not read */
 };
 
 /* The last header of that name, or NULL: CloudEvents and Kafka allow repeats, the last one counts. */

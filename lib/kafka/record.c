@@ -1,5 +1,6 @@
 /* record.c - what may be asked of a record, see kafka.h. */
 #include "lib/kafka/kafka_config.h"
+#include "lib/kafka/side_topic.h"
 
 const struct bytes *kafka_record_header(const struct kafka_record *record, const char *name)
 {
@@ -41,20 +42,23 @@ static void read_headers(const rd_kafka_message_t *message, struct kafka_record 
 	rd_kafka_headers_t *headers = NULL;
 	const char *name;
 	const void *value;
+	size_t added = 0;
 	size_t len;
 
 	record->header_count = 0;
 	record->has_more_headers = false;
 	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
-	while (!rd_kafka_header_get_all(headers, record->header_count, &name, &value, &len)) {
-		if (record->header_count == KAFKA_HEADERS_READ_MAX) {
+	for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &len); i++) {
+		const bool is_added = side_topic_is_added(name);
+
+		if (is_added ? added == KAFKA_HEADERS_ADDED_MAX
+			     : record->header_count - added == KAFKA_HEADERS_READ_MAX) {
 			record->has_more_headers = true;
 			return;
 		}
-		record->headers[record->header_count].name = name;
-		record->headers[record->header_count].value = (struct bytes){value, value ? len : 0};
-		record->header_count++;
+		added += is_added;
+		record->headers[record->header_count++] = (struct kafka_header){name, {value, value ? len : 0}};
 	}
 }
 

@@ -71,9 +71,9 @@ bool side_topic_is_too_large(const struct kafka_record *record)
 	return bytes > RECORD_BYTES_MAX;
 }
 
-static bool is_own_header(const char *name)
+bool side_topic_is_added(const char *header)
 {
-	return strncmp(name, "dlq-", 4) == 0 || strncmp(name, "retry-", 6) == 0;
+	return strncmp(header, "dlq-", 4) == 0 || strncmp(header, "retry-", 6) == 0;
 }
 
 static void add(struct kafka_record *record, const char *name, const char *value)
@@ -139,9 +139,10 @@ struct kafka_record side_topic_original(const struct kafka_record *record, const
 		.value = record->value,
 		.has_value = record->has_value,
 	};
+	const size_t max = KAFKA_HEADERS_READ_MAX + (with_tries ? 1 : 0);
 
-	for (size_t i = 0; i < record->header_count && made.header_count < KAFKA_HEADERS_READ_MAX; i++)
-		if (!is_own_header(record->headers[i].name) ||
+	for (size_t i = 0; i < record->header_count && made.header_count < max; i++)
+		if (!side_topic_is_added(record->headers[i].name) ||
 		    (with_tries && strcmp(record->headers[i].name, TRIES) == 0))
 			made.headers[made.header_count++] = record->headers[i];
 	return made;

@@ -49,6 +49,9 @@ struct side_note {
 	int tries;          /* so far */
 };
 
+/* A header that a side topic adds; it says nothing of the record itself. */
+bool side_topic_is_added(const char *header);
+
 /* Too large to be sent on with its value: there is no retrying it. */
 bool side_topic_is_too_large(const struct kafka_record *record);
 

@@ -111,6 +111,8 @@ static void a_full_set_of_headers_has_room_for_what_is_added(void **state)
 {
 	const struct side_note note = {"payment-service", DEAD_REASON_BAD_HEADERS, "many", 1};
 	struct kafka_record record = some_record();
+	struct kafka_record later;
+	struct kafka_record again;
 	struct kafka_record dead;
 	struct arena arena;
 
@@ -118,6 +120,9 @@ static void a_full_set_of_headers_has_room_for_what_is_added(void **state)
 	arena_init(&arena, 0);
 	while (record.header_count < KAFKA_HEADERS_READ_MAX)
 		record.headers[record.header_count++] = (struct kafka_header){"note", bytes_of_text("x")};
+	later = side_topic_record(SIDE_TOPIC_RETRY_1S, &record, &note, &arena);
+	again = side_topic_original(&later, "payment.charge.command", true);
+	assert_int_equal(side_topic_tries(&again), 1);
 	record.value = (struct bytes){arena_zalloc(&arena, 1000000), 1000000};
 	dead = side_topic_record(SIDE_TOPIC_DEAD, &record, &note, &arena);
 	assert_header(&dead, "dlq-value-bytes", "1000000");
