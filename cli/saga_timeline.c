@@ -48,6 +48,30 @@ static void append_times(struct buffer *out, const struct saga_view *view)
 	}
 }
 
+/* "  paused since 2026-…, by ann: the bank asks" */
+static void append_pause(struct buffer *out, const struct saga_view *view, bool has_colours)
+{
+	const Saga__V1__SagaEvent *pause = NULL;
+	char since[CLOCK_TEXT_LEN + 1];
+
+	if (!view->saga->pause_time)
+		return;
+	for (size_t i = 0; i < view->event_count; i++)
+		if (strcmp(view->events[i]->event, "paused") == 0)
+			pause = view->events[i];
+	clock_format(time_us(view->saga->pause_time), since);
+	buffer_append_text(out, "  ");
+	table_append_text(out, "paused", TABLE_YELLOW, has_colours);
+	buffer_append_format(out, " since %s", since);
+	if (pause) {
+		buffer_append_text(out, ", by ");
+		table_append_text(out, pause->actor, TABLE_PLAIN, has_colours);
+		buffer_append_text(out, ": ");
+		table_append_text(out, pause->detail, TABLE_PLAIN, has_colours);
+	}
+	buffer_append_text(out, "\n");
+}
+
 static void append_head(struct buffer *out, const struct saga_view *view, bool has_colours)
 {
 	const Saga__V1__Saga *saga = view->saga;
@@ -66,6 +90,7 @@ static void append_head(struct buffer *out, const struct saga_view *view, bool h
 		table_append_text(out, saga->labels[i]->value, TABLE_PLAIN, has_colours);
 	}
 	buffer_append_text(out, saga->n_labels > 0 ? "\n" : "");
+	append_pause(out, view, has_colours);
 	if (saga->stuck_reason[0]) {
 		buffer_append_text(out, "  stuck: ");
 		table_append_text(out, saga->stuck_reason, TABLE_RED, has_colours);
