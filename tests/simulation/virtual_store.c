@@ -1,0 +1,370 @@
+/* virtual_store.c - a store in memory with a real one's ways to fail; each change that it takes is checked (check.c). */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "tests/simulation/plant.h"
+#include "tests/simulation/simulation.h"
+
+static const char POISON[] = "poison";
+
+static int64_t database_us(const struct simulation *sim)
+{
+	return sim->now_us + DATABASE_AHEAD_US;
+}
+
+static int lost(struct error *err)
+{
+	return error_set(err, ERR_UNAVAILABLE, "the simulated store is away");
+}
+
+static bool is_away(struct instance *instance)
+{
+	struct simulation *sim = instance->sim;
+
+	if (instance->is_dead || sim->is_over)
+		return true;
+	if (happens(sim, FAULT_STORE_AWAY))
+		sim->store_away_us = sim->now_us + (int64_t)draw(sim, STREAM_STORE, 10 * SECOND_US);
+	return sim->now_us < sim->store_away_us;
+}
+
+static int check_read(struct instance *instance, struct error *err)
+{
+	return is_away(instance) || happens(instance->sim, FAULT_READ_LOST) ? lost(err) : 0;
+}
+
+/* ---- rows ---- */
+static struct life *find(struct simulation *sim, struct uuid id)
+{
+	for (size_t i = 0; i < sim->life_count; i++)
+		if (sim->lives[i].exists && uuid_equal(sim->lives[i].id, id))
+			return &sim->lives[i];
+	return NULL;
+}
+
+static struct life *find_key(struct simulation *sim, const struct store_key *key)
+{
+	if (is_planted(PLANT_KEY_IGNORED))
+		return NULL;
+	for (size_t i = 0; i < sim->life_count; i++) {
+		const struct store_row *row = &sim->lives[i].row;
+
+		if (sim->lives[i].exists && strcmp(row->definition_name, key->definition_name) == 0 &&
+		    strcmp(row->idempotency_key, key->idempotency_key) == 0)
+			return &sim->lives[i];
+	}
+	return NULL;
+}
+
+static struct life *insert(struct simulation *sim, const struct store_change *change)
+{
+	const struct store_start *start = change->start;
+	const struct store_key key = {start->definition_name, start->idempotency_key};
+	struct life *life;
+
+	if (find(sim, change->saga_id) || find_key(sim, &key))
+		return NULL;
+	life = life_of(sim, change->saga_id);
+	life->exists = true;
+	life->plan = shape_plan((size_t)start->definition_id - 1);
+	life->row = (struct store_row){
+		.saga_id = change->saga_id,
+		.definition_id = start->definition_id,
+		.definition_name = life->plan->definition.name,
+		.key = arena_strdup(&sim->arena, start->key),
+		.idempotency_key = arena_strdup(&sim->arena, start->idempotency_key),
+		.input = arena_bytes(&sim->arena, start->input),
+	};
+	return life;
+}
+
+static const char *keep(struct simulation *sim, const char *text)
+{
+	return text ? arena_strdup(&sim->arena, text) : NULL;
+}
+
+static void add_log(struct simulation *sim, struct life *life, const struct store_log_row *row)
+{
+	const size_t at = (size_t)row->entry.sequence - 1;
+	struct store_log_row *log;
+	uint64_t *digests;
+
+	if (at >= life->log_max) {
+		log = arena_zalloc(&sim->arena, (at + 32) * 2 * sizeof(*log));
+		digests = arena_zalloc(&sim->arena, (at + 32) * 2 * sizeof(*digests));
+		for (size_t i = 0; i < life->log_max; i++) {
+			log[i] = life->log[i];
+			digests[i] = life->digests[i];
+		}
+		life->log = log;
+		life->digests = digests;
+		life->log_max = (at + 32) * 2;
+	}
+	if (is_planted(PLANT_LOG_GAP) && draw(sim, STREAM_STORE, 50) == 0)
+		return;
+	log = &life->log[at];
+	*log = *row;
+	log->step_id = keep(sim, row->step_id);
+	log->entry.milestone = keep(sim, row->entry.milestone);
+	log->entry.event.milestone = keep(sim, row->entry.event.milestone);
+	log->entry.event.reason = keep(sim, row->entry.event.reason);
+	log->entry.event.detail = keep(sim, row->entry.event.detail);
+	log->entry.event.actor = keep(sim, row->entry.event.actor);
+	log->entry.event.reply = (struct bytes){0};
+}
+
+static bool apply_change(struct simulation *sim, const struct store_commit *commit, const struct store_change *change)
+{
+	struct life *life = change->start ? insert(sim, change) : find(sim, change->saga_id);
+
+	if (!life)
+		return false;
+	if (!change->start && life->row.version != change->expected_version && !is_planted(PLANT_NO_FENCING))
+		return false;
+	check_change(sim, life, change);
+	life->old_data = life->row.data;
+	life->old_version = life->row.version;
+	life->row.version = change->version;
+	life->row.state = change->state;
+	if (!is_planted(PLANT_ROW_NOT_WRITTEN) || change->start || draw(sim, STREAM_STORE, 20) > 0)
+		life->row.data = arena_bytes(&sim->arena, change->data);
+	life->due_us = change->due_us;
+	life->instance = commit->instance;
+	life->boot = commit->boot;
+	for (size_t i = 0; i < change->log_count; i++)
+		add_log(sim, life, &change->log[i]);
+	life->digests[change->version - 1] = digest(life->row.data);
+	mix(sim, change->saga_id.data, sizeof(change->saga_id.data));
+	mix(sim, change->data.data, change->data.len);
+	return true;
+}
+
+/* ---- the commit ---- */
+static bool is_refused(const struct store_commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++)
+		for (size_t j = 0; j < commit->changes[i].log_count; j++) {
+			const char *detail = commit->changes[i].log[j].entry.event.detail;
+
+			if (detail && strcmp(detail, POISON) == 0)
+				return true;
+		}
+	return false;
+}
+
+static void apply_all(struct simulation *sim, struct store_commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++) {
+		assert(i == 0 || uuid_compare(commit->changes[i - 1].saga_id, commit->changes[i].saga_id) < 0);
+		commit->changes[i].outcome = apply_change(sim, commit, &commit->changes[i]) ? STORE_OUTCOME_DONE
+											    : STORE_OUTCOME_CONFLICT;
+	}
+}
+
+/* A planted bug: rolled back, and yet reported as committed. */
+static bool is_rolled_back_unseen(const struct store_commit *commit)
+{
+	const enum plant plant = commit->changes[0].start ? PLANT_ACKNOWLEDGE_EARLY : PLANT_PRODUCE_EARLY;
+
+	return is_planted(plant);
+}
+
+static enum store_result commit(void *ctx, struct store_commit *commit, struct error *err)
+{
+	struct instance *instance = ctx;
+	struct simulation *sim = instance->sim;
+
+	if (is_away(instance))
+		return (void)lost(err), STORE_UNKNOWN;
+	if (happens(sim, FAULT_CRASH_BEFORE_COMMIT)) {
+		instance_die(instance);
+		return (void)lost(err), STORE_UNKNOWN;
+	}
+	if (!sim->is_nested && happens(sim, FAULT_STALL_BEFORE_COMMIT))
+		instance_stall(instance);
+	if (happens(sim, FAULT_LOST_NOT_APPLIED))
+		return (void)lost(err), STORE_UNKNOWN;
+	if (happens(sim, FAULT_ROLLED_BACK)) {
+		for (size_t i = 0; i < commit->count; i++)
+			commit->changes[i].outcome = STORE_OUTCOME_DONE;
+		return (void)lost(err), is_rolled_back_unseen(commit) ? STORE_COMMITTED : STORE_FAILED;
+	}
+	if (is_refused(commit)) {
+		(void)error_set(err, ERR_INVALID, "the simulated store refuses this text");
+		return STORE_REFUSED;
+	}
+	note(sim, "%s commits %zu", commit->instance, commit->count);
+	apply_all(sim, commit);
+	if (happens(sim, FAULT_LOST_APPLIED))
+		return (void)lost(err), STORE_UNKNOWN;
+	if (happens(sim, FAULT_CRASH_AFTER_COMMIT))
+		instance_die(instance);
+	return STORE_COMMITTED;
+}
+
+/* ---- reads ---- */
+static int now(void *ctx, int64_t *ret_now_us, struct error *err)
+{
+	struct instance *instance = ctx;
+
+	*ret_now_us = database_us(instance->sim);
+	return check_read(instance, err);
+}
+
+static struct store_row shown(struct simulation *sim, const struct life *life)
+{
+	struct store_row row = life->row;
+
+	if (is_planted(PLANT_STALE_READ) && life->old_version > 0 && draw(sim, STREAM_STORE, 10) == 0) {
+		row.version = life->old_version;
+		row.data = life->old_data;
+		row.state = life->log[row.version - 1].entry.state;
+	}
+	return row;
+}
+
+static int load(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_row **ret_rows,
+		size_t *ret_count, struct error *err)
+{
+	struct instance *instance = ctx;
+
+	*ret_rows = arena_alloc(arena, (count + 1) * sizeof(**ret_rows));
+	*ret_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = find(instance->sim, ids[i]);
+
+		if (life)
+			(*ret_rows)[(*ret_count)++] = shown(instance->sim, life);
+	}
+	return check_read(instance, err);
+}
+
+static int find_rows(void *ctx, const struct store_key *keys, size_t count, struct arena *arena,
+		     struct store_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	struct instance *instance = ctx;
+
+	*ret_rows = arena_alloc(arena, (count + 1) * sizeof(**ret_rows));
+	*ret_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = find_key(instance->sim, &keys[i]);
+
+		if (life)
+			(*ret_rows)[(*ret_count)++] = life->row;
+	}
+	return check_read(instance, err);
+}
+
+static int compare_glances(const void *a, const void *b)
+{
+	return uuid_compare(((const struct store_glance *)a)->saga_id, ((const struct store_glance *)b)->saga_id);
+}
+
+/* Which rows a page takes. */
+struct page_filter {
+	struct uuid after;
+	bool is_due;
+	const char *instance; /* NULL: any */
+	int64_t boot;
+};
+
+static bool is_in_page(const struct simulation *sim, const struct page_filter *filter, const struct life *life)
+{
+	if (!life->exists || saga_state_is_terminal(life->row.state) || uuid_compare(life->id, filter->after) <= 0)
+		return false;
+	if (filter->is_due)
+		return life->due_us && life->due_us <= database_us(sim);
+	return strcmp(life->instance, filter->instance) == 0 && life->boot != filter->boot;
+}
+
+static void fill_page(struct simulation *sim, const struct page_filter *filter, size_t limit, struct arena *arena,
+		      struct store_page *ret_page)
+{
+	*ret_page = (struct store_page){.now_us = database_us(sim),
+					.items = arena_alloc(arena, (sim->life_count + 1) * sizeof(*ret_page->items))};
+	for (size_t i = 0; i < sim->life_count; i++) {
+		const struct life *life = &sim->lives[i];
+
+		if (is_in_page(sim, filter, life))
+			ret_page->items[ret_page->count++] =
+				(struct store_glance){life->id, life->row.version, life->row.state};
+	}
+	if (ret_page->count > 1)
+		qsort(ret_page->items, ret_page->count, sizeof(*ret_page->items), compare_glances);
+	if (ret_page->count > limit)
+		ret_page->count = limit;
+}
+
+static int due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+	       struct error *err)
+{
+	struct instance *instance = ctx;
+
+	fill_page(instance->sim, &(struct page_filter){.after = after, .is_due = true}, limit, arena, ret_page);
+	return check_read(instance, err);
+}
+
+static int left_behind(void *ctx, const char *name, int64_t boot, struct uuid after, size_t limit, struct arena *arena,
+		       struct store_page *ret_page, struct error *err)
+{
+	struct instance *instance = ctx;
+
+	fill_page(instance->sim, &(struct page_filter){.after = after, .instance = name, .boot = boot}, limit, arena,
+		  ret_page);
+	return check_read(instance, err);
+}
+
+static int glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
+		  struct error *err)
+{
+	struct instance *instance = ctx;
+
+	*ret_page = (struct store_page){.items = arena_alloc(arena, (count + 1) * sizeof(*ret_page->items)),
+					.now_us = database_us(instance->sim)};
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = find(instance->sim, ids[i]);
+
+		if (life)
+			ret_page->items[ret_page->count++] =
+				(struct store_glance){ids[i], life->row.version, life->row.state};
+	}
+	return check_read(instance, err);
+}
+
+static int load_log(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
+		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err)
+{
+	struct instance *instance = ctx;
+	size_t rows = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = find(instance->sim, ids[i]);
+
+		rows += life ? (size_t)life->row.version : 0;
+	}
+	*ret_rows = arena_alloc(arena, (rows + 1) * sizeof(**ret_rows));
+	*ret_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = find(instance->sim, ids[i]);
+
+		for (int64_t j = 0; life && j < life->row.version; j++)
+			(*ret_rows)[(*ret_count)++] = life->log[j];
+	}
+	return check_read(instance, err);
+}
+
+static int count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err)
+{
+	struct instance *instance = ctx;
+
+	for (size_t i = 0; i < instance->sim->life_count; i++)
+		if (instance->sim->lives[i].exists)
+			ret_counts[instance->sim->lives[i].row.state]++;
+	return check_read(instance, err);
+}
+
+struct store_port virtual_store(struct instance *instance)
+{
+	return (struct store_port){instance, commit,      now,    load,     find_rows,
+				   due,      left_behind, glance, load_log, count_open};
+}
