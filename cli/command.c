@@ -44,6 +44,7 @@ const struct command *const command_table[] = {
 	&dlq_replay_command,
 	&dlq_drop_command,
 	&health_command,
+	&check_command,
 	&token_new_command,
 	&completion_command,
 	&man_command,

@@ -50,6 +50,7 @@ extern const struct command dlq_show_command;
 extern const struct command dlq_replay_command;
 extern const struct command dlq_drop_command;
 extern const struct command health_command;
+extern const struct command check_command;
 extern const struct command token_new_command;
 extern const struct command completion_command;
 extern const struct command man_command;

@@ -393,22 +393,6 @@ static void collect_reply_topics(struct binder *binder)
 	plan->reply_topics = topics;
 }
 
-static void fill_definition(struct binder *binder)
-{
-	const struct source *source = binder->source;
-	struct step_definition *steps = arena_alloc(binder->arena, source->step_count * sizeof(*steps));
-
-	for (size_t i = 0; i < source->step_count; i++) {
-		steps[i] = source->steps[i].definition;
-		steps[i].is_reply_needed = binder->steps[i].is_reply_kept;
-	}
-	binder->plan->definition = (struct definition){.name = source->name,
-						       .steps = steps,
-						       .step_count = source->step_count,
-						       .timeout_ms = source->timeout_ms};
-	binder->plan->key_field = source->key;
-}
-
 static size_t count_subjects(const struct source *source)
 {
 	size_t count = 1; /* the input */
@@ -427,13 +411,14 @@ static void bind_all(struct binder *binder)
 	binder->steps = arena_zalloc(binder->arena, source->step_count * sizeof(*binder->steps));
 	binder->found = arena_zalloc(binder->arena, count_subjects(source) * sizeof(struct plan_schema *));
 	plan->steps = binder->steps;
+	plan->definition = *source_definition(source, 0, binder->arena);
+	plan->key_field = source->key;
 	bind_input(binder);
 	for (size_t i = 0; i < source->step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			bind_command(binder, &source->steps[i].commands[phase], &binder->steps[i].commands[phase]);
 	for (size_t i = 0; i < source->step_count; i++)
 		binder->steps[i].signal = source->steps[i].signal;
-	fill_definition(binder); /* after the commands, which say whose replies are needed */
 	collect_reply_topics(binder);
 	plan->schemas = binder->found;
 	plan->schema_count = binder->found_count;

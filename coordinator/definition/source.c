@@ -507,3 +507,28 @@ struct source *source_parse(const char *file_name, struct bytes text, struct are
 	read_steps(&context, root);
 	return context.source;
 }
+
+static void mark_needed_replies(const struct source_command *command, struct step_definition *steps)
+{
+	for (size_t i = 0; i < command->field_count; i++)
+		if (command->fields[i].step >= 0)
+			steps[command->fields[i].step].is_reply_needed = true;
+}
+
+struct definition *source_definition(const struct source *source, int32_t version, struct arena *arena)
+{
+	struct definition *definition = arena_zalloc(arena, sizeof(*definition));
+	struct step_definition *steps = arena_zalloc(arena, (source->step_count + 1) * sizeof(*steps));
+
+	for (size_t i = 0; i < source->step_count; i++)
+		steps[i] = source->steps[i].definition;
+	for (size_t i = 0; i < source->step_count; i++)
+		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+			mark_needed_replies(&source->steps[i].commands[phase], steps);
+	*definition = (struct definition){.name = source->name,
+					  .version = version,
+					  .steps = steps,
+					  .step_count = source->step_count,
+					  .timeout_ms = source->timeout_ms};
+	return definition;
+}

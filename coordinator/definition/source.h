@@ -68,6 +68,9 @@ struct source {
 /* NULL when the text is no map at all. */
 struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems);
 
+/* The part that decides what happens next. Of a source without problems. */
+struct definition *source_definition(const struct source *source, int32_t version, struct arena *arena);
+
 /* `500ms` `3s` `5m` `24h` `7d`, more than zero, at most ten years. */
 bool source_parse_duration(const char *text, int64_t *ret_ms);
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from saga.v1 import saga_pb2
 from shop_client import Shop, http, wait_until
+from test_check import check as check_database
 
 SAGAS = 600
 RUNNING_AT_KILL = 200
@@ -173,6 +174,8 @@ def check_logs(shop: Shop, ids: list[str]) -> None:
         assert events[0][1] == "started", saga
         successes = Counter(event[2:] for event in events if event[1] == "succeeded")
         assert successes.most_common(1)[0][1] == 1, (saga, successes)
+    checked = check_database(shop, "--idle", "0")
+    assert checked.returncode == 0, checked.stdout + checked.stderr  # I5, I9: every log leads to its row
 
 
 def timelines(shop: Shop, orders: list[str]) -> str:

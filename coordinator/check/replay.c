@@ -1,0 +1,130 @@
+/* replay.c - see replay.h. */
+#include "coordinator/check/replay.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { OLD_FORM = 1 };
+
+struct replay {
+	const struct definition *definition;
+	const struct saga *stored;
+	const struct replay_entry *entries;
+	size_t count;
+	struct arena *arena;
+	const char *why;
+};
+
+#define FAIL(replay, ...) ((replay)->why = arena_format((replay)->arena, __VA_ARGS__), false)
+
+static int32_t find_step(const struct definition *definition, const char *id)
+{
+	for (size_t i = 0; id && i < definition->step_count; i++)
+		if (strcmp(definition->steps[i].id, id) == 0)
+			return (int32_t)i;
+	return -1;
+}
+
+static bool check_sequence(struct replay *replay)
+{
+	for (size_t i = 0; i < replay->count; i++)
+		if (replay->entries[i].sequence != (int64_t)i + 1)
+			return FAIL(replay, "I9: the log has entry %" PRId64 " where %zu should be",
+				    replay->entries[i].sequence, i + 1);
+	if (replay->stored->version != (int64_t)replay->count)
+		return FAIL(replay, "I9: the row has version %" PRId64 ", the log %zu entries", replay->stored->version,
+			    replay->count);
+	return true;
+}
+
+static struct saga *begin(struct replay *replay)
+{
+	const struct saga_event *first = &replay->entries[0].event;
+	struct saga_effects effects;
+	struct saga_event event;
+
+	if (first->type == SAGA_EVENT_STARTED)
+		return saga_start(replay->definition, replay->stored->id, first->time_us, replay->arena, &event,
+				  &effects);
+	if (first->type == SAGA_EVENT_SCHEDULED && replay->stored->start_us > first->time_us)
+		return saga_schedule(replay->definition, replay->stored->id, first->time_us, replay->stored->start_us,
+				     replay->arena, &event);
+	replay->why = arena_format(replay->arena, "I5: a log begins with a start, not with '%s'",
+				   saga_event_name(first->type));
+	return NULL;
+}
+
+static bool apply(struct replay *replay, const struct replay_entry *entry, struct saga **saga)
+{
+	struct saga_event event = entry->event;
+	struct saga_effects effects;
+	const char *why = NULL;
+
+	event.step = find_step(replay->definition, entry->step_id);
+	if (entry->step_id && event.step < 0)
+		return FAIL(replay, "I5: entry %" PRId64 " is about step '%s', which the definition does not have",
+			    entry->sequence, entry->step_id);
+	if (saga_apply(replay->definition, *saga, &event, replay->arena, saga, &effects, &why) != SAGA_VERDICT_APPLIED)
+		return FAIL(replay, "I5: entry %" PRId64 " (%s) cannot have happened to a saga that is %s: %s",
+			    entry->sequence, saga_event_name(event.type), saga_state_name((*saga)->state), why);
+	return true;
+}
+
+static bool run(struct replay *replay)
+{
+	struct buffer stored = {0};
+	struct buffer replayed = {0};
+	struct saga *saga;
+	bool is_same;
+
+	if (!check_sequence(replay))
+		return false;
+	saga = begin(replay);
+	if (!saga)
+		return false;
+	for (size_t i = 0; i < replay->count; i++) {
+		if (i > 0 && !apply(replay, &replay->entries[i], &saga))
+			return false;
+		if (saga->state != replay->entries[i].state)
+			return FAIL(replay, "I5: after entry %zu the saga was %s, by the log %s", i + 1,
+				    saga_state_name(saga->state), saga_state_name(replay->entries[i].state));
+	}
+	saga_encode(replay->stored, &stored);
+	saga_encode(saga, &replayed);
+	is_same = bytes_equal(buffer_bytes(&stored), buffer_bytes(&replayed));
+	buffer_release(&stored);
+	buffer_release(&replayed);
+	return is_same || FAIL(replay, "I5: the row is not what the log leads to (%s at '%s', by the log %s at '%s')",
+			       saga_state_name(replay->stored->state), replay->stored->milestone,
+			       saga_state_name(saga->state), saga->milestone);
+}
+
+enum replay_result replay_check(const struct definition *definition, struct bytes data, enum saga_state state,
+				const struct replay_entry *entries, size_t count, struct arena *arena,
+				const char **ret_why)
+{
+	struct replay replay = {.definition = definition, .entries = entries, .count = count, .arena = arena};
+	struct saga *stored;
+	struct error err;
+
+	if (data.len > 0 && data.data[0] == OLD_FORM)
+		return REPLAY_OLD;
+	if (saga_decode(definition, data, arena, &stored, &err) < 0) {
+		*ret_why = arena_format(arena, "I5: %s", err.msg);
+		return REPLAY_BAD;
+	}
+	replay.stored = stored;
+	if (stored->state != state) {
+		*ret_why = arena_format(arena, "I5: the row says %s in one place and %s in another",
+					saga_state_name(state), saga_state_name(stored->state));
+		return REPLAY_BAD;
+	}
+	if (count == 0) {
+		*ret_why = "I9: the saga has no log";
+		return REPLAY_BAD;
+	}
+	if (run(&replay))
+		return REPLAY_GOOD;
+	*ret_why = replay.why;
+	return REPLAY_BAD;
+}
