@@ -22,6 +22,7 @@ const struct command *const command_table[] = {
 	&log_command,
 	&cancel_command,
 	&signal_command,
+	&explain_command,
 	&stuck_command,
 	&pause_command,
 	&resume_command,

@@ -28,6 +28,7 @@ extern const struct command wait_command;
 extern const struct command log_command;
 extern const struct command cancel_command;
 extern const struct command signal_command;
+extern const struct command explain_command;
 extern const struct command stuck_command;
 extern const struct command pause_command;
 extern const struct command resume_command;

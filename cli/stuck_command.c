@@ -165,7 +165,7 @@ static void show_table(const struct causes *causes)
 	buffer_append_text(&out, "once the cause is mended, for all of a line:\n");
 	for (size_t i = 0; i < causes->count && i < HINTS_MAX; i++)
 		append_hint(&out, causes->groups[i]);
-	buffer_append_text(&out, "one of them: sagactl get SAGA_ID\n");
+	buffer_append_text(&out, "one of them: sagactl explain SAGA_ID\n");
 	(void)printf("%s", buffer_text(&out));
 }
 
@@ -225,7 +225,7 @@ const struct command stuck_command = {
 		 "violated. The exit code is 0 whether anything is stuck or not.\n",
 	.examples = "sagactl stuck\n"
 		    "sagactl stuck --definition checkout --step ship\n"
-		    "sagactl stuck --stuck-reason violated --quiet | sagactl get -\n"
+		    "sagactl stuck --stuck-reason violated --quiet | sagactl explain -\n"
 		    "sagactl stuck -o json | jq '.[].count'\n",
 	.options = stuck_options,
 	.option_count = ARRAY_LEN(stuck_options),

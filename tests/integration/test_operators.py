@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from google.protobuf import timestamp_pb2
 from google.rpc import error_details_pb2
 from harness import TestStack
 from operator_trade import Trade, lines_of
@@ -226,6 +227,57 @@ def test_any_coordinator_takes_what_an_operator_decides(stack: TestStack, shop: 
         assert shop.finished(stuck_id).state == saga_pb2.SAGA_STATE_COMPENSATED
         run(stack, "resume", paused_id, "--reason", "go")
         assert shop.finished(paused_id).state == saga_pb2.SAGA_STATE_COMPLETED
+
+
+# ---- explain ---------------------------------------------------------------------------------------------------------
+
+
+def explained(stack: TestStack, saga_id: str) -> dict:
+    [answer] = lines_of(run(stack, "explain", saga_id, "-o", "json").stdout)
+    assert not any("cannot be told" in line["text"] for line in answer["next"]), answer
+    return answer
+
+
+def test_explain_knows_when_a_command_is_sent_again(stack: TestStack, shop: Shop, trade: Trade) -> None:
+    trade.answers[("pay", "forward")] = None
+    saga_id = trade.begin()
+    wait_until(lambda: trade.times_sent(saga_id, "pay") >= 3, "it is sent again and again")
+    answer = explained(stack, saga_id)
+    assert "step 'pay' waits for a reply to its command, attempt 1 of 3" in answer["why"][0]["text"]
+    assert answer["next"][0]["text"] == "pay: without a reply, its command is sent again"
+    due = timestamp_pb2.Timestamp()
+    due.FromJsonString(answer["next"][0]["time"])
+
+    def later() -> list[saga_pb2.SagaEvent]:
+        events = shop.sagas.GetSagaLog(saga_service_pb2.GetSagaLogRequest(saga_id=saga_id), timeout=10).events
+        return [event for event in events if event.event == "resent" and event.time.ToMicroseconds() >= due.ToMicroseconds()]
+
+    sent = wait_until(later, "it is sent again when it was said")[0]
+    assert sent.time.ToMicroseconds() - due.ToMicroseconds() < 2_000_000
+    run(stack, "cancel", saga_id, "--reason", "not needed")
+
+
+def test_explain_offers_what_is_possible_wherever_a_saga_is(stack: TestStack, shop: Shop, trade: Trade) -> None:
+    def offered(saga_id: str) -> list[str]:
+        return [line["command"].split()[1] for line in explained(stack, saga_id)["commands"]]
+
+    saga_id = trade.stuck_going_back()
+    assert offered(saga_id) == ["retry", "skip", "resolve", "pause"]
+    assert "step 'pay' could not be undone: attempts_exhausted" in explained(stack, saga_id)["why"][0]["text"]
+    trade.answers[("pay", "compensation")] = None
+    run(stack, "retry", saga_id, "--reason", "mended")
+    assert offered(saga_id) == ["pause"]
+    run(stack, "pause", saga_id, "--reason", "hold")
+    assert offered(saga_id) == ["resume"]
+    assert explained(stack, saga_id)["why"][0]["text"] == "it is paused by anonymous: hold"
+    trade.answers.clear()
+    run(stack, "resume", saga_id, "--reason", "go")
+    shop.finished(saga_id)
+    assert offered(saga_id) == []
+    assert "because step 'book' failed: bank_away" in explained(stack, saga_id)["why"][0]["text"]
+    needed = trade.stuck_going_forward("ship")  # later commands take fields from its reply
+    assert offered(needed) == ["retry", "resolve", "pause"]
+    assert run(stack, "explain", needed).stdout.startswith(f"saga {needed}  {trade.name} v1  STUCK")
 
 
 # ---- who may, and who did --------------------------------------------------------------------------------------------

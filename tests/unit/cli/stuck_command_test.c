@@ -107,7 +107,7 @@ static void causes_of_all_pages_are_one_table_with_what_to_type(void **state)
 		"--reason '…' --dry-run\n"
 		"  sagactl resolve --as failed --definition checkout --definition-version 2 --step pay --stuck-reason "
 		"'it'\\''s late' --reason '…' --dry-run\n"
-		"one of them: sagactl get SAGA_ID\n");
+		"one of them: sagactl explain SAGA_ID\n");
 }
 
 static void the_filter_is_sent_and_ids_are_for_pipes(void **state)
