@@ -590,8 +590,7 @@ static void programs_get_times_and_commands_apart(void **state)
 	saga_explanation_make(&world->message, &replay, "", &world->arena, &explanation);
 	saga_explanation_append_json(&out, &world->message, &explanation);
 	assert_string_equal(buffer_text(&out),
-			    "{\"sagaId\":\"" ID
-			    "\",\"state\":\"SCHEDULED\",\"why\":[{\"text\":\"it is to start "
+			    "{\"sagaId\":\"" ID "\",\"state\":\"SCHEDULED\",\"why\":[{\"text\":\"it is to start "
 			    "later\",\"time\":\"2023-11-14T22:13:20.000000Z\"}],\"next\":[{\"text\":\"it "
 			    "starts\",\"time\":\"2023-11-14T23:13:20.000000Z\"}],\"commands\":[{\"text\":\"turn it "
 			    "back: what it did is undone\",\"command\":\"sagactl cancel " ID
