@@ -159,6 +159,25 @@ static void send_again(struct core *core)
 		apply(core, event);
 }
 
+/* Of a step that may not be about to do any of it; a signal for a step that waits for none. */
+static void stray(struct core *core)
+{
+	static const enum saga_event_type types[] = {SAGA_EVENT_RESEND,  SAGA_EVENT_RETRY,   SAGA_EVENT_TIMED_OUT,
+						     SAGA_EVENT_STARTED, SAGA_EVENT_OVERDUE, SAGA_EVENT_SIGNALLED};
+	const enum saga_event_type type = types[draw(core->sim, STREAM_CRASH, ARRAY_LEN(types))];
+	const bool is_of_saga = type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
+	const int32_t step = (int32_t)draw(core->sim, STREAM_CRASH, core->saga->step_count + 1);
+	const enum step_phase phase = type == SAGA_EVENT_SIGNALLED || draw(core->sim, STREAM_CRASH, 2) == 0
+					      ? STEP_PHASE_FORWARD
+					      : STEP_PHASE_COMPENSATION;
+	const bool is_known = (size_t)step < core->saga->step_count;
+
+	apply(core, (struct saga_event){.type = type,
+					.step = is_of_saga ? -1 : step,
+					.phase = phase,
+					.attempt = is_known ? core->saga->steps[step].attempts[phase] : 1});
+}
+
 static void operate(struct simulation *sim, void *of, int64_t number)
 {
 	static const enum saga_event_type decisions[] = {
@@ -181,6 +200,8 @@ static void operate(struct simulation *sim, void *of, int64_t number)
 	}
 	if (happens(sim, FAULT_CRASH_AFTER_COMMIT))
 		send_again(core);
+	if (happens(sim, FAULT_STRAY))
+		stray(core);
 	plan_event(sim, 1 + (int64_t)draw(sim, STREAM_OPERATOR, 2 * SECOND_US), operate, core, 0);
 }
 
@@ -234,10 +255,12 @@ void core_run(struct simulation *sim, int64_t heal_us)
 {
 	struct core core = {.sim = sim, .life = &sim->lives[0]};
 
+	const size_t drawn = draw(sim, STREAM_WORLD, SHAPES);
+	const size_t shape = sim->options->mode == MODE_EXHAUSTIVE ? sim->options->shape : drawn;
+
 	sim->core = &core;
 	sim->life_count = 1;
-	*core.life =
-		(struct life){.id = {{1, 2, 3}}, .exists = true, .plan = shape_plan(draw(sim, STREAM_WORLD, SHAPES))};
+	*core.life = (struct life){.id = {{1, 2, 3}}, .exists = true, .plan = shape_plan(shape)};
 	begin(&core);
 	plan_event(sim, 1 + (int64_t)draw(sim, STREAM_OPERATOR, 2 * SECOND_US), operate, &core, 0);
 	simulation_run_until(sim, sim->faults_end_us);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-enum { FAULTS_USUALLY = 2, FAULTS_IN_TINY = 3, TINY_STEPS = 2 };
+enum { FAULTS_USUALLY = 2, FAULTS_IN_TINY = 3, TINY_STEPS = 3 };
 
 static_assert((int)FAULTS_IN_TINY <= (int)CHOSEN_MAX, "each fault has its place in the options");
 
