@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "coordinator/saga/retry.h"
 #include "tests/unit/coordinator/saga/saga_fixture.h"
 
@@ -56,6 +58,87 @@ static void refuses_what_no_saga_can_be_run_by(void **state)
 	world_release(&world);
 }
 
+static void refuses_each_policy_that_cannot_be_used(void **state)
+{
+	const int64_t too_long = COMMAND_DURATION_MS_MAX + 1;
+	struct world world;
+	struct command_policy good;
+
+	(void)state;
+	world_init(&world, "cpr");
+	good = world.steps[1].policy[STEP_PHASE_FORWARD];
+	const struct command_policy bad[] = {
+		{0, good.resend_ms, good.resend_max_ms, good.retry_backoff_ms, good.retry_backoff_max_ms, 3},
+		{too_long, good.resend_ms, good.resend_max_ms, good.retry_backoff_ms, good.retry_backoff_max_ms, 3},
+		{good.timeout_ms, 0, good.resend_max_ms, good.retry_backoff_ms, good.retry_backoff_max_ms, 3},
+		{good.timeout_ms, good.resend_ms, good.resend_ms - 1, good.retry_backoff_ms, good.retry_backoff_max_ms,
+		 3},
+		{good.timeout_ms, good.resend_ms, too_long, good.retry_backoff_ms, good.retry_backoff_max_ms, 3},
+		{good.timeout_ms, good.resend_ms, good.resend_max_ms, 0, good.retry_backoff_max_ms, 3},
+		{good.timeout_ms, good.resend_ms, good.resend_max_ms, good.retry_backoff_ms, good.retry_backoff_ms - 1,
+		 3},
+		{good.timeout_ms, good.resend_ms, good.resend_max_ms, good.retry_backoff_ms, too_long, 3},
+		{good.timeout_ms, good.resend_ms, good.resend_max_ms, good.retry_backoff_ms, good.retry_backoff_max_ms,
+		 0},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		world.steps[1].policy[STEP_PHASE_FORWARD] = bad[i];
+		assert_refused(&world.definition, "step 'b' has an unusable forward policy");
+	}
+	world_release(&world);
+}
+
+static void refuses_steps_and_times_that_mean_nothing(void **state)
+{
+	char long_id[STEP_ID_BYTES_MAX + 2];
+	static const int32_t unsorted[] = {1, 0};
+	static const int32_t itself[] = {2};
+	static const int32_t negative[] = {-1};
+	struct world world;
+	struct error err;
+
+	(void)state;
+	memset(long_id, 'x', sizeof(long_id) - 1);
+	long_id[sizeof(long_id) - 1] = 0;
+	world_init(&world, "ccc");
+	world.steps[2].id = NULL;
+	assert_refused(&world.definition, "step 2 needs an id of 1 to 255 bytes");
+	world.steps[2].id = long_id;
+	assert_refused(&world.definition, "step 2 needs an id of 1 to 255 bytes");
+	world.steps[2].id = "c";
+	world.steps[2].kind = STEP_KIND_COUNT;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].kind = STEP_KIND_COMPENSATABLE;
+	world.steps[2].action = STEP_ACTION_COUNT;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].action = STEP_ACTION_DELAY; /* and has a compensation */
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].has_compensation = false;
+	assert_int_equal(definition_check(&world.definition, &err), 0);
+	world.steps[2].kind = STEP_KIND_PIVOT;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].kind = STEP_KIND_COMPENSATABLE;
+	world.steps[2].after = unsorted;
+	world.steps[2].after_count = 2;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].after = itself;
+	world.steps[2].after_count = 1;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].after = negative;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.steps[2].after = NULL;
+	world.definition.timeout_ms = -1;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.definition.timeout_ms = COMMAND_DURATION_MS_MAX + 1;
+	assert_int_equal(definition_check(&world.definition, &err), -1);
+	world.definition.timeout_ms = COMMAND_DURATION_MS_MAX;
+	assert_int_equal(definition_check(&world.definition, &err), 0);
+	world.definition.step_count = DEFINITION_STEPS_MAX + 1;
+	assert_refused(&world.definition, "a definition has 1 to 256 steps, not 257");
+	world_release(&world);
+}
+
 static void doubles_waits_up_to_the_limit_within_a_fifth(void **state)
 {
 	static const int64_t expected_ms[] = {100, 200, 400, 800, 1000, 1000};
@@ -96,6 +179,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_pivot),
 		cmocka_unit_test(refuses_what_no_saga_can_be_run_by),
+		cmocka_unit_test(refuses_each_policy_that_cannot_be_used),
+		cmocka_unit_test(refuses_steps_and_times_that_mean_nothing),
 		cmocka_unit_test(doubles_waits_up_to_the_limit_within_a_fifth),
 		cmocka_unit_test(spreads_sagas_over_the_whole_range_and_repeats_itself),
 	};

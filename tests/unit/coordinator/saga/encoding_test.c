@@ -228,6 +228,28 @@ static void names_the_form_it_cannot_read(void **state)
 	world_release(&world);
 }
 
+static void reads_the_head_alone_without_a_definition(void **state)
+{
+	struct world world = rich_world();
+	const struct bytes good = encode(&world, world.saga);
+	uint8_t *bytes = arena_copy(&world.arena, good.data, good.len);
+	struct saga head;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(saga_decode_head(good, &world.arena, &head, &err), 0);
+	assert_true(uuid_equal(head.id, world.saga->id));
+	assert_int_equal(head.version, world.saga->version);
+	assert_int_equal(head.state, world.saga->state);
+	assert_string_equal(head.milestone, world.saga->milestone);
+	for (size_t len = 0; len < 20; len++)
+		assert_int_equal(saga_decode_head((struct bytes){bytes, len}, &world.arena, &head, &err), -1);
+	bytes[0] = 3;
+	assert_int_equal(saga_decode_head((struct bytes){bytes, good.len}, &world.arena, &head, &err), -1);
+	assert_int_equal(err.code, ERR_CORRUPT);
+	world_release(&world);
+}
+
 static struct saga *decode_hex(struct world *world, const char *hex)
 {
 	struct buffer bytes = {0};
@@ -321,6 +343,7 @@ int main(void)
 		cmocka_unit_test(survives_every_changed_byte),
 		cmocka_unit_test(refuses_a_saga_of_another_definition),
 		cmocka_unit_test(names_the_form_it_cannot_read),
+		cmocka_unit_test(reads_the_head_alone_without_a_definition),
 		cmocka_unit_test(reads_what_was_stored_in_form_1),
 		cmocka_unit_test(reads_back_a_saga_that_starts_later),
 		cmocka_unit_test(stores_a_fresh_saga_in_few_bytes),
