@@ -8,10 +8,11 @@ import struct
 import threading
 import uuid
 from collections import defaultdict
+from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 from google.protobuf import struct_pb2
+from harness import TestStack
 from kafka_tools import headers_of, send
 from saga.v1 import saga_pb2, saga_service_pb2
 from shop_client import Shop, http, wait_until
@@ -19,6 +20,9 @@ from shop_client import Shop, http, wait_until
 SCHEMA = 'syntax = "proto3"; package trade; message Note { string order_id = 1; optional string note = 2; }'
 COPIED = ("saga-id", "saga-step", "saga-phase", "saga-command-id", "saga-attempt", "correlationid")
 Command = tuple[str, str]  # step and phase
+
+OPEN = (saga_pb2.SAGA_STATE_SCHEDULED, saga_pb2.SAGA_STATE_RUNNING, saga_pb2.SAGA_STATE_COMPLETING,
+        saga_pb2.SAGA_STATE_COMPENSATING, saga_pb2.SAGA_STATE_STUCK)
 
 DEFINITION = """
 saga: {name}
@@ -51,7 +55,8 @@ steps:
 
 
 class Trade:
-    def __init__(self, shop: Shop):
+    def __init__(self, stack: TestStack, shop: Shop):
+        self.stack = stack
         self.shop = shop
         self.name = f"trade-{uuid.uuid4().hex[:8]}"
         self.bootstrap = shop.endpoints["KAFKA_BOOTSTRAP"]
@@ -60,22 +65,34 @@ class Trade:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trade")
 
-    def start(self) -> None:
-        topics = [f"{self.name}.{kind}" for kind in ("command", "reply", "reply.dlq")]
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        for made in admin.create_topics([NewTopic(topic, num_partitions=2, replication_factor=1) for topic in topics]).values():
-            made.result(20)
-        for subject in (f"{self.name}-input", f"{self.name}.command-value", f"{self.name}.reply-value"):
-            status, answer = http("POST", f"{self.shop.endpoints['REGISTRY_URL']}/subjects/{subject}/versions",
-                                  {"schemaType": "PROTOBUF", "schema": SCHEMA},
-                                  {"Content-Type": "application/vnd.schemaregistry.v1+json"})
-            assert status == 200, answer
-            self._reply_schema = answer["id"]
-        source = DEFINITION.format(name=self.name)
-        self.shop.sagas.PutDefinition(saga_service_pb2.PutDefinitionRequest(source=source, file_name="trade.yaml"), timeout=30)
-        request = saga_service_pb2.GetDefinitionRequest(name=self.name)
-        wait_until(lambda: self.shop.sagas.GetDefinition(request, timeout=5).definition.ready, "the trade is ready")
+    def start(self, folder: Path) -> None:
+        """`folder` is for the map of subjects, from which topics and schemas are made as anybody would."""
+        (folder / "note.proto").write_text(SCHEMA)
+        topics = (f"{self.name}.command", f"{self.name}.reply")
+        subjects = folder / "subjects.yaml"
+        subjects.write_text("subjects:\n" + f"  - {{subject: {self.name}-input, schema: note.proto}}\n" + "".join(
+            f"  - {{subject: {topic}-value, topic: {topic}, schema: note.proto}}\n" for topic in topics))
+        (folder / "trade.yaml").write_text(DEFINITION.format(name=self.name))
+        for words in (("topics", "create", "--map", str(subjects)), ("schema", "register", "--map", str(subjects)),
+                      ("definitions", "put", str(folder / "trade.yaml"))):
+            done = self.stack.sagactl(*words)
+            assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        status, answer = http("GET", f"{self.shop.endpoints['REGISTRY_URL']}/subjects/{topics[1]}-value/versions/latest")
+        assert status == 200, answer
+        self._reply_schema = answer["id"]
         self._thread.start()
+
+    def mend(self) -> None:
+        """Everything succeeds, and no saga of it is left that has not ended."""
+        self.answers.clear()
+        done = self.stack.sagactl("resume", "--definition", self.name, "--reason", "the test is over", "--yes")
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+        def is_over() -> bool:
+            self.stack.sagactl("resolve", "--definition", self.name, "--as", "failed", "--reason", "the test is over", "--yes")
+            return not any(self.count_in(state) for state in OPEN)
+
+        wait_until(is_over, "all sagas of the trade end", 60, 0.5)
 
     def stop(self) -> None:
         self._is_over.set()
@@ -118,9 +135,9 @@ class Trade:
         self.stuck(saga_id)
         return saga_id
 
-    def count_in(self, state: int) -> int:
+    def count_in(self, state: int, **labels: str) -> int:
         request = saga_service_pb2.ListSagasRequest(
-            filter=saga_service_pb2.SagaFilter(definition=self.name, states=[state]), page_size=1000)
+            filter=saga_service_pb2.SagaFilter(definition=self.name, states=[state], labels=labels), page_size=1000)
         return len(self.shop.sagas.ListSagas(request, timeout=10).sagas)
 
     def times_sent(self, saga_id: str, step: str, phase: str = "forward") -> int:

@@ -51,6 +51,9 @@ class Terminal:
         os.close(self._fd)
         return code
 
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
     def interrupt(self) -> None:
         os.write(self._fd, b"\x03")
 

@@ -3,6 +3,7 @@ fails as the test says."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -14,18 +15,26 @@ from harness import TestStack
 from operator_trade import Trade, lines_of
 from saga.v1 import saga_pb2, saga_service_pb2, saga_service_pb2_grpc
 from shop_client import Shop, http, wait_until
+from terminal import Terminal
 from test_api import details
 from test_audit import Guarded, guarded  # noqa: F401 - a fixture
 
 MANY = 300
 
 
-@pytest.fixture
-def trade(shop: Shop) -> Iterator[Trade]:
-    trade = Trade(shop)
-    trade.start()
+@pytest.fixture(scope="module")
+def opened_trade(stack: TestStack, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trade]:
+    trade = Trade(stack, shop)
+    trade.start(tmp_path_factory.mktemp("trade"))
     yield trade
     trade.stop()
+
+
+@pytest.fixture
+def trade(opened_trade: Trade) -> Iterator[Trade]:
+    """With no saga that has not ended."""
+    yield opened_trade
+    opened_trade.mend()
 
 
 def metric(shop: Shop, name: str) -> float:
@@ -216,7 +225,7 @@ def test_any_coordinator_takes_what_an_operator_decides(stack: TestStack, shop: 
     trade.answers[("pay", "forward")] = None
     paused_id = trade.begin()
     wait_until(lambda: trade.times_sent(paused_id, "pay"), "it is sent")
-    trade.answers.clear()
+    trade.answers.pop(("pay", "compensation"))
     with stack.second_coordinator() as second:
         there = ("--address", second.target)
         groups = lines_of(run(stack, "stuck", "--definition", trade.name, "-o", "jsonl", *there).stdout)
@@ -224,6 +233,7 @@ def test_any_coordinator_takes_what_an_operator_decides(stack: TestStack, shop: 
         assert "COMPENSATING" in run(stack, "retry", stuck_id, "--reason", "mended", *there).stdout
         run(stack, "pause", paused_id, "--reason", "hold", *there)
         assert shop.get(paused_id).HasField("pause_time"), "the first one sees it as well"
+        trade.answers.clear()
         assert shop.finished(stuck_id).state == saga_pb2.SAGA_STATE_COMPENSATED
         run(stack, "resume", paused_id, "--reason", "go")
         assert shop.finished(paused_id).state == saga_pb2.SAGA_STATE_COMPLETED
@@ -323,10 +333,28 @@ def test_many_stuck_sagas_are_shown_by_cause_and_tried_again_at_once(stack: Test
 
     trade.answers.clear()
     assert run(stack, "retry", *chosen, "--yes").stdout.startswith(f"{MANY} of {MANY} sagas tried again in ")
-    wait_until(lambda: trade.count_in(saga_pb2.SAGA_STATE_COMPLETED) >= MANY, "all end", 120)
+    wait_until(lambda: trade.count_in(saga_pb2.SAGA_STATE_COMPLETED, batch="17") == MANY, "all end", 120)
     rows = shop.query("saga", "select count(distinct saga_id) from saga_events where event = 'retry_requested' and actor = 'anonymous'"
                               " and detail = 'mended' and saga_id = any(%s)", sagas)
     assert rows == [(MANY,)]
     again = run(stack, "retry", *sagas[:20], "--reason", "x", code=1)
     assert "0 of 20 sagas tried again" in again.stdout and "20 refused: is COMPLETED and cannot be tried again" in again.stdout
     assert [shop.get(other).state for other in others] == [saga_pb2.SAGA_STATE_STUCK] * len(others)
+
+
+def test_a_person_is_asked_before_many_are_changed(stack: TestStack, shop: Shop, trade: Trade) -> None:
+    trade.answers[("tell", "forward")] = "rejected"
+    sagas = trade.begin_many(40, batch="19")
+    wait_until(lambda: trade.count_in(saga_pb2.SAGA_STATE_STUCK) == len(sagas), "all are stuck")
+    words = [stack.program("sagactl"), "skip", "tell", "--definition", trade.name, "--reason", "told by hand"]
+    for answer, code in (("n", 1), ("", 1), ("y", 0)):
+        assert trade.count_in(saga_pb2.SAGA_STATE_STUCK) == len(sagas)
+        terminal = Terminal(words, stack.endpoints)
+        terminal.wait_for(lambda screen: "Do it? [y/N]" in screen, "the question")
+        assert f"{len(sagas)}  {trade.name} v1 tell: bank_away" in terminal.screen
+        terminal.type(answer + "\n")
+        assert terminal.finish() == code, terminal.screen
+        assert ("nothing was changed" in terminal.screen) == (code == 1)
+    assert re.search(rf"skip  \d+ of {len(sagas)}  \d+ %", terminal.raw), "the progress"
+    assert "40 of 40 sagas gone on without the step in " in terminal.screen
+    assert trade.count_in(saga_pb2.SAGA_STATE_COMPLETED, batch="19") == len(sagas)
