@@ -129,7 +129,7 @@ static bool apply_change(struct simulation *sim, const struct store_commit *comm
 	if (!is_planted(PLANT_ROW_NOT_WRITTEN) || change->start || draw(sim, STREAM_STORE, 20) > 0)
 		life->row.data = arena_bytes(&sim->arena, change->data);
 	life->due_us = change->due_us;
-	life->instance = commit->instance;
+	life->instance = keep(sim, commit->instance); /* an engine that dies takes its name along */
 	life->boot = commit->boot;
 	for (size_t i = 0; i < change->log_count; i++)
 		add_log(sim, life, &change->log[i]);
