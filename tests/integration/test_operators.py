@@ -312,6 +312,31 @@ def test_only_operators_may_and_the_log_says_who_did(shop: Shop, trade: Trade, g
     assert asked(shop, saga_id) == [("retry_requested", "ann", "mended")]
 
 
+# ---- ListStuck -------------------------------------------------------------------------------------------------------
+
+
+def test_liststuck_tells_the_cause_and_refuses_what_makes_no_sense(shop: Shop, trade: Trade) -> None:
+    first = trade.stuck_going_back()
+    second = trade.stuck_going_back()
+    request = saga_service_pb2.ListStuckRequest(filter={"definition": trade.name}, include_saga_ids=True)
+    [group] = shop.sagas.ListStuck(request, timeout=10).groups
+    assert (group.definition, group.definition_version, group.step_id, group.reason) == (trade.name, 1, "pay", "attempts_exhausted")
+    assert (group.phase, group.state) == (saga_pb2.STEP_PHASE_COMPENSATION, saga_pb2.STEP_STATE_COMPENSATION_STUCK)
+    assert group.count == 2 and set(group.saga_ids) == {first, second} and group.oldest_saga_id == first
+    assert group.oldest_time == shop.get(first).steps[0].update_time
+    assert "the bank does not answer" in group.samples[0]
+    for fields in ({"step_id": "book"}, {"reason": "timed_out"}, {"phase": saga_pb2.STEP_PHASE_FORWARD}):
+        other = saga_service_pb2.ListStuckRequest(filter={"definition": trade.name}, **fields)
+        assert not shop.sagas.ListStuck(other, timeout=10).groups
+    bad = saga_service_pb2.ListStuckRequest(
+        filter={"states": [saga_pb2.SAGA_STATE_RUNNING], "definition_version": 1}, phase=7, page_token="x")
+    with pytest.raises(grpc.RpcError) as caught:
+        shop.sagas.ListStuck(bad, timeout=10)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    violations = details(caught.value, error_details_pb2.BadRequest).field_violations
+    assert {violation.field for violation in violations} == {"filter.states", "filter.definition_version", "phase", "page_token"}
+
+
 # ---- many ------------------------------------------------------------------------------------------------------------
 
 
