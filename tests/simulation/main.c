@@ -142,30 +142,41 @@ static bool fails_with(const struct request *request, const bool *is_kept)
 	return !run_child(&trial, true);
 }
 
-/* Leaves out halves, quarters … single faults, as long as it still fails. */
+/* Leaves out so many at a time, wherever it still fails; true: some. */
+static bool leave_out(const struct request *request, bool *is_kept, size_t chunk, size_t count, size_t *trials)
+{
+	bool is_smaller = false;
+
+	for (size_t first = 0; first < count && *trials < TRIALS_MAX; first += chunk) {
+		bool before[DROPPED_MAX];
+		bool is_any = false;
+
+		memcpy(before, is_kept, sizeof(before));
+		for (size_t i = first; i < first + chunk && i < count; i++) {
+			is_any |= is_kept[i];
+			is_kept[i] = false;
+		}
+		if (!is_any)
+			continue;
+		++*trials;
+		if (fails_with(request, is_kept))
+			is_smaller = true;
+		else
+			memcpy(is_kept, before, sizeof(before));
+	}
+	return is_smaller;
+}
+
+/* Leaves out halves, quarters … single faults, and those again as long as one could go. */
 static size_t minimise(const struct request *request, bool *is_kept, size_t count)
 {
 	size_t trials = 0;
 	size_t left = 0;
 
-	for (size_t chunk = (count + 1) / 2; chunk > 0 && trials < TRIALS_MAX;
-	     chunk = chunk == 1 ? 0 : (chunk + 1) / 2) {
-		for (size_t first = 0; first < count && trials < TRIALS_MAX; first += chunk) {
-			bool before[DROPPED_MAX];
-			bool is_any = false;
-
-			memcpy(before, is_kept, sizeof(before));
-			for (size_t i = first; i < first + chunk && i < count; i++) {
-				is_any |= is_kept[i];
-				is_kept[i] = false;
-			}
-			if (!is_any)
-				continue;
-			trials++;
-			if (!fails_with(request, is_kept))
-				memcpy(is_kept, before, sizeof(before));
-		}
-	}
+	for (size_t chunk = (count + 1) / 2; chunk > 1; chunk = (chunk + 1) / 2)
+		(void)leave_out(request, is_kept, chunk, count, &trials); /* smaller or not, smaller chunks follow */
+	while (leave_out(request, is_kept, 1, count, &trials))
+		;
 	for (size_t i = 0; i < count; i++)
 		left += is_kept[i];
 	return left;
