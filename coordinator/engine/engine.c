@@ -234,6 +234,7 @@ struct engine *engine_new(const struct engine_options *options)
 	work_list_init(&engine->works);
 	work_list_init(&engine->due);
 	arena_init(&engine->arena, 0);
+	arena_init(&engine->builds, 0);
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
 	engine_metrics_register(&engine->metrics, options->metrics);
@@ -373,6 +374,7 @@ void engine_free(struct engine *engine)
 	free(engine->turn.sends);
 	buffer_release(&engine->scratch);
 	arena_release(&engine->arena);
+	arena_release(&engine->builds);
 	queue_release(&engine->queue);
 	(void)pthread_cond_destroy(&engine->drain_begins);
 	(void)pthread_mutex_destroy(&engine->health_mu);

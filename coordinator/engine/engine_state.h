@@ -59,7 +59,8 @@ struct work {
 	struct delivery *delivery; /* WORK_REPLY only, as the next two */
 	const struct bus_record *record;
 	struct record_reply reply;
-	int32_t resend_step; /* WORK_RESEND: the steps before it have been looked at */
+	int32_t resend_step; /* of the clock: the steps before it have been looked at, for the one … */
+	int32_t due_step;    /* … and for the other */
 };
 
 struct work_list {
@@ -142,6 +143,7 @@ struct engine {
 	struct cache cache;
 	struct resend_limit resend_limit;
 	struct arena arena;    /* a turn's */
+	struct arena builds;   /* a command's: what its input and the replies that it takes from decode to */
 	struct buffer scratch; /* for what is built and then copied to the arena */
 
 	/* the store, as seen by the last call */

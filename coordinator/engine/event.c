@@ -197,24 +197,34 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 	return MADE_EVENT;
 }
 
-static enum made make_due_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
-				struct work *work, struct saga_event *event)
+/* Of the steps that no token is left for, the next sweep takes care. */
+static bool is_within_limit(struct engine *engine, const struct cached_saga *cached, const struct work *work,
+			    const struct saga_event *event)
 {
-	int64_t now_us = engine_database_us(engine);
-	bool is_wanted = false;
 	const char *topic;
 
-	if (work->kind == WORK_RESEND)
-		is_wanted = saga_resend_event(saga, now_us, &work->resend_step, event);
-	if (!is_wanted && !saga_due_event(saga, now_us, event))
-		return MADE_NOTHING;
 	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY)
-		return MADE_EVENT; /* a scheduled start, too: its step is none */
+		return true; /* a scheduled start, too: its step is none */
 	topic = cached->plan->steps[event->step].commands[event->phase].topic;
 	if (resend_limit_take(&engine->resend_limit, topic, engine_now_us(engine)))
-		return MADE_EVENT;
+		return true;
 	if (work->kind == WORK_RESEND)
 		engine->was_boot_limited = true;
+	return false;
+}
+
+/* At a boot first what is in flight, each step once, then what is due. */
+static enum made make_clock_event(struct engine *engine, const struct cached_saga *cached, const struct saga *saga,
+				  struct work *work, struct saga_event *event)
+{
+	const int64_t now_us = engine_database_us(engine);
+
+	while (work->kind == WORK_RESEND && saga_resend_event(saga, now_us, &work->resend_step, event))
+		if (is_within_limit(engine, cached, work, event))
+			return MADE_EVENT;
+	while (saga_due_event(saga, now_us, &work->due_step, event))
+		if (is_within_limit(engine, cached, work, event))
+			return MADE_EVENT;
 	return MADE_NOTHING;
 }
 
@@ -235,7 +245,8 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 			continue;
 		command = &facts->plan->steps[effect->step].commands[effect->phase];
 		buffer_clear(&engine->scratch);
-		if (plan_build_command(facts->plan, saga, facts->input, effect->step, effect->phase, &engine->arena,
+		arena_clear(&engine->builds);
+		if (plan_build_command(facts->plan, saga, facts->input, effect->step, effect->phase, &engine->builds,
 				       &engine->scratch, &err) < 0) {
 			char id[UUID_TEXT_LEN + 1];
 
@@ -369,7 +380,7 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 	case WORK_RESEND:
 		break;
 	}
-	return make_due_event(engine, cached, saga, work, event);
+	return make_clock_event(engine, cached, saga, work, event);
 }
 
 static enum event_verdict apply_work(struct engine *engine, struct group *group, struct work *work)
@@ -406,11 +417,13 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	return EVENT_CHANGED;
 }
 
-/* What the clock wants of several steps at once is one work, and an event for each of them. */
-static enum event_verdict apply_works_of_clock(struct engine *engine, struct group *group, struct work *work)
+/* What the clock wants of several steps at once is one work, and at most an event for each of them. */
+static enum event_verdict apply_work_of_clock(struct engine *engine, struct group *group, struct work *work)
 {
-	enum event_verdict result = apply_work(engine, group, work);
+	enum event_verdict result;
 
+	work->resend_step = work->due_step = 0;
+	result = apply_work(engine, group, work);
 	while (result == EVENT_CHANGED && !group->must_be_alone && apply_work(engine, group, work) == EVENT_CHANGED)
 		;
 	return result;
@@ -430,7 +443,7 @@ enum event_verdict event_apply_group(struct engine *engine, struct group *group)
 			break;
 		}
 		verdict = event_is_kept(work) ? apply_work(engine, group, work)
-					      : apply_works_of_clock(engine, group, work);
+					      : apply_work_of_clock(engine, group, work);
 		if (verdict == EVENT_STALE)
 			return EVENT_STALE;
 		if (verdict == EVENT_CHANGED)

@@ -12,7 +12,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "coordinator/saga/saga.h"
+#include "coordinator/saga/machine.h"
 
 enum { FORM_1 = 1, FORM_VERSION = 2 };
 
@@ -400,6 +400,37 @@ int saga_decode_head(struct bytes data, struct arena *arena, struct saga *ret_sa
 	return 0;
 }
 
+static bool are_times_possible(const struct saga *saga)
+{
+	const int64_t times_us[] = {saga->created_us, saga->updated_us, saga->ended_us,
+				    saga->start_us,   saga->paused_us,  saga->deadline_us};
+	bool are_possible = true;
+
+	for (size_t i = 0; i < sizeof(times_us) / sizeof(times_us[0]); i++)
+		are_possible &= times_us[i] >= 0 && times_us[i] <= ERA_END_US / 2;
+	for (size_t i = 0; i < saga->step_count; i++)
+		are_possible &= saga->steps[i].due_us <= ERA_END_US / 2 && saga->steps[i].deadline_us <= ERA_END_US / 2;
+	return are_possible;
+}
+
+/* A step that form 1 had stopped pursuing because of another one, and one that came late, which it undid after the step in
+ * hand. */
+static void convert_others(struct saga *saga)
+{
+	enum step_phase phase;
+
+	for (size_t i = 0; i < saga->step_count; i++) {
+		struct step *step = &saga->steps[i];
+
+		if (saga->failure_milestone && step->state == STEP_STATE_SUCCEEDED && step->reason)
+			step->came_late = true;
+		if (!step_state_is_pursued(step->state, &phase) || step->deadline_us)
+			continue;
+		step->state = phase == STEP_PHASE_FORWARD ? STEP_STATE_STUCK : STEP_STATE_COMPENSATION_STUCK;
+		step->stuck_why = "left alone because of another step";
+	}
+}
+
 /* What form 1 said by the saga's state alone: which step is stuck, and whether the pivot has decided. */
 static void convert_form_1(const struct definition *definition, struct saga *saga, int32_t current)
 {
@@ -411,8 +442,10 @@ static void convert_form_1(const struct definition *definition, struct saga *sag
 	saga->is_decided = !is_back && pivot >= 0 && saga->steps[pivot].state != STEP_STATE_PENDING &&
 			   (saga->state == SAGA_STATE_COMPLETING || saga->state == SAGA_STATE_COMPLETED ||
 			    (saga->state == SAGA_STATE_STUCK && current >= pivot));
-	if (saga->state != SAGA_STATE_STUCK || current < 0 || current >= (int32_t)saga->step_count)
+	if (saga->state != SAGA_STATE_STUCK || current < 0 || current >= (int32_t)saga->step_count) {
+		convert_others(saga);
 		return;
+	}
 	step = &saga->steps[current];
 	why = saga->stuck_reason ? strstr(saga->stuck_reason, ": ") : NULL;
 	step->stuck_why = why ? why + 2 : "stuck";
@@ -423,6 +456,7 @@ static void convert_form_1(const struct definition *definition, struct saga *sag
 		step->state = STEP_STATE_COMPENSATION_STUCK;
 	else
 		step->state = STEP_STATE_VIOLATED;
+	convert_others(saga);
 }
 
 int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
@@ -455,6 +489,8 @@ int saga_decode(const struct definition *definition, struct bytes data, struct a
 		return error_set(err, ERR_CORRUPT, "stored saga ends or errs in its steps (%zu bytes)", data.len);
 	if (form == FORM_1)
 		convert_form_1(definition, saga, current);
+	if (!are_times_possible(saga))
+		return error_set(err, ERR_CORRUPT, "stored saga has a time that no clock shows");
 	violation = saga_violation(definition, saga);
 	if (violation)
 		return error_set(err, ERR_CORRUPT, "stored saga violates the invariant '%s'", violation);

@@ -2,12 +2,14 @@
  * invariant.c - what is true of a saga between any two events; saga.h declares it.
  *
  * Why:        asserted after each event it finds a wrong action at once; asked of stored bytes it finds a row that was
- *             not written by this core, before anything acts on it.
+ *             not written by this core, before anything acts on it. So it says for itself what is done and what is
+ *             settled, and does not ask the course that it checks.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "coordinator/saga/log_room.h"
 #include "coordinator/saga/machine.h"
 
 #define MUST(condition, text)                                                                                          \
@@ -35,13 +37,18 @@ static bool is_compensating(const struct step *step)
 	       step->state == STEP_STATE_COMPENSATION_STUCK;
 }
 
+static bool is_of_this_era(int64_t time_us)
+{
+	return time_us >= 0 && time_us <= ERA_END_US;
+}
+
 /* A resolved saga has ended whatever its steps were at. */
 static const char *check_pursuit(const struct step_definition *its, const struct saga *saga, const struct step *step)
 {
 	enum step_phase phase;
 	const bool is_pursued = step_state_is_pursued(step->state, &phase);
 
-	MUST(step->due_us >= 0 && step->deadline_us >= 0, "I12: times are of this era");
+	MUST(is_of_this_era(step->due_us) && is_of_this_era(step->deadline_us), "I12: times are of this era");
 	MUST((is_pursued && !saga->is_resolved) == (step->deadline_us != 0),
 	     "I1: exactly what is pursued has a deadline");
 	MUST(step->deadline_us || step->due_us == 0, "I12: only what is pursued is ever due");
@@ -53,6 +60,10 @@ static const char *check_pursuit(const struct step_definition *its, const struct
 	MUST((step->state == STEP_STATE_WAITING) == (its->action != STEP_ACTION_COMMAND),
 	     "exactly steps without a participant wait");
 	MUST(step->state == STEP_STATE_WAITING || step->attempts[phase] > 0, "I7: what is pursued was sent");
+	if (step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT)
+		MUST(step->attempts[phase] - step->forgiven[phase] < its->policy[phase].attempts_max &&
+			     (step->due_us || saga->is_resolved),
+		     "I1: who waits for another try has one");
 	MUST(phase == STEP_PHASE_FORWARD || (its->has_compensation && its->kind == STEP_KIND_COMPENSATABLE),
 	     "I3: what is undone can be");
 	return NULL;
@@ -67,7 +78,9 @@ static const char *check_step(const struct definition *definition, const struct 
 	for (int i = 0; i < STEP_PHASE_COUNT; i++) {
 		MUST(step->forgiven[i] >= 0 && step->forgiven[i] <= step->attempts[i],
 		     "attempts are forgiven once made");
-		MUST(step->attempts[i] - step->forgiven[i] <= its->policy[i].attempts_max, "I1: attempts are bounded");
+		MUST(step->attempts[i] - step->forgiven[i] <= its->policy[i].attempts_max &&
+			     step->attempts[i] <= LOG_ENTRIES_MAX,
+		     "I1: attempts are bounded");
 	}
 	MUST(step->resends >= 0 && step->resends <= step->resends_total && step->resends_total <= INT32_MAX / 2,
 	     "re-sends add up");
@@ -146,7 +159,8 @@ static const char *check_undone(const struct step_definition *its, const struct 
 			     step->state == STEP_STATE_VIOLATED || step->state == STEP_STATE_SKIPPED,
 		     "I3: what cannot be undone has not happened");
 	if (step->state == STEP_STATE_SUCCEEDED || step->state == STEP_STATE_UNKNOWN)
-		MUST(saga->paused_us || order->is_blocked[index], "I11: what can be undone is being undone");
+		MUST(saga->paused_us || order->is_blocked[index] || step->came_late,
+		     "I11: what can be undone is being undone");
 	else
 		MUST(is_settled(step) || is_compensating(step) || step->state == STEP_STATE_VIOLATED,
 		     "on the way back no step goes forward");
@@ -243,9 +257,11 @@ const char *saga_violation(const struct definition *definition, const struct sag
 	     "what has ended waits for nothing");
 	MUST(!saga->is_resolved || saga_state_is_terminal(saga->state), "what is resolved has ended");
 	MUST((saga->state == SAGA_STATE_STUCK) == (saga->stuck_reason != NULL), "I1: exactly what is stuck says why");
-	MUST(saga->deadline_us >= 0 && saga->paused_us >= 0, "I12: times are of this era");
+	MUST(is_of_this_era(saga->deadline_us) && is_of_this_era(saga->start_us) && is_of_this_era(saga->created_us) &&
+		     is_of_this_era(saga->updated_us),
+	     "I12: times are of this era");
+	MUST(saga->paused_us >= 0 && saga->paused_us <= saga->updated_us, "I12: a pause has begun in the past");
 	MUST(saga->milestone, "something has happened");
-	MUST(saga->start_us >= 0, "I12: times are of this era");
 	for (size_t i = 0; i < saga->step_count; i++) {
 		violation = check_step(definition, saga, i);
 		if (violation)

@@ -41,8 +41,7 @@ bool saga_move_is_legal(enum saga_state from, enum saga_state to)
 
 const char *saga_state_name(enum saga_state state)
 {
-	assert((int)state >= 0 && state < SAGA_STATE_COUNT);
-	return saga_table[state].name;
+	return (unsigned)state < SAGA_STATE_COUNT ? saga_table[state].name : "UNKNOWN";
 }
 
 bool saga_state_is_terminal(enum saga_state state)
@@ -135,8 +134,7 @@ static const struct {
 
 const char *saga_event_name(enum saga_event_type type)
 {
-	assert((int)type >= 0 && type < SAGA_EVENT_COUNT);
-	return event_table[type].name;
+	return (unsigned)type < SAGA_EVENT_COUNT ? event_table[type].name : "unknown";
 }
 
 bool machine_needs_attempt_in_flight(enum saga_event_type event)

@@ -10,6 +10,9 @@
 
 #include "coordinator/saga/saga.h"
 
+/* No time is later, so that sums of two do not overflow. What is stored is earlier by half, so that an event can add to it. */
+#define ERA_END_US (INT64_MAX / 2)
+
 /* One event being applied: the saga is the copy that becomes the new version. */
 struct turn {
 	const struct definition *definition;

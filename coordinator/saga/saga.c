@@ -7,27 +7,12 @@
 #include "coordinator/saga/machine.h"
 #include "lib/base/clock.h"
 
-static const char *copy_text(struct arena *arena, const char *text)
-{
-	return text ? arena_strdup(arena, text) : NULL;
-}
-
+/* Texts and replies never change, so the copy shares them. */
 static struct saga *copy_saga(const struct saga *saga, struct arena *arena)
 {
 	struct saga *copy = arena_copy(arena, saga, sizeof(*saga));
 
-	copy->milestone = copy_text(arena, saga->milestone);
-	copy->failure_milestone = copy_text(arena, saga->failure_milestone);
-	copy->stuck_reason = copy_text(arena, saga->stuck_reason);
 	copy->steps = arena_copy(arena, saga->steps, saga->step_count * sizeof(*saga->steps));
-	for (size_t i = 0; i < saga->step_count; i++) {
-		struct step *step = &copy->steps[i];
-
-		step->reason = copy_text(arena, step->reason);
-		step->detail = copy_text(arena, step->detail);
-		step->stuck_why = copy_text(arena, step->stuck_why);
-		step->reply = arena_bytes(arena, step->reply);
-	}
 	return copy;
 }
 
@@ -117,11 +102,12 @@ static bool is_of_clock(enum saga_event_type type)
 	       type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
 }
 
-/* What may be asked again and again; a resolution ends the saga. */
+/* What may be asked again and again. A resolution ends the saga, and it is resumed once after each pause. */
 static bool is_request(enum saga_event_type type)
 {
-	return machine_is_of_saga(type) && !is_of_clock(type) && type != SAGA_EVENT_RESOLVED_COMPLETED &&
-	       type != SAGA_EVENT_RESOLVED_COMPENSATED && type != SAGA_EVENT_RESOLVED_FAILED;
+	return machine_is_of_saga(type) && !is_of_clock(type) && type != SAGA_EVENT_RESUMED &&
+	       type != SAGA_EVENT_RESOLVED_COMPLETED && type != SAGA_EVENT_RESOLVED_COMPENSATED &&
+	       type != SAGA_EVENT_RESOLVED_FAILED;
 }
 
 /* I12: what the clock brings counts from its time on, and only for the pursuit that set the time. */
@@ -172,7 +158,8 @@ static const char *check_saga_event(const struct saga *saga, const struct saga_e
 		return decision->why;
 	if (!is_of_clock(event->type)) {
 		*ret_is_refusal = is_request(event->type) && !log_has_room_for_request(saga->version);
-		return *ret_is_refusal ? "the saga's log is full: all that can be asked is to resolve it" : NULL;
+		return *ret_is_refusal ? "the saga's log is full: all that can be asked is to resume or to resolve it"
+				       : NULL;
 	}
 	if (saga->paused_us)
 		return "the saga is paused";
@@ -270,20 +257,28 @@ static struct saga_event step_due_event(const struct saga *saga, int32_t index, 
 	return clock_event(saga, is_backoff ? SAGA_EVENT_RETRY : SAGA_EVENT_RESEND, index, now_us);
 }
 
-bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event)
+bool saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event)
 {
 	const int64_t due_us = saga_due_us(saga);
 
 	if (!due_us || now_us < due_us)
 		return false;
-	if (saga->state == SAGA_STATE_SCHEDULED)
+	if (saga->state == SAGA_STATE_SCHEDULED) {
 		*ret_event = started_event(now_us);
-	else if (saga->deadline_us && now_us >= saga->deadline_us)
+		return true;
+	}
+	if (saga->deadline_us && now_us >= saga->deadline_us) {
 		*ret_event = (struct saga_event){
 			.type = SAGA_EVENT_OVERDUE, .time_us = now_us, .step = -1, .milestone = "OVERDUE"};
-	else
-		*ret_event = step_due_event(saga, first_due(saga), now_us);
-	return true;
+		return true;
+	}
+	for (; *step < (int32_t)saga->step_count; ++*step) {
+		if (!saga->steps[*step].deadline_us || now_us < step_due_us(&saga->steps[*step]))
+			continue;
+		*ret_event = step_due_event(saga, (*step)++, now_us);
+		return true;
+	}
+	return false;
 }
 
 bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event)

@@ -8,7 +8,8 @@
  * Not here:   inputs and payloads (definition/plan.h builds commands), idempotency of starts (engine/).
  * Time:       microseconds since 1970 by the database's clock, carried by events. Jitter is derived from the saga's id,
  *             step and counters, so that replay needs nothing else.
- * Ownership:  a saga and its texts live in the arena that was given; `saga_apply` copies, its input stays as it was.
+ * Ownership:  a saga lives in the arena that was given. saga_apply() leaves its input as it was; the new saga shares texts and
+ *             replies with the old one, which has to live as long; of the event it copies what it keeps.
  */
 #ifndef COORDINATOR_SAGA_SAGA_H
 #define COORDINATOR_SAGA_SAGA_H
@@ -57,6 +58,7 @@ enum saga_event_type {
 	SAGA_EVENT_COUNT
 };
 
+/* For numbers beyond the table, which a later program may have stored: UNKNOWN and unknown. */
 const char *saga_state_name(enum saga_state state);     /* RUNNING */
 const char *step_state_name(enum step_state state);     /* DISPATCHED */
 const char *saga_event_name(enum saga_event_type type); /* timed_out */
@@ -160,8 +162,9 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* The first event (STARTED, OVERDUE, RESEND, RETRY or TIMED_OUT) that is due at `now_us`; false: nothing is. */
-bool saga_due_event(const struct saga *saga, int64_t now_us, struct saga_event *ret_event);
+/* An event that is due at `now_us`: STARTED or OVERDUE, else RESEND, RETRY or TIMED_OUT of a step ≥ `*step`, and the step after
+ * it in `*step`; false: nothing is due (any more). */
+bool saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
 /* The event that sends the command in flight of a step ≥ `*step` again at once, after a restart, and the step after it in
  * `*step`; false: no further one is in flight whose deadline is to come (what is over, saga_due_event() has). Commands that
  * their participant holds (ACCEPTED) are left alone. */

@@ -56,7 +56,8 @@ static void read_row(const struct pg_result *result, size_t at, struct arena *ar
 		.idempotency_key = pg_get_text(result, at, 7, arena),
 		.input = arena_bytes(arena, pg_get_bytes(result, at, 8)),
 	};
-	assert(row->state < SAGA_STATE_COUNT);
+	if ((unsigned)row->state >= SAGA_STATE_COUNT)
+		row->state = SAGA_STATE_STUCK; /* a later program's: for us it waits for somebody else */
 	if (!pg_is_null(result, at, 9))
 		row_labels(pg_get_bytes(result, at, 9), arena, &row->labels, &row->label_count);
 }

@@ -181,6 +181,7 @@ int dead_letter_gauge_start(const struct dead_letter_gauge_options *options, str
 	rd_kafka_conf_t *conf = NULL;
 
 	gauge->options = *options;
+	gauge->options.kafka = NULL; /* borrowed until we return */
 	arena_init(&gauge->arena, 0);
 	if (kafka_config_new(options->kafka, settings, ARRAY_LEN(settings), &conf, err) < 0 ||
 	    kafka_client_new(RD_KAFKA_CONSUMER, conf, &gauge->rk, err) < 0)

@@ -5,6 +5,8 @@
 
 #include "lib/kafka/side_topic.h"
 
+enum { PARTITIONS_MAX = 1000 }; /* of a dead-letter topic; it is made with one */
+
 void open_letters_release(struct open_letters *letters)
 {
 	for (size_t i = 0; i < letters->partition_count; i++) {
@@ -108,10 +110,13 @@ void open_letters_read(struct open_letters *letters, const struct kafka_record *
 		partition->open_count = partition->early_count = 0;
 	}
 	partition->next = record->offset + 1;
-	if (side_topic_settled(record, &settled_partition, &settled_offset))
+	if (side_topic_settled(record, &settled_partition, &settled_offset)) {
+		if (settled_partition >= PARTITIONS_MAX)
+			return; /* no topic of ours has it: whoever wrote this must not fill the memory */
 		settle(letters, find_or_add(letters, record->topic, settled_partition), settled_offset);
-	else if (kafka_record_header(record, "dlq-topic"))
+	} else if (kafka_record_header(record, "dlq-topic")) {
 		add_letter(letters, partition, record->offset);
+	}
 }
 
 void open_letters_trim(struct open_letters *letters, struct letter_partition *partition, int64_t low)

@@ -1,6 +1,7 @@
 /* outbox.c - see outbox.h. */
 #include "participants/sdk/outbox.h"
 
+#include <stdio.h>
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -61,6 +62,13 @@ int outbox_put(struct pg *pg, const struct outbox_fact *fact, struct error *err)
 
 /* ---- the relay ---- */
 
+/* What one transaction came to. */
+struct outbox_batch {
+	size_t told;
+	size_t set_aside;
+	char first_problem[320];
+};
+
 struct outbox_relay {
 	struct outbox_relay_options options;
 	struct pg *pg;
@@ -70,6 +78,7 @@ struct outbox_relay {
 	atomic_bool is_stopping;
 	pthread_mutex_t mu;
 	pthread_cond_t stopped;
+	struct outbox_batch batch; /* the one in hand */
 };
 
 static void wait_ms(struct outbox_relay *relay, int64_t ms)
@@ -152,12 +161,13 @@ static int set_aside(struct outbox_relay *relay, struct outbox_rows *rows, size_
 	int64_t id = pg_get_int(rows->result, row, COLUMN_ID);
 	struct pg_param params[2] = {pg_int8(id), pg_text(why->msg)};
 
-	log_error("fact_not_sent", "outbox_id=%lld err=%s, leaving it in saga_outbox", (long long)id,
-		  LOG_TEXT(why->msg));
 	if (pg_exec(relay->pg, "UPDATE saga_outbox SET problem = $2 WHERE id = $1", params, 2, NULL, err) < 0)
 		return -1;
 	rows->is_aside[row] = true;
-	metric_add(relay->options.set_aside, 1);
+	relay->batch.set_aside++;
+	if (relay->batch.set_aside == 1)
+		(void)snprintf(relay->batch.first_problem, sizeof(relay->batch.first_problem), "outbox_id=%lld err=%s",
+			       (long long)id, why->msg);
 	return 0;
 }
 
@@ -242,7 +252,7 @@ static int delete_told(struct outbox_relay *relay, const struct outbox_rows *row
 	params[0] = pg_array_param(&told);
 	if (pg_exec(relay->pg, "DELETE FROM saga_outbox WHERE id = ANY($1)", params, 1, NULL, err) < 0)
 		return -1;
-	metric_add(relay->options.told, count);
+	relay->batch.told = count;
 	return 0;
 }
 
@@ -275,9 +285,20 @@ static int send_batch(struct outbox_relay *relay, size_t *ret_count, struct erro
 	return send_rows(relay, &rows, err) < 0 ? -1 : delete_told(relay, &rows, err);
 }
 
+/* After the commit: what was rolled back comes again, and counts once. */
+static void note_batch(struct outbox_relay *relay)
+{
+	metric_add(relay->options.told, relay->batch.told);
+	metric_add(relay->options.set_aside, relay->batch.set_aside);
+	if (relay->batch.set_aside)
+		log_error("fact_not_sent", "facts=%zu %s, leaving them in saga_outbox", relay->batch.set_aside,
+			  LOG_TEXT(relay->batch.first_problem));
+}
+
 static int relay_once(struct outbox_relay *relay, size_t *ret_count, struct error *err)
 {
 	arena_clear(&relay->arena);
+	relay->batch = (struct outbox_batch){0};
 	if (pg_begin(relay->pg, err) < 0)
 		return -1;
 	if (send_batch(relay, ret_count, err) < 0) {
@@ -285,7 +306,10 @@ static int relay_once(struct outbox_relay *relay, size_t *ret_count, struct erro
 		return -1;
 	}
 	/* An unknown outcome needs no care: what still stands there is told once more. */
-	return pg_commit(relay->pg, NULL, err);
+	if (pg_commit(relay->pg, NULL, err) < 0)
+		return -1;
+	note_batch(relay);
+	return 0;
 }
 
 static void *run(void *arg)

@@ -108,11 +108,12 @@ static void be_due(struct simulation *sim, void *of, int64_t number)
 {
 	struct core *core = of;
 	struct saga_event event;
+	int32_t step = 0;
 
 	if (core->clock_us != number)
 		return; /* what it was planned for has changed */
 	core->clock_us = 0;
-	if (saga_due_event(core->saga, sim->now_us, &event))
+	if (saga_due_event(core->saga, sim->now_us, &step, &event))
 		apply(core, event);
 	plan_clock(core);
 }

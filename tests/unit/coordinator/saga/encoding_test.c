@@ -168,13 +168,14 @@ static void survives_every_changed_byte(void **state)
 			struct saga *saga;
 			struct saga *next;
 			const char *why;
+			int32_t first = 0;
 
 			changed[at] ^= (uint8_t)(1 << bit);
 			if (saga_decode(&world.definition, (struct bytes){changed, bytes.len}, &world.arena, &saga,
 					&err) < 0)
 				continue;
 			(void)saga_due_us(saga);
-			if (saga_due_event(saga, world.now_us + 1000000000, &event))
+			if (saga_due_event(saga, world.now_us + 1000000000, &first, &event))
 				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
 			for (int32_t step = 0; step < 4; step++) {
 				event = (struct saga_event){.type = SAGA_EVENT_SUCCEEDED,
@@ -282,6 +283,28 @@ static const char STUCK_BACK_FORM_1[] = "010102030000000000000000000000000004068
 					"05b10c010000076e6f5f6c75636b096e6f"
 					"7420746f6461790000";
 
+/* A refused step succeeded after all, while the one before it was being undone. */
+static const char LATE_FORM_1[] = "0101020300000000000000000000000000040480897a0000010106625f444f4e450108625f4641494c45"
+				  "44000308f30101010000809c9c39"
+				  "82cc8f0104b10c010000076e6f5f6c75636b096e6f7420746f6461790000";
+/* A step succeeded after its compensation had found no effect; a refused pivot did: the one in hand was left alone. */
+static const char NO_BARRIER_FORM_1[] = "0101020300000000000000000000000000050680897a000002010943414e43454c4c4544010943"
+					"414e43454c4c454401a301737465702027"
+					"622720666f72776172643a207375636365656465642061667465722069747320636f6d70656e73"
+					"6174696f6e2068616420666f756e64206e"
+					"6f206566666563743a20746865207061727469636970616e7420686173206e6f20626172726965"
+					"72202861206c61746520636f6d6d616e64"
+					"206d757374206d6565742074686520746f6d6273746f6e65206f662069747320636f6d70656e73"
+					"6174696f6e29030833010100000bb30e01"
+					"0100000963616e63656c6c65640f6368616e676564206d79206d696e640000";
+static const char LATE_PIVOT_FORM_1[] = "0101020300000000000000000000000000040680897a0000020106625f444f4e450108625f4641"
+					"494c45440161737465702027622720666f"
+					"72776172643a207375636365656465642061667465722069742077617320726566757365642c20"
+					"7768696c65207468652073746570732062"
+					"65666f726520697420617265206265696e6720636f6d70656e73617465640208330101000004b1"
+					"0c010000076e6f5f6c75636b096e6f7420"
+					"746f646179";
+
 static void reads_what_was_stored_in_form_1(void **state)
 {
 	struct world world;
@@ -299,6 +322,31 @@ static void reads_what_was_stored_in_form_1(void **state)
 	saga = decode_hex(&world, STUCK_BACK_FORM_1);
 	assert_int_equal(saga->steps[0].state, STEP_STATE_COMPENSATION_STUCK);
 	assert_string_equal(saga->steps[0].stuck_why, "compensation_rejected: no_luck: not today");
+	world_release(&world);
+}
+
+static void reads_what_form_1_left_in_the_middle(void **state)
+{
+	struct world world;
+	struct saga *saga;
+
+	(void)state;
+	world_init(&world, "ccp");
+	saga = decode_hex(&world, LATE_FORM_1);
+	assert_int_equal(saga->steps[0].state, STEP_STATE_COMPENSATING);
+	assert_true(saga->steps[1].came_late);
+	world.saga = saga; /* what came late is undone with the next event */
+	world.now_us = saga->updated_us + 1;
+	assert_int_equal(world_reply(&world, SAGA_EVENT_SUCCEEDED, 0, COMPENSATION), SAGA_VERDICT_APPLIED);
+	assert_true(world_sends(&world, 1, COMPENSATION, 1));
+	saga = decode_hex(&world, NO_BARRIER_FORM_1);
+	assert_int_equal(saga->steps[1].state, STEP_STATE_VIOLATED);
+	assert_int_equal(saga->steps[0].state, STEP_STATE_COMPENSATION_STUCK);
+	world_release(&world);
+	world_init(&world, "cp");
+	saga = decode_hex(&world, LATE_PIVOT_FORM_1);
+	assert_int_equal(saga->steps[1].state, STEP_STATE_VIOLATED);
+	assert_int_equal(saga->steps[0].state, STEP_STATE_COMPENSATION_STUCK);
 	world_release(&world);
 }
 
@@ -345,6 +393,7 @@ int main(void)
 		cmocka_unit_test(names_the_form_it_cannot_read),
 		cmocka_unit_test(reads_the_head_alone_without_a_definition),
 		cmocka_unit_test(reads_what_was_stored_in_form_1),
+		cmocka_unit_test(reads_what_form_1_left_in_the_middle),
 		cmocka_unit_test(reads_back_a_saga_that_starts_later),
 		cmocka_unit_test(stores_a_fresh_saga_in_few_bytes),
 	};

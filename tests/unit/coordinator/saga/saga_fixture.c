@@ -116,6 +116,7 @@ bool world_tick(struct world *world)
 {
 	const int64_t due_us = saga_due_us(world->saga);
 	struct saga_event event;
+	int32_t step = 0;
 	bool is_due;
 	enum saga_verdict verdict;
 
@@ -123,7 +124,7 @@ bool world_tick(struct world *world)
 		return false;
 	if (due_us > world->now_us)
 		world->now_us = due_us;
-	is_due = saga_due_event(world->saga, world->now_us, &event);
+	is_due = saga_due_event(world->saga, world->now_us, &step, &event);
 	assert(is_due);
 	verdict = world_apply(world, &event);
 	assert(verdict == SAGA_VERDICT_APPLIED);
