@@ -252,8 +252,12 @@ static enum exit_code say_unavailable(const struct session *session_, const stru
 			stderr,
 			"sagactl: cannot reach the coordinator: %s\n"
 			"  Does it run there? --address or SAGACTL_ADDRESS name another place, `sagactl health` looks "
-			"at all servers.\n",
-			reason_of_silence(err->msg));
+			"at all servers.\n%s",
+			reason_of_silence(err->msg),
+			strstr(err->msg, "Socket closed") ? "  Something listens there and hung up: it may want TLS "
+							    "(--saga-ca), or a certificate of "
+							    "yours (--saga-cert, --saga-key).\n"
+							  : "");
 	}
 	return EXIT_UNAVAILABLE;
 }

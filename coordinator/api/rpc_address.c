@@ -1,9 +1,12 @@
 /* rpc_address.c - see rpc_address.h. */
 #include "coordinator/api/rpc_address.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "lib/security/listen_rule.h"
 
@@ -27,6 +30,26 @@ static int check_unix(const char *path, struct error *err)
 	if (!*path || strlen(path) >= sizeof(unused.sun_path))
 		return error_set(err, ERR_INVALID, "the socket's path has %zu bytes, 1 to %zu are possible",
 				 strlen(path), sizeof(unused.sun_path) - 1);
+	return 0;
+}
+
+int rpc_address_check_free(const char *address, struct error *err)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	bool is_taken;
+	int fd;
+
+	if (strncmp(address, "unix:", 5) != 0)
+		return 0;
+	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", address + 5);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0; /* whoever binds will say so */
+	is_taken = connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0;
+	(void)close(fd);
+	if (is_taken)
+		return error_set(err, ERR_CONFLICT, "cannot listen on %s for gRPC: another process listens there",
+				 address);
 	return 0;
 }
 

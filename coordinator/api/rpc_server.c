@@ -236,7 +236,8 @@ int rpc_server_start(struct rpc_server *server, const char *address, bool is_ins
 	int port;
 	int rc;
 
-	if (rpc_address_check(address, err) || check_exposure(server, address, is_insecure_allowed, err))
+	if (rpc_address_check(address, err) || check_exposure(server, address, is_insecure_allowed, err) ||
+	    rpc_address_check_free(address, err))
 		return -1;
 	create(server);
 	port = bind_address(server, address);

@@ -29,7 +29,8 @@ static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
 		if (saga_state_is_terminal((enum saga_state)i))
 			metrics->finished[i] = metrics_counter(set, "saga_finished_total", STATE_LABELS[i],
 							       "Sagas that reached a terminal state here.");
-	metrics->stuck = metrics_counter(set, "saga_stuck_total", NULL, "Sagas that began to wait for a person here.");
+	metrics->stuck =
+		metrics_counter(set, "saga_stuck_total", NULL, "Steps of sagas that began to wait for a person here.");
 	for (int i = 0; i < SAGA_STATE_COUNT; i++)
 		if (!saga_state_is_terminal((enum saga_state)i))
 			metrics->open[i] = metrics_gauge(set, "saga_open", STATE_LABELS[i],

@@ -60,7 +60,7 @@ static const struct option options[] = {
 	ACCESS_FILE_OPTION("REGISTRY_", settings.access_file),
 	{.flag = "insecure-listen",
 	 .type = OPTION_BOOL,
-	 .help = "listen beyond loopback without TLS, too",
+	 .help = "listen beyond loopback without TLS or without credentials, too",
 	 .place = &settings.is_insecure_allowed},
 	{.flag = "postgres",
 	 .environment = "REGISTRY_POSTGRES",
@@ -110,6 +110,12 @@ static void check(void *ctx, struct problems *problems)
 		access_file_free(file);
 	if (!settings.tls.certificate && !settings.is_insecure_allowed && !listen_is_loopback(settings.listen_address))
 		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
+	else if (!settings.access_file && !settings.tls.client_ca && !settings.is_insecure_allowed &&
+		 !listen_is_loopback(settings.listen_address))
+		problems_add(problems, "listen-address",
+			     "can be reached from other machines, and whoever does may change every schema: set "
+			     "access-file or tls-client-ca, or listen on 127.0.0.1, or accept the risk by "
+			     "insecure-listen");
 }
 
 static const struct program program = {

@@ -72,6 +72,18 @@ def test_plain_http_stays_on_loopback() -> None:
         assert f"{flag} '0.0.0.0': can be reached from other machines without encryption" in refused.stderr
 
 
+def test_a_registry_on_a_network_wants_to_know_its_clients(authority: Authority) -> None:
+    certificate, key = authority.issue("registry", "DNS:registry")
+    flags = ["--listen-address", "0.0.0.0", "--tls-cert", str(certificate), "--tls-key", str(key)]
+    refused = run_refused(BIN / "schema-registry", [*flags, "config", "check"], {"REGISTRY_POSTGRES": "dbname=none"})
+    assert refused.returncode == 78, refused
+    assert "whoever does may change every schema: set access-file or tls-client-ca" in refused.stderr
+    for more in (["--tls-client-ca", str(authority.certificate)], ["--insecure-listen"]):
+        run = subprocess.run([BIN / "schema-registry", *flags, *more, "config", "check"], capture_output=True, text=True,
+                             timeout=30, env={"REGISTRY_POSTGRES": "dbname=none"})
+        assert run.returncode == 0, run.stderr
+
+
 def test_tls_clients_certificates_and_reload(tmp_path: Path, authority: Authority) -> None:
     certificate, key = authority.issue("checkout", "IP:127.0.0.1")
     client = authority.issue("client", "DNS:client")

@@ -160,11 +160,13 @@ static void request(struct world *world, enum saga_event_type type, int32_t step
 /* Whatever the clock brings until then. */
 static void wait(struct world *world, int64_t after_us)
 {
-	struct saga_event event;
+	while (saga_due_us(world->saga) && saga_due_us(world->saga) <= T0 + after_us) {
+		struct saga_event event;
+		int32_t step = 0;
 
-	while (saga_due_us(world->saga) && saga_due_us(world->saga) <= T0 + after_us &&
-	       saga_due_event(world->saga, saga_due_us(world->saga), &event))
+		assert_true(saga_due_event(world->saga, saga_due_us(world->saga), &step, &event));
 		apply(world, event);
+	}
 }
 
 static const Saga__V1__Saga *shown(struct world *world)

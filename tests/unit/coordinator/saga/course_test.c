@@ -225,6 +225,7 @@ static void refuses_an_order_that_leaves_something_behind_the_pivot(void **state
 	world.steps[1].after_count = 0;
 	assert_int_equal(definition_check(&world.definition, &err), -1);
 	assert_string_equal(err.msg, "pivot step 'c' must come after compensatable step 'a'");
+	world_release(&world);
 	world_init(&world, "ccp");
 	world.steps[1].after = (const int32_t[]){1};
 	assert_int_equal(definition_check(&world.definition, &err), -1);
