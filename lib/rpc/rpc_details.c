@@ -61,7 +61,8 @@ int64_t rpc_details_retry_after_ms(struct bytes details)
 	if (detail) {
 		const Google__Protobuf__Duration *delay = ((Google__Rpc__RetryInfo *)detail)->retry_delay;
 
-		if (delay && delay->seconds >= 0 && delay->seconds < INT32_MAX)
+		if (delay && delay->seconds >= 0 && delay->seconds < INT32_MAX && delay->nanos >= 0 &&
+		    delay->nanos <= 999999999)
 			delay_ms = delay->seconds * 1000 + delay->nanos / 1000000;
 		protobuf_c_message_free_unpacked(detail, NULL);
 	}
