@@ -12,37 +12,6 @@
 
 #define SECOND INT64_C(1000000)
 
-#define assert_saga(world, its_state) assert_string_equal(saga_state_name((world)->saga->state), its_state)
-#define assert_step(world, index, its_state)                                                                           \
-	assert_string_equal(step_state_name((world)->saga->steps[index].state), its_state)
-#define assert_applied(call) assert_int_equal(call, SAGA_VERDICT_APPLIED)
-#define assert_ignored(call) assert_int_equal(call, SAGA_VERDICT_IGNORED)
-#define assert_refused(call) assert_int_equal(call, SAGA_VERDICT_REFUSED)
-
-static struct world world_of(const char *kinds)
-{
-	struct world world;
-
-	world_init(&world, kinds);
-	world_start(&world);
-	return world;
-}
-
-static void succeed(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_SUCCEEDED, step, FORWARD));
-}
-
-static void undo(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_SUCCEEDED, step, COMPENSATION));
-}
-
-static void reject(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_REJECTED, step, FORWARD));
-}
-
 static enum saga_verdict request(struct world *world, enum saga_event_type type, int32_t step)
 {
 	const struct saga_event event = saga_request_event(type, step, world->now_us, "because");

@@ -11,7 +11,7 @@
 #include "coordinator/saga/retry.h"
 #include "tests/unit/coordinator/saga/saga_fixture.h"
 
-static void assert_refused(const struct definition *definition, const char *message)
+static void assert_not_checked(const struct definition *definition, const char *message)
 {
 	struct error err;
 
@@ -42,19 +42,19 @@ static void refuses_what_no_saga_can_be_run_by(void **state)
 	world_init(&world, "ccpr");
 	assert_int_equal(definition_check(&world.definition, &err), 0);
 	world.steps[3].kind = STEP_KIND_PIVOT;
-	assert_refused(&world.definition, "pivot step 'd' cannot follow pivot step 'c'");
+	assert_not_checked(&world.definition, "pivot step 'd' cannot follow pivot step 'c'");
 	world.steps[3].kind = STEP_KIND_COMPENSATABLE;
-	assert_refused(&world.definition, "compensatable step 'd' cannot follow pivot step 'c'");
+	assert_not_checked(&world.definition, "compensatable step 'd' cannot follow pivot step 'c'");
 	world.steps[3].kind = STEP_KIND_RETRIABLE;
 	world.steps[3].id = "a";
-	assert_refused(&world.definition, "step 'a' exists twice");
+	assert_not_checked(&world.definition, "step 'a' exists twice");
 	world.steps[3].id = "";
-	assert_refused(&world.definition, "step 3 needs an id of 1 to 255 bytes");
+	assert_not_checked(&world.definition, "step 3 needs an id of 1 to 255 bytes");
 	world.steps[3].id = "d";
 	world.steps[3].policy[STEP_PHASE_FORWARD].attempts_max = 0;
-	assert_refused(&world.definition, "step 'd' has an unusable forward policy");
+	assert_not_checked(&world.definition, "step 'd' has an unusable forward policy");
 	world.definition.step_count = 0;
-	assert_refused(&world.definition, "a definition has 1 to 256 steps, not 0");
+	assert_not_checked(&world.definition, "a definition has 1 to 256 steps, not 0");
 	world_release(&world);
 }
 
@@ -84,7 +84,7 @@ static void refuses_each_policy_that_cannot_be_used(void **state)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		world.steps[1].policy[STEP_PHASE_FORWARD] = bad[i];
-		assert_refused(&world.definition, "step 'b' has an unusable forward policy");
+		assert_not_checked(&world.definition, "step 'b' has an unusable forward policy");
 	}
 	world_release(&world);
 }
@@ -103,9 +103,9 @@ static void refuses_steps_and_times_that_mean_nothing(void **state)
 	long_id[sizeof(long_id) - 1] = 0;
 	world_init(&world, "ccc");
 	world.steps[2].id = NULL;
-	assert_refused(&world.definition, "step 2 needs an id of 1 to 255 bytes");
+	assert_not_checked(&world.definition, "step 2 needs an id of 1 to 255 bytes");
 	world.steps[2].id = long_id;
-	assert_refused(&world.definition, "step 2 needs an id of 1 to 255 bytes");
+	assert_not_checked(&world.definition, "step 2 needs an id of 1 to 255 bytes");
 	world.steps[2].id = "c";
 	world.steps[2].kind = STEP_KIND_COUNT;
 	assert_int_equal(definition_check(&world.definition, &err), -1);
@@ -135,7 +135,7 @@ static void refuses_steps_and_times_that_mean_nothing(void **state)
 	world.definition.timeout_ms = COMMAND_DURATION_MS_MAX;
 	assert_int_equal(definition_check(&world.definition, &err), 0);
 	world.definition.step_count = DEFINITION_STEPS_MAX + 1;
-	assert_refused(&world.definition, "a definition has 1 to 256 steps, not 257");
+	assert_not_checked(&world.definition, "a definition has 1 to 256 steps, not 257");
 	world_release(&world);
 }
 

@@ -64,6 +64,15 @@ void world_release(struct world *world)
 	arena_release(&world->arena);
 }
 
+struct world world_of(const char *kinds)
+{
+	struct world world;
+
+	world_init(&world, kinds);
+	world_start(&world);
+	return world;
+}
+
 void world_start(struct world *world)
 {
 	struct saga_event event;
@@ -160,4 +169,26 @@ bool world_has_effect(const struct world *world, enum saga_effect_type type)
 		if (world->effects.items[i].type == type)
 			return true;
 	return false;
+}
+
+static void must_apply(struct world *world, enum saga_event_type type, int32_t step, enum step_phase phase)
+{
+	const enum saga_verdict verdict = world_reply(world, type, step, phase);
+
+	assert(verdict == SAGA_VERDICT_APPLIED);
+}
+
+void succeed(struct world *world, int32_t step)
+{
+	must_apply(world, SAGA_EVENT_SUCCEEDED, step, FORWARD);
+}
+
+void undo(struct world *world, int32_t step)
+{
+	must_apply(world, SAGA_EVENT_SUCCEEDED, step, COMPENSATION);
+}
+
+void reject(struct world *world, int32_t step)
+{
+	must_apply(world, SAGA_EVENT_REJECTED, step, FORWARD);
 }

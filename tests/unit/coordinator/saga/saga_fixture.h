@@ -21,6 +21,7 @@ struct world {
 /* Timeout 10 s forward, 60 s compensation; re-send 1 s to 4 s; backoff 100 ms to 400 ms; 3 attempts. */
 void world_init(struct world *world, const char *kinds);
 void world_release(struct world *world);
+struct world world_of(const char *kinds); /* started */
 
 void world_start(struct world *world);
 void world_schedule(struct world *world, int64_t start_us);
@@ -31,6 +32,10 @@ enum saga_verdict world_apply(struct world *world, const struct saga_event *even
 enum saga_verdict world_reply(struct world *world, enum saga_event_type type, int32_t step, enum step_phase phase);
 #define FORWARD STEP_PHASE_FORWARD
 #define COMPENSATION STEP_PHASE_COMPENSATION
+/* Such replies that must be applied. */
+void succeed(struct world *world, int32_t step);
+void undo(struct world *world, int32_t step);
+void reject(struct world *world, int32_t step);
 
 /* Goes on to when something is due, and applies it. False: nothing will ever be due. */
 bool world_tick(struct world *world);
@@ -40,5 +45,13 @@ void world_tick_past_resends(struct world *world);
 /* Does the last event send exactly this? */
 bool world_sends(const struct world *world, int32_t step, enum step_phase phase, int32_t attempt);
 bool world_has_effect(const struct world *world, enum saga_effect_type type);
+
+/* For those who have included cmocka. */
+#define assert_saga(world, its_state) assert_string_equal(saga_state_name((world)->saga->state), its_state)
+#define assert_step(world, index, its_state)                                                                           \
+	assert_string_equal(step_state_name((world)->saga->steps[index].state), its_state)
+#define assert_applied(call) assert_int_equal(call, SAGA_VERDICT_APPLIED)
+#define assert_ignored(call) assert_int_equal(call, SAGA_VERDICT_IGNORED)
+#define assert_refused(call) assert_int_equal(call, SAGA_VERDICT_REFUSED)
 
 #endif

@@ -10,36 +10,6 @@
 
 #define SECOND INT64_C(1000000)
 
-#define assert_saga(world, its_state) assert_string_equal(saga_state_name((world)->saga->state), its_state)
-#define assert_step(world, index, its_state)                                                                           \
-	assert_string_equal(step_state_name((world)->saga->steps[index].state), its_state)
-#define assert_applied(call) assert_int_equal(call, SAGA_VERDICT_APPLIED)
-#define assert_ignored(call) assert_int_equal(call, SAGA_VERDICT_IGNORED)
-
-static struct world world_of(const char *kinds)
-{
-	struct world world;
-
-	world_init(&world, kinds);
-	world_start(&world);
-	return world;
-}
-
-static void succeed(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_SUCCEEDED, step, FORWARD));
-}
-
-static void undo(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_SUCCEEDED, step, COMPENSATION));
-}
-
-static void reject(struct world *world, int32_t step)
-{
-	assert_applied(world_reply(world, SAGA_EVENT_REJECTED, step, FORWARD));
-}
-
 /* ---- forward ---- */
 static void sends_the_first_command_at_the_start(void **state)
 {
@@ -642,7 +612,6 @@ static void is_stuck_when_a_refused_pivot_succeeds(void **state)
 }
 
 /* ---- cancelling ---- */
-#define assert_refused(call) assert_int_equal(call, SAGA_VERDICT_REFUSED)
 
 static void undoes_what_ran_in_reverse_order_when_cancelled(void **state)
 {
