@@ -45,15 +45,15 @@ static void begins_steps_in_parallel_at_once_and_waits_for_all(void **state)
 	struct world world = world_of("c(cc)p");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_int_equal(world.effects.count, 2);
 	assert_true(sends(&world, 1, FORWARD) && sends(&world, 2, FORWARD));
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_int_equal(world.effects.count, 0);
 	assert_step(&world, 3, "PENDING");
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_true(world_sends(&world, 3, FORWARD, 1));
-	succeed(&world, 3);
+	world_succeed(&world, 3);
 	assert_saga(&world, "COMPLETED");
 	world_release(&world);
 }
@@ -63,17 +63,17 @@ static void undoes_steps_in_parallel_together_and_then_what_was_before(void **st
 	struct world world = world_of("c(cc)p");
 
 	(void)state;
-	succeed(&world, 0);
-	succeed(&world, 1);
-	succeed(&world, 2);
-	reject(&world, 3);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
+	world_succeed(&world, 2);
+	world_reject(&world, 3);
 	assert_int_equal(world.effects.count, 2);
 	assert_true(sends(&world, 1, COMPENSATION) && sends(&world, 2, COMPENSATION));
-	undo(&world, 1);
+	world_undo(&world, 1);
 	assert_int_equal(world.effects.count, 0);
-	undo(&world, 2);
+	world_undo(&world, 2);
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -83,15 +83,15 @@ static void undoes_in_order_over_a_step_that_was_skipped(void **state)
 	struct world world = world_of("cocp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_tick(&world)); /* the signal does not come */
 	assert_step(&world, 1, "SKIPPED");
-	succeed(&world, 2);
-	reject(&world, 3);
+	world_succeed(&world, 2);
+	world_reject(&world, 3);
 	assert_true(world_sends(&world, 2, COMPENSATION, 1));
-	undo(&world, 2);
+	world_undo(&world, 2);
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -101,14 +101,14 @@ static void undoes_what_is_in_flight_beside_a_refused_step(void **state)
 	struct world world = world_of("c(cc)p");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_saga(&world, "COMPENSATING");
 	assert_true(world_sends(&world, 2, COMPENSATION, 1)); /* it may have happened */
 	assert_string_equal(world.saga->steps[2].reason, "turned_back");
 	assert_string_equal(world.saga->steps[2].detail, "because of step 'b'");
-	undo(&world, 2);
-	undo(&world, 0);
+	world_undo(&world, 2);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -127,10 +127,10 @@ static void follows_any_partial_order(void **state)
 	world.steps[3].after = after_b_and_c;
 	world.steps[3].after_count = 2;
 	world_start(&world);
-	succeed(&world, 0);
-	succeed(&world, 1);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
 	assert_step(&world, 3, "PENDING");
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_true(world_sends(&world, 3, FORWARD, 1));
 	world_release(&world);
 }
@@ -140,16 +140,16 @@ static void is_stuck_at_once_while_the_steps_beside_it_go_on(void **state)
 	struct world world = world_of("p(rr)r");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_true(saga_due_us(world.saga) > 0); /* the other is still pursued */
 	assert_true(world_tick(&world));
 	assert_true(world_sends(&world, 2, FORWARD, 1));
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_saga(&world, "STUCK");
 	assert_int_equal(saga_due_us(world.saga), 0);
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_saga(&world, "COMPLETING");
 	assert_true(world_sends(&world, 3, FORWARD, 1));
 	world_release(&world);
@@ -160,10 +160,10 @@ static void says_how_many_steps_are_stuck(void **state)
 	struct world world = world_of("p(rr)");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 2);
+	world_succeed(&world, 0);
+	world_reject(&world, 2);
 	assert_string_equal(world.saga->stuck_reason, "step 'c' forward: rejected: no_luck: not today");
-	reject(&world, 1);
+	world_reject(&world, 1);
 	assert_string_equal(world.saga->stuck_reason,
 			    "step 'b' forward: rejected: no_luck: not today (1 more step is stuck)");
 	world_release(&world);
@@ -208,7 +208,7 @@ static void waits_for_a_signal(void **state)
 	struct world world = world_of("cscp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_step(&world, 1, "WAITING");
 	assert_int_equal(world.effects.count, 0);
 	assert_int_equal(saga_due_us(world.saga), world.now_us + 10 * SECOND);
@@ -228,7 +228,7 @@ static void keeps_a_signal_that_comes_before_its_step(void **state)
 	assert_step(&world, 1, "PENDING");
 	assert_ignored(signal_step(&world, 1));
 	assert_string_equal(world.why, "duplicate: the signal has come before");
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_step(&world, 1, "SUCCEEDED");
 	assert_true(world_sends(&world, 2, FORWARD, 1));
 	world_release(&world);
@@ -239,7 +239,7 @@ static void goes_back_when_no_signal_comes_in_time(void **state)
 	struct world world = world_of("cscp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_tick(&world));
 	assert_step(&world, 1, "REJECTED");
 	assert_string_equal(world.saga->steps[1].reason, "timed_out");
@@ -270,7 +270,7 @@ static void is_stuck_without_a_signal_past_the_pivot_until_it_comes(void **state
 	struct world world = world_of("pw");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_tick(&world));
 	assert_saga(&world, "STUCK");
 	assert_applied(signal_step(&world, 1));
@@ -283,7 +283,7 @@ static void has_nothing_to_undo_of_a_step_that_waited(void **state)
 	struct world world = world_of("csp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_applied(world_cancel(&world));
 	assert_step(&world, 1, "NOT_NEEDED");
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
@@ -300,7 +300,7 @@ static void turns_back_when_the_saga_is_overdue(void **state)
 	world.definition.timeout_ms = 500; /* before the first re-send */
 	world_start(&world);
 	assert_int_equal(saga_due_us(world.saga), world.now_us + SECOND / 2);
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_tick(&world));
 	assert_saga(&world, "COMPENSATING");
 	assert_string_equal(world.saga->milestone, "OVERDUE");
@@ -317,7 +317,7 @@ static void forgets_its_deadline_where_it_can_only_go_forward(void **state)
 	world_init(&world, "cp");
 	world.definition.timeout_ms = 500;
 	world_start(&world);
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_int_equal(world.saga->deadline_us, 0);
 	assert_ignored(request(&world, SAGA_EVENT_OVERDUE, -1));
 	world_release(&world);
@@ -350,13 +350,13 @@ static void takes_replies_while_paused_and_goes_on_when_resumed(void **state)
 
 	(void)state;
 	assert_applied(request(&world, SAGA_EVENT_PAUSED, -1));
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_int_equal(world.effects.count, 0);
 	assert_step(&world, 1, "PENDING");
 	assert_applied(request(&world, SAGA_EVENT_RESUMED, -1));
 	assert_true(world_sends(&world, 1, FORWARD, 1));
 	assert_applied(request(&world, SAGA_EVENT_PAUSED, -1));
-	reject(&world, 1);
+	world_reject(&world, 1);
 	assert_saga(&world, "COMPENSATING");
 	assert_int_equal(world.effects.count, 0);
 	assert_applied(request(&world, SAGA_EVENT_RESUMED, -1));
@@ -369,9 +369,9 @@ static struct world world_with_a_stuck_compensation(void)
 {
 	struct world world = world_of("ccp");
 
-	succeed(&world, 0);
-	succeed(&world, 1);
-	reject(&world, 2);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
+	world_reject(&world, 2);
 	assert_applied(world_reply(&world, SAGA_EVENT_REJECTED, 1, COMPENSATION));
 	assert_saga(&world, "STUCK");
 	return world;
@@ -393,8 +393,8 @@ static void tries_a_stuck_step_again_with_all_its_attempts(void **state)
 	assert_applied(world_reply(&world, SAGA_EVENT_RETRIABLE, 1, COMPENSATION));
 	assert_saga(&world, "STUCK");
 	assert_applied(request(&world, SAGA_EVENT_RETRY_REQUESTED, -1));
-	undo(&world, 1);
-	undo(&world, 0);
+	world_undo(&world, 1);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -419,8 +419,8 @@ static void skips_a_stuck_step_on_the_way_forward(void **state)
 	struct world world = world_of("prr");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	world.steps[1].is_reply_needed = true;
 	assert_refused(request(&world, SAGA_EVENT_SKIP_REQUESTED, 1));
 	assert_string_equal(world.why, "later commands take fields from the reply of step 'b'");
@@ -473,16 +473,16 @@ static void offers_no_other_try_where_none_can_help(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
-	undo(&world, 0);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 	world = world_of("cp");
-	succeed(&world, 0);
-	reject(&world, 1);
-	succeed(&world, 1); /* the refused pivot */
-	undo(&world, 0);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
+	world_succeed(&world, 1); /* the refused pivot */
+	world_undo(&world, 0);
 	assert_refused(request(&world, SAGA_EVENT_RETRY_REQUESTED, -1));
 	assert_applied(request(&world, SAGA_EVENT_SKIP_REQUESTED, 1));
 	assert_saga(&world, "COMPENSATED");
@@ -495,16 +495,16 @@ static void turns_back_from_a_refused_pivot_when_a_person_says_so(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	assert_saga(&world, "COMPLETING");
 	assert_refused(world_cancel(&world));
-	reject(&world, 1);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_applied(world_cancel(&world));
 	assert_saga(&world, "COMPENSATING");
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }

@@ -178,17 +178,17 @@ static void must_apply(struct world *world, enum saga_event_type type, int32_t s
 	assert(verdict == SAGA_VERDICT_APPLIED);
 }
 
-void succeed(struct world *world, int32_t step)
+void world_succeed(struct world *world, int32_t step)
 {
 	must_apply(world, SAGA_EVENT_SUCCEEDED, step, FORWARD);
 }
 
-void undo(struct world *world, int32_t step)
+void world_undo(struct world *world, int32_t step)
 {
 	must_apply(world, SAGA_EVENT_SUCCEEDED, step, COMPENSATION);
 }
 
-void reject(struct world *world, int32_t step)
+void world_reject(struct world *world, int32_t step)
 {
 	must_apply(world, SAGA_EVENT_REJECTED, step, FORWARD);
 }

@@ -33,9 +33,9 @@ enum saga_verdict world_reply(struct world *world, enum saga_event_type type, in
 #define FORWARD STEP_PHASE_FORWARD
 #define COMPENSATION STEP_PHASE_COMPENSATION
 /* Such replies that must be applied. */
-void succeed(struct world *world, int32_t step);
-void undo(struct world *world, int32_t step);
-void reject(struct world *world, int32_t step);
+void world_succeed(struct world *world, int32_t step);
+void world_undo(struct world *world, int32_t step);
+void world_reject(struct world *world, int32_t step);
 
 /* Goes on to when something is due, and applies it. False: nothing will ever be due. */
 bool world_tick(struct world *world);

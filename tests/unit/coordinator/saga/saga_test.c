@@ -30,15 +30,15 @@ static void goes_through_its_steps_and_completes(void **state)
 	struct world world = world_of("ccpr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_sends(&world, 1, FORWARD, 1));
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_true(world_sends(&world, 2, FORWARD, 1));
 	assert_saga(&world, "RUNNING"); /* the pivot is on its way, and may still be refused */
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_saga(&world, "COMPLETING");
 	assert_string_equal(world.saga->milestone, "c_DONE");
-	succeed(&world, 3);
+	world_succeed(&world, 3);
 	assert_saga(&world, "COMPLETED");
 	assert_string_equal(world.saga->milestone, "COMPLETED");
 	assert_int_equal(world.effects.count, 1);
@@ -54,10 +54,10 @@ static void stays_running_until_the_end_without_a_pivot(void **state)
 	struct world world = world_of("ccr");
 
 	(void)state;
-	succeed(&world, 0);
-	succeed(&world, 1);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
 	assert_saga(&world, "RUNNING");
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_saga(&world, "COMPLETED");
 	world_release(&world);
 }
@@ -67,7 +67,7 @@ static void completes_at_once_when_the_pivot_is_last(void **state)
 	struct world world = world_of("p");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_saga(&world, "COMPLETED");
 	world_release(&world);
 }
@@ -93,18 +93,18 @@ static void compensates_in_reverse_order_after_a_refusal(void **state)
 	struct world world = world_of("cccp");
 
 	(void)state;
-	succeed(&world, 0);
-	succeed(&world, 1);
-	reject(&world, 2);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
+	world_reject(&world, 2);
 	assert_saga(&world, "COMPENSATING");
 	assert_step(&world, 2, "REJECTED");
 	assert_string_equal(world.saga->steps[2].reason, "no_luck");
 	assert_true(world_sends(&world, 1, COMPENSATION, 1));
 	assert_int_equal(world.effects.items[0].deadline_us, world.now_us + 60 * SECOND);
-	undo(&world, 1);
+	world_undo(&world, 1);
 	assert_string_equal(world.saga->milestone, "b_UNDONE");
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	assert_step(&world, 0, "COMPENSATED");
 	assert_step(&world, 1, "COMPENSATED");
@@ -119,9 +119,9 @@ static void ends_with_the_milestone_that_began_the_compensation(void **state)
 	struct world world = world_of("ccp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
-	undo(&world, 0);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
+	world_undo(&world, 0);
 	assert_string_equal(world.saga->milestone, "b_FAILED");
 	assert_string_equal(world.saga->failure_milestone, "b_FAILED");
 	world_release(&world);
@@ -132,7 +132,7 @@ static void is_compensated_at_once_when_nothing_ran(void **state)
 	struct world world = world_of("ccp");
 
 	(void)state;
-	reject(&world, 0);
+	world_reject(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	assert_int_equal(world.saga->version, 2);
 	world_release(&world);
@@ -143,10 +143,10 @@ static void passes_over_steps_without_a_compensation(void **state)
 	struct world world = world_of("cnnp");
 
 	(void)state;
-	succeed(&world, 0);
-	succeed(&world, 1);
-	succeed(&world, 2);
-	reject(&world, 3);
+	world_succeed(&world, 0);
+	world_succeed(&world, 1);
+	world_succeed(&world, 2);
+	world_reject(&world, 3);
 	assert_step(&world, 1, "NOT_NEEDED");
 	assert_step(&world, 2, "NOT_NEEDED");
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
@@ -158,8 +158,8 @@ static void compensates_when_the_pivot_is_refused(void **state)
 	struct world world = world_of("cpr");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_saga(&world, "COMPENSATING");
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
 	world_release(&world);
@@ -170,14 +170,14 @@ static void compensates_a_step_whose_outcome_is_unknown(void **state)
 	struct world world = world_of("ccp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	assert_saga(&world, "COMPENSATING");
 	assert_step(&world, 1, "COMPENSATING");
 	assert_string_equal(world.saga->steps[1].reason, "timed_out");
 	assert_string_equal(world.saga->failure_milestone, "B_TIMED_OUT");
 	assert_true(world_sends(&world, 1, COMPENSATION, 1));
-	undo(&world, 1);
+	world_undo(&world, 1);
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
 	world_release(&world);
 }
@@ -224,7 +224,7 @@ static void compensates_a_step_whose_attempts_are_exhausted(void **state)
 	struct world world = world_of("ccp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	for (int attempt = 1; attempt <= 3; attempt++) {
 		assert_applied(world_reply(&world, SAGA_EVENT_RETRIABLE, 1, FORWARD));
 		if (attempt < 3)
@@ -279,7 +279,7 @@ static void ignores_duplicates(void **state)
 	const struct saga *before;
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	before = world.saga;
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 0, FORWARD));
 	assert_string_equal(world.why, "duplicate: the step has succeeded before");
@@ -356,7 +356,7 @@ static void stops_sending_what_was_accepted_until_the_deadline(void **state)
 	assert_step(&world, 0, "ACCEPTED");
 	assert_int_equal(saga_due_us(world.saga), deadline_us);
 	assert_ignored(world_reply(&world, SAGA_EVENT_ACCEPTED, 0, FORWARD));
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_true(world_sends(&world, 1, FORWARD, 1));
 	world_release(&world);
 }
@@ -366,12 +366,12 @@ static void stops_sending_an_accepted_compensation(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_applied(world_reply(&world, SAGA_EVENT_ACCEPTED, 0, COMPENSATION));
 	assert_int_equal(saga_due_us(world.saga), world.now_us + 60 * SECOND);
 	assert_ignored(world_reply(&world, SAGA_EVENT_ACCEPTED, 0, COMPENSATION));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -395,7 +395,7 @@ static void never_goes_back_once_the_pivot_is_unknown(void **state)
 	struct world world = world_of("cpr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	assert_saga(&world, "COMPLETING");
 	assert_step(&world, 1, "DISPATCHED");
@@ -416,10 +416,10 @@ static void is_stuck_when_an_unknown_pivot_is_refused(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	assert_saga(&world, "COMPLETING");
-	reject(&world, 1);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_string_equal(world.saga->stuck_reason, "step 'b' forward: rejected: no_luck: not today");
 	world_release(&world);
@@ -430,7 +430,7 @@ static void is_stuck_when_the_pivots_attempts_are_exhausted(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	for (int attempt = 1; attempt <= 3; attempt++) {
 		assert_applied(world_reply(&world, SAGA_EVENT_RETRIABLE, 1, FORWARD));
 		if (attempt < 3)
@@ -447,8 +447,8 @@ static void is_stuck_when_a_retriable_step_is_refused(void **state)
 	struct world world = world_of("pr");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_step(&world, 1, "STUCK");
 	world_release(&world);
@@ -459,8 +459,8 @@ static void is_stuck_when_a_retriable_step_is_refused_without_a_pivot(void **sta
 	struct world world = world_of("cr");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_step(&world, 0, "SUCCEEDED");
 	world_release(&world);
@@ -471,13 +471,13 @@ static void goes_on_when_the_stuck_step_succeeded_after_all(void **state)
 	struct world world = world_of("cpr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	for (int i = 0; i < 3; i++)
 		world_tick_past_resends(&world);
 	assert_saga(&world, "STUCK");
 	assert_ignored(world_reply(&world, SAGA_EVENT_REJECTED, 1, FORWARD));
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 2, FORWARD));
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_saga(&world, "COMPLETING");
 	assert_null(world.saga->stuck_reason);
 	assert_true(world_sends(&world, 2, FORWARD, 1));
@@ -490,15 +490,15 @@ static void is_stuck_when_a_compensation_is_refused(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	assert_applied(world_reply(&world, SAGA_EVENT_REJECTED, 0, COMPENSATION));
 	assert_saga(&world, "STUCK");
 	assert_step(&world, 0, "COMPENSATION_STUCK");
 	assert_string_equal(world.saga->steps[0].reason, "compensation_rejected");
 	assert_string_equal(world.saga->stuck_reason,
 			    "step 'a' compensation: compensation_rejected: no_luck: not today");
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -508,8 +508,8 @@ static void is_stuck_when_a_compensation_exhausts_its_attempts(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	for (int attempt = 1; attempt <= 3; attempt++) {
 		assert_applied(world_reply(&world, SAGA_EVENT_RETRIABLE, 0, COMPENSATION));
 		if (attempt == 3)
@@ -529,8 +529,8 @@ static void is_stuck_when_a_compensation_is_not_confirmed_in_time(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	world_tick_past_resends(&world);
 	assert_saga(&world, "STUCK");
 	assert_string_equal(world.saga->stuck_reason, "step 'a' compensation: not confirmed before its deadline");
@@ -544,13 +544,13 @@ static void ignores_a_late_success_while_the_step_is_being_compensated(void **st
 	struct world world = world_of("ccp");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	assert_step(&world, 1, "COMPENSATING");
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 1, FORWARD));
-	undo(&world, 1);
+	world_undo(&world, 1);
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 1, FORWARD));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 1, FORWARD));
 	assert_string_equal(world.why, "the saga has ended");
 	world_release(&world);
@@ -563,16 +563,16 @@ static void is_stuck_when_a_participant_has_no_barrier(void **state)
 		.type = SAGA_EVENT_SUCCEEDED, .step = 1, .phase = COMPENSATION, .attempt = 1, .has_no_effect = true};
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	world_tick_past_resends(&world);
 	none.time_us = world.now_us;
 	assert_applied(world_apply(&world, &none));
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_non_null(strstr(world.saga->stuck_reason, "the participant has no barrier"));
 	assert_ignored(world_reply(&world, SAGA_EVENT_SUCCEEDED, 1, FORWARD));
-	undo(&world, 0); /* what is in hand goes on */
+	world_undo(&world, 0); /* what is in hand goes on */
 	assert_saga(&world, "STUCK");
 	assert_int_equal(saga_due_us(world.saga), 0);
 	world_release(&world);
@@ -583,14 +583,14 @@ static void compensates_a_step_that_succeeded_after_it_was_refused(void **state)
 	struct world world = world_of("ccp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
-	succeed(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
+	world_succeed(&world, 1);
 	assert_step(&world, 1, "COMPENSATING");
 	assert_true(
 		world_sends(&world, 1, COMPENSATION, 1)); /* at once: it can no longer come before that of the first */
-	undo(&world, 0);
-	undo(&world, 1);
+	world_undo(&world, 0);
+	world_undo(&world, 1);
 	assert_saga(&world, "COMPENSATED");
 	world_release(&world);
 }
@@ -600,12 +600,12 @@ static void is_stuck_when_a_refused_pivot_succeeds(void **state)
 	struct world world = world_of("cp");
 
 	(void)state;
-	succeed(&world, 0);
-	reject(&world, 1);
-	succeed(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
+	world_succeed(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_step(&world, 1, "VIOLATED");
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "STUCK");
 	assert_int_equal(saga_due_us(world.saga), 0);
 	world_release(&world);
@@ -618,14 +618,14 @@ static void undoes_what_ran_in_reverse_order_when_cancelled(void **state)
 	struct world world = world_of("ccpr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_applied(world_cancel(&world));
 	assert_saga(&world, "COMPENSATING");
 	assert_true(world_sends(&world, 1, COMPENSATION, 1)); /* its command is out: nobody knows what became of it */
 	assert_string_equal(world.saga->steps[1].reason, "cancelled");
-	undo(&world, 1);
+	world_undo(&world, 1);
 	assert_true(world_sends(&world, 0, COMPENSATION, 1));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	assert_string_equal(world.saga->milestone, "CANCELLED");
 	assert_step(&world, 2, "PENDING");
@@ -665,13 +665,13 @@ static void refuses_to_be_cancelled_once_the_pivot_has_begun(void **state)
 	struct world world = world_of("cpr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_refused(world_cancel(&world));
 	assert_string_equal(world.why, "pivot step 'b' has begun: the saga can only go forward");
 	assert_saga(&world, "RUNNING");
-	succeed(&world, 1);
+	world_succeed(&world, 1);
 	assert_refused(world_cancel(&world));
-	succeed(&world, 2);
+	world_succeed(&world, 2);
 	assert_refused(world_cancel(&world));
 	assert_string_equal(world.why, "the saga has completed");
 	world_release(&world);
@@ -682,10 +682,10 @@ static void refuses_to_be_cancelled_at_a_retriable_step_without_a_pivot(void **s
 	struct world world = world_of("cr");
 
 	(void)state;
-	succeed(&world, 0);
+	world_succeed(&world, 0);
 	assert_refused(world_cancel(&world));
 	assert_string_equal(world.why, "retriable step 'b' has begun: the saga can only go forward");
-	reject(&world, 1);
+	world_reject(&world, 1);
 	assert_saga(&world, "STUCK");
 	assert_refused(world_cancel(&world));
 	world_release(&world);
@@ -701,7 +701,7 @@ static void ignores_a_second_cancel(void **state)
 	assert_applied(world_reply(&world, SAGA_EVENT_REJECTED, 0, COMPENSATION));
 	assert_saga(&world, "STUCK");
 	assert_ignored(world_cancel(&world));
-	undo(&world, 0);
+	world_undo(&world, 0);
 	assert_saga(&world, "COMPENSATED");
 	assert_ignored(world_cancel(&world));
 	world_release(&world);
@@ -756,8 +756,8 @@ static void leaves_the_saga_it_was_given_as_it_was(void **state)
 
 	(void)state;
 	saga_encode(saga, &before);
-	succeed(&world, 0);
-	reject(&world, 1);
+	world_succeed(&world, 0);
+	world_reject(&world, 1);
 	saga_encode(saga, &after);
 	assert_true(bytes_equal(buffer_bytes(&before), buffer_bytes(&after)));
 	buffer_release(&before);
