@@ -9,22 +9,9 @@
 
 /* ---- the definition ---- */
 
-/* What plan.h does when it binds a definition, as far as the core asks for it. */
-static void mark_needed_replies(const struct source *source, struct step_definition *steps)
-{
-	for (size_t i = 0; i < source->step_count; i++) {
-		const struct source_command *command = &source->steps[i].commands[STEP_PHASE_FORWARD];
-
-		for (size_t k = 0; k < command->field_count; k++)
-			if (command->fields[k].step >= 0)
-				steps[command->fields[k].step].is_reply_needed = true;
-	}
-}
-
 static bool read_definition(const Saga__V1__Saga *saga, const char *text, struct arena *arena,
 			    struct saga_replay *replay, struct error *err)
 {
-	struct step_definition *steps;
 	struct problems problems;
 	size_t count;
 
@@ -36,27 +23,11 @@ static bool read_definition(const Saga__V1__Saga *saga, const char *text, struct
 		(void)error_set(err, ERR_INCOMPATIBLE, "this sagactl does not understand the definition");
 		return false;
 	}
-	steps = arena_alloc(arena, (replay->source->step_count + 1) * sizeof(*steps));
-	for (size_t i = 0; i < replay->source->step_count; i++)
-		steps[i] = replay->source->steps[i].definition;
-	mark_needed_replies(replay->source, steps);
-	replay->definition = (struct definition){.name = saga->definition,
-						 .version = saga->definition_version,
-						 .steps = steps,
-						 .step_count = replay->source->step_count,
-						 .timeout_ms = replay->source->timeout_ms};
+	replay->definition = *source_definition(replay->source, saga->definition_version, arena);
 	return definition_check(&replay->definition, err) == 0;
 }
 
 /* ---- events ---- */
-
-static int32_t find_step(const struct definition *definition, const char *id)
-{
-	for (size_t i = 0; i < definition->step_count; i++)
-		if (strcmp(definition->steps[i].id, id) == 0)
-			return (int32_t)i;
-	return -1;
-}
 
 static bool find_type(const char *word, enum saga_event_type *ret_type)
 {
@@ -91,15 +62,15 @@ static bool had_no_effect(const Saga__V1__Saga *saga, const struct saga_event *e
 static bool read_event(const Saga__V1__Saga *saga, const struct definition *definition,
 		       const Saga__V1__SagaEvent *message, struct saga_event *ret_event)
 {
-	struct saga_event event = {.time_us = time_us(message->time),
-				   .step = message->step_id[0] ? find_step(definition, message->step_id) : -1,
-				   .phase = message->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION
-						    ? STEP_PHASE_COMPENSATION
-						    : STEP_PHASE_FORWARD,
-				   .attempt = message->attempt,
-				   .milestone = text_or_null(message->milestone),
-				   .reason = text_or_null(message->reason),
-				   .detail = text_or_null(message->detail)};
+	struct saga_event event = {
+		.time_us = time_us(message->time),
+		.step = message->step_id[0] ? definition_find_step(definition, message->step_id) : -1,
+		.phase = message->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION ? STEP_PHASE_COMPENSATION
+											 : STEP_PHASE_FORWARD,
+		.attempt = message->attempt,
+		.milestone = text_or_null(message->milestone),
+		.reason = text_or_null(message->reason),
+		.detail = text_or_null(message->detail)};
 
 	if (!find_type(message->event, &event.type) || (message->step_id[0] && event.step < 0))
 		return false;
@@ -113,20 +84,12 @@ static bool read_event(const Saga__V1__Saga *saga, const struct definition *defi
 static bool begin(const Saga__V1__Saga *saga, const struct saga_event *first, struct arena *arena,
 		  struct saga_replay *replay)
 {
-	struct saga_effects effects;
-	struct saga_event event;
 	struct uuid id;
 
 	if (!uuid_parse(saga->saga_id, strlen(saga->saga_id), &id))
 		return false;
-	if (first->type == SAGA_EVENT_STARTED)
-		replay->saga = saga_start(&replay->definition, id, first->time_us, arena, &event, &effects);
-	else if (first->type == SAGA_EVENT_SCHEDULED && time_us(saga->start_time) > first->time_us)
-		replay->saga = saga_schedule(&replay->definition, id, first->time_us, time_us(saga->start_time), arena,
-					     &event);
-	else
-		return false;
-	return true;
+	replay->saga = saga_begin_again(&replay->definition, id, first, time_us(saga->start_time), arena);
+	return replay->saga != NULL;
 }
 
 static bool go_on(const struct saga_event *event, struct arena *arena, struct saga_replay *replay)

@@ -2,7 +2,6 @@
 #include "coordinator/check/replay.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 enum { OLD_FORM = 1 };
 
@@ -17,14 +16,6 @@ struct replay {
 
 #define FAIL(replay, ...) ((replay)->why = arena_format((replay)->arena, __VA_ARGS__), false)
 
-static int32_t find_step(const struct definition *definition, const char *id)
-{
-	for (size_t i = 0; id && i < definition->step_count; i++)
-		if (strcmp(definition->steps[i].id, id) == 0)
-			return (int32_t)i;
-	return -1;
-}
-
 static bool check_sequence(struct replay *replay)
 {
 	for (size_t i = 0; i < replay->count; i++)
@@ -37,30 +28,13 @@ static bool check_sequence(struct replay *replay)
 	return true;
 }
 
-static struct saga *begin(struct replay *replay)
-{
-	const struct saga_event *first = &replay->entries[0].event;
-	struct saga_effects effects;
-	struct saga_event event;
-
-	if (first->type == SAGA_EVENT_STARTED)
-		return saga_start(replay->definition, replay->stored->id, first->time_us, replay->arena, &event,
-				  &effects);
-	if (first->type == SAGA_EVENT_SCHEDULED && replay->stored->start_us > first->time_us)
-		return saga_schedule(replay->definition, replay->stored->id, first->time_us, replay->stored->start_us,
-				     replay->arena, &event);
-	replay->why = arena_format(replay->arena, "I5: a log begins with a start, not with '%s'",
-				   saga_event_name(first->type));
-	return NULL;
-}
-
 static bool apply(struct replay *replay, const struct replay_entry *entry, struct saga **saga)
 {
 	struct saga_event event = entry->event;
 	struct saga_effects effects;
 	const char *why = NULL;
 
-	event.step = find_step(replay->definition, entry->step_id);
+	event.step = entry->step_id ? definition_find_step(replay->definition, entry->step_id) : -1;
 	if (entry->step_id && event.step < 0)
 		return FAIL(replay, "I5: entry %" PRId64 " is about step '%s', which the definition does not have",
 			    entry->sequence, entry->step_id);
@@ -72,6 +46,7 @@ static bool apply(struct replay *replay, const struct replay_entry *entry, struc
 
 static bool run(struct replay *replay)
 {
+	const struct saga_event *first = &replay->entries[0].event;
 	struct buffer stored = {0};
 	struct buffer replayed = {0};
 	struct saga *saga;
@@ -79,9 +54,9 @@ static bool run(struct replay *replay)
 
 	if (!check_sequence(replay))
 		return false;
-	saga = begin(replay);
+	saga = saga_begin_again(replay->definition, replay->stored->id, first, replay->stored->start_us, replay->arena);
 	if (!saga)
-		return false;
+		return FAIL(replay, "I5: a log begins with a start, not with '%s'", saga_event_name(first->type));
 	for (size_t i = 0; i < replay->count; i++) {
 		if (i > 0 && !apply(replay, &replay->entries[i], &saga))
 			return false;

@@ -45,6 +45,14 @@ int32_t definition_pivot(const struct definition *definition)
 	return -1;
 }
 
+int32_t definition_find_step(const struct definition *definition, const char *id)
+{
+	for (size_t i = 0; i < definition->step_count; i++)
+		if (strcmp(definition->steps[i].id, id) == 0)
+			return (int32_t)i;
+	return -1;
+}
+
 size_t definition_after_count(const struct definition *definition, int32_t step)
 {
 	return definition->steps[step].after ? definition->steps[step].after_count : step > 0;

@@ -75,8 +75,9 @@ struct definition {
 NODISCARD int definition_check(const struct definition *definition, struct error *err);
 size_t definition_after_count(const struct definition *definition, int32_t step);
 int32_t definition_after(const struct definition *definition, int32_t step, size_t i);
-int32_t definition_pivot(const struct definition *definition); /* index; -1: there is none */
-const char *step_kind_name(enum step_kind kind);               /* compensatable */
-const char *step_phase_name(enum step_phase phase);            /* forward */
+int32_t definition_pivot(const struct definition *definition);                     /* index; -1: there is none */
+int32_t definition_find_step(const struct definition *definition, const char *id); /* likewise */
+const char *step_kind_name(enum step_kind kind);                                   /* compensatable */
+const char *step_phase_name(enum step_phase phase);                                /* forward */
 
 #endif

@@ -74,6 +74,19 @@ struct saga *saga_schedule(const struct definition *definition, struct uuid id, 
 	return saga;
 }
 
+struct saga *saga_begin_again(const struct definition *definition, struct uuid id, const struct saga_event *first,
+			      int64_t start_us, struct arena *arena)
+{
+	struct saga_effects effects;
+	struct saga_event event;
+
+	if (first->type == SAGA_EVENT_STARTED)
+		return saga_start(definition, id, first->time_us, arena, &event, &effects);
+	if (first->type == SAGA_EVENT_SCHEDULED && start_us > first->time_us)
+		return saga_schedule(definition, id, first->time_us, start_us, arena, &event);
+	return NULL;
+}
+
 struct saga_event saga_request_event(enum saga_event_type type, int32_t step, int64_t time_us, const char *text)
 {
 	/* Those that turn the saga, or end it, are what people read as the last thing that happened to it. */

@@ -152,6 +152,9 @@ struct saga *saga_start(const struct definition *definition, struct uuid id, int
 /* The first version of a saga whose first command waits for `start_us`, which is later than `time_us`. No effects. */
 struct saga *saga_schedule(const struct definition *definition, struct uuid id, int64_t time_us, int64_t start_us,
 			   struct arena *arena, struct saga_event *ret_event);
+/* The first version once more, from the first entry of its log; `start_us`: the saga's. NULL: no log begins like that. */
+struct saga *saga_begin_again(const struct definition *definition, struct uuid id, const struct saga_event *first,
+			      int64_t start_us, struct arena *arena);
 /* What somebody asks of a saga as a whole: CANCELLED, PAUSED, RESUMED, RETRY_REQUESTED, SKIP_REQUESTED (of `step`; others: -1)
  * or RESOLVED_…; `text`: why, in their words. */
 struct saga_event saga_request_event(enum saga_event_type type, int32_t step, int64_t time_us, const char *text);

@@ -91,10 +91,7 @@ int32_t plan_find_signal(const struct plan *plan, const char *signal)
 
 int32_t plan_find_step(const struct plan *plan, const char *step_id)
 {
-	for (size_t i = 0; i < plan->definition.step_count; i++)
-		if (strcmp(plan->definition.steps[i].id, step_id) == 0)
-			return (int32_t)i;
-	return -1;
+	return definition_find_step(&plan->definition, step_id);
 }
 
 const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, enum step_phase phase,
