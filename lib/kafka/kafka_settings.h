@@ -12,8 +12,17 @@ struct kafka_settings {
 	struct option_properties properties;
 };
 
-/* `object`: struct kafka_settings. */
 /* clang-format off */
+/* `its_place`: the properties of a struct kafka_settings. */
+#define KAFKA_PROPERTY_OPTION(its_place, its_help)                                                                     \
+	{.flag = "kafka-property",                                                                                     \
+	 .environment = "KAFKA_PROPERTY_",                                                                             \
+	 .type = OPTION_PROPERTIES,                                                                                    \
+	 .prefix = "kafka.",                                                                                           \
+	 .value_name = "NAME=VALUE",                                                                                   \
+	 .help = its_help,                                                                                             \
+	 .place = &(its_place)}
+/* `object`: struct kafka_settings. */
 #define KAFKA_SETTINGS_OPTIONS(object)                                                                                 \
 	{.flag = "kafka-brokers",                                                                                      \
 	 .environment = "KAFKA_BROKERS",                                                                               \
@@ -21,13 +30,8 @@ struct kafka_settings {
 	 .value_name = "HOST:PORT,…",                                                                                  \
 	 .help = "brokers to begin with",                                                                              \
 	 .place = &(object).brokers},                                                                                  \
-	{.flag = "kafka-property",                                                                                     \
-	 .environment = "KAFKA_PROPERTY_",                                                                             \
-	 .type = OPTION_PROPERTIES,                                                                                    \
-	 .prefix = "kafka.",                                                                                           \
-	 .value_name = "NAME=VALUE",                                                                                   \
-	 .help = "any property of librdkafka, such as security.protocol=SASL_SSL",                                     \
-	 .place = &(object).properties}
+	KAFKA_PROPERTY_OPTION((object).properties,                                                                     \
+			      "any property of librdkafka, such as security.protocol=SASL_SSL")
 /* clang-format on */
 
 /* Borrows from the settings. */
