@@ -3,8 +3,6 @@
 
 #include <inttypes.h>
 
-enum { OLD_FORM = 1 };
-
 struct replay {
 	const struct definition *definition;
 	const struct saga *stored;
@@ -82,7 +80,7 @@ enum replay_result replay_check(const struct definition *definition, struct byte
 	struct saga *stored;
 	struct error err;
 
-	if (data.len > 0 && data.data[0] == OLD_FORM)
+	if (saga_is_of_earlier_form(data))
 		return REPLAY_OLD;
 	if (saga_decode(definition, data, arena, &stored, &err) < 0) {
 		*ret_why = arena_format(arena, "I5: %s", err.msg);

@@ -384,6 +384,11 @@ static void get_head(struct cursor *cursor, uint8_t form, struct saga *saga, int
 	saga->stuck_reason = get_optional_text(cursor);
 }
 
+bool saga_is_of_earlier_form(struct bytes data)
+{
+	return data.len > 0 && data.data[0] == FORM_1;
+}
+
 int saga_decode_head(struct bytes data, struct arena *arena, struct saga *ret_saga, struct error *err)
 {
 	struct cursor cursor = {data, arena, false};

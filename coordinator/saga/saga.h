@@ -182,6 +182,8 @@ void saga_invariant(const struct definition *definition, const struct saga *saga
 void saga_encode(const struct saga *saga, struct buffer *out);
 NODISCARD int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena,
 			  struct saga **ret_saga, struct error *err);
+/* An earlier program stored it, whose core went other ways: its log need not lead to it by the rules of this one. */
+bool saga_is_of_earlier_form(struct bytes data);
 /* All but the steps, of which not even the bytes need be there: for lists, which have no use for a definition. */
 NODISCARD int saga_decode_head(struct bytes data, struct arena *arena, struct saga *ret_saga, struct error *err);
 
