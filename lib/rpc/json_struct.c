@@ -153,6 +153,7 @@ Google__Protobuf__Struct *json_struct_of_tree(struct arena *arena, const struct 
 
 /* ---- to text ---- */
 
+/* Whole and beyond the exact range: ".0" keeps it a double to whoever reads it, see value_of_number. */
 static void append_number(struct buffer *out, double number)
 {
 	char text[32];
@@ -167,6 +168,8 @@ static void append_number(struct buffer *out, double number)
 			break;
 	}
 	buffer_append_text(out, text);
+	if (fabs(number) > (double)EXACT_IN_DOUBLE_MAX && text[strcspn(text, ".e")] == 0)
+		buffer_append_text(out, ".0");
 }
 
 static void append_struct(struct buffer *out, const Google__Protobuf__Struct *value, int depth);

@@ -128,6 +128,21 @@ static void numbers_that_no_double_holds_travel_as_text(void **state)
 					       "\"c\":\"-9223372036854775808\",\"d\":9007199254740992}");
 }
 
+/* A double that is whole and beyond the exact range must not read as an integer, which would come back as text. */
+static void a_large_double_stays_a_number(void **state)
+{
+	_cleanup_(arena_release)
+	struct arena arena = {0};
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	struct error err;
+
+	(void)state;
+	json_struct_append(&out,
+			   json_struct_of_tree(&arena, parse(&arena, "{\"a\":9007199254740994.0,\"b\":-1E20}", &err)));
+	assert_string_equal(buffer_text(&out), "{\"a\":9007199254740994.0,\"b\":-1e+20}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +151,7 @@ int main(void)
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(a_struct_shows_what_it_was_made_of),
 		cmocka_unit_test(numbers_that_no_double_holds_travel_as_text),
+		cmocka_unit_test(a_large_double_stays_a_number),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
