@@ -222,7 +222,7 @@ static enum made make_clock_event(struct engine *engine, const struct cached_sag
 	while (work->kind == WORK_RESEND && saga_resend_event(saga, now_us, &work->resend_step, event))
 		if (is_within_limit(engine, cached, work, event))
 			return MADE_EVENT;
-	while (saga_due_event(saga, now_us, &work->due_step, event))
+	while (saga_due_event(&cached->plan->definition, saga, now_us, &work->due_step, event))
 		if (is_within_limit(engine, cached, work, event))
 			return MADE_EVENT;
 	return MADE_NOTHING;

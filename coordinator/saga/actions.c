@@ -277,12 +277,20 @@ enum saga_verdict on_timed_out_waiting(struct turn *turn)
 	const struct step_definition *definition = definition_at(turn, index);
 	struct step *step = event_step(turn);
 
-	if (definition->action == STEP_ACTION_SIGNAL && !definition->is_optional) {
+	if (!definition->is_optional) {
 		set_reason(turn, step, REASON_TIMED_OUT, NULL);
 		return refused(turn, timed_out_milestone(turn, index, STEP_PHASE_FORWARD), "no signal came in time");
 	}
-	step_move(turn, index, definition->action == STEP_ACTION_DELAY ? STEP_STATE_SUCCEEDED : STEP_STATE_SKIPPED);
+	step_move(turn, index, STEP_STATE_SKIPPED);
 	end_pursuit(step);
+	proceed(turn);
+	return SAGA_VERDICT_APPLIED;
+}
+
+enum saga_verdict on_elapsed_waiting(struct turn *turn)
+{
+	step_move(turn, turn->event->step, STEP_STATE_SUCCEEDED);
+	end_pursuit(event_step(turn));
 	proceed(turn);
 	return SAGA_VERDICT_APPLIED;
 }

@@ -158,7 +158,7 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 			 AT(state, phase, RETRIABLE) = {.why = its_why},                                               \
 			 AT(state, phase, ACCEPTED) = {.why = its_why}, AT(state, phase, RESEND) = {.why = its_why},   \
 			 AT(state, phase, RETRY) = {.why = its_why}, AT(state, phase, TIMED_OUT) = {.why = its_why},   \
-			 AT(state, phase, SIGNALLED) = {.why = its_why},
+			 AT(state, phase, SIGNALLED) = {.why = its_why}, AT(state, phase, ELAPSED) = {.why = its_why},
 #include "coordinator/saga/saga_states.def"
 };
 

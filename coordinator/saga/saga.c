@@ -106,13 +106,17 @@ static const char *check_action(enum step_action action, enum saga_event_type ty
 {
 	if (type == SAGA_EVENT_SIGNALLED)
 		return action == STEP_ACTION_SIGNAL ? NULL : "the step waits for no signal";
-	return action == STEP_ACTION_COMMAND || type == SAGA_EVENT_TIMED_OUT ? NULL : "the step has no participant";
+	if (type == SAGA_EVENT_ELAPSED)
+		return action == STEP_ACTION_DELAY ? NULL : "the step waits for no time";
+	if (type == SAGA_EVENT_TIMED_OUT)
+		return action == STEP_ACTION_DELAY ? "the step's time elapses, as planned" : NULL;
+	return action == STEP_ACTION_COMMAND ? NULL : "the step has no participant";
 }
 
 static bool is_of_clock(enum saga_event_type type)
 {
 	return type == SAGA_EVENT_RESEND || type == SAGA_EVENT_RETRY || type == SAGA_EVENT_TIMED_OUT ||
-	       type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
+	       type == SAGA_EVENT_ELAPSED || type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
 }
 
 /* What may be asked again and again. A resolution ends the saga, and it is resumed once after each pause. */
@@ -130,6 +134,8 @@ static const char *check_due(const struct saga *saga, const struct step *step, c
 		return "the saga is paused";
 	if (event->type == SAGA_EVENT_TIMED_OUT && event->time_us < step->deadline_us)
 		return "the deadline is not over";
+	if (event->type == SAGA_EVENT_ELAPSED && event->time_us < step->deadline_us)
+		return "the delay is not over";
 	if (event->type == SAGA_EVENT_RETRY && event->time_us < step->due_us)
 		return "the backoff is not over";
 	return NULL;
@@ -259,18 +265,23 @@ static struct saga_event clock_event(const struct saga *saga, enum saga_event_ty
 	return event;
 }
 
-static struct saga_event step_due_event(const struct saga *saga, int32_t index, int64_t now_us)
+static struct saga_event step_due_event(const struct definition *definition, const struct saga *saga, int32_t index,
+					int64_t now_us)
 {
 	const struct step *step = &saga->steps[index];
 	const bool is_backoff = step->state == STEP_STATE_RETRY_WAIT ||
 				step->state == STEP_STATE_COMPENSATION_RETRY_WAIT;
 
 	if (now_us >= step->deadline_us)
-		return clock_event(saga, SAGA_EVENT_TIMED_OUT, index, now_us);
+		return clock_event(saga,
+				   definition->steps[index].action == STEP_ACTION_DELAY ? SAGA_EVENT_ELAPSED
+											: SAGA_EVENT_TIMED_OUT,
+				   index, now_us);
 	return clock_event(saga, is_backoff ? SAGA_EVENT_RETRY : SAGA_EVENT_RESEND, index, now_us);
 }
 
-bool saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event)
+bool saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
+		    struct saga_event *ret_event)
 {
 	const int64_t due_us = saga_due_us(saga);
 
@@ -288,7 +299,7 @@ bool saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, stru
 	for (; *step < (int32_t)saga->step_count; ++*step) {
 		if (!saga->steps[*step].deadline_us || now_us < step_due_us(&saga->steps[*step]))
 			continue;
-		*ret_event = step_due_event(saga, (*step)++, now_us);
+		*ret_event = step_due_event(definition, saga, (*step)++, now_us);
 		return true;
 	}
 	return false;

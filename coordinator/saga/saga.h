@@ -45,6 +45,7 @@ enum step_state {
  * RESEND     no reply for the re-send interval, or the instance that sent has restarted
  * RETRY      the backoff after a retriable reply is over
  * TIMED_OUT  the pursuit's deadline is over
+ * ELAPSED    the time that the step waits for is over, as planned
  * SCHEDULED  the first entry of the log of a saga that starts later; its detail is the time, as clock_format() writes it
  * CANCELLED  somebody asks the saga to turn back
  * SIGNALLED  what a step waits for; its reply is the signal's value
@@ -165,9 +166,10 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* An event that is due at `now_us`: STARTED or OVERDUE, else RESEND, RETRY or TIMED_OUT of a step ≥ `*step`, and the step after
+/* An event that is due at `now_us`: STARTED or OVERDUE, else RESEND, RETRY, TIMED_OUT or ELAPSED of a step ≥ `*step`, and the step after
  * it in `*step`; false: nothing is due (any more). */
-bool saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
+bool saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
+		    struct saga_event *ret_event);
 /* The event that sends the command in flight of a step ≥ `*step` again at once, after a restart, and the step after it in
  * `*step`; false: no further one is in flight whose deadline is to come (what is over, saga_due_event() has). Commands that
  * their participant holds (ACCEPTED) are left alone. */

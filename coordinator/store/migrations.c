@@ -153,6 +153,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0005_events_actor", EVENTS_VIEW},
 	{"0006_definition_creator", DEFINITION_CREATOR},
 	{"0007_events_of_operators", EVENTS_VIEW},
+	{"0008_event_elapsed", EVENTS_VIEW},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -113,7 +113,7 @@ static void be_due(struct simulation *sim, void *of, int64_t number)
 	if (core->clock_us != number)
 		return; /* what it was planned for has changed */
 	core->clock_us = 0;
-	if (saga_due_event(core->saga, sim->now_us, &step, &event))
+	if (saga_due_event(definition_of(core), core->saga, sim->now_us, &step, &event))
 		apply(core, event);
 	plan_clock(core);
 }
@@ -163,8 +163,9 @@ static void send_again(struct core *core)
 /* Of a step that may not be about to do any of it; a signal for a step that waits for none. */
 static void stray(struct core *core)
 {
-	static const enum saga_event_type types[] = {SAGA_EVENT_RESEND,  SAGA_EVENT_RETRY,   SAGA_EVENT_TIMED_OUT,
-						     SAGA_EVENT_STARTED, SAGA_EVENT_OVERDUE, SAGA_EVENT_SIGNALLED};
+	static const enum saga_event_type types[] = {SAGA_EVENT_RESEND,   SAGA_EVENT_RETRY,   SAGA_EVENT_TIMED_OUT,
+						     SAGA_EVENT_ELAPSED,  SAGA_EVENT_STARTED, SAGA_EVENT_OVERDUE,
+						     SAGA_EVENT_SIGNALLED};
 	const enum saga_event_type type = types[draw(core->sim, STREAM_CRASH, ARRAY_LEN(types))];
 	const bool is_of_saga = type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
 	const int32_t step = (int32_t)draw(core->sim, STREAM_CRASH, core->saga->step_count + 1);

@@ -46,8 +46,10 @@ enum saga_verdict __wrap_saga_apply(const struct definition *definition, const s
 				    struct saga_effects *ret_effects, const char **ret_why);
 int64_t __real_saga_due_us(const struct saga *saga);
 int64_t __wrap_saga_due_us(const struct saga *saga);
-bool __real_saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
-bool __wrap_saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
+bool __real_saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
+			   struct saga_event *ret_event);
+bool __wrap_saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
+			   struct saga_event *ret_event);
 
 /* A definition that says something else about its steps. */
 static struct definition *changed_definition(const struct definition *definition, struct arena *arena)
@@ -131,14 +133,15 @@ int64_t __wrap_saga_due_us(const struct saga *saga)
 	return __real_saga_due_us(&unpaused);
 }
 
-bool __wrap_saga_due_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event)
+bool __wrap_saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
+			   struct saga_event *ret_event)
 {
 	struct saga unpaused = *saga;
 
 	if (is_planted(PLANT_PAUSED_SENDS))
 		unpaused.paused_us = 0;
-	return __real_saga_due_event(&unpaused, is_planted(PLANT_TIMER_EARLY) ? now_us + 9 * SECOND_US : now_us, step,
-				     ret_event);
+	return __real_saga_due_event(definition, &unpaused,
+				     is_planted(PLANT_TIMER_EARLY) ? now_us + 9 * SECOND_US : now_us, step, ret_event);
 }
 
 enum saga_verdict plant_replay(const struct definition *definition, const struct saga *saga,

@@ -164,7 +164,7 @@ static void wait(struct world *world, int64_t after_us)
 		struct saga_event event;
 		int32_t step = 0;
 
-		assert_true(saga_due_event(world->saga, saga_due_us(world->saga), &step, &event));
+		assert_true(saga_due_event(&world->definition, world->saga, saga_due_us(world->saga), &step, &event));
 		apply(world, event);
 	}
 }

@@ -252,6 +252,8 @@ static void goes_back_when_no_signal_comes_in_time(void **state)
 static void goes_on_without_an_optional_signal_and_after_a_delay(void **state)
 {
 	struct world world = world_of("odp");
+	struct saga_event event;
+	int32_t step = 0;
 
 	(void)state;
 	assert_true(world_tick(&world));
@@ -259,6 +261,10 @@ static void goes_on_without_an_optional_signal_and_after_a_delay(void **state)
 	assert_step(&world, 1, "WAITING");
 	assert_ignored(signal_step(&world, 1));
 	assert_string_equal(world.why, "the step waits for no signal");
+	assert_true(saga_due_event(&world.definition, world.saga, saga_due_us(world.saga), &step, &event));
+	assert_string_equal(saga_event_name(event.type), "elapsed"); /* as planned: nothing is late */
+	event.time_us--;
+	assert_ignored(world_apply(&world, &event));
 	assert_true(world_tick(&world));
 	assert_step(&world, 1, "SUCCEEDED");
 	assert_true(world_sends(&world, 2, FORWARD, 1));

@@ -175,7 +175,7 @@ static void survives_every_changed_byte(void **state)
 					&err) < 0)
 				continue;
 			(void)saga_due_us(saga);
-			if (saga_due_event(saga, world.now_us + 1000000000, &first, &event))
+			if (saga_due_event(&world.definition, saga, world.now_us + 1000000000, &first, &event))
 				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
 			for (int32_t step = 0; step < 4; step++) {
 				event = (struct saga_event){.type = SAGA_EVENT_SUCCEEDED,

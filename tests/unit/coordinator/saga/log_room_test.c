@@ -105,7 +105,7 @@ static bool tick(struct run *run)
 		return false;
 	if (due_us > run->now_us)
 		run->now_us = due_us;
-	assert_true(saga_due_event(run->saga, run->now_us, &step, &event));
+	assert_true(saga_due_event(&run->definition, run->saga, run->now_us, &step, &event));
 	assert_true(apply(run, &event));
 	return true;
 }

@@ -77,9 +77,9 @@ static int64_t time_for(const struct saga *saga, enum saga_event_type type)
 
 	if (type == SAGA_EVENT_STARTED && saga->state == SAGA_STATE_SCHEDULED)
 		return saga->start_us;
-	return type == SAGA_EVENT_TIMED_OUT || type == SAGA_EVENT_OVERDUE ? saga->updated_us + 3600 * INT64_C(1000000)
-	       : type == SAGA_EVENT_RETRY && due_us                       ? due_us
-									  : saga->updated_us + 1;
+	if (type == SAGA_EVENT_TIMED_OUT || type == SAGA_EVENT_ELAPSED || type == SAGA_EVENT_OVERDUE)
+		return saga->updated_us + 3600 * INT64_C(1000000);
+	return type == SAGA_EVENT_RETRY && due_us ? due_us : saga->updated_us + 1;
 }
 
 static void apply_one(struct explorer *explorer, const struct saga *saga, struct saga_event event)

@@ -133,7 +133,7 @@ bool world_tick(struct world *world)
 		return false;
 	if (due_us > world->now_us)
 		world->now_us = due_us;
-	is_due = saga_due_event(world->saga, world->now_us, &step, &event);
+	is_due = saga_due_event(&world->definition, world->saga, world->now_us, &step, &event);
 	assert(is_due);
 	verdict = world_apply(world, &event);
 	assert(verdict == SAGA_VERDICT_APPLIED);

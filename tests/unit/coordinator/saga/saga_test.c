@@ -332,7 +332,7 @@ static void sends_at_once_after_a_restart(void **state)
 	int32_t step = 0;
 
 	(void)state;
-	assert_false(saga_due_event(world.saga, world.now_us, &step, &event));
+	assert_false(saga_due_event(&world.definition, world.saga, world.now_us, &step, &event));
 	assert_true(saga_resend_event(world.saga, world.now_us, &step, &event));
 	assert_int_equal(step, 1);
 	assert_applied(world_apply(&world, &event));
@@ -721,7 +721,7 @@ static void starts_when_its_time_has_come(void **state)
 	assert_string_equal(world.saga->milestone, "SCHEDULED");
 	assert_int_equal(saga_due_us(world.saga), world.now_us + 5 * SECOND);
 	early.time_us = world.now_us + 5 * SECOND - 1;
-	assert_false(saga_due_event(world.saga, early.time_us, &step, &early));
+	assert_false(saga_due_event(&world.definition, world.saga, early.time_us, &step, &early));
 	assert_ignored(world_apply(&world, &early));
 	assert_true(world_tick(&world));
 	assert_saga(&world, "RUNNING");
