@@ -40,18 +40,6 @@ struct pg {
 	struct buffer scratch; /* jsonb parameters with their version byte */
 };
 
-int pg_conninfo_check(const char *conninfo, struct error *err)
-{
-	char *why = NULL;
-	PQconninfoOption *options = PQconninfoParse(conninfo, &why);
-
-	if (!options)
-		(void)error_set(err, ERR_INVALID, "%.*s", why ? (int)strcspn(why, "\n") : 0, why ? why : "");
-	PQconninfoFree(options);
-	PQfreemem(why);
-	return options ? 0 : -1;
-}
-
 struct pg *pg_new(const char *conninfo, const char *application)
 {
 	struct pg *pg = xcalloc(1, sizeof(*pg));

@@ -28,6 +28,17 @@ struct pg_result;
 
 /* ERR_INVALID: libpq cannot read it. */
 NODISCARD int pg_conninfo_check(const char *conninfo, struct error *err);
+/*
+ * For server_options below: the plan of a statement stays as it is. For programs whose few statements all look rows up by
+ * index: a plan that was made for a small or empty table (a scan, a hash of the whole table) must not live on when it has grown.
+ */
+#define PG_FIXED_PLANS                                                                                                 \
+	"-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"                \
+	" -c enable_mergejoin=off"
+
+/* A user's conninfo (either form) with times after which a dead server is noticed, and these settings of the session; as it
+ * is where it cannot be read: connecting says why. What the user says counts more. To be freed. */
+char *pg_conninfo_complete(const char *conninfo, const char *server_options);
 /* Connects at the first use, and again after a loss. `application` shows in pg_stat_activity. */
 struct pg *pg_new(const char *conninfo, const char *application);
 void pg_free(struct pg *pg);

@@ -30,6 +30,8 @@ struct session_keepsake {
 struct sessions *sessions_new(const char *conninfo, int connections, struct metrics *metrics)
 {
 	struct sessions *sessions = xcalloc(1, sizeof(*sessions));
+	_cleanup_(freep)
+	char *complete = pg_conninfo_complete(conninfo, PG_FIXED_PLANS);
 
 	assert(connections > 0);
 	pthread_mutex_init(&sessions->mu, NULL);
@@ -38,7 +40,7 @@ struct sessions *sessions_new(const char *conninfo, int connections, struct metr
 	sessions->texts = text_cache_new();
 	sessions->idle = xcalloc((size_t)connections, sizeof(*sessions->idle));
 	for (int i = 0; i < connections; i++)
-		sessions->idle[i] = pg_new(conninfo, "schema-registry");
+		sessions->idle[i] = pg_new(complete, "schema-registry");
 	sessions->idle_count = sessions->count = connections;
 	return sessions;
 }

@@ -109,6 +109,33 @@ static void a_conninfo_that_libpq_cannot_read_is_told_without_connecting(void **
 	assert_string_equal(err.msg, "invalid connection option \"hst\"");
 }
 
+static void show(struct pg *pg, const char *sql, const char *expected)
+{
+	_cleanup_(arena_release)
+	struct arena arena = {0};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+
+	assert_int_equal(pg_exec(pg, sql, NULL, 0, &result, &err), 0);
+	assert_string_equal(pg_get_text(result, 0, 0, &arena), expected);
+}
+
+static void settings_of_the_session_give_way_to_the_users_own(void **state)
+{
+	_cleanup_(freep)
+	char *first = pg_conninfo_complete(conninfo, "-c enable_seqscan=on"); /* as a user's own */
+	_cleanup_(freep)
+	char *complete = pg_conninfo_complete(first, "-c statement_timeout=7s " PG_FIXED_PLANS);
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(complete, "lib_pg_test");
+
+	(void)state;
+	show(pg, "SELECT current_setting('enable_seqscan')", "on");
+	show(pg, "SELECT current_setting('plan_cache_mode')", "force_generic_plan");
+	show(pg, "SELECT current_setting('statement_timeout')", "7s");
+}
+
 static void a_statement_without_an_answer_costs_the_connection_not_the_caller(void **state)
 {
 	_cleanup_(pg_freep)
@@ -413,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_of_every_type_come_back_as_they_went),
 		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
+		cmocka_unit_test(settings_of_the_session_give_way_to_the_users_own),
 		cmocka_unit_test(a_statement_without_an_answer_costs_the_connection_not_the_caller),
 		cmocka_unit_test(arrays_unnest_row_by_row),
 		cmocka_unit_test(an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again),
