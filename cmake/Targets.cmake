@@ -20,6 +20,11 @@ if(AMENDS_SANITIZE)
 	endif()
 endif()
 
+option(AMENDS_CRASH_POINTS "programs can be told to die at named moments (lib/base/crash_point.h): for tests" OFF)
+if(AMENDS_CRASH_POINTS)
+	target_compile_definitions(amends_flags INTERFACE AMENDS_CRASH_POINTS)
+endif()
+
 option(AMENDS_FUZZ "build tests/fuzz (clang alone); everything is instrumented for libFuzzer" OFF)
 if(AMENDS_FUZZ)
 	target_compile_options(amends_flags INTERFACE -fsanitize=fuzzer-no-link)

@@ -12,6 +12,7 @@
 #include "coordinator/bus/screen.h"
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -124,8 +125,10 @@ static void on_delivered(void *ctx, void *token, const struct error *err)
 		on_letter_delivered(bus, token, err);
 	else if (err)
 		note_not_sent(bus, 1, err);
-	else
+	else {
+		CRASH_POINT(COMMAND_DELIVERED);
 		metric_add(bus->metrics.sent, 1);
+	}
 }
 
 static int send_one(struct bus *bus, const struct bus_record *record, struct kafka_record *kafka, struct error *err)
@@ -153,6 +156,8 @@ static void send_all(void *ctx, const struct bus_record *records, size_t count)
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			CRASH_POINT(COMMANDS_HALF_PRODUCED);
 		if (send_one(bus, &records[i], &kafka, &err) == 0)
 			continue;
 		if (err.code != ERR_UNAVAILABLE) {
@@ -164,6 +169,7 @@ static void send_all(void *ctx, const struct bus_record *records, size_t count)
 		note_not_sent(bus, count - i, &err);
 		return;
 	}
+	CRASH_POINT(COMMANDS_PRODUCED);
 }
 
 static bool is_assigned(void *ctx, const char *topic)
@@ -240,10 +246,12 @@ static void note_letter_failed(struct bus *bus, const struct error *err)
 /* The producer's thread, or the bus's. */
 static void on_letter_delivered(struct bus *bus, struct rejection *rejection, const struct error *err)
 {
-	if (err)
+	if (err) {
 		note_letter_failed(bus, err);
-	else
+	} else {
+		CRASH_POINT(REPLY_LETTER_DELIVERED);
 		metric_add(bus->metrics.dead, 1);
+	}
 	atomic_store(&rejection->state, err ? REJECTION_WAITING : REJECTION_SAFE);
 	wake(bus);
 }
@@ -256,6 +264,7 @@ static void send_letter(struct bus *bus, struct rejection *rejection)
 		side_topic_record(SIDE_TOPIC_DEAD, rejection->record, &note, &rejection->held->arena);
 	struct error err;
 
+	CRASH_POINT(REPLY_LETTER_DECIDED);
 	atomic_store(&rejection->state, REJECTION_SENT);
 	if (kafka_produce(bus->producer, &record, rejection, &err) < 0)
 		on_letter_delivered(bus, rejection, &err);
@@ -298,8 +307,11 @@ static void settle_done(struct bus *bus)
 		if (!is_done || (held->is_committed && !are_letters_safe(bus, held)))
 			return;
 		bus->is_abandoned |= !held->is_committed;
-		if (!bus->is_abandoned)
+		if (!bus->is_abandoned) {
+			CRASH_POINT(REPLIES_SETTLED);
 			kafka_batch_store_offsets(atomic_load(&bus->consumer), held->kafka);
+			CRASH_POINT(REPLY_OFFSETS_STORED);
+		}
 		bus->oldest = held->next;
 		if (!bus->oldest)
 			bus->newest_end = &bus->oldest;
@@ -353,6 +365,7 @@ static void hand_over(struct bus *bus, struct kafka_batch *kafka)
 		kafka_batch_free(kafka);
 		return;
 	}
+	CRASH_POINT(REPLIES_POLLED);
 	held = held_batch_new(bus, kafka);
 	held->batch.done = on_done;
 	screen_batch(bus, held);

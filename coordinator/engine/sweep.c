@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "coordinator/engine/engine_state.h"
+#include "lib/base/crash_point.h"
 
 enum {
 	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
@@ -56,6 +57,8 @@ static int sweep_due(struct engine *engine, struct error *err)
 	if (engine->ports.store.due(engine->ports.store.ctx, engine->sweep_after, PAGE_SIZE, &engine->arena, &page,
 				    err) < 0)
 		return -1;
+	if (page.count > 0)
+		CRASH_POINT(SWEEP_FOUND_DUE);
 	add_due(engine, &page, WORK_DUE);
 	took_us = engine_now_us(engine) - now_us;
 	if (advance(engine, &page))
@@ -84,6 +87,8 @@ static int sweep_boot(struct engine *engine, struct error *err)
 	if (engine->ports.store.left_behind(engine->ports.store.ctx, engine->instance, engine->boot,
 					    engine->sweep_after, PAGE_SIZE, &engine->arena, &page, err) < 0)
 		return -1;
+	if (page.count > 0)
+		CRASH_POINT(TAKE_OVER_FOUND);
 	add_due(engine, &page, WORK_RESEND);
 	engine->is_boot_pass_over = !advance(engine, &page);
 	engine->sweep_at_us = now_us;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "coordinator/engine/engine_state.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -221,8 +222,12 @@ static enum store_result commit_once(struct engine *engine, struct store_change 
 	struct store_commit commit = {
 		.instance = engine->instance, .boot = engine->boot, .changes = changes, .count = count};
 	int64_t begun_us = engine_now_us(engine);
-	enum store_result result = engine->ports.store.commit(engine->ports.store.ctx, &commit, err);
+	enum store_result result;
 
+	CRASH_POINT(TURN_BEFORE_COMMIT);
+	result = engine->ports.store.commit(engine->ports.store.ctx, &commit, err);
+	if (result == STORE_COMMITTED)
+		CRASH_POINT(TURN_AFTER_COMMIT);
 	metric_observe(engine->metrics.commit_seconds, (double)(engine_now_us(engine) - begun_us) / 1e6);
 	metric_observe(engine->metrics.turn_events, (double)count);
 	return result;
@@ -398,8 +403,10 @@ static void settle_items(struct engine *engine)
 		else
 			settle_conflict(engine, item->group);
 	}
-	if (turn->send_count > 0)
+	if (turn->send_count > 0) {
+		CRASH_POINT(TURN_ANSWERED);
 		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
+	}
 	turn->send_count = 0;
 }
 
@@ -482,6 +489,8 @@ static void take_queue(struct engine *engine)
 	queue_take(&engine->queue, engine->start_count < TURN_STARTS_MAX ? TURN_STARTS_MAX - engine->start_count : 0,
 		   &load);
 	turn_take_calls(engine, &load);
+	if (load.deliveries)
+		CRASH_POINT(REPLIES_TAKEN);
 	for (struct delivery_item *item = load.deliveries, *next; item; item = next) {
 		next = item->next;
 		event_take_delivery(engine, item);

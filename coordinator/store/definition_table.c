@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "coordinator/store/store_state.h"
+#include "lib/base/crash_point.h"
 
 static void append_pins(const struct stored_definition *definition, struct buffer *out)
 {
@@ -96,8 +97,10 @@ int definition_table_put(void *ctx, const struct stored_definition *definition, 
 		return -1;
 	}
 	/* An unknown outcome needs nothing: the same call again finds its own row, since the source is the same. */
+	CRASH_POINT(DEFINITION_BEFORE_COMMIT);
 	if (pg_commit(pg, NULL, err) < 0)
 		return -1;
+	CRASH_POINT(DEFINITION_AFTER_COMMIT);
 	*ret_id = key.id;
 	*ret_version = key.version;
 	*ret_created_us = key.created_us;

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/kafka/kafka_config.h"
 
@@ -104,6 +105,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 		log_warn("kafka_assign_failed", "group=%s reason=%s", consumer->group,
 			 LOG_TEXT(rd_kafka_err2str(failed)));
 	keep_assignment(consumer, is_assign && !failed ? partitions : NULL);
+	if (is_assign)
+		CRASH_POINT(PARTITIONS_ASSIGNED);
 	log_info("kafka_rebalanced", "group=%s partitions=%d", consumer->group, is_assign ? partitions->cnt : 0);
 }
 

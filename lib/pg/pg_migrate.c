@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/crash_point.h"
 #include "lib/pg/pg.h"
 
 /* Any number that nobody else uses for advisory locks in these databases: "amends" in ASCII. */
@@ -50,8 +51,10 @@ static int migrate_once(struct pg *pg, const struct pg_migration *migrations, si
 			pg_rollback(pg);
 			return error_prefix(err, "migration %s", migrations[i].name);
 		}
+		CRASH_POINT(MIGRATION_BEFORE_COMMIT);
 		if (pg_commit(pg, NULL, err) < 0) /* unknown outcomes are looked at by the next try */
 			return error_prefix(err, "migration %s", migrations[i].name);
+		CRASH_POINT(MIGRATION_AFTER_COMMIT);
 	}
 	return 0;
 }

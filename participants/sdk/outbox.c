@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/uuid.h"
 #include "participants/sdk/flight.h"
@@ -282,7 +283,11 @@ static int send_batch(struct outbox_relay *relay, size_t *ret_count, struct erro
 		return 0;
 	*ret_count = pg_rows(result);
 	rows = (struct outbox_rows){result, arena_zalloc(&relay->arena, pg_rows(result) * sizeof(bool))};
-	return send_rows(relay, &rows, err) < 0 ? -1 : delete_told(relay, &rows, err);
+	CRASH_POINT(OUTBOX_READ);
+	if (send_rows(relay, &rows, err) < 0)
+		return -1;
+	CRASH_POINT(OUTBOX_SENT);
+	return delete_told(relay, &rows, err);
 }
 
 /* After the commit: what was rolled back comes again, and counts once. */
@@ -305,9 +310,13 @@ static int relay_once(struct outbox_relay *relay, size_t *ret_count, struct erro
 		pg_rollback(relay->pg);
 		return -1;
 	}
+	if (*ret_count > 0)
+		CRASH_POINT(OUTBOX_BEFORE_COMMIT);
 	/* An unknown outcome needs no care: what still stands there is told once more. */
 	if (pg_commit(relay->pg, NULL, err) < 0)
 		return -1;
+	if (*ret_count > 0)
+		CRASH_POINT(OUTBOX_AFTER_COMMIT);
 	note_batch(relay);
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/kafka/dead_letter_gauge.h"
 #include "participants/sdk/command_span.h"
@@ -419,6 +420,8 @@ static int send_letters(struct participant *participant, const struct turn_resul
 	_cleanup_(flight_releasep)
 	struct flight *flight = flight_new(true);
 
+	if (result->letter_count > 0)
+		CRASH_POINT(LETTERS_DECIDED);
 	for (size_t i = 0; i < result->letter_count; i++) {
 		const struct turn_letter *letter = &result->letters[i];
 		struct kafka_record record =
@@ -429,6 +432,8 @@ static int send_letters(struct participant *participant, const struct turn_resul
 	}
 	if (flight_land(flight, &participant->is_stopping, err) < 0)
 		return error_prefix(err, "put a record aside");
+	if (result->letter_count > 0)
+		CRASH_POINT(LETTERS_DELIVERED);
 	turn_note_letters(&participant->turn, result);
 	return 0;
 }
@@ -448,6 +453,7 @@ static int send_replies(struct participant *participant, const struct turn_resul
 		if (send_record(participant, &record, flight, err) < 0 && err->is_retriable)
 			return -1;
 	}
+	CRASH_POINT(ANSWERS_PRODUCED);
 	return flight_land(flight, &participant->is_stopping, err);
 }
 
@@ -464,7 +470,9 @@ static int handle_batch(struct participant *participant, struct kafka_batch *bat
 	/* Letters first: who is told that a command is dead shall find it. */
 	if (send_letters(participant, &result, err) < 0 || send_replies(participant, &result, err) < 0)
 		return -1;
+	CRASH_POINT(ANSWERS_DELIVERED);
 	kafka_batch_store_offsets(participant->consumer, batch);
+	CRASH_POINT(COMMAND_OFFSETS_STORED);
 	metric_add(participant->batches, 1);
 	metric_observe(participant->batch_commands, (double)kafka_batch_count(batch));
 	metric_observe(participant->batch_seconds, (double)(clock_monotonic_us() - begin_us) / 1e6);
@@ -493,6 +501,7 @@ static int run_once(struct participant *participant, struct error *err)
 	note_lag(participant);
 	if (kafka_batch_count(batch) == 0)
 		return 0;
+	CRASH_POINT(COMMANDS_POLLED);
 	arena_clear(&participant->arena);
 	atomic_store(&participant->batch_begun_us, clock_monotonic_us());
 	rc = handle_batch(participant, batch, &away);

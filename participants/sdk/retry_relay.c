@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "participants/sdk/flight.h"
 
@@ -138,6 +139,7 @@ static int relay_batch(struct retry_relay *relay, const struct kafka_batch *batc
 
 		if (wanted_us > clock_monotonic_us() && wait_until(relay, wanted_us))
 			return error_set(err, ERR_UNAVAILABLE, "the participant is stopping");
+		CRASH_POINT(RETRY_DUE);
 		if (send_back(relay, sorted[i], flight, err) < 0)
 			return -1;
 	}
@@ -168,7 +170,9 @@ static void run_once(struct retry_relay *relay)
 		return;
 	arena_clear(&relay->arena);
 	if (relay_batch(relay, batch, &err) == 0) {
+		CRASH_POINT(RETRY_SENT_BACK);
 		kafka_batch_store_offsets(relay->consumer, batch);
+		CRASH_POINT(RETRY_OFFSETS_STORED);
 		relay->is_away = false;
 		return;
 	}

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 
 enum {
@@ -258,10 +259,12 @@ static int try_in_transaction(struct turn *turn, struct group group, struct inbo
 {
 	if (inbox_claim(turn->pg, entries, group.count, arena, err) < 0)
 		return -1;
+	CRASH_POINT(INBOX_CLAIMED);
 	for (size_t i = 0; i < group.count; i++)
 		group.items[i]->command.has_forward_effect = group.items[i]->entry.verdict == INBOX_NEW;
 	if (handle_new(turn, group, arena, err) < 0)
 		return -1;
+	CRASH_POINT(EFFECTS_DONE);
 	return inbox_store(turn->pg, entries, group.count, err);
 }
 
@@ -283,8 +286,12 @@ static int try_group(struct turn *turn, struct group group, struct arena *arena,
 		pg_rollback(turn->pg);
 		return -1;
 	}
+	CRASH_POINT(INBOX_BEFORE_COMMIT);
 	/* An unknown outcome needs no care: the next try finds the rows, or does not. */
-	return pg_commit(turn->pg, NULL, err);
+	if (pg_commit(turn->pg, NULL, err) < 0)
+		return -1;
+	CRASH_POINT(INBOX_AFTER_COMMIT);
+	return 0;
 }
 
 /* ---- what to do when a try fails ---- */

@@ -133,6 +133,30 @@ class TestStack:
                 raise AssertionError(f"{name} runs, but is not ready within {deadline_s} s:\n{tail(self.group.log(name))}")
             time.sleep(0.05)
 
+    def arm(self, name: str, crash_at: str, is_starting: bool = False) -> Crash:
+        """Starts it anew, told to die at that crash point (lib/base/crash_points.def, with :N at its N-th pass). It is ready then,
+        unless it shall die while it starts. A build with crash points alone knows what it is told."""
+        self.stop(name)
+        running = self.group.units[name]
+        unarmed, crash = running.unit, Crash(self, name, crash_at)
+
+        def command() -> Command:
+            base = unarmed.command()
+            return Command(base.argv, {**base.environment, "AMENDS_CRASH_AT": crash_at}, base.user, base.stop_signal)
+
+        running.unit = replace(unarmed, command=command)
+        try:
+            wanted = self.group.want([name])
+            if is_starting:
+                self.group.tick()
+            else:
+                self.group.wait(wanted, READY_S)
+        finally:
+            running.unit = unarmed
+        assert running.child, self.group.trouble(name)
+        crash.child = running.child
+        return crash
+
     def suspend(self, name: str) -> None:
         """SIGSTOP: it is there, but does not answer. Until resume()."""
         self._suspended.add(name)
@@ -255,6 +279,29 @@ class Coordinator:
     def terminate(self, deadline_s: float = 30) -> int:
         self.child.signal(signal.SIGTERM)
         return self.child.popen.wait(deadline_s)
+
+
+class Crash:
+    """A process that was told to die at a crash point."""
+
+    def __init__(self, stack: TestStack, name: str, crash_at: str):
+        self.stack = stack
+        self.name = name
+        self.point = crash_at.split(":")[0]
+        self.log = stack.log(name)
+        self._log_begin = self.log.stat().st_size if self.log.exists() else 0
+        self.child: Child
+
+    def wait(self, deadline_s: float = 30) -> None:
+        """Until it has died, there and nowhere else. It stays away as after kill()."""
+        try:
+            code = self.child.popen.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} never came to {self.point} within {deadline_s} s") from None
+        said = self.log.read_bytes()[self._log_begin:].decode(errors="replace")
+        assert f"event=crash_point name={self.point}," in said, f"{self.name} died of something else:\n{tail(self.log)}"
+        assert code == -signal.SIGKILL, code
+        self.stack.kill(self.name)
 
 
 def _descendants(ancestor: int) -> list[int]:

@@ -1,0 +1,333 @@
+"""kill -9 at every crash point of lib/base/crash_points.def, one after another on one stack: each time the process dies exactly
+there, is started again, and everything ends with money and stock conserved, nothing done twice, and a clean `sagactl check`.
+
+tests/run --crash-points builds programs that know the points, and runs these; tests/run without it looks only that no point is
+without a case, and that usual programs know none.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+import psycopg
+import pytest
+from conftest import BUILD, ROOT
+from harness import Crash, TestStack
+from kafka_tools import command_headers, send
+from psycopg.conninfo import make_conninfo
+from saga.v1 import saga_service_pb2, saga_service_pb2_grpc
+from shop_client import Shop, wait_until
+from stack.postgres import SUPERUSER
+from test_dead_letters import dead_letters, failing_shipments
+from test_kill import (AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_and_stock, count_running, kind, order_input, timelines)
+from test_outbox import facts, left
+
+__all__ = ["audit"]  # a fixture
+
+ORDERS = 21
+CLIENTS = 8
+ROW = re.compile(r'^CRASH_POINT_ROW\((\w+), (\w+), "[^"]+"\)$', re.MULTILINE)
+PASS = re.compile(r"\bCRASH_POINT\((\w+)\);")
+DEFINED = {name: who for name, who in ROW.findall((ROOT / "lib" / "base" / "crash_points.def").read_text())}
+KINDS = {"COORDINATOR": {"coordinator"}, "PARTICIPANT": {"participant"}, "BOTH": {"coordinator", "participant"}}
+
+
+# ---- one kill, and the orders around it ------------------------------------------------------------------------------
+
+
+class World:
+    """Orders of every kind, whose clients ask again until they have an answer, and the process that is to die."""
+
+    def __init__(self, shop: Shop, stack: TestStack, victim: str, crash_at: str):
+        self.shop = shop
+        self.stack = stack
+        self.victim = victim
+        self.crash_at = crash_at
+        self.product = f"crash-{uuid.uuid4()}"
+        shop.restock(self.product, STOCK)
+        self.inputs = [order_input(shop, index, self.product) for index in range(ORDERS)]
+        self.ids = [one["order_id"] for one in self.inputs]
+        self.an_order = next(one["order_id"] for one in self.inputs if kind(one) == "completed")
+        self.clients = ThreadPoolExecutor(CLIENTS)
+        self.acknowledged: list[Future[str]] = []
+        self.is_over = threading.Event()
+        self.channel = grpc.insecure_channel(shop.endpoints["SAGA_GRPC"], [("grpc.max_reconnect_backoff_ms", 200)])
+        self.sagas = saga_service_pb2_grpc.SagaServiceStub(self.channel)
+
+    def close(self) -> None:
+        self.is_over.set()
+        self.clients.shutdown(cancel_futures=True)
+        self.channel.close()
+
+    def order(self, **fields: object) -> None:
+        self.acknowledged = [self.clients.submit(self._start, one, fields) for one in self.inputs]
+
+    def _start(self, one: dict, fields: dict) -> str:
+        while not self.is_over.is_set():
+            try:
+                return self.sagas.StartSaga(self.shop.start_request(one, **fields), timeout=15).saga.saga_id
+            except grpc.RpcError as error:
+                again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+                assert error.code() in again, error
+                self.is_over.wait(0.1)
+        raise AssertionError("no answer until the test's end")
+
+    def wait_acknowledged(self) -> None:
+        for one in self.acknowledged:
+            one.result(60)
+
+    @contextmanager
+    def crash(self, is_starting: bool = False) -> Iterator[Crash]:
+        """The victim is armed; it has died where it should when the block is left, and is there again."""
+        crash = self.stack.arm(self.victim, self.crash_at, is_starting)
+        yield crash
+        crash.wait()
+        self.stack.wait_ready(self.victim)
+
+    def check(self, audit: Callable[[str], dict[str, list[str]]]) -> None:
+        """Nothing lost, nothing twice: I1 to I5, I8."""
+        shop = self.shop
+        acknowledged = [one.result(60) for one in self.acknowledged]
+        wait_until(lambda: count_running(shop, self.ids) == 0, "every saga ends", 60)
+        rows = shop.query("saga", "select order_id, saga_id::text, status from sagas where order_id = any(%s)", self.ids)
+        assert {order: saga for order, saga, _ in rows} == dict(zip(self.ids, acknowledged))
+        assert len(rows) == ORDERS
+        outcome = {order: status for order, _, status in rows}
+        wrong = [one["order_id"] for one in self.inputs
+                 if outcome[one["order_id"]] != ("COMPLETED" if kind(one) == "completed" else "FAILED")]
+        assert not wrong, timelines(shop, wrong)
+        check_money_and_stock(shop, self.product, [one for one in self.inputs if kind(one) == "completed"], self.ids)
+        for database in AUDITED:
+            written = audit(database)
+            doubled = {one["order_id"]: written.get(one["order_id"]) for one in self.inputs
+                       if written.get(one["order_id"], []) != EFFECTS[kind(one)][database]}
+            assert not doubled, f"{database}: {list(doubled.items())[:5]}"
+        check_logs(shop, self.ids)
+
+
+# ---- what brings a process to a point --------------------------------------------------------------------------------
+
+
+def orders(world: World) -> None:
+    with world.crash():
+        world.order()
+
+
+def a_start(world: World) -> None:
+    with world.crash(is_starting=True):
+        pass
+    world.order()
+
+
+def a_take_over(world: World) -> None:
+    """The coordinator finds what it had in flight when it was killed."""
+    world.stack.suspend("payment")
+    world.order()
+    world.wait_acknowledged()
+    world.stack.kill(world.victim)
+    with world.crash(is_starting=True):
+        pass
+    world.stack.resume("payment")
+
+
+def a_time_that_comes(world: World) -> None:
+    [(now,)] = world.shop.query("saga", "select now()")
+    with world.crash():
+        world.order(start_time=now + timedelta(seconds=3))
+
+
+def a_definition(world: World) -> None:
+    name = f"crash-{uuid.uuid4().hex[:8]}"
+    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text().replace("saga: checkout\n", f"saga: {name}\n")
+    request = saga_service_pb2.PutDefinitionRequest(source=source, file_name=f"{name}.yaml")
+    with world.crash():
+        with pytest.raises(grpc.RpcError) as refused:
+            world.sagas.PutDefinition(request, timeout=20)
+        assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert world.sagas.PutDefinition(request, timeout=20, wait_for_ready=True).definition.version == 1
+    get = saga_service_pb2.GetDefinitionRequest(name=name)
+    wait_until(lambda: world.sagas.GetDefinition(get, timeout=5).definition.ready, "the definition is ready")
+    world.order(definition=name)
+
+
+def commands_that_fail_for_a_while(world: World) -> None:
+    with world.crash() as crash, failing_shipments(world.shop, world.an_order, "40001"):
+        world.order()
+        crash.wait()
+
+
+def illegible_commands(world: World) -> None:
+    illegible(world, "payment.charge.command")
+
+
+def illegible_replies(world: World) -> None:
+    illegible(world, "payment.charged")
+
+
+def illegible(world: World, topic: str) -> None:
+    key, saga = f"crash-{uuid.uuid4()}", str(uuid.uuid4())
+    headers = command_headers(saga, "charge-payment", "forward") | {"saga-outcome": "succeeded"}
+    with world.crash():
+        send(world.shop.endpoints["KAFKA_BOOTSTRAP"], topic, key, b"junk", headers)
+    world.order()
+    assert set(dead_letters(world.shop, topic, {key})) == {key}
+
+
+def facts_by_http(world: World) -> None:
+    product = f"crash-fact-{uuid.uuid4()}"
+    wait_until(lambda: left(world.shop, world.product) == 0, "the earlier fact is told")
+    with world.crash():
+        world.shop.restock(product, 7)
+    assert facts(world.shop, product, 1)
+    wait_until(lambda: left(world.shop, product) == 0, "the row is gone")
+    world.order()
+
+
+def an_empty_database(world: World) -> None:
+    """Its tables are made by the next start, however far the one that died had come; then the old ones serve again."""
+    stack, database = world.stack, "saga" if world.victim == "coordinator" else f"{world.victim}_db"
+    name, migrations = f"crash_{uuid.uuid4().hex[:8]}", "select name from schema_migration order by 1"
+    with psycopg.connect(stack.stack.postgres.login("postgres", SUPERUSER).dsn, autocommit=True) as admin:
+        admin.execute(f"create database {name} owner {database}")
+        stack.add_arguments(world.victim, "--postgres", make_conninfo(stack.stack.login(database).conninfo, dbname=name))
+        try:
+            with world.crash(is_starting=True):
+                pass
+            with psycopg.connect(make_conninfo(stack.stack.login(database).dsn, dbname=name)) as connection:
+                made = connection.execute(migrations).fetchall()
+        finally:
+            stack.add_arguments(world.victim)
+            stack.restart(world.victim)
+            admin.execute(f"drop database {name} with (force)")
+    assert made == world.shop.query(database.removesuffix("_db"), migrations)
+    world.order()
+
+
+# ---- the cases -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    point: str
+    victim: str
+    act: Callable[[World], None]
+    passes: int = 1
+
+    @property
+    def crash_at(self) -> str:
+        return self.point if self.passes == 1 else f"{self.point}:{self.passes}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.crash_at}-{self.victim}" + ("" if self.act is orders else f"-{self.act.__name__}")
+
+
+# The first commits and commands are those of StartSaga, later ones those of replies.
+CASES = (
+    Case("MIGRATION_BEFORE_COMMIT", "coordinator", an_empty_database),
+    Case("MIGRATION_BEFORE_COMMIT", "shipping", an_empty_database, passes=2),
+    Case("MIGRATION_AFTER_COMMIT", "coordinator", an_empty_database, passes=3),
+    Case("MIGRATION_AFTER_COMMIT", "shipping", an_empty_database),
+    Case("PARTITIONS_ASSIGNED", "coordinator", a_start),
+    Case("PARTITIONS_ASSIGNED", "order", a_start),
+    Case("TAKE_OVER_FOUND", "coordinator", a_take_over),
+    Case("REPLIES_POLLED", "coordinator", orders),
+    Case("REPLIES_TAKEN", "coordinator", orders, passes=2),
+    Case("SWEEP_FOUND_DUE", "coordinator", a_time_that_comes),
+    Case("TURN_BEFORE_COMMIT", "coordinator", orders),
+    Case("TURN_BEFORE_COMMIT", "coordinator", orders, passes=6),
+    Case("TURN_AFTER_COMMIT", "coordinator", orders),
+    Case("TURN_AFTER_COMMIT", "coordinator", orders, passes=6),
+    Case("TURN_ANSWERED", "coordinator", orders),
+    Case("TURN_ANSWERED", "coordinator", orders, passes=5),
+    Case("COMMANDS_HALF_PRODUCED", "coordinator", orders, passes=3),
+    Case("COMMANDS_PRODUCED", "coordinator", orders, passes=3),
+    Case("COMMAND_DELIVERED", "coordinator", orders, passes=20),
+    Case("REPLIES_SETTLED", "coordinator", orders),
+    Case("REPLY_OFFSETS_STORED", "coordinator", orders, passes=2),
+    Case("REPLY_LETTER_DECIDED", "coordinator", illegible_replies),
+    Case("REPLY_LETTER_DELIVERED", "coordinator", illegible_replies),
+    Case("DEFINITION_BEFORE_COMMIT", "coordinator", a_definition),
+    Case("DEFINITION_AFTER_COMMIT", "coordinator", a_definition),
+    Case("COMMANDS_POLLED", "order", orders, passes=2),
+    Case("INBOX_CLAIMED", "inventory", orders),
+    Case("EFFECTS_DONE", "payment", orders),
+    Case("INBOX_BEFORE_COMMIT", "inventory", orders, passes=2),
+    Case("INBOX_AFTER_COMMIT", "payment", orders),
+    Case("INBOX_AFTER_COMMIT", "order", orders, passes=3),
+    Case("LETTERS_DECIDED", "shipping", commands_that_fail_for_a_while),
+    Case("LETTERS_DECIDED", "payment", illegible_commands),
+    Case("LETTERS_DELIVERED", "shipping", commands_that_fail_for_a_while),
+    Case("LETTERS_DELIVERED", "payment", illegible_commands),
+    Case("ANSWERS_PRODUCED", "payment", orders),
+    Case("ANSWERS_DELIVERED", "inventory", orders),
+    Case("COMMAND_OFFSETS_STORED", "payment", orders, passes=2),
+    Case("RETRY_DUE", "shipping", commands_that_fail_for_a_while),
+    Case("RETRY_SENT_BACK", "shipping", commands_that_fail_for_a_while),
+    Case("RETRY_OFFSETS_STORED", "shipping", commands_that_fail_for_a_while),
+    Case("OUTBOX_READ", "inventory", facts_by_http),
+    Case("OUTBOX_SENT", "inventory", facts_by_http),
+    Case("OUTBOX_BEFORE_COMMIT", "inventory", facts_by_http),
+    Case("OUTBOX_AFTER_COMMIT", "inventory", facts_by_http),
+)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_nothing_is_lost_or_done_twice(shop: Shop, stack: TestStack, audit, patient: None, case: Case) -> None:
+    world = World(shop, stack, case.victim, case.crash_at)
+    try:
+        case.act(world)
+        world.check(audit)
+    finally:
+        world.close()
+
+
+@pytest.fixture(scope="module")
+def patient(shop: Shop) -> None:
+    """Steps that wait for minutes, so that no outcome depends on how fast this machine starts a process."""
+    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text()
+    source = source.replace("key: order_id\n", "key: order_id\ndefaults: {timeout: 10m}\n")
+    put = shop.sagas.PutDefinition(saga_service_pb2.PutDefinitionRequest(source=source, file_name="checkout.yaml"), timeout=20)
+    request = saga_service_pb2.GetDefinitionRequest(name="checkout")
+
+    def is_ready() -> bool:
+        found = shop.sagas.GetDefinition(request, timeout=5).definition
+        return found.version == put.definition.version and found.ready
+
+    wait_until(is_ready, "the definition is ready", 60)
+
+
+# ---- the list itself -------------------------------------------------------------------------------------------------
+
+
+def test_every_crash_point_has_a_case_for_everyone_who_passes_it() -> None:
+    """The cases fail where a point is not reached."""
+    covered: dict[str, set[str]] = {}
+    for case in CASES:
+        covered.setdefault(case.point, set()).add("coordinator" if case.victim == "coordinator" else "participant")
+    assert covered == {name: KINDS[who] for name, who in DEFINED.items()}
+
+
+def test_every_crash_point_stands_at_one_place_in_the_code() -> None:
+    found = Counter(
+        name for folder in ("coordinator", "lib", "participants") for file in (ROOT / folder).rglob("*.c")
+        for name in PASS.findall(file.read_text())
+    )
+    assert found == Counter(DEFINED.keys())
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    assert [name for name in DEFINED if f"`{name}`" not in text] == []
+
+
+def test_usual_programs_have_no_crash_points() -> None:
+    for name in ("saga-coordinator", "order-service", "payment-service", "inventory-service", "shipping-service"):
+        assert b"AMENDS_CRASH_AT" not in (BUILD / "bin" / name).read_bytes(), name
