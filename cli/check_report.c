@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "cli/check_result.h"
+#include "cli/junit.h"
 #include "lib/base/memory.h"
 
 static bool is_failure(const struct check_finding *finding)
@@ -128,40 +129,21 @@ static void print_github(const struct check_result *result, struct buffer *out)
 
 /* ---- JUnit's XML ---- */
 
-/* Control characters have no place in XML, escaped or not. */
-static void append_xml(struct buffer *out, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (strchr("<>&\"'", c))
-			buffer_append_format(out, "&#%u;", c);
-		else
-			buffer_append_byte(out, c < ' ' && c != '\n' && c != '\t' ? '?' : c);
-	}
-}
-
 static void append_junit_case(const struct check_result *result, const char *file, struct buffer *out)
 {
-	buffer_append_text(out, "    <testcase classname=\"schema\" name=\"");
-	append_xml(out, file);
-	buffer_append_text(out, "\">\n");
+	junit_begin_case(out, "schema", file);
 	for (size_t i = 0; i < result->count; i++) {
 		const struct check_finding *finding = &result->items[i];
-		const char *tag = finding->kind == CHECK_UNDECIDED ? "error" : "failure";
 		_cleanup_(buffer_release)
 		struct buffer text = {0};
 
 		if (strcmp(finding->file, file) != 0 || !is_failure(finding))
 			continue;
 		append_text_finding(finding, &text);
-		buffer_append_format(out, "      <%s type=\"%s\" message=\"", tag, finding->rule);
-		append_xml(out, finding->message);
-		buffer_append_text(out, "\">");
-		append_xml(out, buffer_text(&text));
-		buffer_append_format(out, "</%s>\n", tag);
+		junit_add(out, finding->kind == CHECK_UNDECIDED ? "error" : "failure", finding->rule, finding->message,
+			  buffer_text(&text));
 	}
-	buffer_append_text(out, "    </testcase>\n");
+	junit_end_case(out);
 }
 
 static bool is_listed(const char *const *files, size_t count, const char *file)
@@ -177,6 +159,7 @@ static bool is_listed(const char *const *files, size_t count, const char *file)
 static void print_junit(const struct check_result *result, struct buffer *out)
 {
 	const char **files = xcalloc(result->file_count + result->count + 1, sizeof(*files));
+	struct junit_counts counts;
 	size_t count = 0;
 
 	for (size_t i = 0; i < result->file_count; i++)
@@ -185,15 +168,15 @@ static void print_junit(const struct check_result *result, struct buffer *out)
 		if (is_failure(&result->items[i]) && !is_listed(files, count, result->items[i].file))
 			files[count++] = result->items[i].file;
 	}
-	buffer_append_format(
-		out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
-		"  <testsuite name=\"sagactl schema check\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n",
-		count, result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID],
-		result->kind_counts[CHECK_UNDECIDED]);
+	counts = (struct junit_counts){
+		.tests = count,
+		.failures = result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID],
+		.errors = result->kind_counts[CHECK_UNDECIDED],
+	};
+	junit_begin(out, "sagactl schema check", &counts);
 	for (size_t i = 0; i < count; i++)
 		append_junit_case(result, files[i], out);
-	buffer_append_text(out, "  </testsuite>\n</testsuites>\n");
+	junit_end(out);
 	free(files);
 }
 
