@@ -21,7 +21,7 @@ enum exit_code {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,       /* what was given is wrong: flags, files, input */
 	EXIT_NOT_FOUND = 3,   /* no such saga, definition or subject */
-	EXIT_UNDECIDED = 3,   /* of `schema check` alone */
+	EXIT_UNDECIDED = 3,   /* of `check` and `schema check` alone */
 	EXIT_UNAVAILABLE = 4, /* a server is away or too slow; the same command may work later */
 	EXIT_COMPENSATED = 5, /* of those that wait for the end */
 	EXIT_STUCK = 6,

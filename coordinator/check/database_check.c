@@ -5,87 +5,64 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/check/log_rules.h"
 #include "coordinator/check/replay.h"
-#include "coordinator/definition/source.h"
 #include "lib/base/memory.h"
 
 enum { PAGE_SAGAS = 500 };
 
-/* What the core needs of a definition; the schemas that it is bound to do not matter here. */
-struct known_definition {
-	int32_t id;
-	const struct definition *definition; /* NULL: cannot be read */
-};
-
 struct run {
 	const struct database_check *check;
 	struct database_check_sums *sums;
-	struct arena definitions_arena;
-	struct known_definition *definitions;
-	size_t definition_count;
 	struct arena arena; /* a page's */
-	int64_t now_us;
 	struct uuid after;
 };
 
-/* ---- definitions ---- */
-static int load_definitions(struct run *run, struct error *err)
+static void report(const struct run *run, const struct page_saga *saga, const char *why)
 {
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-
-	if (pg_exec(run->check->pg, "SELECT id, name, version, source FROM definition ORDER BY id", NULL, 0, &result,
-		    err) < 0)
-		return error_prefix(err, "cannot read the definitions (is this a coordinator's database?)");
-	run->definitions = arena_zalloc(&run->definitions_arena, (pg_rows(result) + 1) * sizeof(*run->definitions));
-	for (size_t i = 0; i < pg_rows(result); i++) {
-		struct problems problems;
-		struct source *source;
-
-		problems_init(&problems);
-		source = source_parse("definition", pg_get_bytes(result, i, 3), &run->definitions_arena, &problems);
-		run->definitions[i].id = (int32_t)pg_get_int(result, i, 0);
-		if (source && problems.count == 0)
-			run->definitions[i].definition =
-				source_definition(source, (int32_t)pg_get_int(result, i, 2), &run->definitions_arena);
-		problems_release(&problems);
-	}
-	run->definition_count = pg_rows(result);
-	return 0;
+	check_report(run->check->listener, &saga->id, NULL, why);
 }
 
-static const struct definition *find_definition(const struct run *run, int64_t id)
-{
-	for (size_t i = 0; i < run->definition_count; i++)
-		if (run->definitions[i].id == id)
-			return run->definitions[i].definition;
-	return NULL;
-}
+/* ---- a saga's row ---- */
 
-/* ---- a saga ---- */
-static void report(struct run *run, struct uuid saga_id, const char *why)
-{
-	run->sums->violations++;
-	run->check->violation(run->check->ctx, saga_id, why);
-}
-
-/* Columns: saga id, definition id, state, data, updated, due. */
-static void check_idle(struct run *run, const struct pg_result *sagas, size_t at)
+static void check_idle(struct run *run, const struct saga_page *page, const struct page_saga *saga)
 {
 	const int64_t idle_max_us = run->check->idle_max_ms * 1000;
-	const int64_t due_us = pg_is_null(sagas, at, 5) ? 0 : pg_get_int(sagas, at, 5);
-	const enum saga_state state = (enum saga_state)pg_get_int(sagas, at, 2);
-	int64_t idle_us = run->now_us - pg_get_int(sagas, at, 4);
+	int64_t idle_us = page->now_us - saga->updated_us;
 
-	if (idle_max_us == 0 || !saga_state_is_open(state) || due_us == 0)
+	if (idle_max_us == 0 || !saga_state_is_open((enum saga_state)saga->state) || saga->due_us == 0)
 		return; /* ended, stuck, or paused */
-	if (run->now_us - due_us < idle_us)
-		idle_us = run->now_us - due_us; /* it waits for its time */
+	if (page->now_us - saga->due_us < idle_us)
+		idle_us = page->now_us - saga->due_us; /* it waits for its time */
 	if (idle_us > idle_max_us)
-		report(run, pg_get_uuid(sagas, at, 0),
+		report(run, saga,
 		       arena_format(&run->arena, "I11: it is %s, and nothing has happened to it for %" PRId64 " s",
-				    saga_state_name(state), idle_us / 1000000));
+				    saga_state_name((enum saga_state)saga->state), idle_us / 1000000));
 }
+
+/* The columns that lists and the sweep go by. */
+static void check_columns(struct run *run, const struct page_saga *saga)
+{
+	const bool is_terminal = page_saga_is_terminal(saga);
+	const char *state = saga_state_name((enum saga_state)saga->state);
+
+	if (!is_terminal && (!saga->is_open || saga->has_ended))
+		report(run, saga,
+		       arena_format(
+			       &run->arena,
+			       "I1: it is %s, but its row says that it has ended: nobody lists it or goes on with it",
+			       state));
+	if (is_terminal && (saga->is_open || !saga->has_ended))
+		report(run, saga,
+		       arena_format(&run->arena, "I1: it is %s, but its row says that it has not ended", state));
+	if (run->check->must_be_over && saga_state_is_open((enum saga_state)saga->state))
+		report(run, saga,
+		       arena_format(&run->arena, "I1: it has neither ended nor is it stuck: it is %s", state));
+	if (saga->saga && saga->due_us != saga_due_us(saga->saga))
+		report(run, saga, "I12: its row is due at another time than the saga in it");
+}
+
+/* ---- a saga's log ---- */
 
 static void read_entry(const struct pg_result *log, size_t at, struct arena *arena, struct replay_entry *entry)
 {
@@ -115,58 +92,68 @@ static bool is_entry_legible(const struct replay_entry *entry)
 	       entry->event.phase < STEP_PHASE_COUNT && entry->state >= 0 && entry->state < SAGA_STATE_COUNT;
 }
 
-/* The log's rows [first, end) are this saga's. */
-static void check_saga(struct run *run, const struct pg_result *sagas, size_t at, const struct pg_result *log,
-		       size_t first, size_t end)
+/* The log's rows [first, end) are this saga's. False: a later program wrote some of them. */
+static bool read_entries(struct run *run, const struct pg_result *log, size_t first, size_t end,
+			 struct replay_entry *entries)
 {
-	const struct uuid id = pg_get_uuid(sagas, at, 0);
-	const struct definition *definition = find_definition(run, pg_get_int(sagas, at, 1));
-	struct replay_entry *entries = arena_alloc(&run->arena, (end - first + 1) * sizeof(*entries));
-	const int64_t state = pg_get_int(sagas, at, 2);
-	const char *why = NULL;
-
 	for (size_t i = first; i < end; i++) {
 		read_entry(log, i, &run->arena, &entries[i - first]);
-		if (!is_entry_legible(&entries[i - first])) {
-			report(run, id, "I5: the log has an entry that this program does not know: is it older?");
-			return;
-		}
+		if (!is_entry_legible(&entries[i - first]))
+			return false;
 	}
-	run->sums->entries += (int64_t)(end - first);
-	if (state < 0 || state >= SAGA_STATE_COUNT) {
-		report(run, id, "I5: it is in a state that this program does not know: is it older?");
-		return;
-	}
-	if (!definition) {
-		report(run, id, "I5: its definition is not there, or cannot be read");
-		return;
-	}
-	switch (replay_check(definition, pg_get_bytes(sagas, at, 3), (enum saga_state)state, entries, end - first,
-			     &run->arena, &why)) {
-	case REPLAY_BAD:
-		report(run, id, why);
-		break;
-	case REPLAY_OLD:
+	return true;
+}
+
+static const char *check_log(struct run *run, const struct page_saga *saga, const struct replay_entry *entries,
+			     size_t count)
+{
+	const char *why;
+
+	if (saga->state < 0 || saga->state >= SAGA_STATE_COUNT)
+		return "I5: it is in a state that this program does not know: is it older?";
+	if (!saga->known)
+		return "I5: its definition is not there, or cannot be read";
+	if (saga_is_of_earlier_form(saga->data)) {
 		run->sums->old++;
-		break;
-	case REPLAY_GOOD:
-		break;
+		return NULL;
 	}
+	why = log_rules_check(saga->known->definition, entries, count, &run->arena);
+	if (!why)
+		(void)replay_check(saga->known->definition, saga->data, (enum saga_state)saga->state, entries, count,
+				   &run->arena, &why); /* what it found is in `why` */
+	return why;
+}
+
+static void check_saga(struct run *run, const struct saga_page *page, const struct page_saga *saga,
+		       const struct pg_result *log, size_t first, size_t end)
+{
+	struct replay_entry *entries = arena_alloc(&run->arena, (end - first + 1) * sizeof(*entries));
+	const char *why = "I5: the log has an entry that this program does not know: is it older?";
+
+	run->sums->sagas++;
+	run->sums->entries += (int64_t)(end - first);
+	if (read_entries(run, log, first, end, entries))
+		why = check_log(run, saga, entries, end - first);
+	if (why)
+		report(run, saga, why);
+	if (saga->state < 0 || saga->state >= SAGA_STATE_COUNT)
+		return;
+	run->sums->states[saga->state]++;
+	check_idle(run, page, saga);
+	check_columns(run, saga);
 }
 
 /* ---- pages ---- */
-static int load_log(struct run *run, const struct pg_result *sagas, struct pg_result **ret_log, struct error *err)
+
+static int load_log(const struct run *run, const struct saga_page *page, struct pg_result **ret_log, struct error *err)
 {
 	_cleanup_(pg_array_release)
 	struct pg_array ids;
 	struct pg_param param;
 
 	pg_array_init(&ids, PG_ARRAY_UUID);
-	for (size_t i = 0; i < pg_rows(sagas); i++) {
-		const struct uuid id = pg_get_uuid(sagas, i, 0);
-
-		pg_array_add_uuid(&ids, &id);
-	}
+	for (size_t i = 0; i < page->count; i++)
+		pg_array_add_uuid(&ids, &page->sagas[i].id);
 	param = pg_array_param(&ids);
 	return pg_exec(run->check->pg,
 		       "SELECT l.saga_id, l.sequence, l.at, l.event, l.step, l.phase, l.attempt, l.milestone, l.reason,"
@@ -175,56 +162,56 @@ static int load_log(struct run *run, const struct pg_result *sagas, struct pg_re
 		       &param, 1, ret_log, err);
 }
 
-static void check_page(struct run *run, const struct pg_result *sagas, const struct pg_result *log)
+static void check_page(struct run *run, const struct saga_page *page, const struct pg_result *log)
 {
 	size_t first = 0;
 
-	for (size_t i = 0; i < pg_rows(sagas); i++) {
-		const struct uuid id = pg_get_uuid(sagas, i, 0);
-		const int64_t state = pg_get_int(sagas, i, 2);
+	for (size_t i = 0; i < page->count; i++) {
 		size_t end = first;
 
-		while (end < pg_rows(log) && uuid_compare(pg_get_uuid(log, end, 0), id) == 0)
+		while (end < pg_rows(log) && uuid_equal(pg_get_uuid(log, end, 0), page->sagas[i].id))
 			end++;
-		if (state >= 0 && state < SAGA_STATE_COUNT) {
-			run->sums->states[state]++;
-			check_idle(run, sagas, i);
-		}
-		check_saga(run, sagas, i, log, first, end);
-		run->sums->sagas++;
+		check_saga(run, page, &page->sagas[i], log, first, end);
 		first = end;
 	}
 }
 
-/* One snapshot, so that a saga and its log belong together. */
-static int run_page(struct run *run, size_t *ret_count, struct error *err)
+/* One snapshot, so that a saga, its definition and its log belong together. */
+static int load_page(struct run *run, struct saga_page *page, struct pg_result **ret_log, struct error *err)
 {
-	_cleanup_(pg_result_freep)
-	struct pg_result *sagas = NULL;
-	_cleanup_(pg_result_freep)
-	struct pg_result *log = NULL;
-	const struct pg_param params[] = {pg_uuid(&run->after), pg_int8(PAGE_SAGAS)};
+	struct pg *pg = run->check->pg;
+	int result = -1;
 
 	arena_clear(&run->arena);
-	if (pg_begin(run->check->pg, err) < 0)
+	if (pg_begin(pg, err) < 0)
 		return -1;
-	if (pg_exec(run->check->pg, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, err) <
-		    0 ||
-	    pg_exec(run->check->pg,
-		    "SELECT saga_id, definition_id, state, data, updated_at, due_at, now() FROM saga WHERE saga_id > $1"
-		    " ORDER BY saga_id LIMIT $2",
-		    params, ARRAY_LEN(params), &sagas, err) < 0 ||
-	    load_log(run, sagas, &log, err) < 0) {
-		pg_rollback(run->check->pg);
+	if (pg_exec(pg, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, err) == 0 &&
+	    definition_book_load(run->check->book, pg, err) == 0 &&
+	    saga_page_load(pg, run->check->book, run->after, PAGE_SAGAS, &run->arena, page, err) == 0)
+		result = load_log(run, page, ret_log, err);
+	pg_rollback(pg);
+	return result;
+}
+
+/* The last page is open at its end: what an inbox has behind all sagas belongs to it. */
+static int run_page(struct run *run, bool *ret_is_last, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *log = NULL;
+	struct saga_page page;
+	struct uuid last;
+
+	if (load_page(run, &page, &log, err) < 0)
 		return -1;
-	}
-	pg_rollback(run->check->pg);
-	*ret_count = pg_rows(sagas);
-	if (*ret_count == 0)
-		return 0;
-	run->now_us = pg_get_int(sagas, 0, 6);
-	run->after = pg_get_uuid(sagas, *ret_count - 1, 0);
-	check_page(run, sagas, log);
+	*ret_is_last = page.count < PAGE_SAGAS;
+	memset(&last, 0xff, sizeof(last));
+	if (!*ret_is_last)
+		last = page.sagas[page.count - 1].id;
+	check_page(run, &page, log);
+	if (participant_check_page(run->check->participants, run->check->pg, run->check->book, &page, run->after, last,
+				   &run->arena, err) < 0)
+		return -1;
+	run->after = last;
 	return 0;
 }
 
@@ -232,8 +219,9 @@ static int count_sagas(struct run *run, struct error *err)
 {
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
+	const struct pg_param after = pg_uuid(&run->after);
 
-	if (pg_exec(run->check->pg, "SELECT count(*) FROM saga", NULL, 0, &result, err) < 0)
+	if (pg_exec(run->check->pg, "SELECT count(*) FROM saga WHERE saga_id > $1", &after, 1, &result, err) < 0)
 		return -1;
 	run->sums->total = pg_get_int(result, 0, 0);
 	return 0;
@@ -241,27 +229,29 @@ static int count_sagas(struct run *run, struct error *err)
 
 static int run_all(struct run *run, struct error *err)
 {
-	size_t count = 0;
+	const struct check_listener *listener = run->check->listener;
+	bool is_last = false;
 
-	if (load_definitions(run, err) < 0 || count_sagas(run, err) < 0)
+	if (count_sagas(run, err) < 0)
 		return -1;
-	do {
-		if (run_page(run, &count, err) < 0)
+	while (!is_last) {
+		if (run_page(run, &is_last, err) < 0)
 			return -1;
-	} while (count > 0 && run->check->progress(run->check->ctx, run->sums));
+		if (!listener->progress(listener->ctx, "sagas", run->sums->sagas, run->sums->total))
+			return 0;
+	}
+	run->sums->is_complete = true;
 	return 0;
 }
 
 int database_check_run(const struct database_check *check, struct database_check_sums *ret_sums, struct error *err)
 {
-	struct run run = {.check = check, .sums = ret_sums};
+	struct run run = {.check = check, .sums = ret_sums, .after = check->after};
 	int result;
 
 	*ret_sums = (struct database_check_sums){0};
-	arena_init(&run.definitions_arena, 0);
 	arena_init(&run.arena, 0);
 	result = run_all(&run, err);
 	arena_release(&run.arena);
-	arena_release(&run.definitions_arena);
 	return result;
 }

@@ -26,6 +26,21 @@ static bool check_sequence(struct replay *replay)
 	return true;
 }
 
+/* When the clock may bring this at the earliest; 0: it is nothing that the clock brings, or nothing is waited for. A re-send may
+ * come early: whoever starts sends again what was in flight. */
+static int64_t due_us(const struct saga *saga, const struct saga_event *event)
+{
+	const struct step *step = event->step >= 0 ? &saga->steps[event->step] : NULL;
+
+	if ((event->type == SAGA_EVENT_TIMED_OUT || event->type == SAGA_EVENT_ELAPSED) && step)
+		return step->deadline_us;
+	if (event->type == SAGA_EVENT_RETRY && step)
+		return step->due_us;
+	if (event->type == SAGA_EVENT_OVERDUE)
+		return saga->deadline_us;
+	return event->type == SAGA_EVENT_STARTED && saga->state == SAGA_STATE_SCHEDULED ? saga->start_us : 0;
+}
+
 static bool apply(struct replay *replay, const struct replay_entry *entry, struct saga **saga)
 {
 	struct saga_event event = entry->event;
@@ -36,6 +51,9 @@ static bool apply(struct replay *replay, const struct replay_entry *entry, struc
 	if (entry->step_id && event.step < 0)
 		return FAIL(replay, "I5: entry %" PRId64 " is about step '%s', which the definition does not have",
 			    entry->sequence, entry->step_id);
+	if (event.time_us < due_us(*saga, &event))
+		return FAIL(replay, "I12: entry %" PRId64 " (%s) came %" PRId64 " ms before its time", entry->sequence,
+			    saga_event_name(event.type), (due_us(*saga, &event) - event.time_us + 999) / 1000);
 	if (saga_apply(replay->definition, *saga, &event, replay->arena, saga, &effects, &why) != SAGA_VERDICT_APPLIED)
 		return FAIL(replay, "I5: entry %" PRId64 " (%s) cannot have happened to a saga that is %s: %s",
 			    entry->sequence, saga_event_name(event.type), saga_state_name((*saga)->state), why);

@@ -102,7 +102,10 @@ class Stack:
             if row.name not in ("registry", "coordinator"):
                 found[f"{row.name.upper()}_URL"] = self.http_url(row.ports[-1])
         for database in services.DATABASES:
-            found[f"PG_{database.removesuffix('_db').upper()}_DSN"] = self.login(database).dsn
+            name = database.removesuffix("_db").upper()
+            found[f"PG_{name}_DSN"] = self.login(database).dsn
+            if database.endswith("_db"):
+                found[f"SAGACTL_PARTICIPANT_{name}"] = found[f"PG_{name}_DSN"]  # whose inbox sagactl check looks at
         return found
 
     def _units(self) -> Iterable[Unit]:

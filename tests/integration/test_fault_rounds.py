@@ -26,6 +26,7 @@ import psycopg
 import pytest
 from saga.v1 import saga_service_pb2, saga_service_pb2_grpc
 from shop_client import Shop, http, wait_until
+from test_check_participants import moment
 from test_kill import AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_and_stock, count_running, kind, order_input, timelines
 
 __all__ = ["audit"]  # a fixture
@@ -199,6 +200,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_round(
     shop: Shop, stack, second, audit, patient, rounds: list[Round], tmp_path: Path, victim: str, draw: random.Random
 ) -> None:
+    since = moment()
     journal = Journal(tmp_path / "journal")
     product = f"round-{uuid.uuid4()}"
     shop.restock(product, STOCK)
@@ -231,7 +233,7 @@ def test_round(
         heal_s = time.monotonic() - killed_s
     finally:
         clients.close()
-    check(shop, audit, journal, product, inputs, ids)
+    check(shop, audit, journal, product, inputs, ids, since)
     running = count_ended_after(shop, ids[:early], killed_at)
     print(f" {victim} killed after {moment} had ended: {running} running, healed in {heal_s:.1f} s ", end="")
     assert running >= RUNNING_AT_KILL
@@ -261,7 +263,7 @@ def wait_for_ended(shop: Shop, ids: list[str], wanted: int) -> None:
         wait_until(lambda: ended() >= wanted, f"{wanted} sagas have ended", 60, 0.002)
 
 
-def check(shop: Shop, audit, journal: Journal, product: str, inputs: list[dict], ids: list[str]) -> None:
+def check(shop: Shop, audit, journal: Journal, product: str, inputs: list[dict], ids: list[str], since: str) -> None:
     sagas = shop.query("saga", "select saga_id::text, order_id, status from sagas where order_id = any(%s)", ids)
     assert {order: {saga} for saga, order, _ in sagas} == journal.read()  # I8: as acknowledged, one saga an order
     outcome = {order: status for _, order, status in sagas}
@@ -274,4 +276,4 @@ def check(shop: Shop, audit, journal: Journal, product: str, inputs: list[dict],
         doubled = {one["order_id"]: written.get(one["order_id"]) for one in inputs
                    if written.get(one["order_id"], []) != EFFECTS[kind(one)][database]}
         assert not doubled, f"{database}: {len(doubled)} orders, such as {list(doubled.items())[:5]}"  # I4
-    check_logs(shop, ids)  # I5
+    check_logs(shop, ids, since)  # I5 and all others

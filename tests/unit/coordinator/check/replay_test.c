@@ -132,7 +132,7 @@ static void a_timer_before_its_time_is_found(void **state)
 	struct fixture *f = *state;
 
 	f->entries[1].event.type = SAGA_EVENT_TIMED_OUT;
-	assert_bad(f, "the deadline is not over");
+	assert_bad(f, "I12: entry 2 (timed_out) came 10000 ms before its time");
 }
 
 static void a_state_that_is_not_what_the_log_says_is_found(void **state)

@@ -1,0 +1,210 @@
+/* check_command.c - sagactl check: do the coordinator's database, the participants' and the topics keep the invariants? */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/check_findings.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/time_text.h"
+#include "lib/base/clock.h"
+#include "lib/base/memory.h"
+
+static const char *postgres;
+static struct option_properties participants;
+static const char *since;
+static int64_t idle_ms;
+static bool must_be_over;
+static const char *format;
+
+static const struct option check_options[] = {
+	{.flag = "postgres",
+	 .environment = "SAGACTL_POSTGRES SAGA_POSTGRES PG_SAGA_DSN",
+	 .default_text = "",
+	 .value_name = "CONNINFO",
+	 .help = "The coordinator's database, as libpq takes it; what it leaves out comes from PGHOST, PGUSER, ….",
+	 .place = &postgres},
+	{.flag = "participant",
+	 .type = OPTION_PROPERTIES,
+	 .environment = "SAGACTL_PARTICIPANT_",
+	 .value_name = "NAME=CONNINFO",
+	 .help = "The database of the participant that takes the commands of the topics NAME and NAME.…: "
+		 "payment=host=db dbname=payment_db takes payment.charge.command. Its inbox is compared with the "
+		 "sagas.",
+	 .place = &participants},
+	{.flag = "since",
+	 .value_name = "TIME",
+	 .help = "Only sagas whose ids were made since then: 24h, 7d, 2026-01-31. Without it: all.",
+	 .place = &since},
+	{.flag = "idle",
+	 .type = OPTION_DURATION_MS,
+	 .default_text = "10m",
+	 .help = "Nothing may happen to a saga that is neither ended, stuck nor paused, for longer than this; 0: any "
+		 "time.",
+	 .place = &idle_ms},
+	{.flag = "all-ended",
+	 .type = OPTION_BOOL,
+	 .default_text = "false",
+	 .help = "No saga may be unfinished any more, unless it is stuck: for the end of a test.",
+	 .place = &must_be_over},
+	{.flag = "format",
+	 .default_text = "text",
+	 .choices = "text json junit",
+	 .value_name = "FORMAT",
+	 .help = "How to tell what was found; junit has a test for each invariant. -o json and jsonl count, too.",
+	 .place = &format},
+};
+
+/* All that a run needs, made from the options. */
+struct checking {
+	struct check_findings findings;
+	struct check_listener listener;
+	struct definition_book book;
+	struct participant_check participants;
+	struct database_check_sums sums;
+	struct check_extent extent;
+	struct pg *pg;
+	struct uuid after;
+};
+
+static enum findings_format chosen_format(const struct session *session_)
+{
+	if (strcmp(format, "junit") == 0)
+		return FINDINGS_JUNIT;
+	if (strcmp(session_->output, "jsonl") == 0)
+		return FINDINGS_JSON_LINES;
+	return session_wants_json(session_) || strcmp(format, "json") == 0 ? FINDINGS_JSON : FINDINGS_TEXT;
+}
+
+/* The greatest id of the millisecond before. */
+static struct uuid id_before(int64_t since_us)
+{
+	uint64_t ms = (uint64_t)(since_us / 1000);
+	struct uuid id = {{0}};
+
+	if (ms == 0)
+		return id;
+	ms--;
+	memset(&id, 0xff, sizeof(id));
+	for (int i = 0; i < 6; i++)
+		id.data[i] = (uint8_t)(ms >> (8 * (5 - i)));
+	return id;
+}
+
+static int take_options(struct checking *checking, struct error *err)
+{
+	int64_t since_us = 0;
+
+	if (since && time_text_parse(since, TIME_AGO, clock_real_us(), &since_us, err) < 0)
+		return error_prefix(err, "--since '%s'", since);
+	checking->after = id_before(since_us);
+	for (size_t i = 0; i < participants.count; i++)
+		if (participant_check_add(&checking->participants, participants.items[i].name,
+					  participants.items[i].value, err) < 0)
+			return -1;
+	checking->extent.participants = checking->participants.count;
+	return 0;
+}
+
+/* What these options leave out. */
+static void note_unseen(struct checking *checking)
+{
+	const char **unseen = checking->findings.unseen;
+
+	unseen[2] = "no --assertions";
+	unseen[13] = "no --topics";
+	if (checking->participants.count == 0)
+		unseen[4] = unseen[6] = unseen[7] = "no --participant";
+	if (idle_ms == 0)
+		unseen[11] = "--idle 0";
+}
+
+static int run_checks(struct checking *checking, struct error *err)
+{
+	const struct database_check check = {
+		.pg = checking->pg,
+		.book = &checking->book,
+		.after = checking->after,
+		.idle_max_ms = idle_ms,
+		.must_be_over = must_be_over,
+		.participants = &checking->participants,
+		.listener = &checking->listener,
+	};
+
+	if (definition_book_load(&checking->book, checking->pg, err) < 0)
+		return -1;
+	participant_check_open(&checking->participants, &checking->book);
+	return database_check_run(&check, &checking->sums, err);
+}
+
+static enum exit_code code_of(const struct check_findings *findings)
+{
+	if (findings->is_interrupted)
+		return EXIT_INTERRUPTED;
+	if (findings->count > 0)
+		return EXIT_FAILED;
+	return findings->undecided_count > 0 ? EXIT_UNDECIDED : EXIT_DONE;
+}
+
+static enum exit_code run_all(struct checking *checking)
+{
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	struct error err;
+
+	if (take_options(checking, &err) < 0) {
+		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
+		return EXIT_USAGE;
+	}
+	note_unseen(checking);
+	interrupt_catch();
+	if (run_checks(checking, &err) < 0) {
+		check_undecided(&checking->listener,
+				"%s\n  --postgres or SAGA_POSTGRES names the coordinator's database.", err.msg);
+		if (err.code == ERR_INVALID)
+			return EXIT_USAGE;
+	}
+	checking->extent.inbox_rows = checking->participants.rows;
+	check_findings_print(&checking->findings, &checking->sums, &checking->extent, &out);
+	(void)fputs(buffer_text(&out), stdout);
+	return code_of(&checking->findings);
+}
+
+static enum exit_code run_check(struct session *session_, char **arguments, int count)
+{
+	struct checking checking = {.pg = pg_new(postgres, "sagactl check")};
+	enum exit_code code;
+
+	(void)arguments;
+	(void)count;
+	check_findings_init(&checking.findings, chosen_format(session_));
+	checking.listener = check_findings_listener(&checking.findings);
+	definition_book_init(&checking.book);
+	participant_check_init(&checking.participants, &checking.listener);
+	code = run_all(&checking);
+	participant_check_release(&checking.participants);
+	definition_book_release(&checking.book);
+	check_findings_release(&checking.findings);
+	pg_free(checking.pg);
+	return code;
+}
+
+const struct command check_command = {
+	.name = "check",
+	.summary = "verify the invariants over the coordinator's and the participants' databases",
+	.notes = "Replays every log through the program part that runs sagas, compares it with its row and with the "
+		 "inboxes of\n"
+		 "the participants, and names each violated invariant, saga, step and what to do. Reads only, and may "
+		 "run\n"
+		 "beside everything else: docs/sagactl.md says what each invariant means here. Exit codes of this "
+		 "command:\n"
+		 "  0  nothing is violated\n"
+		 "  1  something is\n"
+		 "  2  usage\n"
+		 "  3  nothing was found, but not all could be looked at: a database or the broker is away\n",
+	.examples = "sagactl check --postgres 'host=db dbname=saga user=auditor'\n"
+		    "sagactl check --participant payment='host=db dbname=payment_db' --since 24h --format junit\n"
+		    "sagactl check --idle 5m -o json | jq '.violations[]'\n",
+	.options = check_options,
+	.option_count = ARRAY_LEN(check_options),
+	.run = run_check,
+};

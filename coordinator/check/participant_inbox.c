@@ -1,0 +1,95 @@
+/* participant_inbox.c - see participant_inbox.h. */
+#include "coordinator/check/participant_inbox.h"
+
+#include <string.h>
+
+#include "lib/base/memory.h"
+
+enum { ANSWER_MS = 10 * 60 * 1000 };
+
+bool participant_inbox_takes(const struct participant_inbox *inbox, const char *topic)
+{
+	for (size_t i = 0; i < inbox->name_count; i++) {
+		const size_t len = strlen(inbox->names[i]);
+
+		if (strncmp(topic, inbox->names[i], len) == 0 && (topic[len] == 0 || topic[len] == '.'))
+			return true;
+	}
+	return false;
+}
+
+/* ---- columns ---- */
+
+static bool has_column(const struct pg_result *columns, const char *name)
+{
+	for (size_t i = 0; i < pg_rows(columns); i++)
+		if (bytes_equal_text(pg_get_bytes(columns, i, 0), name))
+			return true;
+	return false;
+}
+
+int participant_inbox_open(struct participant_inbox *inbox, struct error *err)
+{
+	static const char *const needed[] = {"saga_id", "step", "phase", "outcome", "has_no_effect"};
+	_cleanup_(pg_result_freep)
+	struct pg_result *columns = NULL;
+
+	inbox->pg = pg_new(inbox->conninfo, "sagactl check");
+	(void)pg_set_answer_ms(inbox->pg, ANSWER_MS);
+	if (pg_exec(inbox->pg,
+		    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('saga_inbox') AND attnum > 0"
+		    " AND NOT attisdropped",
+		    NULL, 0, &columns, err) < 0)
+		return -1;
+	if (pg_rows(columns) == 0)
+		return error_set(err, ERR_NOT_FOUND,
+				 "its database has no table or view saga_inbox that this login may see: "
+				 "docs/wire-contract.md, section 10, says what it has to show");
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (!has_column(columns, needed[i]))
+			return error_set(err, ERR_NOT_FOUND, "its saga_inbox has no column '%s'", needed[i]);
+	inbox->has_replies = has_column(columns, "reply_topic") && has_column(columns, "reply_value") &&
+			     has_column(columns, "reason");
+	return 0;
+}
+
+void participant_inbox_close(struct participant_inbox *inbox)
+{
+	pg_free(inbox->pg);
+	inbox->pg = NULL;
+}
+
+/* ---- rows ---- */
+
+int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_cursor *cursor, struct uuid last,
+			   struct arena *arena, struct inbox_entry **ret_entries, size_t *ret_count, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *rows = NULL;
+	const struct pg_param params[] = {pg_uuid(&cursor->saga_id), pg_text(cursor->step_id),
+					  pg_int4((int32_t)cursor->phase), pg_uuid(&last), pg_int8(INBOX_PAGE_ROWS)};
+	struct inbox_entry *entries;
+
+	/* The key's index gives this order, so the groups cost next to nothing. */
+	if (pg_exec(inbox->pg,
+		    "SELECT saga_id, coalesce(step::text, ''), coalesce(phase, -1)::int4, coalesce(max(outcome), "
+		    "-1)::int4,"
+		    " coalesce(bool_and(has_no_effect), false), count(*)"
+		    " FROM saga_inbox WHERE (saga_id, step, phase) > ($1::uuid, $2::text, $3::int4) AND saga_id <= $4"
+		    " GROUP BY saga_id, step, phase ORDER BY saga_id, step, phase LIMIT $5",
+		    params, ARRAY_LEN(params), &rows, err) < 0)
+		return -1;
+	entries = arena_alloc(arena, (pg_rows(rows) + 1) * sizeof(*entries));
+	for (size_t i = 0; i < pg_rows(rows); i++)
+		entries[i] = (struct inbox_entry){
+			.saga_id = pg_get_uuid(rows, i, 0),
+			.step_id = pg_get_text(rows, i, 1, arena),
+			.phase = pg_get_int(rows, i, 2),
+			.outcome = pg_get_int(rows, i, 3),
+			.has_no_effect = pg_get_bool(rows, i, 4),
+			.count = pg_get_int(rows, i, 5),
+		};
+	*ret_entries = entries;
+	*ret_count = pg_rows(rows);
+	return 0;
+}
