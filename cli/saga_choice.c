@@ -105,11 +105,10 @@ static void take_groups(const Saga__V1__ListStuckResponse *page, struct saga_cho
 	for (size_t i = 0; i < page->n_groups && !choice->has_more; i++) {
 		const Saga__V1__StuckGroup *group = page->groups[i];
 		const bool is_first = choice->count == before;
-		const char *kind = arena_format(
-			&choice->arena, "%s v%" PRId32 " %s%s: %s", group->definition, group->definition_version,
-			group->step_id,
-			group->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION ? " (compensation)" : "",
-			group->reason[0] ? group->reason : "no reason given");
+		const char *kind = arena_format(&choice->arena, "%s v%" PRId32 " %s%s: %s", group->definition,
+						group->definition_version, group->step_id,
+						step_phase_suffix(group->phase),
+						group->reason[0] ? group->reason : "no reason given");
 
 		for (size_t k = 0; k < group->n_saga_ids && !choice->has_more; k++)
 			if (is_first || !is_chosen(choice, group->saga_ids[k], before))

@@ -89,14 +89,13 @@ enum { LOG_COLUMNS = 8 };
 
 static void add_log_entry(struct table *table, const Saga__V1__SagaEvent *event)
 {
-	bool is_compensation = event->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION;
 	char time[CLOCK_TEXT_LEN + 1];
 
 	clock_format(time_us(event->time), time);
 	table_add(table, TABLE_DIM, "%" PRId64, event->sequence);
 	table_add(table, TABLE_DIM, "%s", time);
 	table_add(table, saga_state_colour(event->state), "%s", saga_state_word(event->state));
-	table_add(table, TABLE_PLAIN, "%s%s", event->step_id, is_compensation ? " (compensation)" : "");
+	table_add(table, TABLE_PLAIN, "%s%s", event->step_id, step_phase_suffix(event->phase));
 	if (event->attempt > 1)
 		table_add(table, TABLE_PLAIN, "%s, attempt %" PRId32, event->event, event->attempt);
 	else

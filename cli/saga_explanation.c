@@ -60,7 +60,9 @@ static const char *attempt_of(struct making *making, size_t index, enum step_pha
 {
 	const Saga__V1__Step *step = making->saga->steps[index];
 	const struct step *derived = derived_step(making, index);
-	const int32_t attempt = phase == STEP_PHASE_FORWARD ? step->attempts : step->compensation_attempts;
+	const int32_t attempt = phase == STEP_PHASE_FORWARD        ? step->attempts
+				: phase == STEP_PHASE_COMPENSATION ? step->compensation_attempts
+								   : step->inquiry_attempts;
 
 	if (!derived)
 		return arena_format(making->arena, "attempt %" PRId32, attempt);
@@ -82,6 +84,10 @@ static const char *at_the_end(const struct making *making, size_t index, enum st
 								   : "without the signal by then, it is stuck";
 	if (phase == STEP_PHASE_COMPENSATION)
 		return "not confirmed by then, its compensation is stuck";
+	if (phase == STEP_PHASE_INQUIRY)
+		return "no answer by then leaves its outcome unknown, and it is undone with the rest";
+	if (definition->has_inquiry)
+		return "no final reply by then counts as unknown, and its participant is asked";
 	if (definition->kind == STEP_KIND_COMPENSATABLE)
 		return "no final reply by then counts as unknown, and the saga turns back";
 	return step->attempts[phase] - step->forgiven[phase] < definition->policy[phase].attempts_max
@@ -89,20 +95,26 @@ static const char *at_the_end(const struct making *making, size_t index, enum st
 		       : "no final reply by then, and it is stuck";
 }
 
+static const char *command_word(enum step_phase phase)
+{
+	return phase == STEP_PHASE_FORWARD ? "command" : step_phase_name(phase);
+}
+
 static void add_next_of(struct making *making, size_t index, enum step_phase phase)
 {
 	const Saga__V1__Step *shown = making->saga->steps[index];
 	const struct step *step = derived_step(making, index);
 	const bool is_backoff = shown->state == SAGA__V1__STEP_STATE__STEP_STATE_RETRY_WAIT ||
-				shown->state == SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_RETRY_WAIT;
+				shown->state == SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_RETRY_WAIT ||
+				shown->state == SAGA__V1__STEP_STATE__STEP_STATE_INQUIRY_RETRY_WAIT;
 
 	if (!step || making->saga->pause_time)
 		return;
 	if (step->due_us && step->due_us < step->deadline_us)
 		add(making, &making->out->next, step->due_us, "%s: %s", shown->step_id,
-		    is_backoff                    ? "its next attempt"
-		    : phase == STEP_PHASE_FORWARD ? "without a reply, its command is sent again"
-						  : "without a reply, its compensation is sent again");
+		    is_backoff ? "its next attempt"
+			       : arena_format(making->arena, "without a reply, its %s is sent again",
+					      command_word(phase)));
 	if (step->deadline_us)
 		add(making, &making->out->next, step->deadline_us, "%s: %s", shown->step_id,
 		    at_the_end(making, index, phase));
@@ -113,10 +125,19 @@ static void add_waiting_for_reply(struct making *making, size_t index, enum step
 	const Saga__V1__Step *step = making->saga->steps[index];
 
 	add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for a reply to its %s, %s%s",
-	    step->step_id, phase == STEP_PHASE_FORWARD ? "command" : "compensation", attempt_of(making, index, phase),
+	    step->step_id, command_word(phase), attempt_of(making, index, phase),
 	    step->resends > 0 ? arena_format(making->arena, ", re-sent %" PRId32 " time%s", step->resends,
 					     step->resends == 1 ? "" : "s")
 			      : "");
+}
+
+static void add_inquiry(struct making *making, size_t index)
+{
+	const Saga__V1__Step *step = making->saga->steps[index];
+
+	add(making, &making->out->why, time_us(step->update_time),
+	    "the outcome of step '%s' is unknown, and its participant is asked what became of it, %s", step->step_id,
+	    attempt_of(making, index, STEP_PHASE_INQUIRY));
 }
 
 static void add_wait_state(struct making *making, size_t index)
@@ -173,6 +194,18 @@ static void explain_step(struct making *making, size_t index)
 		add(making, &making->out->why, time_us(step->update_time),
 		    "step '%s' could not be undone for now, %s, and waits before the next%s", step->step_id,
 		    attempt_of(making, index, phase), reason);
+		break;
+	case SAGA__V1__STEP_STATE__STEP_STATE_INQUIRING:
+		phase = STEP_PHASE_INQUIRY;
+		add_inquiry(making, index);
+		break;
+	case SAGA__V1__STEP_STATE__STEP_STATE_INQUIRY_RETRY_WAIT:
+		phase = STEP_PHASE_INQUIRY;
+		add(making, &making->out->why, time_us(step->update_time),
+		    "the outcome of step '%s' is unknown, and its participant cannot say for now: %s, and a wait "
+		    "before "
+		    "the next%s",
+		    step->step_id, attempt_of(making, index, phase), reason);
 		break;
 	case SAGA__V1__STEP_STATE__STEP_STATE_STUCK:
 		add_stuck_step(making, step, "is stuck on the way forward");

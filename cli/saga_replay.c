@@ -59,18 +59,29 @@ static bool had_no_effect(const Saga__V1__Saga *saga, const struct saga_event *e
 		       SAGA__V1__STEP_STATE__STEP_STATE_VIOLATED; /* what succeeds after it was undone is no violation */
 }
 
+static enum step_phase phase_of(Saga__V1__StepPhase phase)
+{
+	switch (phase) {
+	case SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION:
+		return STEP_PHASE_COMPENSATION;
+	case SAGA__V1__STEP_PHASE__STEP_PHASE_INQUIRY:
+		return STEP_PHASE_INQUIRY;
+	default:
+		return STEP_PHASE_FORWARD;
+	}
+}
+
 static bool read_event(const Saga__V1__Saga *saga, const struct definition *definition,
 		       const Saga__V1__SagaEvent *message, struct saga_event *ret_event)
 {
-	struct saga_event event = {
-		.time_us = time_us(message->time),
-		.step = message->step_id[0] ? definition_find_step(definition, message->step_id) : -1,
-		.phase = message->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION ? STEP_PHASE_COMPENSATION
-											 : STEP_PHASE_FORWARD,
-		.attempt = message->attempt,
-		.milestone = text_or_null(message->milestone),
-		.reason = text_or_null(message->reason),
-		.detail = text_or_null(message->detail)};
+	struct saga_event event = {.time_us = time_us(message->time),
+				   .step = message->step_id[0] ? definition_find_step(definition, message->step_id)
+							       : -1,
+				   .phase = phase_of(message->phase),
+				   .attempt = message->attempt,
+				   .milestone = text_or_null(message->milestone),
+				   .reason = text_or_null(message->reason),
+				   .detail = text_or_null(message->detail)};
 
 	if (!find_type(message->event, &event.type) || (message->step_id[0] && event.step < 0))
 		return false;

@@ -200,13 +200,12 @@ static void add_event(struct table *table, const struct saga_view *view, const S
 {
 	const Google__Protobuf__Timestamp *start = view->saga->create_time ? view->saga->create_time
 									   : view->events[0]->time;
-	bool is_compensation = event->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION;
 	_cleanup_(buffer_release)
 	struct buffer time = {0};
 
 	duration_append(&time, time_us(event->time) - time_us(start));
 	table_add(table, TABLE_DIM, "+%s", buffer_text(&time));
-	table_add(table, TABLE_PLAIN, "%s%s", event->step_id, is_compensation ? " (compensation)" : "");
+	table_add(table, TABLE_PLAIN, "%s%s", event->step_id, step_phase_suffix(event->phase));
 	if (event->attempt > 1)
 		table_add(table, TABLE_PLAIN, "%s, attempt %" PRId32, event->event, event->attempt);
 	else

@@ -85,6 +85,8 @@ static const struct {
 	[SAGA__V1__STEP_STATE__STEP_STATE_STUCK] = {"!", "!", TABLE_RED, false},
 	[SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_STUCK] = {"!", "!", TABLE_RED, false},
 	[SAGA__V1__STEP_STATE__STEP_STATE_VIOLATED] = {"!", "!", TABLE_RED, false},
+	[SAGA__V1__STEP_STATE__STEP_STATE_INQUIRING] = {"?", "?", TABLE_YELLOW, true},
+	[SAGA__V1__STEP_STATE__STEP_STATE_INQUIRY_RETRY_WAIT] = {"↻", "~", TABLE_YELLOW, true},
 };
 
 /* A newer coordinator may know more states. */
@@ -111,6 +113,13 @@ bool step_state_is_busy(Saga__V1__StepState state)
 const char *step_state_symbol(Saga__V1__StepState state, bool has_symbols)
 {
 	return has_symbols ? step_looks[look_of(state)].symbol : step_looks[look_of(state)].ascii;
+}
+
+const char *step_phase_suffix(Saga__V1__StepPhase phase)
+{
+	return phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION ? " (compensation)"
+	       : phase == SAGA__V1__STEP_PHASE__STEP_PHASE_INQUIRY    ? " (inquiry)"
+								      : "";
 }
 
 /* ---- times ---- */

@@ -19,6 +19,8 @@ bool step_state_is_busy(Saga__V1__StepState state); /* its time runs */
 /* One character, beyond ASCII where the terminal can. */
 const char *step_state_symbol(Saga__V1__StepState state, bool has_symbols);
 
+const char *step_phase_suffix(Saga__V1__StepPhase phase); /* "", " (compensation)", " (inquiry)" */
+
 int64_t time_us(const Google__Protobuf__Timestamp *time); /* 0 where there is none */
 /* "12.3 ms", "4.567 s", "2 min 05 s", "3 h 07 min", "2 d 03 h"; below zero counts as zero. */
 void duration_append(struct buffer *out, int64_t duration_us);

@@ -58,7 +58,6 @@ static void append_change(struct buffer *out, const Saga__V1__SagaChange *change
 	const Saga__V1__SagaEvent *event = change->event;
 	const Saga__V1__Saga *saga = change->saga;
 	Saga__V1__SagaState state = event ? event->state : saga->state;
-	bool is_compensation = event && event->phase == SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION;
 	char time[CLOCK_TEXT_LEN + 1];
 
 	clock_format(time_us(event ? event->time : saga->update_time), time);
@@ -69,8 +68,8 @@ static void append_change(struct buffer *out, const Saga__V1__SagaChange *change
 	append_padded(out, saga_state_word(state), STATE_WIDTH, saga_state_colour(state), has_colours);
 	if (event && event->step_id[0])
 		append_padded(out, event->step_id, 0, TABLE_PLAIN, has_colours);
-	if (is_compensation)
-		buffer_append_text(out, " (compensation)");
+	if (event)
+		buffer_append_text(out, step_phase_suffix(event->phase));
 	append_padded(out, event ? event->event : saga->step, 0, TABLE_PLAIN, has_colours);
 	if (event && event->milestone[0])
 		append_padded(out, event->milestone, 0, TABLE_BOLD, has_colours);

@@ -36,8 +36,11 @@ SAME_STEP_STATE(WAITING);
 SAME_STEP_STATE(STUCK);
 SAME_STEP_STATE(COMPENSATION_STUCK);
 SAME_STEP_STATE(VIOLATED);
+SAME_STEP_STATE(INQUIRING);
+SAME_STEP_STATE(INQUIRY_RETRY_WAIT);
 _Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_FORWARD == (int)STEP_PHASE_FORWARD + 1, "FORWARD");
 _Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_COMPENSATION == (int)STEP_PHASE_COMPENSATION + 1, "COMPENSATION");
+_Static_assert((int)SAGA__V1__STEP_PHASE__STEP_PHASE_INQUIRY == (int)STEP_PHASE_INQUIRY + 1, "INQUIRY");
 
 void saga_id_check(const char *text, struct uuid *ret_id, struct problems *problems)
 {
@@ -110,6 +113,7 @@ static Saga__V1__Step *make_step(const struct step_definition *definition, const
 	message->state = (Saga__V1__StepState)(step->state + 1);
 	message->attempts = step->attempts[STEP_PHASE_FORWARD];
 	message->compensation_attempts = step->attempts[STEP_PHASE_COMPENSATION];
+	message->inquiry_attempts = step->attempts[STEP_PHASE_INQUIRY];
 	message->resends = step->resends_total;
 	message->reason = message_text_make(step->reason, arena);
 	message->detail = message_text_make(step->detail, arena);

@@ -184,11 +184,9 @@ static void check_fit(struct binder *binder, struct yaml_mark mark, const char *
 			target->name, message, source_text);
 }
 
-/* From a reply: whichever message of success comes, the field must be in it. */
-static void check_reply_path(struct binder *binder, const struct source_field *field, const char *message,
-			     const struct schema_field *target)
+static void check_path_in_replies(struct binder *binder, const struct source_field *field, const char *message,
+				  const struct source_command *from, const struct schema_field *target)
 {
-	const struct source_command *from = &binder->source->steps[field->step].commands[STEP_PHASE_FORWARD];
 	struct schema_field source;
 
 	for (size_t i = 0; i < from->reply_count; i++) {
@@ -200,6 +198,17 @@ static void check_reply_path(struct binder *binder, const struct source_field *f
 		if (schema && resolve_path(binder, field, schema->type, &source))
 			check_fit(binder, field->source_mark, message, field->source_text, &source, target);
 	}
+}
+
+/* From a reply: whichever message of success comes, the field must be in it. An inquiry may bring it, too. */
+static void check_reply_path(struct binder *binder, const struct source_field *field, const char *message,
+			     const struct schema_field *target)
+{
+	const struct source_command *commands = binder->source->steps[field->step].commands;
+
+	check_path_in_replies(binder, field, message, &commands[STEP_PHASE_FORWARD], target);
+	if (commands[STEP_PHASE_INQUIRY].replies != commands[STEP_PHASE_FORWARD].replies)
+		check_path_in_replies(binder, field, message, &commands[STEP_PHASE_INQUIRY], target);
 	binder->steps[field->step].is_reply_kept = true;
 }
 

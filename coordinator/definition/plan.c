@@ -273,16 +273,15 @@ int32_t plan_find_signal(const struct plan *plan, const char *signal)
 }
 
 /* Replies for which the definition has no line of its own: the header alone says what they mean. */
-static const struct plan_reply *reply_by_header(struct bytes header)
+static const struct plan_reply *reply_by_header(struct bytes header, enum step_phase phase)
 {
 	static const struct plan_reply replies[] = {
-		{.outcome = SAGA_EVENT_SUCCEEDED},
-		{.outcome = SAGA_EVENT_REJECTED},
-		{.outcome = SAGA_EVENT_RETRIABLE},
-		{.outcome = SAGA_EVENT_ACCEPTED},
+		{.outcome = SAGA_EVENT_SUCCEEDED}, {.outcome = SAGA_EVENT_REJECTED}, {.outcome = SAGA_EVENT_RETRIABLE},
+		{.outcome = SAGA_EVENT_ACCEPTED},  {.outcome = SAGA_EVENT_UNKNOWN}, /* the last: of inquiries alone */
 	};
+	const size_t count = ARRAY_LEN(replies) - (phase != STEP_PHASE_INQUIRY);
 
-	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
+	for (size_t i = 0; i < count; i++)
 		if (bytes_equal_text(header, saga_event_name(replies[i].outcome)))
 			return &replies[i];
 	return NULL;
@@ -291,7 +290,7 @@ static const struct plan_reply *reply_by_header(struct bytes header)
 const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, enum step_phase phase,
 					 const char *topic, struct bytes outcome_header)
 {
-	const struct plan_reply *by_header = reply_by_header(outcome_header);
+	const struct plan_reply *by_header = reply_by_header(outcome_header, phase);
 	const struct plan_command *command;
 
 	assert(step >= 0 && (size_t)step < plan->definition.step_count);

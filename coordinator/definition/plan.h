@@ -28,14 +28,14 @@ struct plan_schema {
 
 struct plan_reply {
 	const char *topic;
-	enum saga_event_type outcome; /* SUCCEEDED, REJECTED, RETRIABLE or ACCEPTED */
+	enum saga_event_type outcome; /* SUCCEEDED, REJECTED, RETRIABLE or ACCEPTED; UNKNOWN of an inquiry */
 	const char *milestone;        /* PAYMENT_CHARGED, from the message's name or the definition's `as` */
 };
 
 struct plan_fill; /* one field's source; plan.c */
 
 struct plan_command {
-	const char *topic; /* NULL: the step has no compensation */
+	const char *topic; /* NULL: the step has no compensation, or no inquiry */
 	const struct plan_schema *schema;
 	const struct plan_fill *fills;
 	size_t fill_count;
@@ -45,7 +45,7 @@ struct plan_command {
 
 struct plan_step {
 	struct plan_command commands[STEP_PHASE_COUNT];
-	bool is_reply_kept; /* a later command takes fields from its forward reply */
+	bool is_reply_kept; /* a later command takes fields from its forward reply, or from the answer to its inquiry */
 	const char *signal; /* what it waits for; NULL: it does not */
 };
 

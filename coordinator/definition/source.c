@@ -22,10 +22,8 @@ static const struct {
 	const char *key;
 	enum saga_event_type outcome;
 } OUTCOMES[] = {
-	{"succeeded", SAGA_EVENT_SUCCEEDED},
-	{"rejected", SAGA_EVENT_REJECTED},
-	{"retriable", SAGA_EVENT_RETRIABLE},
-	{"accepted", SAGA_EVENT_ACCEPTED},
+	{"succeeded", SAGA_EVENT_SUCCEEDED}, {"rejected", SAGA_EVENT_REJECTED}, {"retriable", SAGA_EVENT_RETRIABLE},
+	{"accepted", SAGA_EVENT_ACCEPTED},   {"unknown", SAGA_EVENT_UNKNOWN}, /* the last: of inquiries alone */
 };
 
 static const char *read_milestone(struct source_reader *reader, const struct yaml_node *node)
@@ -86,14 +84,16 @@ static size_t count_replies(const struct yaml_node *map)
 	return count;
 }
 
-static void read_replies(struct source_reader *reader, const struct yaml_node *map, struct source_command *command)
+static void read_replies(struct source_reader *reader, const struct yaml_node *map, enum step_phase phase,
+			 struct source_command *command)
 {
+	const size_t outcome_count = ARRAY_LEN(OUTCOMES) - (phase != STEP_PHASE_INQUIRY);
 	const char *keys[ARRAY_LEN(OUTCOMES)];
 
 	if (!reader_is_kind(reader, map, YAML_MAP, "replies"))
 		return;
 	command->replies = arena_zalloc(reader->arena, (count_replies(map) + 1) * sizeof(*command->replies));
-	for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {
+	for (size_t i = 0; i < outcome_count; i++) {
 		const struct yaml_node *node = reader_get(map, OUTCOMES[i].key);
 
 		keys[i] = OUTCOMES[i].key;
@@ -106,7 +106,7 @@ static void read_replies(struct source_reader *reader, const struct yaml_node *m
 		for (const struct yaml_node *item = node->first; item; item = item->next)
 			read_reply(reader, item, OUTCOMES[i].outcome, command);
 	}
-	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "replies");
+	reader_check_keys(reader, map, keys, outcome_count, "replies");
 	if (!reader_get(map, "succeeded"))
 		PROBLEM(reader, map->mark, "replies need the topic of success: {succeeded: order.created}");
 }
@@ -216,6 +216,13 @@ static void read_fields(struct source_context *context, const struct yaml_node *
 }
 
 /* ---- commands and steps ---- */
+/* An inquiry is answered with the reply that the command got, or would have got. */
+static void share_replies(const struct source_command *forward, struct source_command *inquiry)
+{
+	inquiry->replies = forward->replies;
+	inquiry->reply_count = forward->reply_count;
+}
+
 static void read_command(struct source_context *context, const struct yaml_node *map, int32_t own,
 			 enum step_phase phase, struct source_command *command)
 {
@@ -230,7 +237,9 @@ static void read_command(struct source_context *context, const struct yaml_node 
 	else
 		PROBLEM(reader, map->mark, "needs a command: the topic that the command is sent to");
 	if (replies)
-		read_replies(reader, replies, command);
+		read_replies(reader, replies, phase, command);
+	else if (phase == STEP_PHASE_INQUIRY)
+		share_replies(&context->source->steps[own].commands[STEP_PHASE_FORWARD], command);
 	else
 		PROBLEM(reader, map->mark,
 			"needs replies: {succeeded: <topic>}, so that the coordinator listens to it");
@@ -267,6 +276,26 @@ static void read_compensation(struct source_context *context, const struct yaml_
 	step->definition.has_compensation = true;
 	reader_policy(reader, node, &step->definition.policy[STEP_PHASE_COMPENSATION]);
 	read_command(context, node, own, STEP_PHASE_COMPENSATION, &step->commands[STEP_PHASE_COMPENSATION]);
+}
+
+static void read_inquiry(struct source_context *context, const struct yaml_node *map, int32_t own,
+			 struct source_step *step)
+{
+	static const char *const keys[] = {"command", "replies", "fields", "timeout", "resend", "attempts", "backoff"};
+	struct source_reader *reader = &context->reader;
+	const struct yaml_node *node = reader_get(map, "inquiry");
+
+	if (!node || !reader_is_kind(reader, node, YAML_MAP, "inquiry"))
+		return;
+	if (step->definition.kind != STEP_KIND_COMPENSATABLE) {
+		PROBLEM(reader, node->mark, "a %s step is tried again until its outcome is known: remove its inquiry",
+			step_kind_name(step->definition.kind));
+		return;
+	}
+	reader_check_keys(reader, node, keys, ARRAY_LEN(keys), "an inquiry");
+	step->definition.has_inquiry = true;
+	reader_policy(reader, node, &step->definition.policy[STEP_PHASE_INQUIRY]);
+	read_command(context, node, own, STEP_PHASE_INQUIRY, &step->commands[STEP_PHASE_INQUIRY]);
 }
 
 static enum step_kind read_kind(struct source_reader *reader, const struct yaml_node *node)
@@ -370,8 +399,9 @@ static void read_wait(struct source_context *context, const struct yaml_node *ma
 /* ---- a step ---- */
 static void read_work(struct source_context *context, const struct yaml_node *map, int32_t own)
 {
-	static const char *const keys[] = {"id",      "kind",     "command", "replies",      "fields", "after",
-					   "timeout", "attempts", "backoff", "compensation", "resend", "wait"};
+	static const char *const keys[] = {"id",     "kind",    "command",  "replies", "fields",
+					   "after",  "timeout", "attempts", "backoff", "compensation",
+					   "resend", "wait",    "inquiry"};
 	static const char *const wait_keys[] = {"id", "kind", "after", "wait"};
 	struct source_reader *reader = &context->reader;
 	struct source_step *step = &context->source->steps[own];
@@ -388,6 +418,7 @@ static void read_work(struct source_context *context, const struct yaml_node *ma
 	reader_policy(reader, map, &step->definition.policy[STEP_PHASE_FORWARD]);
 	read_command(context, map, own, STEP_PHASE_FORWARD, &step->commands[STEP_PHASE_FORWARD]);
 	read_compensation(context, map, own, step);
+	read_inquiry(context, map, own, step);
 }
 
 static void read_step(struct source_context *context, const struct yaml_node *map)
@@ -429,22 +460,32 @@ static void read_steps(struct source_context *context, const struct yaml_node *r
 }
 
 /* ---- the definition ---- */
+/* Of `phase`, under `name` in the defaults. */
+static void read_phase_defaults(struct source_context *context, const struct yaml_node *defaults, const char *name,
+				enum step_phase phase)
+{
+	static const char *const keys[] = {"timeout", "resend", "attempts", "backoff"};
+	const struct yaml_node *map = reader_get(defaults, name);
+	const char *of_what = arena_format(context->reader.arena, "defaults of %s", name);
+
+	if (!map || !reader_is_kind(&context->reader, map, YAML_MAP, of_what))
+		return;
+	reader_check_keys(&context->reader, map, keys, ARRAY_LEN(keys), of_what);
+	reader_policy(&context->reader, map, &context->defaults[phase]);
+}
+
 static void read_defaults(struct source_context *context, const struct yaml_node *root)
 {
-	static const char *const keys[] = {"timeout", "resend", "attempts", "backoff", "compensation"};
+	static const char *const keys[] = {"timeout", "resend", "attempts", "backoff", "compensation", "inquiry"};
 	const struct yaml_node *map = reader_get(root, "defaults");
-	const struct yaml_node *compensation;
 
 	memcpy(context->defaults, COMMAND_POLICY_DEFAULTS, sizeof(context->defaults));
 	if (!map || !reader_is_kind(&context->reader, map, YAML_MAP, "defaults"))
 		return;
 	reader_check_keys(&context->reader, map, keys, ARRAY_LEN(keys), "defaults");
 	reader_policy(&context->reader, map, &context->defaults[STEP_PHASE_FORWARD]);
-	compensation = reader_get(map, "compensation");
-	if (!compensation || !reader_is_kind(&context->reader, compensation, YAML_MAP, "defaults of compensations"))
-		return;
-	reader_check_keys(&context->reader, compensation, keys, ARRAY_LEN(keys) - 1, "defaults of compensations");
-	reader_policy(&context->reader, compensation, &context->defaults[STEP_PHASE_COMPENSATION]);
+	read_phase_defaults(context, map, "compensation", STEP_PHASE_COMPENSATION);
+	read_phase_defaults(context, map, "inquiry", STEP_PHASE_INQUIRY);
 }
 
 static void read_input(struct source_context *context, const struct yaml_node *root)

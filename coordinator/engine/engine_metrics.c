@@ -52,6 +52,11 @@ static void register_steps(struct engine_metrics *metrics, struct metrics *set)
 		{STEP_PHASE_COMPENSATION, SAGA_EVENT_REJECTED, "phase=\"compensation\",outcome=\"rejected\""},
 		{STEP_PHASE_COMPENSATION, SAGA_EVENT_RETRIABLE, "phase=\"compensation\",outcome=\"retriable\""},
 		{STEP_PHASE_COMPENSATION, SAGA_EVENT_TIMED_OUT, "phase=\"compensation\",outcome=\"timed_out\""},
+		{STEP_PHASE_INQUIRY, SAGA_EVENT_SUCCEEDED, "phase=\"inquiry\",outcome=\"succeeded\""},
+		{STEP_PHASE_INQUIRY, SAGA_EVENT_REJECTED, "phase=\"inquiry\",outcome=\"rejected\""},
+		{STEP_PHASE_INQUIRY, SAGA_EVENT_RETRIABLE, "phase=\"inquiry\",outcome=\"retriable\""},
+		{STEP_PHASE_INQUIRY, SAGA_EVENT_TIMED_OUT, "phase=\"inquiry\",outcome=\"timed_out\""},
+		{STEP_PHASE_INQUIRY, SAGA_EVENT_UNKNOWN, "phase=\"inquiry\",outcome=\"unknown\""},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(series); i++)

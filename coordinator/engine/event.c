@@ -186,7 +186,7 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 		.detail = work->reply.detail,
 		.has_no_effect = work->reply.has_no_effect,
 	};
-	if (event->type != SAGA_EVENT_SUCCEEDED || event->phase != STEP_PHASE_FORWARD ||
+	if (event->type != SAGA_EVENT_SUCCEEDED || event->phase == STEP_PHASE_COMPENSATION ||
 	    !plan->steps[step].is_reply_kept)
 		return MADE_EVENT;
 	if (check_kept_reply(engine, plan, work->record, &err) < 0) {

@@ -13,6 +13,8 @@ static int64_t begin_of(const struct step *step, enum step_phase phase)
 		return phase == STEP_PHASE_FORWARD ? step->started_us : 0;
 	case STEP_STATE_COMPENSATING:
 		return phase == STEP_PHASE_COMPENSATION ? step->updated_us : 0;
+	case STEP_STATE_INQUIRING:
+		return phase == STEP_PHASE_INQUIRY ? step->updated_us : 0;
 	default:
 		return 0;
 	}
@@ -21,7 +23,7 @@ static int64_t begin_of(const struct step *step, enum step_phase phase)
 static bool is_end(enum saga_event_type type)
 {
 	return type == SAGA_EVENT_SUCCEEDED || type == SAGA_EVENT_REJECTED || type == SAGA_EVENT_RETRIABLE ||
-	       type == SAGA_EVENT_TIMED_OUT;
+	       type == SAGA_EVENT_TIMED_OUT || type == SAGA_EVENT_UNKNOWN;
 }
 
 void report_note(struct engine *engine, struct group *group, const struct saga *before, const struct saga_event *event)

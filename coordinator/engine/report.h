@@ -19,7 +19,7 @@ struct attempt_end {
 	int32_t step;
 	enum step_phase phase;
 	int32_t attempt;
-	enum saga_event_type how; /* SUCCEEDED REJECTED RETRIABLE TIMED_OUT */
+	enum saga_event_type how; /* SUCCEEDED REJECTED RETRIABLE TIMED_OUT, UNKNOWN of an inquiry */
 	int64_t begun_us;         /* by the database's clock, as the next */
 	int64_t ended_us;
 	const char *reason; /* NULL: none */

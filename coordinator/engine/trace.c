@@ -35,7 +35,7 @@ static void make_span_id(struct uuid saga_id, int32_t step, enum step_phase phas
 	uint64_t hash;
 
 	memcpy(halves, saga_id.data, sizeof(halves));
-	hash = mix(mix(halves[0], halves[1]), (uint64_t)(step + 1) << 32 | (uint64_t)phase << 31 | (uint32_t)attempt);
+	hash = mix(mix(halves[0], halves[1]), (uint64_t)(step + 1) << 32 | (uint64_t)phase << 30 | (uint32_t)attempt);
 	hash = hash ? hash : 1; /* zero is no id */
 	memcpy(ret_id, &hash, SPAN_ID_LEN);
 }
@@ -86,7 +86,7 @@ void trace_attempt(struct engine *engine, const struct cached_saga *cached, cons
 {
 	const struct label_list labels = {cached->labels, cached->label_count};
 	const char *step = cached->plan->definition.steps[end->step].id;
-	bool is_compensation = end->phase == STEP_PHASE_COMPENSATION;
+	bool is_forward = end->phase == STEP_PHASE_FORWARD;
 	char id[UUID_TEXT_LEN + 1];
 	struct trace_context caller;
 	struct trace_context root;
@@ -99,7 +99,7 @@ void trace_attempt(struct engine *engine, const struct cached_saga *cached, cons
 	span.context = root;
 	make_span_id(cached->node.id, end->step, end->phase, end->attempt, span.context.span_id);
 	span.parent_id = root.span_id;
-	span.name = is_compensation ? arena_format(&engine->arena, "%s compensation", step) : step;
+	span.name = is_forward ? step : arena_format(&engine->arena, "%s %s", step, step_phase_name(end->phase));
 	if (end->how != SAGA_EVENT_SUCCEEDED)
 		span.failure = end->reason ? end->reason : saga_event_name(end->how);
 	add_saga(&span, cached, id);

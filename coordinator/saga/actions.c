@@ -12,7 +12,7 @@
 static const char REASON_TIMED_OUT[] = "timed_out";
 static const char REASON_ATTEMPTS_EXHAUSTED[] = "attempts_exhausted";
 static const char REASON_COMPENSATION_REJECTED[] = "compensation_rejected";
-static const char REASON_TURNED_BACK[] = "turned_back";
+static const char REASON_UNKNOWN[] = "unknown";
 
 /* ---- words ---- */
 /* "refused: reason: detail", as far as the event has them. */
@@ -30,14 +30,6 @@ static const char *exhausted_text(struct turn *turn, int32_t attempts)
 		turn,
 		arena_format(turn->arena, "attempts exhausted (%" PRId32 "%s)", attempts,
 			     log_has_room_for_try(turn->saga->version) ? "" : "; the saga's log has no room for more"));
-}
-
-static void turn_back_after(struct turn *turn, const char *milestone)
-{
-	const char *detail =
-		arena_format(turn->arena, "because of step '%s'", definition_at(turn, turn->event->step)->id);
-
-	turn_back(turn, milestone, REASON_TURNED_BACK, detail);
 }
 
 /* ---- success ---- */
@@ -129,7 +121,7 @@ static enum saga_verdict refused(struct turn *turn, const char *milestone, const
 	end_pursuit(step);
 	if (!turn->saga->is_decided && definition_at(turn, index)->kind != STEP_KIND_RETRIABLE) {
 		step_move(turn, index, STEP_STATE_REJECTED);
-		turn_back_after(turn, milestone);
+		turn_back_because_of(turn, index, milestone);
 	} else {
 		set_milestone(turn, milestone);
 		step->is_refused = true;
@@ -158,18 +150,26 @@ enum saga_verdict on_rejected_accepted(struct turn *turn)
 	return reject(turn);
 }
 
-/* There is nothing to undo, then. */
-enum saga_verdict on_rejected_unknown(struct turn *turn)
+/* What was unknown is known not to have happened: there is nothing to undo, then. */
+static enum saga_verdict not_done(struct turn *turn)
 {
+	if (!turn->saga->failure_milestone) /* it was asked about, or is to be when the saga is resumed */
+		return reject(turn);
+	end_pursuit(event_step(turn));
 	step_move(turn, turn->event->step, STEP_STATE_REJECTED);
 	set_reason(turn, event_step(turn), turn->event->reason, turn->event->detail);
 	proceed(turn);
 	return SAGA_VERDICT_APPLIED;
 }
 
+enum saga_verdict on_rejected_unknown(struct turn *turn)
+{
+	return not_done(turn);
+}
+
 /* ---- no outcome ---- */
-/* Nobody knows whether it happened: before the pivot it is compensated, which leaves a tombstone for what is still on its
- * way; else a person decides. */
+/* Nobody knows whether it happened: before the pivot it is asked about, where the definition has an inquiry, or compensated,
+ * which leaves a tombstone for what is still on its way; else a person decides. */
 static enum saga_verdict give_up(struct turn *turn, const char *reason, const char *milestone, const char *why)
 {
 	const int32_t index = turn->event->step;
@@ -182,7 +182,10 @@ static enum saga_verdict give_up(struct turn *turn, const char *reason, const ch
 	} else {
 		step_move(turn, index, STEP_STATE_UNKNOWN);
 		end_pursuit(event_step(turn));
-		turn_back_after(turn, milestone);
+		if (definition_at(turn, index)->has_inquiry)
+			set_milestone(turn, milestone);
+		else
+			turn_back_because_of(turn, index, milestone);
 	}
 	proceed(turn);
 	return SAGA_VERDICT_APPLIED;
@@ -270,6 +273,31 @@ enum saga_verdict on_timed_out_retry_wait(struct turn *turn)
 	return time_out(turn);
 }
 
+/* ---- held by the participant, backward and asked about ---- */
+/* There is no state of its own for it: COMPENSATING, or INQUIRING, with nothing due before the deadline. */
+static enum saga_verdict hold(struct turn *turn, const char *why_not)
+{
+	struct step *step = event_step(turn);
+
+	if (!step->due_us) {
+		turn->why = why_not;
+		return SAGA_VERDICT_IGNORED;
+	}
+	step_move(turn, turn->event->step, step->state);
+	step->due_us = 0;
+	return SAGA_VERDICT_APPLIED;
+}
+
+static enum saga_verdict resend_unless_held(struct turn *turn, enum step_phase phase, const char *why_not)
+{
+	if (!event_step(turn)->due_us) {
+		turn->why = why_not;
+		return SAGA_VERDICT_IGNORED;
+	}
+	resend(turn, phase);
+	return SAGA_VERDICT_APPLIED;
+}
+
 /* ---- waiting without a participant ---- */
 enum saga_verdict on_timed_out_waiting(struct turn *turn)
 {
@@ -326,6 +354,92 @@ enum saga_verdict on_signalled_stuck(struct turn *turn)
 	return succeed(turn);
 }
 
+/* ---- inquiry: the participant was asked what became of its command ---- */
+enum saga_verdict on_succeeded_inquiring(struct turn *turn)
+{
+	return succeed(turn);
+}
+
+enum saga_verdict on_succeeded_inquiry_retry_wait(struct turn *turn)
+{
+	return succeed(turn);
+}
+
+enum saga_verdict on_rejected_inquiring(struct turn *turn)
+{
+	return not_done(turn);
+}
+
+enum saga_verdict on_rejected_inquiry_retry_wait(struct turn *turn)
+{
+	return not_done(turn);
+}
+
+/* The participant does not know either: as if nobody had asked. */
+static enum saga_verdict stays_unknown(struct turn *turn, const char *reason, const char *detail)
+{
+	const int32_t index = turn->event->step;
+	struct step *step = event_step(turn);
+
+	step_move(turn, index, STEP_STATE_UNKNOWN);
+	end_pursuit(step);
+	set_reason(turn, step, reason, detail);
+	if (!turn->saga->failure_milestone)
+		turn_back_because_of(turn, index, step_milestone(turn, index, "UNKNOWN"));
+	proceed(turn);
+	return SAGA_VERDICT_APPLIED;
+}
+
+enum saga_verdict on_unknown_inquiring(struct turn *turn)
+{
+	const char *reason = turn->event->reason;
+
+	return stays_unknown(turn, reason ? reason : REASON_UNKNOWN, turn->event->detail);
+}
+
+enum saga_verdict on_retriable_inquiring(struct turn *turn)
+{
+	const int32_t attempts = event_step(turn)->attempts[STEP_PHASE_INQUIRY];
+
+	if (!has_attempts_left(turn, turn->event->step, STEP_PHASE_INQUIRY))
+		return stays_unknown(turn, REASON_ATTEMPTS_EXHAUSTED,
+				     arena_format(turn->arena, "inquiry: %s", exhausted_text(turn, attempts)));
+	wait_for_retry(turn, STEP_PHASE_INQUIRY, STEP_STATE_INQUIRY_RETRY_WAIT);
+	return SAGA_VERDICT_APPLIED;
+}
+
+enum saga_verdict on_accepted_inquiring(struct turn *turn)
+{
+	return hold(turn, "duplicate: the inquiry was accepted before");
+}
+
+enum saga_verdict on_resend_inquiring(struct turn *turn)
+{
+	return resend_unless_held(turn, STEP_PHASE_INQUIRY, "the participant has the command in hand");
+}
+
+enum saga_verdict on_retry_inquiry_retry_wait(struct turn *turn)
+{
+	step_move(turn, turn->event->step, STEP_STATE_INQUIRING);
+	begin_attempt(turn, turn->event->step, STEP_PHASE_INQUIRY);
+	return SAGA_VERDICT_APPLIED;
+}
+
+static enum saga_verdict inquiry_timed_out(struct turn *turn)
+{
+	return stays_unknown(turn, REASON_TIMED_OUT, "inquiry: no answer in time");
+}
+
+enum saga_verdict on_timed_out_inquiring(struct turn *turn)
+{
+	return inquiry_timed_out(turn);
+}
+
+enum saga_verdict on_timed_out_inquiry_retry_wait(struct turn *turn)
+{
+	return inquiry_timed_out(turn);
+}
+
 /* ---- compensation ---- */
 static enum saga_verdict compensated(struct turn *turn)
 {
@@ -378,28 +492,14 @@ enum saga_verdict on_retriable_compensating(struct turn *turn)
 	return SAGA_VERDICT_APPLIED;
 }
 
-/* There is no state of its own for it: COMPENSATING with nothing due before the deadline. */
 enum saga_verdict on_accepted_compensating(struct turn *turn)
 {
-	struct step *step = event_step(turn);
-
-	if (!step->due_us) {
-		turn->why = "duplicate: the compensation was accepted before";
-		return SAGA_VERDICT_IGNORED;
-	}
-	step_move(turn, turn->event->step, STEP_STATE_COMPENSATING);
-	step->due_us = 0;
-	return SAGA_VERDICT_APPLIED;
+	return hold(turn, "duplicate: the compensation was accepted before");
 }
 
 enum saga_verdict on_resend_compensating(struct turn *turn)
 {
-	if (!event_step(turn)->due_us) {
-		turn->why = "the participant holds the compensation";
-		return SAGA_VERDICT_IGNORED;
-	}
-	resend(turn, STEP_PHASE_COMPENSATION);
-	return SAGA_VERDICT_APPLIED;
+	return resend_unless_held(turn, STEP_PHASE_COMPENSATION, "the participant holds the compensation");
 }
 
 enum saga_verdict on_retry_compensation_retry_wait(struct turn *turn)

@@ -3,7 +3,10 @@
 
 #include <assert.h>
 
+#include "coordinator/saga/log_room.h"
 #include "coordinator/saga/pursuit.h"
+
+static const char REASON_TURNED_BACK[] = "turned_back";
 
 static bool is_going_back(const struct saga *saga)
 {
@@ -63,10 +66,8 @@ static bool is_settled(enum step_state state)
 /* I3: only what succeeded or may have, and only when all that came after it is settled. */
 static void undo_what_can(struct turn *turn)
 {
-	bool is_blocked[DEFINITION_STEPS_MAX];
+	bool is_blocked[DEFINITION_STEPS_MAX] = {false};
 
-	for (size_t i = 0; i < turn->saga->step_count; i++)
-		is_blocked[i] = false;
 	for (int32_t i = (int32_t)turn->saga->step_count - 1; i >= 0; i--) {
 		if (!is_blocked[i] && is_to_be_undone(step_at(turn, i)->state)) {
 			assert(!can_only_go_forward(turn, i)); /* I3 */
@@ -108,6 +109,8 @@ void turn_back(struct turn *turn, const char *milestone, const char *reason, con
 		if (!step_state_is_pursued(step->state, &phase))
 			continue;
 		assert(!can_only_go_forward(turn, i)); /* I3 */
+		if (phase == STEP_PHASE_INQUIRY)
+			continue; /* the answer says whether there is anything to undo */
 		if (step->state == STEP_STATE_WAITING) {
 			step_move(turn, i, STEP_STATE_NOT_NEEDED);
 		} else {
@@ -116,6 +119,40 @@ void turn_back(struct turn *turn, const char *milestone, const char *reason, con
 		}
 		end_pursuit(step);
 	}
+}
+
+void turn_back_because_of(struct turn *turn, int32_t index, const char *milestone)
+{
+	turn_back(turn, milestone, REASON_TURNED_BACK,
+		  arena_format(turn->arena, "because of step '%s'", definition_at(turn, index)->id));
+}
+
+/* ---- what nobody knows ---- */
+/* Once, and never when the log is for replies alone: an inquiry is a convenience, its step can be undone without. */
+static bool can_be_asked_about(struct turn *turn, int32_t index)
+{
+	return definition_at(turn, index)->has_inquiry && !step_at(turn, index)->attempts[STEP_PHASE_INQUIRY] &&
+	       log_has_room_for_try(turn->saga->version);
+}
+
+/* Forward an unknown outcome can only wait for its inquiry. */
+static void turn_back_without_inquiry(struct turn *turn)
+{
+	for (int32_t i = 0; i < (int32_t)turn->saga->step_count; i++) {
+		if (step_at(turn, i)->state != STEP_STATE_UNKNOWN || can_be_asked_about(turn, i))
+			continue;
+		turn_back_because_of(turn, i, step_milestone(turn, i, "UNKNOWN"));
+		return;
+	}
+}
+
+static void ask_about_what_is_unknown(struct turn *turn)
+{
+	if (!is_going_back(turn->saga))
+		turn_back_without_inquiry(turn);
+	for (int32_t i = 0; i < (int32_t)turn->saga->step_count; i++)
+		if (step_at(turn, i)->state == STEP_STATE_UNKNOWN && can_be_asked_about(turn, i))
+			begin_inquiry(turn, i);
 }
 
 /* ---- standing still ---- */
@@ -202,6 +239,7 @@ void proceed(struct turn *turn)
 	enum saga_state state;
 
 	if (!saga->paused_us) {
+		ask_about_what_is_unknown(turn);
 		if (is_going_back(saga))
 			undo_what_can(turn);
 		else

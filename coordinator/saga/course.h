@@ -10,11 +10,13 @@
 
 #include "coordinator/saga/machine.h"
 
-/* Begins what can begin (unless the saga is paused), and ends the saga when nothing is left. */
+/* Asks about what is unknown and begins what can begin (unless the saga is paused), and ends the saga when nothing is left. */
 void proceed(struct turn *turn);
 
 /* From now on the saga goes back; what is in flight may have happened. `milestone` NULL: it is set already. */
 void turn_back(struct turn *turn, const char *milestone, const char *reason, const char *detail);
+/* The same because of a step. */
+void turn_back_because_of(struct turn *turn, int32_t index, const char *milestone);
 /* True: some step that has begun can only go forward; *ret_step. */
 bool has_begun_what_cannot_be_undone(struct turn *turn, int32_t *ret_step);
 /* The pivot succeeded, or may have, or what is after it has begun. */

@@ -20,6 +20,12 @@ const struct command_policy COMMAND_POLICY_DEFAULTS[STEP_PHASE_COUNT] = {
 				     .retry_backoff_ms = 300,
 				     .retry_backoff_max_ms = 30 * SECOND_MS,
 				     .attempts_max = 10},
+	[STEP_PHASE_INQUIRY] = {.timeout_ms = 30 * SECOND_MS,
+				.resend_ms = 3 * SECOND_MS,
+				.resend_max_ms = 60 * SECOND_MS,
+				.retry_backoff_ms = 300,
+				.retry_backoff_max_ms = 30 * SECOND_MS,
+				.attempts_max = 10},
 };
 
 const char *step_kind_name(enum step_kind kind)
@@ -33,8 +39,11 @@ const char *step_kind_name(enum step_kind kind)
 
 const char *step_phase_name(enum step_phase phase)
 {
+	static const char *const names[] = {"forward", "compensation", "inquiry"};
+
+	static_assert(sizeof(names) / sizeof(names[0]) == STEP_PHASE_COUNT, "a name for every phase");
 	assert((int)phase >= 0 && phase < STEP_PHASE_COUNT);
-	return phase == STEP_PHASE_FORWARD ? "forward" : "compensation";
+	return names[phase];
 }
 
 int32_t definition_pivot(const struct definition *definition)
@@ -84,8 +93,11 @@ static int check_step(const struct definition *definition, size_t index, struct 
 	if (step->action != STEP_ACTION_COMMAND && (step->has_compensation || step->kind == STEP_KIND_PIVOT))
 		return error_set(err, ERR_INVALID, "step '%s' only waits: it is no pivot and has nothing to undo",
 				 step->id);
+	if (step->has_inquiry && (step->action != STEP_ACTION_COMMAND || step->kind != STEP_KIND_COMPENSATABLE))
+		return error_set(err, ERR_INVALID, "step '%s' is never given up as unknown: it needs no inquiry",
+				 step->id);
 	for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
-		if (!is_policy_usable(&step->policy[phase]))
+		if ((phase != STEP_PHASE_INQUIRY || step->has_inquiry) && !is_policy_usable(&step->policy[phase]))
 			return error_set(err, ERR_INVALID, "step '%s' has an unusable %s policy", step->id,
 					 step_phase_name((enum step_phase)phase));
 	for (size_t i = 0; i < index; i++)

@@ -33,7 +33,12 @@ enum step_action {
 	STEP_ACTION_COUNT
 };
 
-enum step_phase { STEP_PHASE_FORWARD, STEP_PHASE_COMPENSATION, STEP_PHASE_COUNT };
+enum step_phase {
+	STEP_PHASE_FORWARD,
+	STEP_PHASE_COMPENSATION,
+	STEP_PHASE_INQUIRY, /* what became of the forward command? */
+	STEP_PHASE_COUNT
+};
 
 /* How one command is pursued. */
 struct command_policy {
@@ -45,7 +50,7 @@ struct command_policy {
 	int32_t attempts_max; /* `retriable` replies (and time-outs at and after the pivot) before giving up */
 };
 
-/* Defaults: forward 30 s, compensation 24 h, re-send 3 s to 60 s, backoff 300 ms to 30 s, 10 attempts. */
+/* Defaults: forward and inquiry 30 s, compensation 24 h, re-send 3 s to 60 s, backoff 300 ms to 30 s, 10 attempts. */
 extern const struct command_policy COMMAND_POLICY_DEFAULTS[STEP_PHASE_COUNT];
 
 struct step_definition {
@@ -53,6 +58,7 @@ struct step_definition {
 	enum step_kind kind;
 	enum step_action action;
 	bool has_compensation;
+	bool has_inquiry;     /* where its outcome is unknown, its participant is asked before anything is undone */
 	bool is_optional;     /* STEP_ACTION_SIGNAL: without a signal in time it is skipped, not refused */
 	bool is_reply_needed; /* later commands take fields from its reply, so it cannot be skipped */
 	/* The steps that are done before it begins, by index, ascending; each comes before it. NULL: the step before it. Steps

@@ -38,6 +38,7 @@ enum step_field {
 	FIELD_IS_SIGNALLED,
 	FIELD_CAME_LATE,
 	FIELD_STUCK_WHY,
+	FIELD_ATTEMPTS_INQUIRY,
 	FIELD_COUNT
 };
 
@@ -94,6 +95,7 @@ static unsigned step_mask(const struct step *step)
 		[FIELD_IS_SIGNALLED] = step->is_signalled,
 		[FIELD_CAME_LATE] = step->came_late,
 		[FIELD_STUCK_WHY] = step->stuck_why != NULL,
+		[FIELD_ATTEMPTS_INQUIRY] = step->attempts[STEP_PHASE_INQUIRY] != 0,
 	};
 	unsigned mask = 0;
 
@@ -133,6 +135,8 @@ static void put_step_field(struct buffer *out, const struct saga *saga, const st
 		return put_number(out, (uint32_t)step->forgiven[STEP_PHASE_COMPENSATION]);
 	case FIELD_STUCK_WHY:
 		return put_bytes(out, bytes_of_text(step->stuck_why));
+	case FIELD_ATTEMPTS_INQUIRY:
+		return put_number(out, (uint32_t)step->attempts[STEP_PHASE_INQUIRY]);
 	case FIELD_HAS_NO_EFFECT: /* the mask says it, as of the next */
 	case FIELD_IS_REFUSED:
 	case FIELD_IS_SIGNALLED:
@@ -326,6 +330,9 @@ static void get_step_field(struct cursor *cursor, const struct saga *saga, struc
 		return;
 	case FIELD_STUCK_WHY:
 		step->stuck_why = get_text(cursor);
+		return;
+	case FIELD_ATTEMPTS_INQUIRY:
+		step->attempts[STEP_PHASE_INQUIRY] = get_int32(cursor);
 		return;
 	case FIELD_COUNT:
 		return;

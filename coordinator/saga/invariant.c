@@ -37,6 +37,17 @@ static bool is_compensating(const struct step *step)
 	       step->state == STEP_STATE_COMPENSATION_STUCK;
 }
 
+static bool is_inquiring(const struct step *step)
+{
+	return step->state == STEP_STATE_INQUIRING || step->state == STEP_STATE_INQUIRY_RETRY_WAIT;
+}
+
+/* Its outcome is unknown, and what its definition has for that was not tried. */
+static bool is_to_be_asked_about(const struct step_definition *its, const struct step *step)
+{
+	return step->state == STEP_STATE_UNKNOWN && its->has_inquiry && !step->attempts[STEP_PHASE_INQUIRY];
+}
+
 static bool is_of_this_era(int64_t time_us)
 {
 	return time_us >= 0 && time_us <= ERA_END_US;
@@ -60,12 +71,14 @@ static const char *check_pursuit(const struct step_definition *its, const struct
 	MUST((step->state == STEP_STATE_WAITING) == (its->action != STEP_ACTION_COMMAND),
 	     "exactly steps without a participant wait");
 	MUST(step->state == STEP_STATE_WAITING || step->attempts[phase] > 0, "I7: what is pursued was sent");
-	if (step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT)
+	if (step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
+	    step->state == STEP_STATE_INQUIRY_RETRY_WAIT)
 		MUST(step->attempts[phase] - step->forgiven[phase] < its->policy[phase].attempts_max &&
 			     (step->due_us || saga->is_resolved),
 		     "I1: who waits for another try has one");
-	MUST(phase == STEP_PHASE_FORWARD || (its->has_compensation && its->kind == STEP_KIND_COMPENSATABLE),
+	MUST(phase != STEP_PHASE_COMPENSATION || (its->has_compensation && its->kind == STEP_KIND_COMPENSATABLE),
 	     "I3: what is undone can be");
+	MUST(phase != STEP_PHASE_INQUIRY || its->has_inquiry, "I7: only what can be asked about is");
 	return NULL;
 }
 
@@ -86,6 +99,9 @@ static const char *check_step(const struct definition *definition, const struct 
 	     "re-sends add up");
 	MUST(step->state != STEP_STATE_PENDING || (!step->started_us && !step->attempts[STEP_PHASE_FORWARD]),
 	     "I7: a pending step was never sent");
+	MUST(!is_to_be_asked_about(its, step) || saga->paused_us || saga->is_resolved ||
+		     !log_has_room_for_try(saga->version),
+	     "I11: what can be asked about is");
 	MUST(step_state_is_stuck(step->state) == (step->stuck_why != NULL), "I1: exactly what is stuck says why");
 	return check_pursuit(its, saga, step);
 }
@@ -108,7 +124,9 @@ static const char *check_forward(const struct definition *definition, const stru
 		bool is_forward = is_done(step);
 
 		if (step_state_is_pursued(step->state, &phase) || step_state_stands(step->state, &phase))
-			is_forward = phase == STEP_PHASE_FORWARD && step->state != STEP_STATE_VIOLATED;
+			is_forward = phase != STEP_PHASE_COMPENSATION && step->state != STEP_STATE_VIOLATED;
+		if (is_to_be_asked_about(&definition->steps[i], step))
+			is_forward = saga->paused_us != 0;
 		if (step->state == STEP_STATE_PENDING) {
 			MUST(saga->paused_us || !is_after_what_is_done(definition, saga, i),
 			     "I11: what can begin has begun");
@@ -162,7 +180,8 @@ static const char *check_undone(const struct step_definition *its, const struct 
 		MUST(saga->paused_us || order->is_blocked[index] || step->came_late,
 		     "I11: what can be undone is being undone");
 	else
-		MUST(is_settled(step) || is_compensating(step) || step->state == STEP_STATE_VIOLATED,
+		MUST(is_settled(step) || is_compensating(step) || is_inquiring(step) ||
+			     step->state == STEP_STATE_VIOLATED,
 		     "on the way back no step goes forward");
 	return NULL;
 }

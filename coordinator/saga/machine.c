@@ -70,6 +70,7 @@ static const struct {
 #define FLAG_IDLE -1, -1
 #define FLAG_FORWARD STEP_PHASE_FORWARD, -1
 #define FLAG_COMPENSATION STEP_PHASE_COMPENSATION, -1
+#define FLAG_INQUIRY STEP_PHASE_INQUIRY, -1
 #define FLAG_STANDS_FORWARD -1, STEP_PHASE_FORWARD
 #define FLAG_STANDS_COMPENSATION -1, STEP_PHASE_COMPENSATION
 #define STEP_STATE(state, flags, meaning) [STEP_STATE_##state] = {#state, FLAG_##flags},
@@ -158,7 +159,8 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 			 AT(state, phase, RETRIABLE) = {.why = its_why},                                               \
 			 AT(state, phase, ACCEPTED) = {.why = its_why}, AT(state, phase, RESEND) = {.why = its_why},   \
 			 AT(state, phase, RETRY) = {.why = its_why}, AT(state, phase, TIMED_OUT) = {.why = its_why},   \
-			 AT(state, phase, SIGNALLED) = {.why = its_why}, AT(state, phase, ELAPSED) = {.why = its_why},
+			 AT(state, phase, SIGNALLED) = {.why = its_why}, AT(state, phase, ELAPSED) = {.why = its_why}, \
+			 AT(state, phase, UNKNOWN) = {.why = its_why},
 #include "coordinator/saga/saga_states.def"
 };
 

@@ -189,3 +189,10 @@ void begin_compensation(struct turn *turn, int32_t index)
 	set_deadline(turn, index, STEP_PHASE_COMPENSATION);
 	begin_attempt(turn, index, STEP_PHASE_COMPENSATION);
 }
+
+void begin_inquiry(struct turn *turn, int32_t index)
+{
+	step_move(turn, index, STEP_STATE_INQUIRING);
+	set_deadline(turn, index, STEP_PHASE_INQUIRY);
+	begin_attempt(turn, index, STEP_PHASE_INQUIRY);
+}

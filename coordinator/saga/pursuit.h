@@ -24,6 +24,7 @@ const char *timed_out_milestone(struct turn *turn, int32_t index, enum step_phas
 /* The step is moved to a state that is pursued; its command is on its way from now, or it waits. */
 void begin_forward(struct turn *turn, int32_t index);
 void begin_compensation(struct turn *turn, int32_t index);
+void begin_inquiry(struct turn *turn, int32_t index);
 /* One more attempt within the pursuit, and one more copy of the command of the attempt in flight. */
 void begin_attempt(struct turn *turn, int32_t index, enum step_phase phase);
 void resend(struct turn *turn, enum step_phase phase);

@@ -270,7 +270,8 @@ static struct saga_event step_due_event(const struct definition *definition, con
 {
 	const struct step *step = &saga->steps[index];
 	const bool is_backoff = step->state == STEP_STATE_RETRY_WAIT ||
-				step->state == STEP_STATE_COMPENSATION_RETRY_WAIT;
+				step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
+				step->state == STEP_STATE_INQUIRY_RETRY_WAIT;
 
 	if (now_us >= step->deadline_us)
 		return clock_event(saga,
@@ -314,7 +315,8 @@ bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, s
 
 		if (!its->due_us || now_us >= its->deadline_us)
 			continue;
-		if (its->state != STEP_STATE_DISPATCHED && its->state != STEP_STATE_COMPENSATING)
+		if (its->state != STEP_STATE_DISPATCHED && its->state != STEP_STATE_COMPENSATING &&
+		    its->state != STEP_STATE_INQUIRING)
 			continue;
 		*ret_event = clock_event(saga, SAGA_EVENT_RESEND, (*step)++, now_us);
 		return true;

@@ -36,7 +36,7 @@ enum step_state {
 #include "coordinator/saga/saga_states.def"
 	STEP_STATE_COUNT /* PENDING DISPATCHED ACCEPTED RETRY_WAIT SUCCEEDED REJECTED UNKNOWN SKIPPED
 			    COMPENSATING COMPENSATION_RETRY_WAIT COMPENSATED NOT_NEEDED WAITING
-			    STUCK COMPENSATION_STUCK VIOLATED */
+			    STUCK COMPENSATION_STUCK VIOLATED INQUIRING INQUIRY_RETRY_WAIT */
 };
 
 /*
@@ -46,6 +46,7 @@ enum step_state {
  * RETRY      the backoff after a retriable reply is over
  * TIMED_OUT  the pursuit's deadline is over
  * ELAPSED    the time that the step waits for is over, as planned
+ * UNKNOWN    an answer to an inquiry: the participant cannot tell, and will not be able to
  * SCHEDULED  the first entry of the log of a saga that starts later; its detail is the time, as clock_format() writes it
  * CANCELLED  somebody asks the saga to turn back
  * SIGNALLED  what a step waits for; its reply is the signal's value
@@ -118,7 +119,8 @@ struct saga_event {
 	const char *detail;
 	const char *actor; /* who asked for it; NULL: nobody did. The core has no use for it, the log shows it */
 	bool has_no_effect;
-	struct bytes reply; /* SUCCEEDED of a forward command whose reply later commands need; else empty */
+	struct bytes
+		reply; /* SUCCEEDED of a forward command, or of its inquiry, whose reply later commands need; else empty */
 };
 
 enum saga_effect_type {

@@ -105,7 +105,7 @@ static const char EVENTS_VIEW[] =
 #include "coordinator/saga/saga_states.def"
 	"	NULL])[event + 1] AS event,"
 	"	step AS step_id,"
-	"	CASE WHEN step IS NULL THEN NULL WHEN phase = 0 THEN 'forward' ELSE 'compensation' END AS phase,"
+	"	CASE WHEN step IS NULL THEN NULL ELSE (ARRAY['forward', 'compensation', 'inquiry'])[phase + 1] END AS phase,"
 	"	CASE WHEN step IS NULL THEN NULL ELSE attempt END AS attempt,"
 	"	milestone,"
 	"	reason,"
@@ -154,7 +154,10 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0006_definition_creator", DEFINITION_CREATOR},
 	{"0007_events_of_operators", EVENTS_VIEW},
 	{"0008_event_elapsed", EVENTS_VIEW},
+	{"0009_inquiries", EVENTS_VIEW},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 
-static_assert(STEP_PHASE_FORWARD == 0, "the views name the phases by number");
+static_assert(STEP_PHASE_FORWARD == 0 && STEP_PHASE_COMPENSATION == 1 && STEP_PHASE_INQUIRY == 2 &&
+		      STEP_PHASE_COUNT == 3,
+	      "the views name the phases by number");

@@ -41,6 +41,7 @@ static const int64_t SECOND = 1000000;
 
 struct world {
 	struct arena arena;
+	const char *text; /* the definition's, as the next */
 	struct definition definition;
 	struct saga *saga;
 	Saga__V1__SagaEvent *events[EVENTS_MAX];
@@ -48,15 +49,14 @@ struct world {
 	Saga__V1__Saga message;
 };
 
-static int set_up(void **state)
+static void use(struct world *world, const char *text)
 {
-	struct world *world = test_calloc(1, sizeof(*world));
 	struct step_definition *steps = arena_alloc(&world->arena, STEPS * sizeof(*steps));
 	struct problems problems;
 	struct source *source;
 
 	problems_init(&problems);
-	source = source_parse("x", bytes_of_text(SOURCE), &world->arena, &problems);
+	source = source_parse("x", bytes_of_text(text), &world->arena, &problems);
 	if (problems.count > 0)
 		print_error("%s\n", problems.items[0].text);
 	assert_int_equal(problems.count, 0);
@@ -65,6 +65,23 @@ static int set_up(void **state)
 	for (size_t i = 0; i < STEPS; i++)
 		steps[i] = source->steps[i].definition;
 	world->definition = (struct definition){"checkout", 1, steps, STEPS, source->timeout_ms};
+	world->text = text;
+}
+
+/* The first step can be asked about. */
+static void use_inquiry(struct world *world)
+{
+	const char *at = strstr(SOURCE, "    compensation:");
+
+	use(world, arena_format(&world->arena, "%.*s    inquiry: {command: ask.command, timeout: 20s, attempts: 2}\n%s",
+				(int)(at - SOURCE), SOURCE, at));
+}
+
+static int set_up(void **state)
+{
+	struct world *world = test_calloc(1, sizeof(*world));
+
+	use(world, SOURCE);
 	*state = world;
 	return 0;
 }
@@ -196,6 +213,7 @@ static const Saga__V1__Saga *shown(struct world *world)
 		one->state = (Saga__V1__StepState)(step->state + 1);
 		one->attempts = step->attempts[STEP_PHASE_FORWARD];
 		one->compensation_attempts = step->attempts[STEP_PHASE_COMPENSATION];
+		one->inquiry_attempts = step->attempts[STEP_PHASE_INQUIRY];
 		one->resends = step->resends_total;
 		one->reason = text(step->reason);
 		one->detail = text(step->detail);
@@ -214,7 +232,7 @@ static void assert_explained(struct world *world, int64_t now_after_us, const ch
 	struct buffer out = {0};
 	struct error err;
 
-	if (!saga_replay(shown(world), SOURCE, &world->arena, &replay, &err))
+	if (!saga_replay(shown(world), world->text, &world->arena, &replay, &err))
 		fail_msg("%s", err.msg);
 	saga_explanation_make(&world->message, &replay, "", &world->arena, &explanation);
 	saga_explanation_append(&out, &explanation, T0 + now_after_us, false);
@@ -271,6 +289,83 @@ static void waiting_before_another_attempt_tells_when_and_why(void **state)
 		"    sagactl cancel " ID " --reason '…'\n"
 		"  hold it where it is:\n"
 		"    sagactl pause " ID " --reason '…'\n");
+}
+
+static void a_step_with_an_inquiry_is_asked_about_before_the_saga_turns_back(void **state)
+{
+	struct world *world = *state;
+
+	use_inquiry(world);
+	start(world, 0);
+	assert_explained(world, SECOND,
+			 "why, and since when\n"
+			 "  step 'pay' waits for a reply to its command, attempt 1 of 3\n"
+			 "    2023-11-14T22:13:20.000000Z, 1.000 s ago\n"
+			 "next\n"
+			 "  pay: without a reply, its command is sent again\n"
+			 "    2023-11-14T22:13:22.876837Z, in 1.876 s\n"
+			 "  pay: no final reply by then counts as unknown, and its participant is asked\n"
+			 "    2023-11-14T22:13:50.000000Z, in 29.000 s\n"
+			 "  the time of the whole saga is over, and it turns back\n"
+			 "    2023-11-14T23:13:20.000000Z, in 59 min 59 s\n"
+			 "what can be done\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n"
+			 "  hold it where it is:\n"
+			 "    sagactl pause " ID " --reason '…'\n");
+}
+
+static void an_inquiry_tells_what_its_answer_decides(void **state)
+{
+	struct world *world = *state;
+
+	use_inquiry(world);
+	start(world, 0);
+	wait(world, 30 * SECOND);
+	assert_explained(world, 31 * SECOND,
+			 "why, and since when\n"
+			 "  the outcome of step 'pay' is unknown, and its participant is asked what became of it, "
+			 "attempt 1 of 2\n"
+			 "    2023-11-14T22:13:50.000000Z, 1.000 s ago\n"
+			 "next\n"
+			 "  pay: without a reply, its inquiry is sent again\n"
+			 "    2023-11-14T22:13:52.742517Z, in 1.742 s\n"
+			 "  pay: no answer by then leaves its outcome unknown, and it is undone with the rest\n"
+			 "    2023-11-14T22:14:10.000000Z, in 19.000 s\n"
+			 "  the time of the whole saga is over, and it turns back\n"
+			 "    2023-11-14T23:13:20.000000Z, in 59 min 29 s\n"
+			 "what can be done\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n"
+			 "  hold it where it is:\n"
+			 "    sagactl pause " ID " --reason '…'\n");
+}
+
+static void an_inquiry_without_an_answer_for_now_is_made_again(void **state)
+{
+	struct world *world = *state;
+
+	use_inquiry(world);
+	start(world, 0);
+	wait(world, 30 * SECOND);
+	reply(world, SAGA_EVENT_RETRIABLE, PAY, STEP_PHASE_INQUIRY, 31 * SECOND);
+	assert_explained(world, 31 * SECOND,
+			 "why, and since when\n"
+			 "  the outcome of step 'pay' is unknown, and its participant cannot say for now: attempt 1 of "
+			 "2, and a wait before the next: bank_away: no answer [1m\n"
+			 "    2023-11-14T22:13:51.000000Z, 0.0 ms ago\n"
+			 "next\n"
+			 "  pay: its next attempt\n"
+			 "    2023-11-14T22:13:51.280237Z, in 280.2 ms\n"
+			 "  pay: no answer by then leaves its outcome unknown, and it is undone with the rest\n"
+			 "    2023-11-14T22:14:10.000000Z, in 19.000 s\n"
+			 "  the time of the whole saga is over, and it turns back\n"
+			 "    2023-11-14T23:13:20.000000Z, in 59 min 29 s\n"
+			 "what can be done\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n"
+			 "  hold it where it is:\n"
+			 "    sagactl pause " ID " --reason '…'\n");
 }
 
 static void an_accepted_command_is_its_participants(void **state)
@@ -608,6 +703,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(waiting_for_a_reply_tells_when_it_is_sent_again_and_given_up),
 		TEST(waiting_before_another_attempt_tells_when_and_why),
+		TEST(a_step_with_an_inquiry_is_asked_about_before_the_saga_turns_back),
+		TEST(an_inquiry_tells_what_its_answer_decides),
+		TEST(an_inquiry_without_an_answer_for_now_is_made_again),
 		TEST(an_accepted_command_is_its_participants),
 		TEST(a_wait_for_a_signal_names_it),
 		TEST(a_paused_saga_says_by_whom_and_that_nothing_runs_out),

@@ -605,6 +605,63 @@ static void makes_milestones_of_message_names(void **state)
 	assert_string_equal(f->plan->steps[0].commands[0].replies[0].milestone, "HTTP_DONE");
 }
 
+/* ---- inquiries ---- */
+/* The second step takes its field from the first one's reply, or from the answer to its inquiry, on topic `told`. */
+static int bind_inquiry(struct fixture *f, const char *told)
+{
+	(void)fake_schemas_add(&f->schemas, "s-input", SCHEMA_FORMAT_PROTOBUF, INPUT_PROTO);
+	(void)fake_schemas_add(&f->schemas, "c-value", SCHEMA_FORMAT_PROTOBUF,
+			       "syntax = \"proto3\"; message Cmd { optional string ref = 1; }");
+	(void)fake_schemas_add(&f->schemas, "q-value", SCHEMA_FORMAT_PROTOBUF,
+			       "syntax = \"proto3\"; message Inquire { string id = 1; }");
+	(void)fake_schemas_add(&f->schemas, "r-value", SCHEMA_FORMAT_PROTOBUF,
+			       "syntax = \"proto3\"; message Done { string ref = 1; }");
+	(void)fake_schemas_add(&f->schemas, "told-value", SCHEMA_FORMAT_PROTOBUF, told);
+	return bind_text(f, "saga: s\nkey: id\nsteps:\n"
+			    "- id: one\n  command: c\n  replies: {succeeded: r}\n  compensation: none\n"
+			    "  inquiry: {command: q, replies: {succeeded: [r, told]}}\n"
+			    "- id: two\n  command: c\n  replies: {succeeded: r}\n  compensation: none\n"
+			    "  fields: {ref: one.ref}\n");
+}
+
+static void binds_an_inquiry_as_a_command_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_command *inquiry;
+	const char *key;
+	struct bytes input;
+
+	assert_int_equal(bind_inquiry(f, "syntax = \"proto3\"; message Told { string ref = 1; }"), 0);
+	inquiry = &f->plan->steps[0].commands[STEP_PHASE_INQUIRY];
+	assert_string_equal(inquiry->topic, "q");
+	assert_string_equal(inquiry->schema->message_type, "Inquire");
+	assert_true(f->plan->definition.steps[0].has_inquiry);
+	assert_int_equal(f->plan->reply_topic_count, 2);
+	input = encode_input(f, "{\"id\":\"i\"}", &key);
+	assert_string_equal(build_json(f, start(f), input, "one", STEP_PHASE_INQUIRY), "{\"id\":\"i\"}");
+}
+
+static void refuses_an_inquiry_whose_answer_lacks_what_later_commands_need(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bind_inquiry(f, "syntax = \"proto3\"; message Told { string reference = 1; }"), -1);
+	assert_problem(f, "t.yaml:13:17: source 'one.ref': Told has no field 'ref'");
+}
+
+static void understands_unknown_as_an_answer_to_an_inquiry_alone(void **state)
+{
+	struct fixture *f = *state;
+	const struct bytes unknown = bytes_of_text("unknown");
+
+	assert_int_equal(bind_inquiry(f, "syntax = \"proto3\"; message Told { string ref = 1; }"), 0);
+	assert_int_equal(plan_find_reply(f->plan, 0, STEP_PHASE_INQUIRY, "r", unknown)->outcome, SAGA_EVENT_UNKNOWN);
+	assert_null(plan_find_reply(f->plan, 0, STEP_PHASE_FORWARD, "r", unknown));
+	assert_null(plan_find_reply(f->plan, 0, STEP_PHASE_COMPENSATION, "r", unknown));
+	assert_string_equal(
+		plan_find_reply(f->plan, 0, STEP_PHASE_INQUIRY, "told", bytes_of_text("succeeded"))->milestone, "TOLD");
+}
+
 static void names_every_subject_without_a_schema(void **state)
 {
 	struct fixture *f = *state;
@@ -661,6 +718,9 @@ int main(void)
 		TEST(takes_fixed_values_and_checks_them),
 		TEST(refuses_fixed_values_that_do_not_fit),
 		TEST(makes_milestones_of_message_names),
+		TEST(binds_an_inquiry_as_a_command_of_its_own),
+		TEST(refuses_an_inquiry_whose_answer_lacks_what_later_commands_need),
+		TEST(understands_unknown_as_an_answer_to_an_inquiry_alone),
 		TEST(names_every_subject_without_a_schema),
 		TEST(refuses_a_key_that_is_no_scalar),
 	};

@@ -391,6 +391,56 @@ static void reads_waits_and_the_sagas_timeout(void **state)
 	assert_int_equal(source->steps[1].definition.policy[STEP_PHASE_FORWARD].timeout_ms, 600 * 1000);
 }
 
+static void reads_an_inquiry_which_is_answered_as_its_command_is(void **state)
+{
+	struct fixture *f = *state;
+	const struct source *source = must_parse(f, "saga: s\nkey: id\n"
+						    "defaults: {inquiry: {timeout: 9s}}\nsteps:\n"
+						    "  - id: a\n    command: c\n    compensation: none\n"
+						    "    replies: {succeeded: r, rejected: x}\n"
+						    "    inquiry: {command: ask, attempts: 4, fields: {x: input.p}}\n"
+						    "  - id: b\n    command: c\n    compensation: none\n"
+						    "    replies: {succeeded: r}\n"
+						    "    inquiry:\n"
+						    "      command: ask\n"
+						    "      replies: {succeeded: told, unknown: shrugged}\n");
+	const struct source_step *a = &source->steps[0];
+	const struct source_step *b = &source->steps[1];
+
+	assert_true(a->definition.has_inquiry);
+	assert_int_equal(a->definition.policy[STEP_PHASE_INQUIRY].timeout_ms, 9000);
+	assert_int_equal(a->definition.policy[STEP_PHASE_INQUIRY].attempts_max, 4);
+	assert_string_equal(a->commands[STEP_PHASE_INQUIRY].topic, "ask");
+	assert_int_equal(a->commands[STEP_PHASE_INQUIRY].field_count, 1);
+	assert_int_equal(a->commands[STEP_PHASE_INQUIRY].reply_count, 2);
+	assert_string_equal(a->commands[STEP_PHASE_INQUIRY].replies[1].topic, "x");
+	assert_int_equal(b->commands[STEP_PHASE_INQUIRY].reply_count, 2);
+	assert_int_equal(b->commands[STEP_PHASE_INQUIRY].replies[1].outcome, SAGA_EVENT_UNKNOWN);
+	assert_string_equal(b->commands[STEP_PHASE_INQUIRY].replies[1].topic, "shrugged");
+}
+
+static void refuses_an_inquiry_where_the_command_is_sent_until_its_outcome_is_known(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, kind: pivot, command: c, replies: {succeeded: r}, inquiry: {command: q}}\n",
+		       "t.yaml:4:72", "a pivot step is tried again until its outcome is known: remove its inquiry");
+}
+
+static void refuses_unknown_as_an_outcome_of_commands(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, command: c, replies: {succeeded: r, unknown: u}, compensation: none}\n",
+		       "t.yaml:4:49", "unknown key 'unknown' of replies");
+}
+
+static void refuses_the_steps_own_reply_in_its_inquiry(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, command: c, replies: {succeeded: r}, compensation: none,\n"
+			    "     inquiry: {command: q, fields: {x: a.y}}}\n",
+		       "t.yaml:5:40", "source 'a.y': the reply of step 'a' is not there yet");
+}
+
 static void refuses_a_wait_for_both_or_nothing(void **state)
 {
 	assert_refused(*state, HEAD "  - {id: a, wait: {optional: true}}\n", "t.yaml:4:19",
@@ -429,6 +479,10 @@ int main(void)
 		TEST(refuses_a_pivot_that_does_not_wait_for_all_that_can_fail),
 		TEST(refuses_the_reply_of_a_step_beside),
 		TEST(reads_waits_and_the_sagas_timeout),
+		TEST(reads_an_inquiry_which_is_answered_as_its_command_is),
+		TEST(refuses_an_inquiry_where_the_command_is_sent_until_its_outcome_is_known),
+		TEST(refuses_unknown_as_an_outcome_of_commands),
+		TEST(refuses_the_steps_own_reply_in_its_inquiry),
 		TEST(refuses_a_wait_for_both_or_nothing),
 		TEST(refuses_a_signal_without_end),
 		TEST(refuses_two_waits_for_one_signal),

@@ -46,7 +46,7 @@ static uint64_t hash_saga(const struct saga *saga)
 		const struct step *step = &saga->steps[i];
 
 		MIX(step->state);
-		MIX(step->attempts[0] * 16 + step->attempts[1]);
+		MIX(step->attempts[0] * 256 + step->attempts[1] * 16 + step->attempts[2]);
 		MIX(step->due_us != 0);
 		MIX(step->forgiven[0] * 16 + step->forgiven[1]);
 		MIX(step->has_no_effect * 8 + step->is_refused * 4 + step->is_signalled * 2 + step->came_late);
@@ -182,7 +182,8 @@ static void explore(struct explorer *explorer, const char *kinds)
 
 static void takes_every_event_in_every_state_it_can_reach(void **state)
 {
-	static const char *const worlds[] = {"ccpr", "cnp", "ccr", "nc", "p", "pr", "(cc)p", "sr", "dop", "pw"};
+	static const char *const worlds[] = {"ccpr", "cnp", "ccr", "nc", "p",    "pr",  "(cc)p",
+					     "sr",   "dop", "pw",  "qp", "(qn)", "(cq)"};
 	struct explorer explorer = {.found = xcalloc(FOUND_MAX, sizeof(*explorer.found)),
 				    .seen = xcalloc(BUCKETS, sizeof(*explorer.seen))};
 

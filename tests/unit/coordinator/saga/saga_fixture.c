@@ -46,10 +46,11 @@ void world_init(struct world *world, const char *kinds)
 				  : *at == 'd'       ? STEP_ACTION_DELAY
 						     : STEP_ACTION_COMMAND,
 			.is_optional = *at == 'o',
-			.has_compensation = *at == 'c',
+			.has_compensation = strchr("cq", *at) != NULL,
+			.has_inquiry = *at == 'q',
 			.after = order + before.first,
 			.after_count = before.count,
-			.policy = {policy, policy},
+			.policy = {policy, policy, policy},
 		};
 		world->steps[count++].policy[STEP_PHASE_COMPENSATION].timeout_ms = 60000;
 	}
@@ -106,7 +107,7 @@ enum saga_verdict world_apply(struct world *world, const struct saga_event *even
 enum saga_verdict world_reply(struct world *world, enum saga_event_type type, int32_t step, enum step_phase phase)
 {
 	const bool is_failure = type == SAGA_EVENT_REJECTED || type == SAGA_EVENT_RETRIABLE;
-	const char *word = is_failure ? "FAILED" : phase == STEP_PHASE_FORWARD ? "DONE" : "UNDONE";
+	const char *word = is_failure ? "FAILED" : phase == STEP_PHASE_COMPENSATION ? "UNDONE" : "DONE";
 	struct saga_event event = {
 		.type = type,
 		.time_us = world->now_us,

@@ -6,7 +6,8 @@
 
 #include "coordinator/saga/saga.h"
 
-/* A letter a step: c compensatable, n compensatable without compensation, p pivot, r retriable; s waits for a signal (w:
+/* A letter a step: c compensatable, n compensatable without compensation, q compensatable
+ * with an inquiry, p pivot, r retriable; s waits for a signal (w:
  * retriable, o: optional), d for its time. Those in parentheses run in parallel: c(cc)p. Ids: a, b, … */
 struct world {
 	struct step_definition *steps; /* in the arena, so that a world can be moved */
@@ -18,7 +19,7 @@ struct world {
 	int64_t now_us;
 };
 
-/* Timeout 10 s forward, 60 s compensation; re-send 1 s to 4 s; backoff 100 ms to 400 ms; 3 attempts. */
+/* Timeout 10 s forward and of an inquiry, 60 s compensation; re-send 1 s to 4 s; backoff 100 ms to 400 ms; 3 attempts. */
 void world_init(struct world *world, const char *kinds);
 void world_release(struct world *world);
 struct world world_of(const char *kinds); /* started */
@@ -32,6 +33,7 @@ enum saga_verdict world_apply(struct world *world, const struct saga_event *even
 enum saga_verdict world_reply(struct world *world, enum saga_event_type type, int32_t step, enum step_phase phase);
 #define FORWARD STEP_PHASE_FORWARD
 #define COMPENSATION STEP_PHASE_COMPENSATION
+#define INQUIRY STEP_PHASE_INQUIRY
 /* Such replies that must be applied. */
 void world_succeed(struct world *world, int32_t step);
 void world_undo(struct world *world, int32_t step);
