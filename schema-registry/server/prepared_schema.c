@@ -280,6 +280,10 @@ int prepare_input(struct session *session, const struct schema_input *input, str
 				      "Invalid schema type %s: this registry has AVRO and PROTOBUF", input->format);
 	if (!input->has_text || input->text.len == 0)
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema: the schema is empty");
+	if (input->text.len > SCHEMA_TEXT_BYTES_MAX)
+		return session_refuse(session, REFUSAL_SCHEMA_TOO_LARGE,
+				      "The schema has %zu bytes: more than %d are too large", input->text.len,
+				      SCHEMA_TEXT_BYTES_MAX);
 	stored->id = input->id;
 	stored->metadata = input->metadata;
 	stored->rule_set = input->rule_set;

@@ -35,6 +35,9 @@
 	REFUSAL(REFERENCE_EXISTS, 42206, 422)                                                                          \
 	REFUSAL(ID_DOES_NOT_MATCH, 42207, 422)                                                                         \
 	REFUSAL(INVALID_SUBJECT, 42208, 422)                                                                           \
+	REFUSAL(SCHEMA_TOO_LARGE, 42209, 422)                                                                          \
+	REFUSAL(INVALID_RULE_SET, 42210, 422)                                                                          \
+	REFUSAL(CONTEXT_NOT_EMPTY, 42211, 422)                                                                         \
 	REFUSAL(STORE, 50001, 500)                                                                                     \
 	REFUSAL(STORE_TIMEOUT, 50002, 500)
 

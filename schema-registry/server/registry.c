@@ -7,6 +7,7 @@
 
 #include "lib/base/memory.h"
 #include "schema-registry/server/prepared_schema.h"
+#include "schema-registry/server/subject_config.h"
 
 struct versions { /* of one subject, rising, soft deleted ones included */
 	struct stored_version *items;
@@ -182,20 +183,73 @@ int registry_by_properties(struct session *session, struct subject subject, cons
 	return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema not found");
 }
 
+/* The latest live version's schema, or NULL. */
+static int load_latest(struct session *session, struct subject subject, const struct versions *versions,
+		       const struct stored_schema **ret_schema)
+{
+	const struct stored_version *latest = find_version(versions, VERSION_LATEST, false);
+	struct registered registered;
+
+	*ret_schema = NULL;
+	if (!latest)
+		return 0;
+	if (load_registered(session, subject, latest, &registered) < 0)
+		return -1;
+	*ret_schema = registered.schema;
+	return 0;
+}
+
+/* As registering would take it: with what the client may leave out. */
+static int complete(struct session *session, struct subject subject, const struct versions *versions,
+		    const struct subject_config *config, struct schema_input *input, bool *ret_is_changed)
+{
+	const struct stored_schema *previous;
+
+	if (load_latest(session, subject, versions, &previous) < 0)
+		return -1;
+	subject_config_complete(session, config, previous, input, ret_is_changed);
+	return 0;
+}
+
+/* As it was sent, and else with the metadata and rules that it would be registered with: a producer's own schema has none. */
+static int find_look_up(struct session *session, struct subject subject, const struct versions *versions,
+			const struct schema_input *input, bool with_deleted, const struct stored_version **ret_found)
+{
+	struct schema_input wanted = *input;
+	struct prepared_schema prepared;
+	struct subject_config config;
+	bool is_changed;
+
+	if (subject_config_load(session, subject, &config) < 0)
+		return -1;
+	wanted.is_normalized |= config.is_normalizing;
+	if (prepare_input(session, &wanted, &prepared) < 0)
+		return -1;
+	*ret_found = find_equal(versions, &prepared.stored, with_deleted);
+	if (*ret_found)
+		return 0;
+	if (complete(session, subject, versions, &config, &wanted, &is_changed) < 0)
+		return -1;
+	if (!is_changed)
+		return 0;
+	if (prepare_input(session, &wanted, &prepared) < 0)
+		return -1;
+	*ret_found = find_equal(versions, &prepared.stored, with_deleted);
+	return 0;
+}
+
 int registry_look_up(struct session *session, struct subject subject, const struct schema_input *input,
 		     bool with_deleted, struct registered *ret_registered)
 {
 	const struct stored_version *found;
-	struct prepared_schema prepared;
 	struct versions versions;
 
 	if (load_versions(session, subject, &versions) < 0)
 		return -1;
 	if (!find_version(&versions, VERSION_LATEST, with_deleted))
 		return refuse_no_subject(session, subject);
-	if (prepare_input(session, input, &prepared) < 0)
+	if (find_look_up(session, subject, &versions, input, with_deleted, &found) < 0)
 		return -1;
-	found = find_equal(&versions, &prepared.stored, with_deleted);
 	if (!found)
 		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema not found");
 	return load_registered(session, subject, found, ret_registered);
@@ -208,11 +262,19 @@ static void release_report(void *report)
 	compat_report_release(report);
 }
 
+struct comparison {
+	enum compat_level level;
+	const char *group;                 /* only versions with the same value of this property; NULL: all */
+	const struct stored_version *only; /* NULL: the versions that the level names */
+};
+
 /* Compares with all live versions, newest first, or with one. */
 static int compare(struct session *session, struct subject subject, const struct versions *versions,
-		   const struct stored_version *only, enum compat_level level, const struct schema *schema,
+		   struct comparison comparison, const struct prepared_schema *schema,
 		   struct compat_report **ret_report, const int32_t **ret_versions)
 {
+	enum compat_level level = comparison.level;
+	const struct stored_version *only = comparison.only;
 	struct compat_report *report = arena_alloc(&session->arena, sizeof(*report));
 	const struct schema **old = arena_alloc(&session->arena, (versions->count + 1) * sizeof(struct schema *));
 	int32_t *numbers = arena_alloc(&session->arena, (versions->count + 1) * sizeof(*numbers));
@@ -227,7 +289,9 @@ static int compare(struct session *session, struct subject subject, const struct
 			continue;
 		if (prepare_load(session, subject.context, version->schema_id, version->identity, &entry) < 0)
 			return -1;
-		if (!entry) /* deleted for good by now, so that nobody reads it */
+		if (!entry || /* deleted for good by now, so that nobody reads it */
+		    (comparison.group &&
+		     !schemas_share_group(comparison.group, &schema->stored, schema_entry_stored(entry))))
 			continue;
 		if (prepare_parsed(session, entry, &old[count]) < 0)
 			return -1;
@@ -235,7 +299,7 @@ static int compare(struct session *session, struct subject subject, const struct
 	}
 	compat_report_init(report);
 	session_keep(session, release_report, report);
-	(void)compat_check(level, schema, old, count, report); /* the report tells it, too */
+	(void)compat_check(level, schema->parsed, old, count, report); /* the report tells it, too */
 	*ret_report = report;
 	*ret_versions = numbers;
 	return 0;
@@ -244,26 +308,35 @@ static int compare(struct session *session, struct subject subject, const struct
 int registry_check(struct session *session, struct subject subject, int32_t version, const struct schema_input *input,
 		   struct compat_report **ret_report, const int32_t **ret_versions)
 {
-	const struct stored_version *only = NULL;
+	struct comparison comparison = {0};
+	struct schema_input wanted = *input;
 	struct prepared_schema prepared;
+	struct subject_config config;
 	enum registry_mode mode;
-	enum compat_level level;
 	struct versions versions;
+	bool is_changed;
 
 	if (load_versions(session, subject, &versions) < 0)
 		return -1;
 	if (version != 0) {
-		only = find_version(&versions, version, false);
+		comparison.only = find_version(&versions, version, false);
 		/* An unknown subject has no latest version that could be broken; a number was meant to be there. */
-		if (!only && version != VERSION_LATEST)
+		if (!comparison.only && version != VERSION_LATEST)
 			return find_version(&versions, VERSION_LATEST, false)
 				       ? session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.",
 							version)
 				       : refuse_no_subject(session, subject);
 	}
-	if (registry_effective(session, subject, &level, &mode) < 0 || prepare_input(session, input, &prepared) < 0)
+	if (registry_effective(session, subject, &comparison.level, &mode) < 0 ||
+	    subject_config_load(session, subject, &config) < 0)
 		return -1;
-	return compare(session, subject, &versions, only, level, prepared.parsed, ret_report, ret_versions);
+	wanted.is_normalized |= config.is_normalizing;
+	comparison.group = config.group;
+	if (config.group && complete(session, subject, &versions, &config, &wanted, &is_changed) < 0)
+		return -1;
+	if (prepare_input(session, &wanted, &prepared) < 0)
+		return -1;
+	return compare(session, subject, &versions, comparison, &prepared, ret_report, ret_versions);
 }
 
 static int refuse_incompatible(struct session *session, struct subject subject, struct compat_report *report,
@@ -284,12 +357,12 @@ static int refuse_incompatible(struct session *session, struct subject subject, 
 }
 
 static int check_compatible(struct session *session, struct subject subject, const struct versions *versions,
-			    enum compat_level level, const struct schema *schema)
+			    struct comparison comparison, const struct prepared_schema *schema)
 {
 	struct compat_report *report;
 	const int32_t *numbers;
 
-	if (compare(session, subject, versions, NULL, level, schema, &report, &numbers) < 0)
+	if (compare(session, subject, versions, comparison, schema, &report, &numbers) < 0)
 		return -1;
 	return report->old ? refuse_incompatible(session, subject, report, numbers) : 0;
 }
@@ -303,13 +376,12 @@ static int32_t next_version(const struct versions *versions)
 
 /* May this be registered here, in the mode that is in force? Checked under the lock. */
 static int check_admission(struct session *session, struct subject subject, const struct versions *versions,
-			   const struct schema_input *input, const struct prepared_schema *prepared)
+			   const struct schema_input *input, enum registry_mode mode, struct comparison comparison,
+			   const struct prepared_schema *prepared)
 {
 	const char *name = subject_format(&session->arena, subject);
-	enum registry_mode mode;
-	enum compat_level level;
 
-	if (registry_effective_writable(session, subject, &level, &mode) < 0)
+	if (registry_refuse_read_only(session, subject, mode) < 0)
 		return -1;
 	if (mode == MODE_IMPORT) {
 		if (!input->id)
@@ -327,7 +399,7 @@ static int check_admission(struct session *session, struct subject subject, cons
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
 				      "Invalid schema: version %d is not one more than the previous version",
 				      input->version);
-	return check_compatible(session, subject, versions, level, prepared->parsed);
+	return check_compatible(session, subject, versions, comparison, prepared);
 }
 
 static int refuse_missing_reference(struct session *session, const struct stored_reference *reference)
@@ -385,49 +457,87 @@ static int find_registered(struct session *session, struct subject subject, cons
 	return 0;
 }
 
-static int register_latest_again(struct session *session, struct subject subject, struct registered *ret_registered)
+/* Without a text it is the latest one that is meant. */
+static int take_latest_text(struct session *session, struct subject subject, struct schema_input *input)
 {
-	const struct stored_version *latest;
+	const struct stored_schema *latest;
 	struct versions versions;
 
-	if (load_versions(session, subject, &versions) < 0)
+	if (load_versions(session, subject, &versions) < 0 || load_latest(session, subject, &versions, &latest) < 0)
 		return -1;
-	latest = find_version(&versions, VERSION_LATEST, false);
 	if (!latest)
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema: the schema is empty");
-	return load_registered(session, subject, latest, ret_registered);
+	input->has_text = true;
+	input->text = bytes_of_text(latest->text);
+	input->format = schema_format_name(latest->format);
+	input->references = latest->references;
+	input->reference_count = latest->reference_count;
+	return 0;
+}
+
+/* `is_exact`: what the client sent may be there as it is; else only what it becomes is looked for. */
+static int register_locked(struct session *session, struct subject subject, struct schema_input *input, bool is_exact,
+			   const struct subject_config *config, struct prepared_schema *prepared,
+			   struct registered *ret_registered)
+{
+	struct comparison comparison = {.group = config->group};
+	struct versions versions;
+	enum registry_mode mode;
+	bool is_changed = false;
+	bool is_found = false;
+	int32_t version;
+
+	if (session_begin(session, subject) < 0 || load_versions(session, subject, &versions) < 0 ||
+	    (is_exact && find_registered(session, subject, input, prepared, &versions, &is_found, ret_registered) < 0))
+		return -1;
+	if (is_found)
+		return 0;
+	if (registry_effective(session, subject, &comparison.level, &mode) < 0)
+		return -1;
+	/* An import keeps what it brings. */
+	if (mode != MODE_IMPORT && complete(session, subject, &versions, config, input, &is_changed) < 0)
+		return -1;
+	if (is_changed && prepare_input(session, input, prepared) < 0)
+		return -1;
+	if ((is_changed || !is_exact) &&
+	    find_registered(session, subject, input, prepared, &versions, &is_found, ret_registered) < 0)
+		return -1;
+	if (is_found)
+		return 0;
+	if (check_admission(session, subject, &versions, input, mode, comparison, prepared) < 0)
+		return -1;
+	version = input->version > 0 ? input->version : next_version(&versions);
+	if (add(session, subject, version, &prepared->stored) < 0)
+		return -1;
+	*ret_registered = (struct registered){subject, version,
+					      arena_copy(&session->arena, &prepared->stored, sizeof(prepared->stored))};
+	return 0;
 }
 
 int registry_register(struct session *session, struct subject subject, const struct schema_input *input,
 		      struct registered *ret_registered)
 {
+	struct schema_input wanted = *input;
 	struct prepared_schema prepared;
+	struct subject_config config;
 	struct versions versions;
-	bool is_found;
-	int32_t version;
+	bool is_found = false;
+	bool is_exact;
 
 	if (!subject_is_valid(subject))
 		return session_refuse(session, REFUSAL_INVALID_SUBJECT,
 				      "The specified subject '%s' is not a valid name",
 				      subject_format(&session->arena, subject));
-	if (!input->has_text)
-		return register_latest_again(session, subject, ret_registered);
-	if (prepare_input(session, input, &prepared) < 0 || load_versions(session, subject, &versions) < 0 ||
-	    find_registered(session, subject, input, &prepared, &versions, &is_found, ret_registered) < 0)
+	if (subject_config_load(session, subject, &config) < 0 ||
+	    (!input->has_text && take_latest_text(session, subject, &wanted) < 0))
+		return -1;
+	wanted.is_normalized |= config.is_normalizing;
+	is_exact = input->has_text && !subject_config_adds(&config);
+	if (prepare_input(session, &wanted, &prepared) < 0 || load_versions(session, subject, &versions) < 0 ||
+	    (is_exact &&
+	     find_registered(session, subject, &wanted, &prepared, &versions, &is_found, ret_registered) < 0))
 		return -1;
 	if (is_found)
 		return 0;
-	if (session_begin(session, subject) < 0 || load_versions(session, subject, &versions) < 0 ||
-	    find_registered(session, subject, input, &prepared, &versions, &is_found, ret_registered) < 0)
-		return -1;
-	if (is_found)
-		return 0;
-	if (check_admission(session, subject, &versions, input, &prepared) < 0)
-		return -1;
-	version = input->version > 0 ? input->version : next_version(&versions);
-	if (add(session, subject, version, &prepared.stored) < 0)
-		return -1;
-	*ret_registered = (struct registered){subject, version,
-					      arena_copy(&session->arena, &prepared.stored, sizeof(prepared.stored))};
-	return 0;
+	return register_locked(session, subject, &wanted, is_exact, &config, &prepared, ret_registered);
 }

@@ -9,6 +9,7 @@
 #ifndef SCHEMA_REGISTRY_SERVER_REGISTRY_H
 #define SCHEMA_REGISTRY_SERVER_REGISTRY_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -106,21 +107,25 @@ const char *registry_mode_name(enum registry_mode mode);
 /* What is in force: the subject's own setting, else its context's, else the default context's, else the default. */
 NODISCARD int registry_effective(struct session *session, struct subject subject, enum compat_level *ret_level,
 				 enum registry_mode *ret_mode);
-NODISCARD int registry_level(struct session *session, struct subject subject, bool with_default,
-			     enum compat_level *ret_level);
-NODISCARD int registry_set_level(struct session *session, struct subject subject, const char *level,
-				 enum compat_level *ret_level);
-NODISCARD int registry_unset_level(struct session *session, struct subject subject, enum compat_level *ret_old);
+struct config_view {
+	enum compat_level level; /* in force */
+	bool is_level_own;
+	const json_t *keys; /* what else is set (subject_config.h); lives as long as the session */
+};
+NODISCARD int registry_config(struct session *session, struct subject subject, bool with_default,
+			      struct config_view *ret_config);
+/* `changes`: keys as in PUT /config with their new values; null: not set any more. Others stay as they are. */
+NODISCARD int registry_set_config(struct session *session, struct subject subject, const json_t *changes,
+				  struct config_view *ret_config);
+NODISCARD int registry_unset_config(struct session *session, struct subject subject, struct config_view *ret_old);
 NODISCARD int registry_mode(struct session *session, struct subject subject, bool with_default,
 			    enum registry_mode *ret_mode);
 NODISCARD int registry_set_mode(struct session *session, struct subject subject, const char *mode, bool is_forced,
 				enum registry_mode *ret_mode);
 NODISCARD int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old);
 
-/* The same, and refuses where the mode in force forbids changes. */
-NODISCARD int registry_effective_writable(struct session *session, struct subject subject, enum compat_level *ret_level,
-					  enum registry_mode *ret_mode);
 /* Refuses where the mode in force forbids changes. */
 NODISCARD int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode);
+NODISCARD int registry_refuse_read_only(struct session *session, struct subject subject, enum registry_mode mode);
 
 #endif

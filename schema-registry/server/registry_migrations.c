@@ -62,8 +62,17 @@ static const char initial[] =
 	"  mode text,"
 	"  PRIMARY KEY (context, subject));";
 
+/*
+ * What else can be set for a subject (subject_config.h) is one JSON object. Every change of one raises the number, so that
+ * an instance sees at little cost whether what it has read is still all there is.
+ */
+static const char config[] = "ALTER TABLE setting ADD COLUMN config text;"
+			     "CREATE TABLE config_revision (number bigint NOT NULL);"
+			     "INSERT INTO config_revision VALUES (0);";
+
 static const struct pg_migration migrations[] = {
 	{"0001_initial", initial},
+	{"0002_config", config},
 };
 
 const struct pg_migration *registry_migrations(size_t *ret_count)

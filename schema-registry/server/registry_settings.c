@@ -4,6 +4,7 @@
 
 #include "lib/base/memory.h"
 #include "schema-registry/server/registry.h"
+#include "schema-registry/server/subject_config.h"
 
 static const char *const mode_names[MODE_COUNT] = {
 	[MODE_READWRITE] = "READWRITE",
@@ -86,43 +87,57 @@ int registry_effective(struct session *session, struct subject subject, enum com
 	return 0;
 }
 
-int registry_effective_writable(struct session *session, struct subject subject, enum compat_level *ret_level,
-				enum registry_mode *ret_mode)
+int registry_refuse_read_only(struct session *session, struct subject subject, enum registry_mode mode)
 {
-	enum compat_level level;
-	enum registry_mode mode;
-
-	if (registry_effective(session, subject, &level, &mode) < 0)
-		return -1;
-	if (mode == MODE_READONLY || mode == MODE_READONLY_OVERRIDE)
-		return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is in read-only mode",
-				      subject_format(&session->arena, subject));
-	*ret_level = level;
-	*ret_mode = mode;
-	return 0;
+	if (mode != MODE_READONLY && mode != MODE_READONLY_OVERRIDE)
+		return 0;
+	return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is in read-only mode",
+			      subject_format(&session->arena, subject));
 }
 
 int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode)
 {
 	enum compat_level level;
 
-	return registry_effective_writable(session, subject, &level, ret_mode);
+	if (registry_effective(session, subject, &level, ret_mode) < 0)
+		return -1;
+	return registry_refuse_read_only(session, subject, *ret_mode);
 }
 
-/* ---- level ---- */
+/* ---- config ---- */
 
-int registry_level(struct session *session, struct subject subject, bool with_default, enum compat_level *ret_level)
+static int view(struct session *session, struct subject subject, bool with_default, struct config_view *ret_config)
 {
 	struct stored_settings settings;
+	json_t *keys;
 
-	if (load(session, subject, &settings) < 0)
+	if (load(session, subject, &settings) < 0 || subject_config_show(session, subject, with_default, &keys) < 0)
 		return -1;
-	if (!with_default && *subject.name && !settings.level)
+	*ret_config = (struct config_view){effective_level(&settings), settings.level != NULL, keys};
+	return 0;
+}
+
+int registry_config(struct session *session, struct subject subject, bool with_default, struct config_view *ret_config)
+{
+	struct config_view config;
+
+	if (view(session, subject, with_default, &config) < 0)
+		return -1;
+	if (!with_default && *subject.name && !config.is_level_own && json_object_size(config.keys) == 0)
 		return session_refuse(session, REFUSAL_LEVEL_NOT_SET,
 				      "Subject '%s' does not have subject-level compatibility configured",
 				      subject_format(&session->arena, subject));
-	*ret_level = effective_level(&settings);
+	*ret_config = config;
 	return 0;
+}
+
+/* A context as a whole is fine, too. */
+static int check_name(struct session *session, struct subject subject)
+{
+	if (subject_is_valid(subject) || (!*subject.name && subject_is_valid((struct subject){subject.context, "s"})))
+		return 0;
+	return session_refuse(session, REFUSAL_INVALID_SUBJECT, "The specified subject '%s' is not a valid name",
+			      subject_format(&session->arena, subject));
 }
 
 static int save(struct session *session, struct subject subject, enum setting setting, const char *value)
@@ -131,25 +146,72 @@ static int save(struct session *session, struct subject subject, enum setting se
 
 	if (store_set(session->pg, subject, setting, value, &err) < 0)
 		return session_failed(session, &err);
-	return session_commit(session, true);
+	return 0;
 }
 
-int registry_set_level(struct session *session, struct subject subject, const char *level, enum compat_level *ret_level)
+static int save_config(struct session *session, struct subject subject, const char *text)
 {
-	enum compat_level parsed;
-	enum registry_mode mode;
+	struct error err;
 
-	if (!level_parse(level, &parsed))
-		return session_refuse(
-			session, REFUSAL_INVALID_LEVEL,
-			"Invalid compatibility level '%s'. Valid values are none, backward, forward, full, "
-			"backward_transitive, forward_transitive, full_transitive, wire, wire_json and strict",
-			level ? level : "");
-	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
-	    save(session, subject, SETTING_LEVEL, compat_level_name(parsed)) < 0)
-		return -1;
-	*ret_level = parsed;
+	if (store_set_config(session->pg, subject, text, &err) < 0)
+		return session_failed(session, &err);
 	return 0;
+}
+
+static int commit_config(struct session *session)
+{
+	if (session_commit(session, true) < 0)
+		return -1;
+	config_cache_expire(session->configs);
+	return 0;
+}
+
+static int refuse_level(struct session *session, const char *level)
+{
+	return session_refuse(session, REFUSAL_INVALID_LEVEL,
+			      "Invalid compatibility level '%s'. Valid values are none, backward, forward, full, "
+			      "backward_transitive, forward_transitive, full_transitive, wire, wire_json and strict",
+			      level ? level : "");
+}
+
+/* *ret_level NULL: not set any more. */
+static int parse_level(struct session *session, const json_t *value, const char **ret_level)
+{
+	enum compat_level level;
+
+	*ret_level = NULL;
+	if (!value || json_is_null(value))
+		return 0;
+	if (!level_parse(json_string_value(value), &level))
+		return refuse_level(session, json_string_value(value));
+	*ret_level = compat_level_name(level);
+	return 0;
+}
+
+int registry_set_config(struct session *session, struct subject subject, const json_t *changes,
+			struct config_view *ret_config)
+{
+	const json_t *level_value = json_object_get(changes, "compatibility");
+	struct stored_settings settings;
+	enum registry_mode mode;
+	const char *level;
+
+	if (!level_value && !subject_config_knows(changes))
+		return refuse_level(session, NULL);
+	if (check_name(session, subject) < 0 || parse_level(session, level_value, &level) < 0 ||
+	    subject_config_check(session, subject, changes) < 0)
+		return -1;
+	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
+	    load(session, subject, &settings) < 0)
+		return -1;
+	if (level_value && save(session, subject, SETTING_LEVEL, level) < 0)
+		return -1;
+	if (subject_config_knows(changes) &&
+	    save_config(session, subject, subject_config_apply(session, settings.config, changes)) < 0)
+		return -1;
+	if (commit_config(session) < 0)
+		return -1;
+	return view(session, subject, false, ret_config);
 }
 
 static int refuse_unset(struct session *session, struct subject subject)
@@ -158,18 +220,22 @@ static int refuse_unset(struct session *session, struct subject subject)
 			      subject_format(&session->arena, subject));
 }
 
-int registry_unset_level(struct session *session, struct subject subject, enum compat_level *ret_old)
+int registry_unset_config(struct session *session, struct subject subject, struct config_view *ret_old)
 {
 	struct stored_settings settings;
+	struct config_view old;
 	enum registry_mode mode;
 
 	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
 	    load(session, subject, &settings) < 0)
 		return -1;
-	if (!settings.level && *subject.name)
+	if (!settings.level && !settings.config && *subject.name)
 		return refuse_unset(session, subject);
-	*ret_old = effective_level(&settings);
-	return save(session, subject, SETTING_LEVEL, NULL);
+	if (view(session, subject, false, &old) < 0 || save(session, subject, SETTING_LEVEL, NULL) < 0 ||
+	    save_config(session, subject, NULL) < 0 || commit_config(session) < 0)
+		return -1;
+	*ret_old = old;
+	return 0;
 }
 
 /* ---- mode ---- */
@@ -223,12 +289,13 @@ int registry_set_mode(struct session *session, struct subject subject, const cha
 			session, REFUSAL_INVALID_MODE,
 			"Invalid mode '%s'. Valid values are READWRITE, READONLY, READONLY_OVERRIDE and IMPORT",
 			mode ? mode : "");
-	if (session_begin(session, subject) < 0 || load(session, subject, &settings) < 0)
+	if (check_name(session, subject) < 0 || session_begin(session, subject) < 0 ||
+	    load(session, subject, &settings) < 0)
 		return -1;
 	if (parsed == MODE_IMPORT && effective_mode(&settings) != MODE_IMPORT && !is_forced &&
 	    check_empty(session, subject) < 0)
 		return -1;
-	if (save(session, subject, SETTING_MODE, mode_names[parsed]) < 0)
+	if (save(session, subject, SETTING_MODE, mode_names[parsed]) < 0 || session_commit(session, true) < 0)
 		return -1;
 	*ret_mode = parsed;
 	return 0;
@@ -243,5 +310,7 @@ int registry_unset_mode(struct session *session, struct subject subject, enum re
 	if (!settings.mode && *subject.name)
 		return refuse_unset(session, subject);
 	*ret_old = effective_mode(&settings);
-	return save(session, subject, SETTING_MODE, NULL);
+	if (save(session, subject, SETTING_MODE, NULL) < 0)
+		return -1;
+	return session_commit(session, true);
 }

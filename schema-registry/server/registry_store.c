@@ -480,7 +480,7 @@ int store_load_settings(struct pg *pg, struct subject subject, struct arena *are
 	struct stored_settings settings = {0};
 
 	if (pg_exec(pg,
-		    "SELECT context, subject, level, mode FROM setting"
+		    "SELECT context, subject, level, mode, config FROM setting"
 		    " WHERE context = $1 AND subject IN ($2, '') OR context = '.' AND subject = ''",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
@@ -493,6 +493,7 @@ int store_load_settings(struct pg *pg, struct subject subject, struct arena *are
 		if (subject_equal(holder, subject)) {
 			settings.level = level;
 			settings.mode = mode;
+			settings.config = pg_get_text(result, row, 4, arena);
 		}
 		if (subject_equal(holder, (struct subject){subject.context, ""})) {
 			settings.context_level = level;

@@ -56,13 +56,19 @@ struct stored_place { /* a version, and where in the registry it is */
 	struct stored_version version;
 };
 
-struct stored_settings { /* of a subject, its context and the default context; NULL: not set there */
+struct stored_settings {    /* of a subject, its context and the default context; NULL: not set there */
+	const char *config; /* a JSON object; of the subject only */
 	const char *level;
 	const char *context_level;
 	const char *global_level;
 	const char *mode;
 	const char *context_mode;
 	const char *global_mode;
+};
+
+struct stored_config { /* what is set for a subject beside its level and mode */
+	struct subject subject;
+	const char *text; /* a JSON object */
 };
 
 enum setting { SETTING_LEVEL, SETTING_MODE, SETTING_COUNT };
@@ -99,6 +105,8 @@ NODISCARD int store_remove_versions(struct pg *pg, struct subject subject, int32
 /* value NULL: not set any more. */
 NODISCARD int store_set(struct pg *pg, struct subject subject, enum setting setting, const char *value,
 			struct error *err);
+/* A JSON object, or NULL: not set any more. Raises the revision when that changes something. */
+NODISCARD int store_set_config(struct pg *pg, struct subject subject, const char *text, struct error *err);
 
 /* ---- queries ---- */
 NODISCARD int store_load_schema(struct pg *pg, const char *context, int32_t id, struct arena *arena,
@@ -120,6 +128,11 @@ NODISCARD int store_list_referrers(struct pg *pg, struct subject subject, int32_
 				   int32_t **ret_ids, size_t *ret_count, struct error *err);
 NODISCARD int store_load_settings(struct pg *pg, struct subject subject, struct arena *arena,
 				  struct stored_settings *ret_settings, struct error *err);
+/* A number that rises with every change of a config. */
+NODISCARD int store_config_revision(struct pg *pg, int64_t *ret_revision, struct error *err);
+/* All there are, with the number that goes with them. */
+NODISCARD int store_list_configs(struct pg *pg, struct arena *arena, int64_t *ret_revision,
+				 struct stored_config **ret_configs, size_t *ret_count, struct error *err);
 NODISCARD int store_max_id(struct pg *pg, const char *context, int32_t *ret_id, struct error *err);
 
 #endif

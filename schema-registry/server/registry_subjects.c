@@ -141,7 +141,8 @@ static int forget_settings(struct session *session, struct subject subject)
 	struct error err;
 
 	if (store_set(session->pg, subject, SETTING_LEVEL, NULL, &err) < 0 ||
-	    store_set(session->pg, subject, SETTING_MODE, NULL, &err) < 0)
+	    store_set(session->pg, subject, SETTING_MODE, NULL, &err) < 0 ||
+	    store_set_config(session->pg, subject, NULL, &err) < 0)
 		return session_failed(session, &err);
 	return 0;
 }
@@ -157,7 +158,10 @@ static int hide(struct session *session, const struct deletion *deletion, int32_
 		return -1;
 	if ((version == 0 || deletion->live_count == 1) && forget_settings(session, deletion->subject) < 0)
 		return -1;
-	return session_commit(session, false);
+	if (session_commit(session, false) < 0)
+		return -1;
+	config_cache_expire(session->configs);
+	return 0;
 }
 
 static int remove_for_good(struct session *session, const struct deletion *deletion, int32_t version)

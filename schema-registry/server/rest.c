@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "schema-registry/model/json_text.h"
+#include "schema-registry/server/subject_config.h"
 
 void rest_init(struct rest *rest, struct sessions *sessions, struct metrics *metrics, const char *environment)
 {
@@ -145,13 +146,6 @@ int rest_version_arg(struct rest_call *call, int index, int32_t *ret_version)
 	return 0;
 }
 
-struct subject rest_subject_arg(struct rest_call *call, int index)
-{
-	if (!call->args[index])
-		return (struct subject){call->context, ""};
-	return subject_parse(&call->session->arena, call->context, call->args[index]);
-}
-
 /* ---- a request ---- */
 
 static int run_route(struct session *session, void *ctx)
@@ -160,6 +154,11 @@ static int run_route(struct session *session, void *ctx)
 
 	call->session = session;
 	call->context = call->context_part ? context_parse(&session->arena, call->context_part) : CONTEXT_DEFAULT;
+	call->subject = (struct subject){call->context, ""};
+	if (call->route->flags & ROUTE_SUBJECT && call->args[0])
+		call->subject = subject_parse(&session->arena, call->context, call->args[0]);
+	if (call->route->flags & ROUTE_ALIAS && subject_follow_alias(session, &call->subject) < 0)
+		return -1;
 	return call->route->handle(call);
 }
 

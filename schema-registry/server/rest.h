@@ -42,7 +42,8 @@ struct rest_call { /* one request on its way through a route */
 	const struct http_request *request;
 	struct http_response *response;
 	struct session *session;
-	const char *context;             /* of subjects that name none */
+	const char *context;    /* of subjects that name none */
+	struct subject subject; /* that the path names, or the one that its alias means; else the whole context */
 	const char *args[REST_ARGS_MAX]; /* what stands for the braces of the route's path */
 	json_t *body;                    /* an object, where the route takes one */
 	json_t *answer;
@@ -53,6 +54,8 @@ struct rest_call { /* one request on its way through a route */
 enum rest_route_flags {
 	ROUTE_BODY = 1,    /* takes a JSON object */
 	ROUTE_SERVICE = 2, /* for whoever runs us, not for clients: any media type; opens no session */
+	ROUTE_SUBJECT = 4, /* its first brace is a subject … */
+	ROUTE_ALIAS = 8,   /* … and an alias stands for the subject that it names */
 };
 
 struct rest_route {
@@ -90,7 +93,7 @@ bool rest_flag(const struct rest_call *call, const char *name); /* `?name=true` 
 NODISCARD int rest_number(struct rest_call *call, const char *name, int64_t otherwise, int64_t *ret_number);
 NODISCARD int rest_id_arg(struct rest_call *call, int index, int32_t *ret_id);
 NODISCARD int rest_version_arg(struct rest_call *call, int index, int32_t *ret_version);
-struct subject rest_subject_arg(struct rest_call *call, int index);
+NODISCARD int rest_check_rule_set(struct rest_call *call); /* of the body */
 NODISCARD int rest_schema_input(struct rest_call *call, struct schema_input *ret_input);
 /* `?format=serialized` gives the other form of the text. */
 NODISCARD int rest_schema_text(struct rest_call *call, const char *context, const struct stored_schema *schema,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "schema-registry/server/rest.h"
+#include "schema-registry/server/rule_set.h"
 
 enum { REFERENCES_MAX = 1000 };
 
@@ -94,14 +95,25 @@ static int get_references(struct rest_call *call, struct schema_input *input)
 	return 0;
 }
 
+int rest_check_rule_set(struct rest_call *call)
+{
+	struct buffer problem = {0};
+	int result = 0;
+
+	if (!rule_set_check(json_object_get(call->body, "ruleSet"), &problem))
+		result = session_refuse(call->session, REFUSAL_INVALID_RULE_SET, "Invalid rule set: %s",
+					buffer_text(&problem));
+	buffer_release(&problem);
+	return result;
+}
+
 int rest_schema_input(struct rest_call *call, struct schema_input *ret_input)
 {
 	/* A subject's own context, where it names one, is that of the references, too. */
-	const char *context = call->args[0] ? rest_subject_arg(call, 0).context : call->context;
 	struct schema_input input = {0};
 	const char *text;
 
-	call->context = context;
+	call->context = call->subject.context;
 	if (get_text(call, call->body, "schema", &text) < 0 ||
 	    get_text(call, call->body, "schemaType", &input.format) < 0 ||
 	    get_number(call, call->body, "id", &input.id) < 0 ||

@@ -5,6 +5,8 @@
 #include "lib/base/memory.h"
 #include "schema-registry/server/rest.h"
 
+enum { ROUTE_NAMED = ROUTE_SUBJECT | ROUTE_ALIAS };
+
 static const struct rest_route routes[] = {
 	{"GET", "/", rest_get_root, 0, ROLE_SCHEMA_READER},
 	{"POST", "/", rest_get_root, 0, ROLE_SCHEMA_READER},
@@ -18,32 +20,33 @@ static const struct rest_route routes[] = {
 	{"GET", "/contexts", rest_get_contexts, 0, ROLE_SCHEMA_READER},
 
 	{"GET", "/subjects", rest_get_subjects, 0, ROLE_SCHEMA_READER},
-	{"POST", "/subjects/{}", rest_look_up, ROUTE_BODY, ROLE_SCHEMA_READER},
-	{"DELETE", "/subjects/{}", rest_delete_subject, 0, ROLE_SCHEMA_WRITER},
-	{"GET", "/subjects/{}/metadata", rest_get_by_properties, 0, ROLE_SCHEMA_READER},
-	{"GET", "/subjects/{}/versions", rest_get_versions, 0, ROLE_SCHEMA_READER},
-	{"POST", "/subjects/{}/versions", rest_register, ROUTE_BODY, ROLE_SCHEMA_WRITER},
-	{"GET", "/subjects/{}/versions/{}", rest_get_version, 0, ROLE_SCHEMA_READER},
-	{"DELETE", "/subjects/{}/versions/{}", rest_delete_version, 0, ROLE_SCHEMA_WRITER},
-	{"GET", "/subjects/{}/versions/{}/schema", rest_get_version_text, 0, ROLE_SCHEMA_READER},
-	{"GET", "/subjects/{}/versions/{}/referencedby", rest_get_referrers, 0, ROLE_SCHEMA_READER},
+	{"POST", "/subjects/{}", rest_look_up, ROUTE_BODY | ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"DELETE", "/subjects/{}", rest_delete_subject, ROUTE_NAMED, ROLE_SCHEMA_WRITER},
+	{"GET", "/subjects/{}/metadata", rest_get_by_properties, ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"GET", "/subjects/{}/versions", rest_get_versions, ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"POST", "/subjects/{}/versions", rest_register, ROUTE_BODY | ROUTE_NAMED, ROLE_SCHEMA_WRITER},
+	{"GET", "/subjects/{}/versions/{}", rest_get_version, ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"DELETE", "/subjects/{}/versions/{}", rest_delete_version, ROUTE_NAMED, ROLE_SCHEMA_WRITER},
+	{"GET", "/subjects/{}/versions/{}/schema", rest_get_version_text, ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"GET", "/subjects/{}/versions/{}/referencedby", rest_get_referrers, ROUTE_NAMED, ROLE_SCHEMA_READER},
 
-	{"POST", "/compatibility/subjects/{}/versions", rest_check_all, ROUTE_BODY, ROLE_SCHEMA_READER},
-	{"POST", "/compatibility/subjects/{}/versions/{}", rest_check_version, ROUTE_BODY, ROLE_SCHEMA_READER},
+	{"POST", "/compatibility/subjects/{}/versions", rest_check_all, ROUTE_BODY | ROUTE_NAMED, ROLE_SCHEMA_READER},
+	{"POST", "/compatibility/subjects/{}/versions/{}", rest_check_version, ROUTE_BODY | ROUTE_NAMED,
+	 ROLE_SCHEMA_READER},
 
 	{"GET", "/config", rest_get_config, 0, ROLE_SCHEMA_READER},
 	{"PUT", "/config", rest_put_config, ROUTE_BODY, ROLE_SCHEMA_WRITER},
 	{"DELETE", "/config", rest_delete_config, 0, ROLE_SCHEMA_WRITER},
-	{"GET", "/config/{}", rest_get_config, 0, ROLE_SCHEMA_READER},
-	{"PUT", "/config/{}", rest_put_config, ROUTE_BODY, ROLE_SCHEMA_WRITER},
-	{"DELETE", "/config/{}", rest_delete_config, 0, ROLE_SCHEMA_WRITER},
+	{"GET", "/config/{}", rest_get_config, ROUTE_SUBJECT, ROLE_SCHEMA_READER},
+	{"PUT", "/config/{}", rest_put_config, ROUTE_BODY | ROUTE_SUBJECT, ROLE_SCHEMA_WRITER},
+	{"DELETE", "/config/{}", rest_delete_config, ROUTE_SUBJECT, ROLE_SCHEMA_WRITER},
 
 	{"GET", "/mode", rest_get_mode, 0, ROLE_SCHEMA_READER},
 	{"PUT", "/mode", rest_put_mode, ROUTE_BODY, ROLE_SCHEMA_WRITER},
 	{"DELETE", "/mode", rest_delete_mode, 0, ROLE_SCHEMA_WRITER},
-	{"GET", "/mode/{}", rest_get_mode, 0, ROLE_SCHEMA_READER},
-	{"PUT", "/mode/{}", rest_put_mode, ROUTE_BODY, ROLE_SCHEMA_WRITER},
-	{"DELETE", "/mode/{}", rest_delete_mode, 0, ROLE_SCHEMA_WRITER},
+	{"GET", "/mode/{}", rest_get_mode, ROUTE_SUBJECT, ROLE_SCHEMA_READER},
+	{"PUT", "/mode/{}", rest_put_mode, ROUTE_BODY | ROUTE_SUBJECT, ROLE_SCHEMA_WRITER},
+	{"DELETE", "/mode/{}", rest_delete_mode, ROUTE_SUBJECT, ROLE_SCHEMA_WRITER},
 
 	{"GET", "/v1/metadata/id", rest_get_server_id, 0, ROLE_SCHEMA_READER},
 	{"GET", "/v1/metadata/version", rest_get_server_version, 0, ROLE_SCHEMA_READER},

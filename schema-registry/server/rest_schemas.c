@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "schema-registry/server/rest.h"
+#include "schema-registry/server/subject_config.h"
 
 enum { SEARCH_MAX = 1000 }; /* schemas in one answer; who wants more asks on with `offset` */
 
@@ -38,22 +39,29 @@ int rest_get_types(struct rest_call *call)
 }
 
 /* Ids are counted for each context; `?subject=` may name it. */
-static const char *id_context(struct rest_call *call)
+static int get_id_context(struct rest_call *call, const char **ret_context)
 {
-	const char *subject = http_request_query(call->request, "subject");
+	const char *text = http_request_query(call->request, "subject");
+	struct subject subject = {call->context, ""};
 
-	return subject ? subject_parse(&call->session->arena, call->context, subject).context : call->context;
+	if (text)
+		subject = subject_parse(&call->session->arena, call->context, text);
+	if (*subject.name && subject_follow_alias(call->session, &subject) < 0)
+		return -1;
+	*ret_context = subject.context;
+	return 0;
 }
 
 int rest_get_schema(struct rest_call *call)
 {
-	const char *context = id_context(call);
 	const struct stored_schema *schema;
+	const char *context;
 	int32_t max_id;
 	json_t *answer;
 	int32_t id;
 
-	if (rest_id_arg(call, 0, &id) < 0 || registry_by_id(call->session, context, id, &schema) < 0)
+	if (rest_id_arg(call, 0, &id) < 0 || get_id_context(call, &context) < 0 ||
+	    registry_by_id(call->session, context, id, &schema) < 0)
 		return -1;
 	if (rest_schema_json(call, context, schema, &answer) < 0)
 		return -1;
@@ -68,12 +76,13 @@ int rest_get_schema(struct rest_call *call)
 
 int rest_get_schema_text(struct rest_call *call)
 {
-	const char *context = id_context(call);
 	const struct stored_schema *schema;
+	const char *context;
 	const char *text;
 	int32_t id;
 
-	if (rest_id_arg(call, 0, &id) < 0 || registry_by_id(call->session, context, id, &schema) < 0 ||
+	if (rest_id_arg(call, 0, &id) < 0 || get_id_context(call, &context) < 0 ||
+	    registry_by_id(call->session, context, id, &schema) < 0 ||
 	    rest_schema_text(call, context, schema, &text) < 0)
 		return -1;
 	return rest_answer_text(call, text);
@@ -81,12 +90,12 @@ int rest_get_schema_text(struct rest_call *call)
 
 static int get_holders(struct rest_call *call, struct stored_holder **ret_holders, size_t *ret_count)
 {
+	const char *context;
 	int32_t id;
 
-	if (rest_id_arg(call, 0, &id) < 0)
+	if (rest_id_arg(call, 0, &id) < 0 || get_id_context(call, &context) < 0)
 		return -1;
-	return registry_holders(call->session, id_context(call), id, rest_flag(call, "deleted"), ret_holders,
-				ret_count);
+	return registry_holders(call->session, context, id, rest_flag(call, "deleted"), ret_holders, ret_count);
 }
 
 int rest_get_schema_versions(struct rest_call *call)

@@ -12,9 +12,18 @@ static bool with_default(const struct rest_call *call)
 	return !call->args[0] || rest_flag(call, "defaultToGlobal");
 }
 
-static int answer_level(struct rest_call *call, const char *key, enum compat_level level)
+static json_t *config_json(const struct config_view *config)
 {
-	return rest_answer(call, json_pack("{s:s}", key, compat_level_name(level)));
+	return json_copy((json_t *)config->keys); /* only reads it */
+}
+
+/* The level that is in force is there in any case: clients rely on it. */
+static int answer_config(struct rest_call *call, const struct config_view *config)
+{
+	json_t *answer = config_json(config);
+
+	json_object_set_new(answer, "compatibilityLevel", json_string(compat_level_name(config->level)));
+	return rest_answer(call, answer);
 }
 
 static int answer_mode(struct rest_call *call, enum registry_mode mode)
@@ -24,37 +33,40 @@ static int answer_mode(struct rest_call *call, enum registry_mode mode)
 
 int rest_get_config(struct rest_call *call)
 {
-	enum compat_level level;
+	struct config_view config;
 
-	if (registry_level(call->session, rest_subject_arg(call, 0), with_default(call), &level) < 0)
+	if (registry_config(call->session, call->subject, with_default(call), &config) < 0)
 		return -1;
-	return answer_level(call, "compatibilityLevel", level);
+	return answer_config(call, &config);
 }
 
 int rest_put_config(struct rest_call *call)
 {
-	enum compat_level level;
+	struct config_view config;
+	json_t *answer;
 
-	if (registry_set_level(call->session, rest_subject_arg(call, 0), body_text(call, "compatibility"), &level) < 0)
+	if (registry_set_config(call->session, call->subject, call->body, &config) < 0)
 		return -1;
-	return answer_level(call, "compatibility",
-			    level); /* another key than in the answer to GET; clients rely on it */
+	answer = config_json(&config);
+	if (config.is_level_own) /* another key than in the answer to GET; clients rely on it */
+		json_object_set_new(answer, "compatibility", json_string(compat_level_name(config.level)));
+	return rest_answer(call, answer);
 }
 
 int rest_delete_config(struct rest_call *call)
 {
-	enum compat_level old;
+	struct config_view old;
 
-	if (registry_unset_level(call->session, rest_subject_arg(call, 0), &old) < 0)
+	if (registry_unset_config(call->session, call->subject, &old) < 0)
 		return -1;
-	return answer_level(call, "compatibilityLevel", old);
+	return answer_config(call, &old);
 }
 
 int rest_get_mode(struct rest_call *call)
 {
 	enum registry_mode mode;
 
-	if (registry_mode(call->session, rest_subject_arg(call, 0), with_default(call), &mode) < 0)
+	if (registry_mode(call->session, call->subject, with_default(call), &mode) < 0)
 		return -1;
 	return answer_mode(call, mode);
 }
@@ -63,8 +75,8 @@ int rest_put_mode(struct rest_call *call)
 {
 	enum registry_mode mode;
 
-	if (registry_set_mode(call->session, rest_subject_arg(call, 0), body_text(call, "mode"),
-			      rest_flag(call, "force"), &mode) < 0)
+	if (registry_set_mode(call->session, call->subject, body_text(call, "mode"), rest_flag(call, "force"), &mode) <
+	    0)
 		return -1;
 	return answer_mode(call, mode);
 }
@@ -73,7 +85,7 @@ int rest_delete_mode(struct rest_call *call)
 {
 	enum registry_mode old;
 
-	if (registry_unset_mode(call->session, rest_subject_arg(call, 0), &old) < 0)
+	if (registry_unset_mode(call->session, call->subject, &old) < 0)
 		return -1;
 	return answer_mode(call, old);
 }

@@ -68,7 +68,7 @@ int rest_get_versions(struct rest_call *call)
 	size_t first;
 
 	if (rest_number(call, "offset", 0, &offset) < 0 || rest_number(call, "limit", -1, &limit) < 0 ||
-	    registry_versions(call->session, rest_subject_arg(call, 0), filter, &versions, &count) < 0)
+	    registry_versions(call->session, call->subject, filter, &versions, &count) < 0)
 		return -1;
 	first = offset < 0 ? 0 : (size_t)offset < count ? (size_t)offset : count;
 	count -= first;
@@ -85,8 +85,7 @@ static int get_registered(struct rest_call *call, struct registered *ret_registe
 
 	if (rest_version_arg(call, 1, &version) < 0)
 		return -1;
-	return registry_by_version(call->session, rest_subject_arg(call, 0), version, rest_flag(call, "deleted"),
-				   ret_registered);
+	return registry_by_version(call->session, call->subject, version, rest_flag(call, "deleted"), ret_registered);
 }
 
 int rest_get_version(struct rest_call *call)
@@ -122,8 +121,8 @@ int rest_get_by_properties(struct rest_call *call)
 				      "each key needs a value, and there may be %d of them", PROPERTIES_MAX);
 	for (size_t i = 0; i < count; i++)
 		properties[i] = (struct property){keys[i], values[i]};
-	if (registry_by_properties(call->session, rest_subject_arg(call, 0), properties, count,
-				   rest_flag(call, "deleted"), &registered) < 0)
+	if (registry_by_properties(call->session, call->subject, properties, count, rest_flag(call, "deleted"),
+				   &registered) < 0)
 		return -1;
 	return rest_answer_registered(call, &registered);
 }
@@ -135,7 +134,7 @@ int rest_get_referrers(struct rest_call *call)
 	size_t count;
 
 	if (rest_version_arg(call, 1, &version) < 0 ||
-	    registry_referrers(call->session, rest_subject_arg(call, 0), version, &ids, &count) < 0)
+	    registry_referrers(call->session, call->subject, version, &ids, &count) < 0)
 		return -1;
 	return rest_answer(call, rest_numbers_json(ids, count));
 }
@@ -144,11 +143,11 @@ int rest_get_referrers(struct rest_call *call)
 
 int rest_register(struct rest_call *call)
 {
-	struct subject subject = rest_subject_arg(call, 0);
 	struct registered registered;
 	struct schema_input input;
 
-	if (rest_schema_input(call, &input) < 0 || registry_register(call->session, subject, &input, &registered) < 0)
+	if (rest_schema_input(call, &input) < 0 || rest_check_rule_set(call) < 0 ||
+	    registry_register(call->session, call->subject, &input, &registered) < 0)
 		return -1;
 	if (!input.has_text)
 		return rest_answer_registered(call, &registered);
@@ -157,12 +156,11 @@ int rest_register(struct rest_call *call)
 
 int rest_look_up(struct rest_call *call)
 {
-	struct subject subject = rest_subject_arg(call, 0);
 	struct registered registered;
 	struct schema_input input;
 
 	if (rest_schema_input(call, &input) < 0 ||
-	    registry_look_up(call->session, subject, &input, rest_flag(call, "deleted"), &registered) < 0)
+	    registry_look_up(call->session, call->subject, &input, rest_flag(call, "deleted"), &registered) < 0)
 		return -1;
 	return rest_answer_registered(call, &registered);
 }
@@ -174,8 +172,7 @@ int rest_delete_subject(struct rest_call *call)
 	const int32_t *versions;
 	size_t count;
 
-	if (registry_delete_subject(call->session, rest_subject_arg(call, 0), rest_flag(call, "permanent"), &versions,
-				    &count) < 0)
+	if (registry_delete_subject(call->session, call->subject, rest_flag(call, "permanent"), &versions, &count) < 0)
 		return -1;
 	return rest_answer(call, rest_numbers_json(versions, count));
 }
@@ -185,8 +182,7 @@ int rest_delete_version(struct rest_call *call)
 	int32_t version;
 
 	if (rest_version_arg(call, 1, &version) < 0 ||
-	    registry_delete_version(call->session, rest_subject_arg(call, 0), version, rest_flag(call, "permanent"),
-				    &version) < 0)
+	    registry_delete_version(call->session, call->subject, version, rest_flag(call, "permanent"), &version) < 0)
 		return -1;
 	return rest_answer(call, json_integer(version));
 }
@@ -195,7 +191,6 @@ int rest_delete_version(struct rest_call *call)
 
 static int check(struct rest_call *call, int32_t version)
 {
-	struct subject subject = rest_subject_arg(call, 0);
 	struct compat_report *report;
 	const int32_t *numbers;
 	const char *const *messages;
@@ -205,7 +200,7 @@ static int check(struct rest_call *call, int32_t version)
 	size_t count;
 
 	if (rest_schema_input(call, &input) < 0 ||
-	    registry_check(call->session, subject, version, &input, &report, &numbers) < 0)
+	    registry_check(call->session, call->subject, version, &input, &report, &numbers) < 0)
 		return -1;
 	answer = json_pack("{s:b}", "is_compatible", report->old == NULL);
 	if (rest_flag(call, "verbose")) {

@@ -13,6 +13,7 @@ enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0, PING_MS = 1500 };
 struct sessions {
 	struct schema_cache *cache;
 	struct text_cache *texts;
+	struct config_cache *configs;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
 	struct pg **idle; /* guarded by mu */
@@ -38,6 +39,7 @@ struct sessions *sessions_new(const char *conninfo, int connections, struct metr
 	pthread_cond_init(&sessions->changed, NULL);
 	sessions->cache = schema_cache_new(metrics);
 	sessions->texts = text_cache_new();
+	sessions->configs = config_cache_new();
 	sessions->idle = xcalloc((size_t)connections, sizeof(*sessions->idle));
 	for (int i = 0; i < connections; i++)
 		sessions->idle[i] = pg_new(complete, "schema-registry");
@@ -55,6 +57,7 @@ void sessions_free(struct sessions *sessions)
 	free(sessions->idle);
 	schema_cache_free(sessions->cache);
 	text_cache_free(sessions->texts);
+	config_cache_free(sessions->configs);
 	pthread_cond_destroy(&sessions->changed);
 	pthread_mutex_destroy(&sessions->mu);
 	free(sessions);
@@ -133,8 +136,10 @@ int sessions_run(struct sessions *sessions, int (*work)(struct session *session,
 {
 	int result = -1;
 
-	*session =
-		(struct session){.pg = take_connection(sessions), .cache = sessions->cache, .texts = sessions->texts};
+	*session = (struct session){.pg = take_connection(sessions),
+				    .cache = sessions->cache,
+				    .texts = sessions->texts,
+				    .configs = sessions->configs};
 	arena_init(&session->arena, SESSION_ARENA_BYTES_MAX);
 	for (int turn = 0; turn < SESSION_TURNS_MAX && result < 0; turn++) {
 		if (turn > 0) {

@@ -15,6 +15,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
 #include "lib/pg/pg.h"
+#include "schema-registry/server/config_cache.h"
 #include "schema-registry/server/refusal.h"
 #include "schema-registry/server/schema_cache.h"
 #include "schema-registry/server/subject.h"
@@ -27,6 +28,7 @@ struct session {
 	struct pg *pg;
 	struct schema_cache *cache;
 	struct text_cache *texts;
+	struct config_cache *configs;
 	struct arena arena;
 	struct refusal refusal;
 	bool is_in_transaction;

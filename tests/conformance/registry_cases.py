@@ -16,7 +16,16 @@ TWO = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "typ
 BROKEN = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "string"}]})
 PROTO = 'syntax = "proto3";\nmessage M {\n  string a = 1;\n}\n'
 
+UNSORTED = '{"type":"record","name":"One","fields":[{"name":"a","type":"int","zz":1,"aa":2}]}'
+SORTED = '{"type":"record","name":"One","fields":[{"name":"a","type":"int","aa":2,"zz":1}]}'
+
 VERSIONS = "/subjects/{s}/versions"
+
+RULE = {"name": "check", "kind": "CONDITION", "type": "CEL", "mode": "WRITE", "expr": "true"}
+
+
+def properties(**pairs: str) -> dict[str, Any]:
+    return {"properties": pairs}
 
 
 def register(schema: str = ONE, status: int = 200, answer: Any = None, **more: Any) -> Step:
@@ -179,6 +188,108 @@ CASES: dict[str, list[Step]] = {
     "a subject with a slash and other letters": [
         ("POST", "/subjects/{s}%2Fa%C3%A9/versions", {"schema": ONE}, 200, {"id": ...}),
         ("GET", "/subjects/{s}%2Fa%C3%A9/versions/1", None, 200, {"subject": "{s}/aé"}),
+    ],
+    # docs.confluent.io/cloud/current/ccloud/update-subject-level-config: the keys and what they mean. Which of them are taken
+    # from the global config, and when: Config.mergeConfigs() and ConfigValue.update() of schema-registry 8.
+    "the keys of a config are kept apart, and shown again": [
+        ("PUT", "/config/{s}", {"normalize": True}, 200, {"normalize": True}),
+        ("GET", "/config/{s}", None, 200, {"normalize": True, "compatibilityLevel": ...}),
+        ("PUT", "/config/{s}", {"compatibility": "FULL", "compatibilityGroup": "major"}, 200,
+         {"compatibility": "FULL", "compatibilityGroup": "major", "normalize": True}),
+        ("PUT", "/config/{s}", {"defaultMetadata": properties(a="1"), "overrideRuleSet": {"domainRules": [RULE]}}, 200, ...),
+        ("GET", "/config/{s}", None, 200, {"compatibilityLevel": "FULL", "compatibilityGroup": "major", "normalize": True,
+                                           "defaultMetadata": properties(a="1"), "overrideRuleSet": {"domainRules": [RULE]}}),
+        ("PUT", "/config/{s}", {"compatibility": None, "overrideRuleSet": None, "defaultMetadata": None, "compatibilityGroup": None}, 200,
+         {"normalize": True}),
+        ("DELETE", "/config/{s}", None, 200, {"normalize": True, "compatibilityLevel": ...}),
+        refused("GET", "/config/{s}", 404, 40408),
+        refused("DELETE", "/config/{s}", 404, 40401),
+    ],
+    "a config that says nothing, or the wrong thing": [
+        refused("PUT", "/config/{s}", 422, 42203, {}),
+        refused("PUT", "/config/{s}", 422, 42203, {"normalise": True}),
+        refused("PUT", "/config/{s}", 422, 42203, {"normalize": True, "compatibility": "SOMEHOW"}),
+        refused("PUT", "/config/{s}", 400, 400, {"normalize": "yes"}),
+        refused("PUT", "/config/{s}", 400, 400, {"defaultMetadata": []}),
+        refused("PUT", "/config/{s}", 422, 42208, {"alias": "a\nb"}),
+        refused("PUT", "/config", 422, 42205, {"alias": "{s}"}),
+        refused("PUT", "/config/{s}", 422, 42205, {"validateFields": True}),
+        refused("PUT", "/config/{s}", 422, 42205, {"compatibilityPolicy": "LOGICAL"}),
+        refused("PUT", "/config/{s}", 422, 42210, {"defaultRuleSet": {"domainRules": [RULE, RULE]}}),
+        refused("GET", "/config/{s}", 404, 40408),
+        refused("PUT", "/config/" + "s" * 2000, 422, 42208, {"compatibility": "FULL"}),
+        refused("PUT", "/mode/" + "s" * 2000, 422, 42208, {"mode": "READONLY"}),
+    ],
+    # The same page: "clients do not have to pass the normalize query parameter".
+    "normalize brings schemas into order without being asked": [
+        ("PUT", "/config/{s}", {"normalize": True}, 200, ...),
+        register(UNSORTED), register(SORTED), ("GET", VERSIONS, None, 200, [1]),
+        ("GET", VERSIONS + "/1", None, 200, {"schema": SORTED}),
+        ("POST", "/subjects/{s}", {"schema": UNSORTED}, 200, {"version": 1, "id": "{id}"}),
+        ("PUT", "/config/{s}", {"normalize": False}, 200, {"normalize": False}),
+        refused("POST", "/subjects/{s}", 404, 40403, {"schema": UNSORTED}),
+        ("POST", "/subjects/{s}?normalize=true", {"schema": UNSORTED}, 200, {"version": 1}),
+        ("PUT", "/config/:.norm-{s}:", {"normalize": True}, 200, ...),
+        ("POST", "/subjects/:.norm-{s}:x/versions", {"schema": UNSORTED}, 200, ...),
+        ("GET", "/subjects/:.norm-{s}:x/versions/1", None, 200, {"schema": SORTED}),
+        refused("GET", "/config/:.norm-{s}:x", 404, 40408),
+        ("GET", "/config/:.norm-{s}:x?defaultToGlobal=true", None, 200, {"normalize": True}),
+    ],
+    # The same page: "any reference to this subject will be replaced by the alias"; below /subjects only (AliasFilter of
+    # schema-registry 8), not in /config and /mode.
+    "an alias stands for another subject": [
+        ("PUT", "/config/{s}-old", {"alias": "{s}"}, 200, {"alias": "{s}"}),
+        ("POST", "/subjects/{s}-old/versions", {"schema": ONE}, 200, {"id": ...}),
+        ("GET", VERSIONS, None, 200, [1]),
+        ("GET", "/subjects/{s}-old/versions/latest", None, 200, {"subject": "{s}", "version": 1}),
+        ("POST", "/subjects/{s}-old", {"schema": ONE}, 200, {"subject": "{s}", "version": 1}),
+        ("POST", "/compatibility/subjects/{s}-old/versions/latest", {"schema": BROKEN}, 200, {"is_compatible": False}),
+        ("GET", "/config/{s}-old", None, 200, {"alias": "{s}"}),
+        refused("GET", "/config/{s}", 404, 40408),
+        ("PUT", "/config/{s}-far", {"alias": ":.far-{s}:x"}, 200, ...),
+        ("POST", "/subjects/{s}-far/versions", {"schema": TWO}, 200, {"id": 1}),
+        ("GET", "/subjects/{s}-far/versions/1", None, 200, {"subject": ":.far-{s}:x"}),
+        ("GET", "/schemas/ids/1?subject={s}-far", None, 200, {"schema": ...}),
+        ("DELETE", "/subjects/{s}-old", None, 200, [1]),
+        refused("GET", VERSIONS, 404, 40401),
+        ("PUT", "/config/{s}-old", {"alias": None}, 200, {}),
+        refused("GET", "/config/{s}-old", 404, 40408),
+    ],
+    # docs.confluent.io/platform/current/schema-registry/fundamentals/data-contracts: compatibility groups.
+    "only versions of a compatibility group are compared": [
+        ("PUT", "/config/{s}", {"compatibilityGroup": "major"}, 200, ...),
+        register(metadata=properties(major="1")),
+        register(BROKEN, 409, {"error_code": 409, "message": ...}, metadata=properties(major="1")),
+        ("POST", "/compatibility" + VERSIONS + "/latest", {"schema": BROKEN, "metadata": properties(major="2")}, 200, {"is_compatible": True}),
+        ("POST", "/compatibility" + VERSIONS + "/latest", {"schema": BROKEN}, 200, {"is_compatible": False}),
+        register(BROKEN, metadata=properties(major="2")),
+        register(TWO, metadata=properties(major="1")),
+        ("GET", VERSIONS, None, 200, [1, 2, 3]),
+        ("POST", "/compatibility" + VERSIONS + "/latest", {"schema": BROKEN, "metadata": properties(major="2")}, 200, {"is_compatible": True}),
+        ("POST", "/compatibility" + VERSIONS, {"schema": BROKEN, "metadata": properties(major="1")}, 200, {"is_compatible": False}),
+    ],
+    # The same pages: defaults and overrides; what a schema leaves out comes from the version before it (maybeSetMetadataRuleSet()
+    # of schema-registry 8), so that a producer's own schema, which has neither, finds the version that has.
+    "metadata and rules of the version before, of defaults and of overrides": [
+        register(metadata=properties(owner="a"), ruleSet={"domainRules": [RULE]}),
+        register(TWO),
+        ("GET", VERSIONS + "/2", None, 200, {"metadata": properties(owner="a"), "ruleSet": {"domainRules": [RULE]}}),
+        register(), register(TWO), ("GET", VERSIONS, None, 200, [1, 2]),
+        ("POST", "/subjects/{s}", {"schema": TWO}, 200, {"version": 2}),
+        ("POST", VERSIONS, {"metadata": properties(owner="b")}, 200, {"version": 3, "schema": ..., "metadata": properties(owner="b")}),
+        ("PUT", "/config/{s}", {"defaultMetadata": properties(owner="nobody", team="x"), "overrideMetadata": properties(site="s1")}, 200, ...),
+        register(TWO, metadata=properties(owner="c")),
+        ("GET", VERSIONS + "/latest", None, 200, {"version": 4, "metadata": properties(owner="c", team="x", site="s1")}),
+        register(TWO), ("GET", VERSIONS, None, 200, [1, 2, 3, 4]),
+        ("POST", "/subjects/{s}", {"schema": TWO, "metadata": properties(owner="c")}, 200, {"version": 4}),
+    ],
+    "a rule set that no client could execute": [
+        register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{**RULE, "name": "1st"}]}),
+        register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{**RULE, "mode": "UPGRADE"}]}),
+        register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"migrationRules": [RULE]}),
+        register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{"name": "check"}]}),
+        register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{**RULE, "onFailure": "DLQ,NONE"}]}),
+        register(ruleSet={"migrationRules": [{**RULE, "mode": "UPGRADE"}], "domainRules": [{**RULE, "name": "other"}]}),
     ],
     "bodies that are no JSON object": [
         ("POST", VERSIONS, b"{", 400, {"error_code": 400, "message": ...}),

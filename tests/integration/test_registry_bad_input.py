@@ -144,6 +144,12 @@ def test_bad_paths_are_told_in_the_words_of_the_api(registry: Registry, path: st
     assert answer["message"]
 
 
+def test_a_schema_too_large_to_be_stored_has_a_code_of_its_own(registry: Registry) -> None:
+    status, answer = registry.register({**record("Large"), "doc": "x" * 5_000_000})
+    assert (status, answer["error_code"]) == (422, 42209)
+    assert "more than 4194304 are too large" in answer["message"]
+
+
 def test_a_subject_of_10_kb_is_refused(registry: Registry) -> None:
     status, answer = registry.register('"int"', "s" * 10_000)
     assert (status, answer["error_code"]) == (422, 42208)

@@ -170,3 +170,15 @@ def test_a_large_body_is_refused_and_the_instance_lives_on(urls: list[str], subj
     assert status == 413
     assert answer
     assert register(urls[0], subject, record(uuid.uuid4().hex))[0] == 200
+
+
+def test_a_config_that_one_instance_takes_soon_holds_at_the_other(urls: list[str], subject: str) -> None:
+    schema = record(uuid.uuid4().hex)
+    assert register(urls[1], subject, schema)[0] == 200  # the second one has read what there was
+    assert call("PUT", f"{urls[0]}/config/{subject}-old", {"alias": subject})[0] == 200
+    assert call("GET", f"{urls[0]}/subjects/{subject}-old/versions") == (200, [1])
+    assert call("GET", f"{urls[1]}/config/{subject}-old")[1]["alias"] == subject  # who asks for it sees it at once
+    wait_until(lambda: call("GET", f"{urls[1]}/subjects/{subject}-old/versions") == (200, [1]), "the alias holds", 10)
+    assert call("DELETE", f"{urls[1]}/config/{subject}-old")[0] == 200
+    assert call("GET", f"{urls[1]}/subjects/{subject}-old/versions")[0] == 404
+    wait_until(lambda: call("GET", f"{urls[0]}/subjects/{subject}-old/versions")[0] == 404, "the alias is gone", 10)

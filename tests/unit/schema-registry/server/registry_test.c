@@ -73,8 +73,9 @@ static int ask_rules(struct session *session, void *ctx)
 	const struct stored_schema *schema;
 	struct registered registered;
 	enum registry_mode mode;
-	enum compat_level level;
+	struct config_view config;
 	const int32_t *versions;
+	json_t *changes;
 	int result = 0;
 
 	switch (request->what) {
@@ -100,7 +101,10 @@ static int ask_rules(struct session *session, void *ctx)
 		return registry_delete_version(session, subject, request->version, request->is_permanent,
 					       &request->ret_version);
 	case SET_LEVEL:
-		return registry_set_level(session, subject, request->setting, &level);
+		changes = json_pack("{s:s}", "compatibility", request->setting);
+		result = registry_set_config(session, subject, changes, &config);
+		json_decref(changes);
+		return result;
 	case SET_MODE:
 		return registry_set_mode(session, subject, request->setting, false, &mode);
 	}
