@@ -4,13 +4,16 @@
 
 #include "cli/check_findings.h"
 #include "cli/command.h"
+#include "cli/file.h"
 #include "cli/interrupt.h"
 #include "cli/time_text.h"
+#include "coordinator/definition/yaml.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
 static const char *postgres;
 static struct option_properties participants;
+static const char *assertions_path;
 static const char *since;
 static int64_t idle_ms;
 static bool must_be_over;
@@ -31,6 +34,11 @@ static const struct option check_options[] = {
 		 "payment=host=db dbname=payment_db takes payment.charge.command. Its inbox is compared with the "
 		 "sagas.",
 	 .place = &participants},
+	{.flag = "assertions",
+	 .value_name = "FILE",
+	 .help = "What must be true of the participants' own tables, as queries: deploy/shop/assertions.yaml is the "
+		 "shop's.",
+	 .place = &assertions_path},
 	{.flag = "since",
 	 .value_name = "TIME",
 	 .help = "Only sagas whose ids were made since then: 24h, 7d, 2026-01-31. Without it: all.",
@@ -60,6 +68,9 @@ struct checking {
 	struct check_listener listener;
 	struct definition_book book;
 	struct participant_check participants;
+	struct arena arena; /* of the assertions */
+	struct assertion_list assertion_list;
+	struct assertion_check assertions;
 	struct database_check_sums sums;
 	struct check_extent extent;
 	struct pg *pg;
@@ -105,12 +116,39 @@ static int take_options(struct checking *checking, struct error *err)
 	return 0;
 }
 
+/* -1: something is wrong with them, which has been said. */
+static int load_assertions(struct checking *checking)
+{
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	struct problems problems;
+	struct error err;
+	int result = 0;
+
+	if (!assertions_path)
+		return 0;
+	if (file_read(assertions_path, YAML_BYTES_MAX, &text, &err) < 0) {
+		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
+		return -1;
+	}
+	problems_init(&problems);
+	assertion_parse(assertions_path, buffer_bytes(&text), &checking->arena, &checking->assertion_list, &problems);
+	for (size_t i = 0; i < problems_kept(&problems); i++)
+		(void)fprintf(stderr, "%s: error: %s\n", problems.items[i].place, problems.items[i].text);
+	if (problems.count > 0)
+		result = -1;
+	problems_release(&problems);
+	checking->extent.assertions = (int64_t)checking->assertion_list.count;
+	return result;
+}
+
 /* What these options leave out. */
 static void note_unseen(struct checking *checking)
 {
 	const char **unseen = checking->findings.unseen;
 
-	unseen[2] = "no --assertions";
+	if (!assertions_path)
+		unseen[2] = "no --assertions";
 	unseen[13] = "no --topics";
 	if (checking->participants.count == 0)
 		unseen[4] = unseen[6] = unseen[7] = "no --participant";
@@ -127,12 +165,16 @@ static int run_checks(struct checking *checking, struct error *err)
 		.idle_max_ms = idle_ms,
 		.must_be_over = must_be_over,
 		.participants = &checking->participants,
+		.assertions = &checking->assertions,
 		.listener = &checking->listener,
 	};
 
 	if (definition_book_load(&checking->book, checking->pg, err) < 0)
 		return -1;
 	participant_check_open(&checking->participants, &checking->book);
+	assertion_check_init(&checking->assertions, &checking->listener, &checking->assertion_list,
+			     &checking->participants, checking->pg);
+	assertion_check_rows(&checking->assertions);
 	return database_check_run(&check, &checking->sums, err);
 }
 
@@ -155,6 +197,8 @@ static enum exit_code run_all(struct checking *checking)
 		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
 		return EXIT_USAGE;
 	}
+	if (load_assertions(checking) < 0)
+		return EXIT_USAGE;
 	note_unseen(checking);
 	interrupt_catch();
 	if (run_checks(checking, &err) < 0) {
@@ -180,7 +224,10 @@ static enum exit_code run_check(struct session *session_, char **arguments, int 
 	checking.listener = check_findings_listener(&checking.findings);
 	definition_book_init(&checking.book);
 	participant_check_init(&checking.participants, &checking.listener);
+	arena_init(&checking.arena, 0);
 	code = run_all(&checking);
+	assertion_check_release(&checking.assertions);
+	arena_release(&checking.arena);
 	participant_check_release(&checking.participants);
 	definition_book_release(&checking.book);
 	check_findings_release(&checking.findings);
@@ -203,6 +250,7 @@ const struct command check_command = {
 		 "  3  nothing was found, but not all could be looked at: a database or the broker is away\n",
 	.examples = "sagactl check --postgres 'host=db dbname=saga user=auditor'\n"
 		    "sagactl check --participant payment='host=db dbname=payment_db' --since 24h --format junit\n"
+		    "sagactl check --assertions deploy/shop/assertions.yaml\n"
 		    "sagactl check --idle 5m -o json | jq '.violations[]'\n",
 	.options = check_options,
 	.option_count = ARRAY_LEN(check_options),

@@ -211,6 +211,7 @@ static int run_page(struct run *run, bool *ret_is_last, struct error *err)
 	if (participant_check_page(run->check->participants, run->check->pg, run->check->book, &page, run->after, last,
 				   &run->arena, err) < 0)
 		return -1;
+	assertion_check_page(run->check->assertions, &page);
 	run->after = last;
 	return 0;
 }

@@ -9,7 +9,7 @@
 #ifndef COORDINATOR_CHECK_DATABASE_CHECK_H
 #define COORDINATOR_CHECK_DATABASE_CHECK_H
 
-#include "coordinator/check/participant_check.h"
+#include "coordinator/check/assertion_check.h"
 
 struct database_check_sums {
 	int64_t total; /* at the beginning: for a progress bar */
@@ -27,6 +27,7 @@ struct database_check {
 	int64_t idle_max_ms; /* I11: an open saga that has not changed for so long; 0: not looked at */
 	bool must_be_over;   /* I1: every saga must have ended, or be stuck */
 	struct participant_check *participants;
+	struct assertion_check *assertions;
 	const struct check_listener *listener;
 };
 
