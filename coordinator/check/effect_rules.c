@@ -8,8 +8,14 @@ static const char *outcome_name(enum effect_outcome outcome)
 	return (unsigned)outcome < EFFECT_OUTCOME_COUNT ? names[outcome] : "an unknown outcome";
 }
 
-/* What no inbox may hold, whatever the saga did. */
-static const char *check_rows(const struct step_effects *effects)
+/* Who is asked to undo a command that it does not know, or what became of it, writes a tombstone. */
+static bool may_have_tombstone(const struct step *step)
+{
+	return step->attempts[STEP_PHASE_COMPENSATION] > 0 || step->attempts[STEP_PHASE_INQUIRY] > 0;
+}
+
+/* What no inbox may hold, whatever became of the step. */
+static const char *check_rows(const struct step *step, const struct step_effects *effects)
 {
 	const struct effect *forward = &effects->forward;
 	const struct effect *compensation = &effects->compensation;
@@ -22,7 +28,7 @@ static const char *check_rows(const struct step_effects *effects)
 	if (compensation->is_there && compensation->outcome != EFFECT_SUCCEEDED)
 		return "I3: its compensation is stored as something else than succeeded, which no compensation may be";
 	if (effects->is_one_inbox && forward->is_there && forward->outcome == EFFECT_TOMBSTONE &&
-	    !compensation->is_there)
+	    !compensation->is_there && step->attempts[STEP_PHASE_INQUIRY] == 0)
 		return "I3: its inbox has a tombstone, but no compensation that can have written it";
 	return NULL;
 }
@@ -77,6 +83,9 @@ static const char *check_state(const struct step *step, const struct step_effect
 	case STEP_STATE_SUCCEEDED:
 		return check_forward(&effects->forward, EFFECT_SUCCEEDED, "done", arena);
 	case STEP_STATE_REJECTED:
+		if (step->attempts[STEP_PHASE_INQUIRY] > 0 && effects->forward.is_there &&
+		    effects->forward.outcome == EFFECT_TOMBSTONE)
+			return NULL; /* asked what became of it, the participant did not know it */
 		return check_forward(&effects->forward, EFFECT_REJECTED, "refused", arena);
 	case STEP_STATE_STUCK:
 		return step->is_refused ? check_forward(&effects->forward, EFFECT_REJECTED, "refused", arena) : NULL;
@@ -103,7 +112,7 @@ const char *effect_missing(const struct definition *definition, const struct sag
 			   const struct step_effects *effects, struct arena *arena)
 {
 	const struct step_definition *its = &definition->steps[step];
-	const char *why = check_rows(effects);
+	const char *why = check_rows(&saga->steps[step], effects);
 
 	if (!why)
 		why = check_state(&saga->steps[step], effects, arena);
@@ -120,7 +129,7 @@ const char *effect_undecided(const struct saga *saga, int32_t step, enum step_ph
 		return NULL;
 	if (phase == STEP_PHASE_COMPENSATION)
 		return "I3: its inbox has a compensation that the saga never asked for";
-	if (outcome == EFFECT_TOMBSTONE && attempts[STEP_PHASE_COMPENSATION] > 0)
+	if (outcome == EFFECT_TOMBSTONE && may_have_tombstone(&saga->steps[step]))
 		return NULL;
 	return "I7: its inbox has a command that the saga never decided";
 }

@@ -135,22 +135,29 @@ static bool is_phase(int64_t phase)
 	return phase == STEP_PHASE_FORWARD || phase == STEP_PHASE_COMPENSATION;
 }
 
-/* Is the row explained by the saga as it is here? A tombstone is written by whoever compensates. */
+/* Whose row it may be: a tombstone is written by whoever is asked to undo the command, or what became of it. */
+static bool is_own(const struct round *round, const struct known_definition *known, int32_t step,
+		   const struct inbox_entry *entry, int participant)
+{
+	if (owner_of(round->check, known, step, (enum step_phase)entry->phase) == participant)
+		return true;
+	return entry->outcome == EFFECT_TOMBSTONE &&
+	       (owner_of(round->check, known, step, STEP_PHASE_COMPENSATION) == participant ||
+		owner_of(round->check, known, step, STEP_PHASE_INQUIRY) == participant);
+}
+
+/* Is the row explained by the saga as it is here? */
 static const char *unexplained(const struct round *round, const struct page_saga *saga, const struct inbox_entry *entry,
 			       int participant)
 {
 	int32_t step;
-	int owner;
 
 	if (!saga->saga)
 		return NULL; /* that it cannot be read is said elsewhere */
 	step = definition_find_step(saga->known->definition, entry->step_id);
 	if (step < 0 || !is_phase(entry->phase))
 		return "I7: its inbox has a command of a step that the saga's definition does not have";
-	owner = owner_of(round->check, saga->known, step, (enum step_phase)entry->phase);
-	if (owner != participant && entry->outcome == EFFECT_TOMBSTONE)
-		owner = owner_of(round->check, saga->known, step, STEP_PHASE_COMPENSATION);
-	if (owner != participant)
+	if (!is_own(round, saga->known, step, entry, participant))
 		return arena_format(round->arena, "I4: participant '%s' has done a command that is not its own",
 				    round->check->inboxes[participant].names[0]);
 	return effect_undecided(saga->saga, step, (enum step_phase)entry->phase, (enum effect_outcome)entry->outcome);

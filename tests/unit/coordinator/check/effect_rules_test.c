@@ -136,6 +136,23 @@ static void a_compensation_that_came_first_left_a_tombstone(void **state)
 	world_release(&world);
 }
 
+static void an_inquiry_may_leave_a_tombstone(void **state)
+{
+	struct world world = world_of("ccp");
+	struct step *step;
+
+	(void)state;
+	world_reject(&world, 0);
+	step = &world.saga->steps[0];
+	assert_bad(&world, 0, ROW(TOMBSTONE), NO_ROW, "I3: its inbox has a tombstone");
+	step->attempts[STEP_PHASE_INQUIRY] = 1;
+	assert_good(&world, 0, ROW(TOMBSTONE), NO_ROW);
+	assert_good(&world, 0, ROW(REJECTED), NO_ROW);
+	assert_bad(&world, 0, NO_ROW, NO_ROW, "I4: the coordinator holds it refused");
+	assert_null(effect_undecided(world.saga, 0, FORWARD, EFFECT_TOMBSTONE));
+	world_release(&world);
+}
+
 static void a_saga_that_went_back_leaves_no_effect(void **state)
 {
 	struct world world = world_of("ccp");
@@ -182,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_step_that_was_refused_has_none),
 		cmocka_unit_test(what_was_undone_was_done_before),
 		cmocka_unit_test(a_compensation_that_came_first_left_a_tombstone),
+		cmocka_unit_test(an_inquiry_may_leave_a_tombstone),
 		cmocka_unit_test(a_saga_that_went_back_leaves_no_effect),
 		cmocka_unit_test(an_inbox_that_was_not_looked_at_tells_nothing),
 		cmocka_unit_test(a_command_that_was_never_decided_is_found),
