@@ -1,8 +1,8 @@
 /*
- * noop_participant.c - answers every command of the benchmark at once and does nothing else.
+ * sdk_participant.c - answers every command of the benchmark at once, through our SDK with its inbox in Postgres.
  *
- * Why:        the benchmark is about the coordinator: what a participant costs beyond decoding a command and encoding a
- *             reply (its database, its inbox) is left out. Messages and topics are real.
+ * Why:        mode `inbox` shows what a participant costs that keeps the whole contract: once, the same answer, offsets last.
+ *             Only the business is left out.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,19 +15,20 @@
 struct settings {
 	const char *kafka_brokers;
 	const char *registry_url;
+	const char *postgres;
+	bool is_refusing;
 };
 
-static int answer_all(struct command_batch *batch, const char *topic)
+static void answer_all(struct command_batch *batch, const char *topic, bool is_refused)
 {
 	for (size_t i = 0; i < batch->count; i++) {
 		struct command *command = batch->commands[i];
 
-		command->outcome = COMMAND_OUTCOME_SUCCEEDED;
+		command->outcome = is_refused ? COMMAND_OUTCOME_REJECTED : COMMAND_OUTCOME_SUCCEEDED;
 		command->reply_topic = topic;
 		value_set(batch->arena, &command->reply, "order_id", value_text_of(command->key));
 		value_set(batch->arena, &command->reply, "status", value_text_of("DONE"));
 	}
-	return 0;
 }
 
 #define HANDLER(name, topic)                                                                                           \
@@ -35,13 +36,24 @@ static int answer_all(struct command_batch *batch, const char *topic)
 	{                                                                                                              \
 		(void)ctx;                                                                                             \
 		(void)err;                                                                                             \
-		return answer_all(batch, topic);                                                                       \
+		answer_all(batch, topic, false);                                                                       \
+		return 0;                                                                                              \
 	}                                                                                                              \
 	static const char *const name##_topics[] = {topic, NULL};
 HANDLER(first, "bench.first.done")
 HANDLER(second, "bench.second.done")
-HANDLER(third, "bench.third.done")
 HANDLER(undo, "bench.undone")
+
+/* The one that may be refused. */
+static int handle_third(void *ctx, struct command_batch *batch, struct error *err)
+{
+	const struct settings *settings = ctx;
+
+	(void)err;
+	answer_all(batch, settings->is_refusing ? "bench.third.refused" : "bench.third.done", settings->is_refusing);
+	return 0;
+}
+static const char *const third_topics[] = {"bench.third.done", "bench.third.refused", NULL};
 
 static const struct command_handler HANDLERS[] = {
 	{"bench.first.command", first_topics, "bench.first.done", handle_first},
@@ -57,7 +69,7 @@ static void *wait_for_end(void *ctx)
 	return NULL;
 }
 
-static int run(const struct settings *settings)
+static int run(struct settings *settings)
 {
 	struct metrics *metrics = metrics_new();
 	struct registry_client *registry =
@@ -65,6 +77,8 @@ static int run(const struct settings *settings)
 	struct participant *participant = participant_new(
 		&(struct participant_options){.service = "bench-participant",
 					      .kafka = {.brokers = settings->kafka_brokers, .client_id = "bench"},
+					      .postgres = settings->postgres,
+					      .ctx = settings,
 					      .registry = registry,
 					      .registry_url = settings->registry_url,
 					      .metrics = metrics,
@@ -101,9 +115,19 @@ int main(int argc, char **argv)
 		 .value_name = "URL",
 		 .help = "schema registry",
 		 .place = &settings.registry_url},
+		{.flag = "postgres",
+		 .environment = "POSTGRES",
+		 .is_required = true,
+		 .value_name = "CONNINFO",
+		 .help = "database of the inbox",
+		 .place = &settings.postgres},
+		{.flag = "refuse",
+		 .type = OPTION_BOOL,
+		 .help = "refuse the last step, so that the others are compensated",
+		 .place = &settings.is_refusing},
 	};
-	const struct program program = {.name = "bench-participant",
-					.summary = "Answers the benchmark's commands.",
+	const struct program program = {.name = "bench-sdk-participant",
+					.summary = "Answers the benchmark's commands, with an inbox.",
 					.options = options,
 					.option_count = ARRAY_LEN(options)};
 
@@ -111,7 +135,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	log_init("bench-participant", LOG_LEVEL_INFO);
+	log_init("bench-sdk-participant", LOG_LEVEL_INFO);
 	shutdown_init();
 	return run(&settings);
 }

@@ -1,0 +1,201 @@
+"""The servers and programs of one mode of the benchmark, all of its own and on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import kafka, ports, postgres
+from stack.errors import StackError
+from stack.folders import Folders
+from stack.group import Group
+from stack.process import Command
+from stack.unit import Unit, http_ready
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = ROOT / "tests" / "bench"
+SHOP = ("order", "payment", "inventory", "shipping")
+PORTS = ("registry", "grpc", "coordinator", "kafka", "kafka-controller", "postgres", *SHOP)
+KAFKA_HEAP_MB = 512
+STOCK = 1_000_000_000
+TARGETS = ("schema-registry", "saga-coordinator", "sagactl", "bench-load", "bench-lean-participant", "bench-sdk-participant",
+           "bench-floor", *(f"{name}-service" for name in SHOP))
+PATIENCE_S = 120
+
+
+@dataclass(frozen=True)
+class Mode:
+    definition: str  # its name
+    source: Path
+    subjects: Path
+    participants: tuple[str, ...]  # units
+    has_inbox: bool
+    replies: Mapping[str, int]  # by path: of one saga
+    inboxes: tuple[str, ...]  # databases that have one
+
+
+MODES = {
+    "engine": Mode("bench", BENCH / "bench.yaml", BENCH / "proto" / "subjects.yaml", ("participant",), False,
+                   {"happy": 3, "compensating": 5}, ()),
+    "inbox": Mode("bench", BENCH / "bench.yaml", BENCH / "proto" / "subjects.yaml", ("participant",), True,
+                  {"happy": 3, "compensating": 5}, ("bench_db",)),
+    "shop": Mode("checkout", ROOT / "deploy" / "shop" / "checkout.yaml", ROOT / "proto" / "shop" / "subjects.yaml", SHOP, True,
+                 {"happy": 6, "compensating": 5}, tuple(f"{name}_db" for name in SHOP)),
+}
+
+
+class BenchKafka(kafka.PrivateKafka):
+    """With the compiler of a broker that is meant to be fast, not small."""
+
+    def _java(self, *options: str) -> list[str]:
+        return [word for word in super()._java(*options) if word != "-XX:TieredStopAtLevel=1"]
+
+
+class BenchPostgres(postgres.PrivatePostgres):
+    """fsync and synchronous_commit on. Room enough that what is measured is not how often a small WAL makes a checkpoint."""
+
+    SETTINGS = {"synchronous_commit": "on", "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+
+    def _command(self) -> Command:
+        command = super()._command()
+        words = [word for key, value in self.SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        return Command([*command.argv, *words], command.environment, command.user, command.stop_signal)
+
+
+def build(folder: Path) -> None:
+    if not (folder / "build.ninja").exists():
+        run_quietly(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"])
+    run_quietly(["ninja", "-C", folder, *TARGETS])
+
+
+def run_quietly(argv: list) -> None:
+    result = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise StackError(f"{' '.join(map(str, argv))} failed:\n{(result.stdout + result.stderr)[-4000:]}")
+
+
+class BenchStack:
+    def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, kafka_libs: Path):
+        self.folders = folders
+        self.ports = chosen
+        self.mode = mode
+        self.path = path
+        self.postgres = BenchPostgres(folders, chosen["postgres"],
+                                      ["registry", "saga", "floor", "bench_db", *(f"{name}_db" for name in SHOP)])
+        self.kafka = BenchKafka(folders, chosen["kafka"], chosen["kafka-controller"])
+        self.kafka.libs = kafka_libs
+        self.target = f"127.0.0.1:{chosen['grpc']}"
+        self.http_port = chosen["coordinator"]
+        self.group = Group(folders, self._units(), restart=False)
+
+    def up(self) -> None:
+        self.group.wait(self.group.want(self.group.units), PATIENCE_S)
+        if "inventory" in self.mode.participants:
+            postgres.psql(self.postgres.login("inventory_db"),
+                          f"INSERT INTO stock (product_id, available) SELECT 'bench-' || i, {STOCK} FROM generate_series(0, 99) i")
+
+    @property
+    def kafka_log(self) -> Path:
+        return self.kafka.home / "log"
+
+    def pid(self, name: str) -> int:
+        return self.group.units[name].child.pid
+
+    def pids(self) -> dict[str, int]:
+        return {name: self.pid(name) for name in ("coordinator", "postgres", "kafka", *self.mode.participants, "registry")}
+
+    def check_alive(self) -> None:
+        self.group.tick()
+        for name in self.pids():
+            if self.group.units[name].child.exit_code() is not None:
+                raise StackError(f"{name} ended during the benchmark\n{self.group.trouble(name)}")
+
+    def start_load(self, in_flight: int, seconds: int, warmup: int, starts: str) -> subprocess.Popen:
+        return self._start("bench-load", {}, "--target", self.target, "--definition", self.mode.definition, "--path", self.path,
+                           "--in-flight", in_flight, "--seconds", seconds, "--warmup", warmup, "--starts", starts)
+
+    def start_floor(self, in_flight: int, seconds: int, warmup: int, sizes: Mapping[str, int]) -> subprocess.Popen:
+        login = self.postgres.login("floor")
+        words = [word for name, value in sizes.items() for word in (f"--{name.replace('_', '-')}", value)]
+        if self.mode.has_inbox:
+            words.append("--inbox")
+        return self._start("bench-floor", dict(login.environment), "--kafka-brokers", self.kafka.bootstrap, "--postgres",
+                           login.conninfo, "--in-flight", in_flight, "--seconds", seconds, "--warmup", warmup, "--replies",
+                           self.mode.replies[self.path], *words)
+
+    def wait_for_first_saga(self) -> None:
+        """The benchmark's participants have no HTTP: they are ready when a saga ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self.check_alive()
+            load = self.start_load(1, 1, 0, "unary")
+            try:
+                output, _ = load.communicate(timeout=60)
+            finally:
+                end(load)
+            if '"sagas":0' not in output and '"event":"end"' in output:
+                return
+        raise StackError(f"no saga ended within {PATIENCE_S} s\n{self.group.trouble(self.mode.participants[0])}\n"
+                         f"{self.group.trouble('coordinator')}")
+
+    def _start(self, program: str, environment: Mapping[str, str], *words: object) -> subprocess.Popen:
+        return subprocess.Popen([str(self.folders.bin / program), *map(str, words)], env={**os.environ, **environment},
+                                stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+
+    def _program(self, name: str, *arguments: str, database: str | None = None):
+        def command() -> Command:
+            words, environment = list(arguments), {}
+            if database:
+                login = self.postgres.login(database)
+                words += ["--postgres", login.conninfo]
+                environment = dict(login.environment)
+            return Command([str(self.folders.bin / name), *words], environment)
+        return command
+
+    def _units(self) -> list[Unit]:
+        brokers, registry = self.kafka.bootstrap, f"http://127.0.0.1:{self.ports['registry']}"
+        subjects = str(self.mode.subjects)
+        ready = {name: (lambda name=name: http_ready(self.ports[name], "/readyz")) for name in ("registry", "coordinator", *SHOP)}
+        return [
+            self.postgres.unit(),
+            self.kafka.unit(),
+            Unit("registry", self._program("schema-registry", "--listen-port", str(self.ports["registry"]), database="registry"),
+                 needs=("postgres",), is_ready=ready["registry"]),
+            Unit("schemas", self._program("sagactl", "--registry-url", registry, "schema", "register", "--map", subjects),
+                 needs=("registry",), is_task=True),
+            Unit("topics", self._program("sagactl", "--kafka-brokers", brokers, "topics", "create", "--map", subjects),
+                 needs=("kafka",), is_task=True),
+            Unit("coordinator",
+                 self._program("saga-coordinator", "--grpc-listen", self.target, "--http-port", str(self.http_port),
+                               "--kafka-brokers", brokers, "--registry-url", registry, "--instance", "bench", database="saga"),
+                 needs=("schemas", "topics"), is_ready=ready["coordinator"]),
+            *self._participants(brokers, registry, ready),
+            Unit("definition", self._program("sagactl", "--address", self.target, "definitions", "put", str(self.mode.source)),
+                 needs=("coordinator",), is_task=True),
+        ]
+
+    def _participants(self, brokers: str, registry: str, ready: Mapping) -> list[Unit]:
+        needs = ("schemas", "topics")
+        common = ("--kafka-brokers", brokers, "--registry-url", registry)
+        if self.mode.participants == SHOP:
+            return [Unit(name, self._program(f"{name}-service", *common, "--http-port", str(self.ports[name]), "--instance",
+                                             f"{name}-1", database=f"{name}_db"), needs=needs, is_ready=ready[name])
+                    for name in SHOP]
+        refuse = ("--refuse",) if self.path == "compensating" else ()
+        if self.mode.has_inbox:
+            return [Unit("participant", self._program("bench-sdk-participant", *common, *refuse, database="bench_db"), needs=needs)]
+        return [Unit("participant", self._program("bench-lean-participant", *common, *refuse), needs=needs)]
+
+
+def end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

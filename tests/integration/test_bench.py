@@ -1,0 +1,155 @@
+"""The benchmark: its arithmetic, its JSON and its picture, and that it runs. Never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from conftest import BUILD, ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+
+import plot  # noqa: E402
+import report  # noqa: E402
+import sampling  # noqa: E402
+import sizes  # noqa: E402
+
+EVENT = {"sagas": 1000, "seconds": 2.0, "failures": 1, "overdue": 2, "p50_ms": 4.0, "p99_ms": 9.0, "p999_ms": 11.0, "max_ms": 12.0}
+POSTGRES = {"wal_bytes": 0, "wal_syncs": 0, "commits": 0, "updates": 0, "hot_updates": 0, "sagas": 0, "log_rows": 0}
+
+
+def sample(cpu: dict[str, int], machine: list[int], postgres: dict[str, float], coordinator: dict[str, float] | None = None,
+           kafka: dict[str, int] | None = None) -> sampling.Sample:
+    return sampling.Sample(cpu, {name: 10.04 for name in cpu}, machine, coordinator or {}, {**POSTGRES, **postgres}, kafka or {})
+
+
+def one_round(rate: float, others: float = 0.0, p50_ms: float = 5.0, **more: object) -> dict:
+    return {"sagas_per_s": rate, "p50_ms": p50_ms, "p99_ms": 9.0, "p999_ms": 11.0, "wal_bytes_per_saga": 100,
+            "wal_syncs_per_saga": 0.1, "commits_per_saga": 0.2, "hot_percent": 66.6, "kafka_bytes_per_saga": 300, "failures": 0,
+            "overdue": 0, "cpu_us_per_saga": {"postgres": rate / 100, "client": 1.0}, "rss_mb": {"postgres": rate / 10, "client": 2.0},
+            "machine_percent": {"idle": 1.0, "steal": 0.0, "others": others}, **more}
+
+
+CASE = {"mode": "engine", "path": "happy", "in_flight": 1000, "settings": {"seconds": 2}}
+
+
+# ---- figures of one measurement ----
+
+def test_figures_are_shares_of_the_sagas_that_ended():
+    before = sample({"kafka": 100}, [0] * 8, {"wal_bytes": 50, "commits": 7, "updates": 10, "hot_updates": 10}, kafka={"a": 5})
+    after = sample({"kafka": 150}, [100, 0, 0, 200, 0, 0, 0, 100],
+                   {"wal_bytes": 3_000_050, "commits": 57, "updates": 40, "hot_updates": 30, "wal_syncs": 10}, kafka={"a": 5005, "b": 1000})
+    one = report.figures(EVENT, before, after, ticks_per_s=100)
+    assert one["sagas_per_s"] == 500.0
+    assert one["cpu_us_per_saga"] == {"kafka": 500.0}  # 0.5 s over 1,000 sagas
+    assert one["rss_mb"] == {"kafka": 10.0}
+    assert one["wal_bytes_per_saga"] == 3000
+    assert one["wal_syncs_per_saga"] == 0.01
+    assert one["commits_per_saga"] == 0.05
+    assert one["hot_percent"] == pytest.approx(66.7)
+    assert one["kafka_bytes_per_saga"] == 6
+    assert one["machine_percent"] == {"idle": 50.0, "steal": 25.0, "others": 12.5}
+    assert "resends" not in one  # nobody's counters were read
+
+
+def test_figures_without_a_single_saga_or_update_divide_by_nothing():
+    nothing = sample({"kafka": 0}, [0] * 8, {})
+    one = report.figures({**EVENT, "sagas": 0}, nothing, nothing, ticks_per_s=100)
+    assert one["sagas_per_s"] == 0
+    assert one["hot_percent"] is None
+
+
+def test_figures_have_the_coordinators_counters():
+    before = sample({}, [0] * 8, {}, dict.fromkeys(sampling.COORDINATOR_COUNTERS, 0.0))
+    after = sample({}, [0] * 8, {}, {"saga_resends_total": 3, "saga_turn_events_sum": 900, "saga_turn_events_count": 9,
+                                     "saga_commit_seconds_sum": 0.5, "saga_commit_seconds_count": 10})
+    one = report.figures(EVENT, before, after, ticks_per_s=100)
+    assert (one["resends"], one["changes_per_turn"], one["commit_ms"]) == (3, 100.0, 50.0)
+
+
+# ---- the JSON ----
+
+def test_summary_has_the_spread_of_both_and_their_ratio():
+    ours = [one_round(30.0, resends=1, changes_per_turn=4.0, commit_ms=2.0), one_round(10.0, p50_ms=7.0, resends=0), one_round(20.0)]
+    summary = report.summarize(CASE, ours, [one_round(80.0, others=9.4), one_round(40.0), one_round(50.0)])
+    assert summary["ours"] == {"min": 10.0, "median": 20.0, "max": 30.0}
+    assert summary["floor"] == {"min": 40.0, "median": 50.0, "max": 80.0}
+    assert summary["ratio"] == 0.4
+    assert (summary["mode"], summary["path"], summary["in_flight"]) == ("engine", "happy", 1000)
+    assert (summary["p50_ms"], summary["p99_ms"], summary["wal_bytes_per_saga"]) == (5.0, 9.0, 100)
+    assert summary["cpu_us_per_saga"] == {"postgres": 0.2, "client": 1.0}  # the median
+    assert summary["rss_mb"] == {"postgres": 3.0, "client": 2.0}  # the most
+    assert summary["floor_details"]["rss_mb"]["postgres"] == 8.0
+    assert summary["resends"] == 1
+    assert summary["settings"] == {"seconds": 2}
+    assert [len(summary["rounds"][who]) for who in ("ours", "floor")] == [3, 3]
+    assert "0 to 9 %" in summary["not_controlled"][1]
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_summary_without_a_floor_says_so_by_null():
+    summary = report.summarize(CASE, [one_round(30.0)], [])
+    assert summary["floor"] is None and summary["ratio"] is None and summary["floor_details"] is None
+    assert "floor" not in report.text(summary)
+
+
+def test_text_shows_both_sides():
+    text = report.text(report.summarize(CASE, [one_round(30.0)], [one_round(60.0)]))
+    assert "engine, happy, 1,000 in flight" in text
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("ours : floor")] == ["0.500"]
+
+
+# ---- the floor's sizes ----
+
+def test_sizes_of_records_leave_out_other_topics_and_kafkas_own_bytes():
+    before = sizes.Totals(10, 40, {"a.command": 1000})
+    after = sizes.Totals(110, 440, {"a.command": 1000 + 100 * 3 * 216, "a.done": 100 * 3 * 116, "a.command.dlq": 5, "floor.reply": 7,
+                                    "__consumer_offsets": 9})
+    assert sizes.of_one(before, after, replies=3) == {"log_rows": 4, "command_bytes": 200, "reply_bytes": 100}
+
+
+def test_sizes_without_sagas_are_refused():
+    nothing = sizes.Totals(10, 40, {})
+    with pytest.raises(Exception, match="no saga was started"):
+        sizes.of_one(nothing, nothing, replies=3)
+
+
+# ---- the picture ----
+
+@pytest.mark.parametrize("has_floor", [True, False])
+def test_plot_is_a_picture_of_every_result(has_floor: bool):
+    results = [report.summarize({**CASE, "in_flight": n}, [one_round(20.0 * n)], [one_round(50.0 * n)] if has_floor else [])
+               for n in (1000, 1, 100)]
+    picture = ElementTree.fromstring(plot.svg(results))
+    space = "{http://www.w3.org/2000/svg}"
+    texts = [element.text for element in picture.iter(f"{space}text")]
+    assert [text for text in texts if text in ("1", "100", "1,000")][-3:] == ["1", "100", "1,000"]  # in order
+    bars = [bar for bar in picture.iter(f"{space}rect") if bar.get("fill") in (plot.OURS, plot.FLOOR) and bar.get("width") != "12"]
+    assert len(bars) == (6 if has_floor else 3)
+    for bar in picture.iter(f"{space}rect"):
+        assert 0 <= float(bar.get("y", 0)) <= 2 * plot.PANEL and float(bar.get("height")) >= 0
+
+
+# ---- all of it ----
+
+def test_benchmark_runs_beside_the_floor_and_leaves_nothing_behind(tmp_path: Path):
+    state = set((ROOT / "build").glob("bench-stack-*"))
+    result = subprocess.run(
+        [ROOT / "tests" / "bench" / "run", "--path", "compensating", "--in-flight", "20", "--starts", "batch", "--seconds", "4",
+         "--warmup", "2", "--preheat", "4", "--repeat", "1", "--floor", "--build", BUILD, "--json", tmp_path / "result.json", "--plot",
+         tmp_path / "result.svg", "--port-base", str(23000 + os.getpid() % 100 * 20)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = json.loads((tmp_path / "result.json").read_text())
+    assert found["failures"] == 0 and found["floor_details"]["failures"] == 0
+    assert found["ours"]["median"] > 0 and found["floor"]["median"] > 0
+    assert set(found["cpu_us_per_saga"]) == {"coordinator", "postgres", "kafka", "participant", "registry", "client"}
+    assert set(found["floor_details"]["cpu_us_per_saga"]) == {"floor", "postgres", "kafka"}
+    assert found["floor_sizes"]["log_rows"] >= 6
+    ElementTree.parse(tmp_path / "result.svg")
+    assert set((ROOT / "build").glob("bench-stack-*")) == state
