@@ -168,6 +168,11 @@ bool schema_equal(const struct schema *a, const struct schema *b)
 	return a == b || memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
+size_t schema_bytes_about(size_t text_len)
+{
+	return 2048 + 40 * text_len;
+}
+
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32])
 {
 	memcpy(ret_digest, schema->digest, sizeof(schema->digest));

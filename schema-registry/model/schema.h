@@ -49,6 +49,8 @@ void schema_append_serialized(const struct schema *schema, struct buffer *out);
 bool schema_equal(const struct schema *a, const struct schema *b);
 
 /* 32 bytes that are equal exactly for equal schemas (SHA-256 over format and canonical form). */
+size_t
+schema_bytes_about(size_t text_len); /* of memory that a parsed schema of a text takes; measured with both formats */
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32]);
 
 /* A part of the text that a schema was parsed from. */

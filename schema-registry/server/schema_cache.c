@@ -8,12 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
-enum {
-	BUCKET_COUNT = 4096,
-	/* What a parsed form takes, about: measured with both formats. */
-	PARSED_BYTES_BASE = 2048,
-	PARSED_BYTES_FACTOR = 40, /* of the text's */
-};
+enum { BUCKET_COUNT = 4096 };
 
 static const char CACHE_METRIC[] = "registry_cache_lookups_total";
 static const char CACHE_HELP[] = "Schemas looked up by id, by whether memory had them.";
@@ -221,7 +216,7 @@ struct schema *schema_entry_parsed(struct schema_cache *cache, struct schema_ent
 
 void schema_entry_set_parsed(struct schema_cache *cache, struct schema_entry *entry, struct schema *schema)
 {
-	size_t bytes = PARSED_BYTES_BASE + PARSED_BYTES_FACTOR * strlen(entry->stored.text);
+	size_t bytes = schema_bytes_about(strlen(entry->stored.text));
 
 	pthread_mutex_lock(&cache->mu);
 	if (!entry->parsed) {

@@ -4,7 +4,8 @@
  * Why:        every producer sends its schema whole when it starts, and a check repeats it; parsing is most of the answer's cost.
  * Guarantees: the same format, text and wish for order give the same parsed schema. Schemas with references are not for it:
  *             what they mean depends on more than their text.
- * Limits:     TEXT_CACHE_SLOTS schemas of at most TEXT_CACHE_TEXT_BYTES_MAX; the latest of those that share a slot stays.
+ * Limits:     about TEXT_CACHE_BYTES_MAX of parsed forms; what was not asked for longest goes. Texts of at most
+ *             TEXT_CACHE_TEXT_BYTES_MAX.
  * Threads:    any.
  */
 #ifndef SCHEMA_REGISTRY_SERVER_TEXT_CACHE_H
@@ -14,7 +15,7 @@
 
 #include "schema-registry/model/schema.h"
 
-enum { TEXT_CACHE_SLOTS = 256, TEXT_CACHE_TEXT_BYTES_MAX = 16 * 1024 };
+enum { TEXT_CACHE_BYTES_MAX = 6 * 1024 * 1024, TEXT_CACHE_TEXT_BYTES_MAX = 16 * 1024 };
 
 struct text_cache;
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "schema-registry/server/text_cache.h"
@@ -40,24 +41,50 @@ static void a_text_is_found_by_format_order_and_every_byte(void **state)
 	schema_unref(schema);
 }
 
-static void the_latest_of_a_slot_stays_and_holders_keep_theirs(void **state)
+static struct text_key key_of_number(size_t number)
+{
+	struct text_key key = {{0}};
+
+	memcpy(key.digest, &number, sizeof(number));
+	return key;
+}
+
+static bool has(struct text_cache *cache, size_t number)
+{
+	struct text_key key = key_of_number(number);
+	struct schema *found = text_cache_get(cache, &key);
+
+	schema_unref(found);
+	return found != NULL;
+}
+
+static void what_was_not_asked_for_longest_goes_and_holders_keep_theirs(void **state)
 {
 	struct text_cache *cache = text_cache_new();
-	struct schema *first = parse("\"int\"");
-	struct schema *second = parse("\"long\"");
-	struct text_key first_key = {{7}};
-	struct text_key second_key = {{7, 0, 1}};
+	struct schema *schema = parse("\"int\"");
+	size_t room = TEXT_CACHE_BYTES_MAX / schema_bytes_about(strlen("\"int\""));
+	struct text_key first = key_of_number(0);
+	struct text_key second = key_of_number(1);
 	struct schema *held;
 
 	(void)state;
-	text_cache_put(cache, &first_key, first);
-	held = text_cache_get(cache, &first_key);
-	schema_unref(first);
-	text_cache_put(cache, &second_key, second);
-	assert_null(text_cache_get(cache, &first_key));
+	text_cache_put(cache, &first, schema);
+	text_cache_put(cache, &second, schema);
+	held = text_cache_get(cache, &second);
+	schema_unref(schema);
+	for (size_t i = 2; i < room + 2; i++) {
+		struct schema *next = parse("\"int\"");
+		struct text_key key = key_of_number(i);
+
+		assert_true(has(cache, 0)); /* asked for all the time */
+		text_cache_put(cache, &key, next);
+		schema_unref(next);
+	}
+	assert_true(has(cache, 0));
+	assert_false(has(cache, 1));
+	assert_true(has(cache, room + 1));
 	assert_string_equal(schema_text(held), "\"int\"");
 	schema_unref(held);
-	schema_unref(second);
 	text_cache_free(cache);
 }
 
@@ -65,7 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_is_found_by_format_order_and_every_byte),
-		cmocka_unit_test(the_latest_of_a_slot_stays_and_holders_keep_theirs),
+		cmocka_unit_test(what_was_not_asked_for_longest_goes_and_holders_keep_theirs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
