@@ -12,7 +12,7 @@
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/uuid.h"
-#include "participants/sdk/flight.h"
+#include "lib/kafka/flight.h"
 
 enum {
 	BATCH_MAX = 500,

@@ -10,7 +10,7 @@
 #include "lib/base/condition.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
-#include "participants/sdk/flight.h"
+#include "lib/kafka/flight.h"
 
 enum {
 	BATCH_MAX = 100,

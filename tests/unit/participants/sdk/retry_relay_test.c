@@ -10,7 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
-#include "participants/sdk/flight.h"
+#include "lib/kafka/flight.h"
 #include "participants/sdk/retry_relay.h"
 
 enum { RECORDS_MAX = 10, HOUR_MS = 3600 * 1000, ENOUGH_MS = 5000, DRAIN_MS = 15000 };

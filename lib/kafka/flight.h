@@ -1,12 +1,12 @@
 /*
- * flight.h - the replies of one batch on their way to the broker: when are they all confirmed, and did all arrive?
+ * flight.h - the records of one batch on their way to the broker: when are they all confirmed, and did all arrive?
  *
- * Why:        offsets of commands may be stored only after their replies are safe.
- * Ownership:  shared by the participant and every record under way; whoever is last frees it.
- * Threads:    flight_confirm() on the producer's thread, the rest on the participant's.
+ * Why:        what led to them (the offsets of commands, rows of an outbox) may go only after they are safe.
+ * Ownership:  shared by who made it and every record under way; whoever is last frees it.
+ * Threads:    flight_confirm() on the producer's thread, the rest on its maker's.
  */
-#ifndef PARTICIPANTS_SDK_FLIGHT_H
-#define PARTICIPANTS_SDK_FLIGHT_H
+#ifndef LIB_KAFKA_FLIGHT_H
+#define LIB_KAFKA_FLIGHT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct flight;
 
 /* must_arrive: nothing may be lost, so whatever does not arrive is a failure (retry topics, dead letters). */
 struct flight *flight_new(bool must_arrive);
-void flight_release(struct flight *flight); /* the participant's share */
+void flight_release(struct flight *flight); /* its maker's share */
 DEFINE_CLEANUP(struct flight *, flight_release)
 
 void flight_add(struct flight *flight); /* before the record is handed over */

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "lib/base/log.h"
-#include "participants/sdk/flight.h"
+#include "lib/kafka/flight.h"
 
 static void lands_when_every_record_is_confirmed(void **state)
 {

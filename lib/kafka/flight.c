@@ -1,5 +1,5 @@
 /* flight.c - see flight.h. */
-#include "participants/sdk/flight.h"
+#include "lib/kafka/flight.h"
 
 #include <assert.h>
 #include <pthread.h>
