@@ -90,6 +90,11 @@ static struct curl_slist *make_headers(const struct http_client *client, const s
 		buffer_append_format(&line, "Accept: %s", call->accept);
 		headers = add_header(headers, buffer_text(&line));
 	}
+	for (size_t i = 0; i < call->header_count; i++) {
+		buffer_clear(&line);
+		buffer_append_format(&line, "%s: %s", call->headers[i].name, call->headers[i].value);
+		headers = add_header(headers, buffer_text(&line));
+	}
 	if (client->security && client->security->token) {
 		buffer_clear(&line);
 		buffer_append_format(&line, "Authorization: Bearer %s", client->security->token);
@@ -119,7 +124,8 @@ static void set_options(struct http_client *client, const struct http_call *call
 	curl_easy_reset(curl); /* keeps the connections */
 	curl_easy_setopt(curl, CURLOPT_URL, call->url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the parts of one system talk directly, whatever http_proxy says */
+	if (!call->is_outward)
+		curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever http_proxy says */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
 			 (long)(call->timeout_ms > 0 ? call->timeout_ms : TIMEOUT_DEFAULT_MS));
@@ -147,18 +153,19 @@ static int call_error(const struct http_client *client, const struct http_call *
 		      CURLcode code, struct error *err)
 {
 	const char *reason = client->reason[0] ? client->reason : curl_easy_strerror(code);
+	const char *url = call->url_shown ? call->url_shown : call->url;
 
 	if (answer->is_too_large)
-		return error_set(err, ERR_LIMIT, "cannot %s %s: the answer is larger than %zu bytes", call->method,
-				 call->url, answer->bytes_max);
+		return error_set(err, ERR_LIMIT, "cannot %s %s: the answer is larger than %zu bytes", call->method, url,
+				 answer->bytes_max);
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(err, ERR_TIMEOUT, "cannot %s %s: %s", call->method, call->url, reason);
+		return error_set(err, ERR_TIMEOUT, "cannot %s %s: %s", call->method, url, reason);
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-		return error_set(err, ERR_INVALID, "cannot %s '%s': %s", call->method, call->url, reason);
+		return error_set(err, ERR_INVALID, "cannot %s '%s': %s", call->method, url, reason);
 	default:
-		return error_set(err, ERR_UNAVAILABLE, "cannot %s %s: %s", call->method, call->url, reason);
+		return error_set(err, ERR_UNAVAILABLE, "cannot %s %s: %s", call->method, url, reason);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
 #include "lib/base/memory.h"
+#include "lib/base/text_pair.h"
 #include "lib/security/client_security.h"
 
 struct http_client;
@@ -31,6 +32,10 @@ struct http_call {
 	const char *accept;       /* NULL: any */
 	const char
 		*credentials; /* "user:password" for basic authentication; NULL: none. Never part of an error's text */
+	const struct text_pair *headers; /* further ones */
+	size_t header_count;
+	bool is_outward; /* to somebody else's system: by the proxy that the environment names; ours talk directly */
+	const char *url_shown; /* in texts of errors, where the URL itself is a secret; NULL: the URL */
 	struct bytes body;
 	int64_t timeout_ms;      /* 0: 10 s */
 	size_t answer_bytes_max; /* 0: 16 MiB; beyond -> ERR_LIMIT */
