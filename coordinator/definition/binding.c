@@ -422,6 +422,7 @@ static void bind_all(struct binder *binder)
 	plan->steps = binder->steps;
 	plan->definition = *source_definition(source, 0, binder->arena);
 	plan->key_field = source->key;
+	plan->runbook = source->runbook;
 	bind_input(binder);
 	for (size_t i = 0; i < source->step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)

@@ -54,6 +54,7 @@ struct plan {
 	int32_t id;                   /* of the stored definition; 0 until it is stored */
 	const char *source;           /* the text */
 	const char *key_field;
+	const char *runbook; /* what to do when a saga of it is stuck; NULL: none */
 	const struct plan_schema *input;
 	const struct plan_step *steps;            /* definition.step_count of them */
 	const struct plan_schema *const *schemas; /* all */

@@ -8,7 +8,7 @@
 #include "coordinator/definition/source_reader.h"
 #include "lib/base/memory.h"
 
-enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255 };
+enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255, RUNBOOK_BYTES_MAX = 4000 };
 
 /* What a step is read with: the reader, and the definition so far. */
 struct source_context {
@@ -505,12 +505,21 @@ static void read_input(struct source_context *context, const struct yaml_node *r
 			SUBJECT_BYTES_MAX);
 }
 
+static void read_runbook(struct source_context *context, const struct yaml_node *node)
+{
+	context->source->runbook = reader_text(&context->reader, node, "runbook");
+	if (context->source->runbook && strlen(context->source->runbook) > RUNBOOK_BYTES_MAX)
+		PROBLEM(&context->reader, node->mark, "runbook has more than %d bytes: let it name a page",
+			RUNBOOK_BYTES_MAX);
+}
+
 static void read_head(struct source_context *context, const struct yaml_node *root)
 {
 	struct source_reader *reader = &context->reader;
 	struct source *source = context->source;
 	const struct yaml_node *name = reader_get(root, "saga");
 	const struct yaml_node *description = reader_get(root, "description");
+	const struct yaml_node *runbook = reader_get(root, "runbook");
 	const struct yaml_node *key = reader_get(root, "key");
 	const struct yaml_node *timeout = reader_get(root, "timeout");
 
@@ -522,6 +531,8 @@ static void read_head(struct source_context *context, const struct yaml_node *ro
 		reader_duration(reader, timeout, "timeout", &source->timeout_ms);
 	if (description)
 		source->description = reader_text(reader, description, "description");
+	if (runbook)
+		read_runbook(context, runbook);
 	if (key) {
 		source->key_mark = key->mark;
 		source->key = reader_text(reader, key, "key");
@@ -534,7 +545,8 @@ static void read_head(struct source_context *context, const struct yaml_node *ro
 
 struct source *source_parse(const char *file_name, struct bytes text, struct arena *arena, struct problems *problems)
 {
-	static const char *const keys[] = {"saga", "description", "input", "key", "timeout", "defaults", "steps"};
+	static const char *const keys[] = {"saga", "description", "runbook",  "input",
+					   "key",  "timeout",     "defaults", "steps"};
 	struct source_context context = {.reader = {file_name, arena, problems},
 					 .source = arena_zalloc(arena, sizeof(struct source))};
 	const struct yaml_node *root = yaml_parse(file_name, text, arena, problems);

@@ -56,6 +56,7 @@ struct source {
 	const char *file_name;
 	const char *name;
 	const char *description; /* NULL: none */
+	const char *runbook;     /* for who is told that a saga is stuck; NULL: none */
 	const char *input;       /* the subject */
 	struct yaml_mark input_mark;
 	const char *key;

@@ -69,6 +69,9 @@ static void reads_all_that_a_definition_can_say(void **state)
 	const struct source *source = must_parse(f,
 						 "saga: shop-2\n"
 						 "description: sells\n"
+						 "runbook: |\n"
+						 "  call\n"
+						 "  the shop\n"
 						 "input: other-input\n"
 						 "key: order_id\n"
 						 "defaults:\n"
@@ -96,6 +99,7 @@ static void reads_all_that_a_definition_can_say(void **state)
 	const struct command_policy *policy = a->definition.policy;
 
 	assert_string_equal(source->name, "shop-2");
+	assert_string_equal(source->runbook, "call\nthe shop\n");
 	assert_string_equal(source->input, "other-input");
 	assert_int_equal(source->step_count, 2);
 	assert_int_equal(a->commands[0].reply_count, 5);
