@@ -92,7 +92,8 @@ struct group {
 	struct store_log_row *log;
 	size_t log_max;
 	uint64_t resends;
-	size_t stuck;             /* steps that it left waiting for a person */
+	struct store_notice *notices; /* the steps that it left waiting for a person */
+	size_t notice_max;
 	struct attempt_end *ends; /* the newest first */
 };
 

@@ -289,9 +289,9 @@ void event_note_stuck(struct engine *engine, const struct group *group)
 	const char *reason = group->saga->stuck_reason;
 	char id[UUID_TEXT_LEN + 1];
 
-	if (group->stuck == 0)
+	if (group->change.notice_count == 0)
 		return;
-	metric_add(engine->metrics.stuck, group->stuck);
+	metric_add(engine->metrics.stuck, group->change.notice_count);
 	uuid_format(group->saga->id, id);
 	log_error("saga_stuck", "saga=%s definition=%s reason=%s", id, group->cached->plan->definition.name,
 		  LOG_TEXT(reason ? reason : "not any more"));
@@ -331,6 +331,34 @@ static void note_change(struct engine *engine, struct group *group, const struct
 	group->resends += event->type == SAGA_EVENT_RESEND;
 }
 
+static struct store_notice *add_notice(struct engine *engine, struct group *group)
+{
+	struct store_notice *grown;
+
+	if (group->change.notice_count == group->notice_max) {
+		group->notice_max = group->notice_max ? 2 * group->notice_max : 1;
+		grown = arena_zalloc(&engine->arena, group->notice_max * sizeof(*grown));
+		if (group->notices)
+			memcpy(grown, group->notices, group->change.notice_count * sizeof(*grown));
+		group->notices = grown;
+	}
+	return &group->notices[group->change.notice_count++];
+}
+
+static void note_stuck(struct engine *engine, struct group *group, const struct saga_effect *effect, int64_t time_us)
+{
+	const struct step *step = &group->saga->steps[effect->step];
+
+	*add_notice(engine, group) = (struct store_notice){
+		.sequence = group->saga->version,
+		.time_us = time_us,
+		.step_id = group->cached->plan->definition.steps[effect->step].id,
+		.phase = effect->phase,
+		.reason = step->reason,
+		.detail = step->stuck_why,
+	};
+}
+
 static void begin_group(struct engine *engine, struct group *group)
 {
 	size_t works = 0;
@@ -344,7 +372,8 @@ static void begin_group(struct engine *engine, struct group *group)
 	group->outgoing_end = &group->outgoing;
 	group->rest = NULL;
 	group->resends = 0;
-	group->stuck = 0;
+	group->notices = NULL;
+	group->notice_max = 0;
 	group->ends = NULL;
 }
 
@@ -364,6 +393,7 @@ static void finish_group(struct engine *engine, struct group *group)
 	change->updated_us = saga->updated_us;
 	change->ended_us = saga->ended_us;
 	change->log = group->log;
+	change->notices = group->notices;
 	assert(change->version == change->expected_version + (int64_t)change->log_count);
 }
 
@@ -412,7 +442,8 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	note_change(engine, group, before, group->saga, &event);
 	report_note(engine, group, before, &event);
 	for (size_t i = 0; i < effects.count; i++)
-		group->stuck += effects.items[i].type == SAGA_EFFECT_STUCK;
+		if (effects.items[i].type == SAGA_EFFECT_STUCK)
+			note_stuck(engine, group, &effects.items[i], event.time_us);
 	event_build_commands(engine, &facts, group->saga, &effects, work->reply.ce_id, &group->outgoing_end);
 	return EVENT_CHANGED;
 }

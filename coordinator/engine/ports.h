@@ -32,6 +32,16 @@ struct store_log_row {
 	struct saga_log_entry entry; /* entry.event.step is not stored: the reader finds it by step_id */
 };
 
+/* A step began to wait for a person, who is told so (notice/): stored with the change, so that it is not lost. */
+struct store_notice {
+	int64_t sequence; /* of the saga's log: the entry that made it wait */
+	int64_t time_us;
+	const char *step_id;
+	enum step_phase phase;
+	const char *reason; /* a code; NULL: none */
+	const char *detail; /* why, in words */
+};
+
 enum store_outcome {
 	STORE_OUTCOME_DONE,
 	STORE_OUTCOME_CONFLICT, /* start: the id or the idempotency key exists; change: the row has another version */
@@ -51,6 +61,8 @@ struct store_change {
 	int64_t ended_us;                /* 0: not ended */
 	const struct store_log_row *log; /* versions expected_version + 1 … version */
 	size_t log_count;
+	const struct store_notice *notices;
+	size_t notice_count;
 	enum store_outcome outcome; /* set where commit answers STORE_COMMITTED */
 };
 

@@ -1,7 +1,8 @@
 /*
  * commit.c - a batch of changes as one statement, hence one transaction and one round trip.
  *
- * Feed:    the same statement leaves one row about all of it, for streams (engine/read_port.h).
+ * Feed:    the same statement leaves one row about all of it, for streams (engine/read_port.h), and a row for each
+ *          notice and whoever is to be told (notice/).
  *
  * Why:     group commit is what makes durability cheap. The log is inserted for exactly those sagas whose row changed,
  *          inside the statement, so that no client-side step lies between.
@@ -20,7 +21,7 @@ static const char COMMIT_SQL[] =
 	"  milestone, version, data, due_at, created_at, updated_at, ended_at, is_open, sent_by, sent_boot)"
 	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
 	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
-	"  c.ended_at IS NULL, $39, $40"
+	"  c.ended_at IS NULL, $46, $47"
 	" FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],"
 	"  $8::smallint[], $9::text[], $10::bigint[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],"
 	"  $14::timestamptz[], $15::timestamptz[])"
@@ -30,7 +31,7 @@ static const char COMMIT_SQL[] =
 	"), changed AS ("
 	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
 	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
-	"  sent_by = $39, sent_boot = $40"
+	"  sent_by = $46, sent_boot = $47"
 	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
 	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])"
 	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at)"
@@ -51,6 +52,12 @@ static const char COMMIT_SQL[] =
 	"  AS l(saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail, has_no_effect, reply,"
 	"   state, actor)"
 	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
+	"), noticed AS ("
+	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"
+	" SELECT n.*, t.target FROM unnest($39::uuid[], $40::bigint[], $41::timestamptz[], $42::text[],"
+	"  $43::smallint[], $44::text[], $45::text[]) AS n(saga_id, sequence, at, step, phase, reason, detail),"
+	"  unnest($48::text[]) AS t(target)"
+	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
 	") SELECT saga_id FROM done";
 
 /* The arrays in the order of the parameters, from $1. */
@@ -93,6 +100,13 @@ enum column {
 	LOG_REPLY,
 	LOG_STATE,
 	LOG_ACTOR,
+	NOTICE_SAGA_ID,
+	NOTICE_SEQUENCE,
+	NOTICE_AT,
+	NOTICE_STEP,
+	NOTICE_PHASE,
+	NOTICE_REASON,
+	NOTICE_DETAIL,
 	COLUMN_COUNT
 };
 static_assert((int)COLUMN_COUNT == (int)COMMIT_ARRAY_COUNT, "store_state.h makes room for them");
@@ -136,19 +150,33 @@ static const enum pg_array_type column_types[COLUMN_COUNT] = {
 	[LOG_REPLY] = PG_ARRAY_BYTEA,
 	[LOG_STATE] = PG_ARRAY_INT2,
 	[LOG_ACTOR] = PG_ARRAY_TEXT,
+	[NOTICE_SAGA_ID] = PG_ARRAY_UUID,
+	[NOTICE_SEQUENCE] = PG_ARRAY_INT8,
+	[NOTICE_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[NOTICE_STEP] = PG_ARRAY_TEXT,
+	[NOTICE_PHASE] = PG_ARRAY_INT2,
+	[NOTICE_REASON] = PG_ARRAY_TEXT,
+	[NOTICE_DETAIL] = PG_ARRAY_TEXT,
 };
 
 void commit_init(struct store *store)
 {
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_init(&store->arrays[i], column_types[i]);
+	pg_array_init(&store->notice_targets, PG_ARRAY_TEXT);
 }
 
 void commit_release(struct store *store)
 {
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_release(&store->arrays[i]);
+	pg_array_release(&store->notice_targets);
 	buffer_release(&store->labels);
+}
+
+void store_tell(struct store *store, const char *target)
+{
+	pg_array_add_bytes(&store->notice_targets, bytes_of_text(target));
 }
 
 static void add_text(struct pg_array *array, const char *text)
@@ -248,6 +276,19 @@ static void add_log(struct store *store, const struct store_log_row *row)
 	add_text(&arrays[LOG_ACTOR], event->actor);
 }
 
+static void add_notice(struct store *store, const struct store_change *change, const struct store_notice *notice)
+{
+	struct pg_array *arrays = store->arrays;
+
+	pg_array_add_uuid(&arrays[NOTICE_SAGA_ID], &change->saga_id);
+	pg_array_add_int(&arrays[NOTICE_SEQUENCE], notice->sequence);
+	pg_array_add_int(&arrays[NOTICE_AT], notice->time_us);
+	add_text(&arrays[NOTICE_STEP], notice->step_id);
+	pg_array_add_int(&arrays[NOTICE_PHASE], notice->phase);
+	add_text(&arrays[NOTICE_REASON], notice->reason);
+	add_text(&arrays[NOTICE_DETAIL], notice->detail);
+}
+
 static void fill_arrays(struct store *store, const struct store_commit *commit)
 {
 	for (int i = 0; i < COLUMN_COUNT; i++)
@@ -261,6 +302,8 @@ static void fill_arrays(struct store *store, const struct store_commit *commit)
 			add_change(store, change);
 		for (size_t j = 0; j < change->log_count; j++)
 			add_log(store, &change->log[j]);
+		for (size_t j = 0; j < change->notice_count; j++)
+			add_notice(store, change, &change->notices[j]);
 	}
 }
 
@@ -306,7 +349,7 @@ enum store_result commit_run(void *ctx, struct store_commit *commit, struct erro
 	struct store *store = ctx;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct pg_param params[COLUMN_COUNT + 2];
+	struct pg_param params[COLUMN_COUNT + 3];
 
 	if (pg_connect(store->pg, err) < 0)
 		return STORE_UNKNOWN;
@@ -315,6 +358,7 @@ enum store_result commit_run(void *ctx, struct store_commit *commit, struct erro
 		params[i] = pg_array_param(&store->arrays[i]);
 	params[COLUMN_COUNT] = pg_text(commit->instance);
 	params[COLUMN_COUNT + 1] = pg_int8(commit->boot);
+	params[COLUMN_COUNT + 2] = pg_array_param(&store->notice_targets);
 	if (pg_exec(store->pg, COMMIT_SQL, params, ARRAY_LEN(params), &result, err) == 0) {
 		note_outcomes(commit, result);
 		return STORE_COMMITTED;

@@ -145,6 +145,25 @@ static const char FEED[] =
 static const char DEFINITION_CREATOR[] =
 	"ALTER TABLE definition ADD COLUMN creator text;"; /* NULL: registered before this was recorded */
 
+/* clang-format off */
+/* What people are still to be told; a row goes when whom it is for has it. `due_at` is the lease, too: who takes a row
+ * moves it on, so nobody else takes it meanwhile, and whoever is there takes it again where the first one died. */
+static const char NOTICES[] =
+	"CREATE TABLE saga_notice ("
+	"	saga_id uuid NOT NULL,"
+	"	sequence bigint NOT NULL," /* of saga_log */
+	"	target text NOT NULL," /* who is to be told: 'kafka', or 'webhook NAME' */
+	"	at timestamptz NOT NULL,"
+	"	due_at timestamptz NOT NULL DEFAULT now(),"
+	"	tries int NOT NULL DEFAULT 0,"
+	"	phase smallint NOT NULL,"
+	"	step text NOT NULL,"
+	"	reason text,"
+	"	detail text,"
+	"	PRIMARY KEY (saga_id, sequence, target));"
+	"CREATE INDEX saga_notice_due ON saga_notice (target, due_at);";
+/* clang-format on */
+
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
@@ -155,6 +174,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0007_events_of_operators", EVENTS_VIEW},
 	{"0008_event_elapsed", EVENTS_VIEW},
 	{"0009_inquiries", EVENTS_VIEW},
+	{"0010_notices", NOTICES},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

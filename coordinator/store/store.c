@@ -79,6 +79,17 @@ struct read_port store_read_port(struct store *store)
 	};
 }
 
+struct notice_port store_notice_port(struct store *store)
+{
+	return (struct notice_port){
+		.ctx = store,
+		.claim = notice_table_claim,
+		.settle = notice_table_settle,
+		.count = notice_table_count,
+		.forget = notice_table_forget,
+	};
+}
+
 struct definition_port store_definition_port(struct store *store)
 {
 	return (struct definition_port){.ctx = store, .put = definition_table_put, .load = definition_table_load};

@@ -12,6 +12,7 @@
 #include "coordinator/definition/catalog.h"
 #include "coordinator/engine/ports.h"
 #include "coordinator/engine/read_port.h"
+#include "coordinator/notice/notice_port.h"
 
 struct store;
 
@@ -26,5 +27,9 @@ struct store_port store_saga_port(struct store *store);
 struct definition_port store_definition_port(struct store *store);
 /* Uses the same connection as the saga port: for another thread, make another store. */
 struct read_port store_read_port(struct store *store);
+/* Likewise. */
+struct notice_port store_notice_port(struct store *store);
+/* One more whom the commits of this store leave a row for each notice; before the first commit. */
+void store_tell(struct store *store, const char *target);
 
 #endif

@@ -5,13 +5,14 @@
 #include "coordinator/store/store.h"
 #include "lib/pg/pg.h"
 
-enum { COMMIT_ARRAY_COUNT = 38 };
+enum { COMMIT_ARRAY_COUNT = 45 };
 
 struct store {
 	char *conninfo;
 	struct pg *pg;                              /* the engine's */
 	struct pg *definitions_pg;                  /* the catalog's */
 	struct pg_array arrays[COMMIT_ARRAY_COUNT]; /* of a commit; kept for their memory */
+	struct pg_array notice_targets;             /* of every commit */
 	struct buffer labels;
 };
 
@@ -68,6 +69,14 @@ int feed_log(void *ctx, const struct feed_entry *entries, size_t count, struct a
 int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
 		  struct feed_snapshot *ret_snapshot, struct error *err);
 int feed_trim(void *ctx, int64_t keep_s, struct error *err);
+
+/* ---- notice_table.c ---- */
+int notice_table_claim(void *ctx, const char *target, size_t limit, int64_t lease_ms, struct arena *arena,
+		       struct notice **ret_notices, size_t *ret_count, struct error *err);
+int notice_table_settle(void *ctx, const char *target, const struct notice *notices,
+			const enum notice_outcome *outcomes, size_t count, struct error *err);
+int notice_table_count(void *ctx, const char *target, int64_t *ret_count, struct error *err);
+int notice_table_forget(void *ctx, int64_t older_than_ms, int64_t *ret_count, struct error *err);
 
 /* ---- definition_table.c ---- */
 int definition_table_put(void *ctx, const struct stored_definition *definition, int32_t *ret_id, int32_t *ret_version,

@@ -181,6 +181,17 @@ static struct fake_row *insert_row(struct fake_world *world, const struct store_
 	return row;
 }
 
+static void keep_notices(struct fake_world *world, const struct store_change *change)
+{
+	for (size_t i = 0; i < change->notice_count; i++) {
+		world->last_notice = change->notices[i];
+		world->last_notice.step_id = keep_text(world, world->last_notice.step_id);
+		world->last_notice.reason = keep_text(world, world->last_notice.reason);
+		world->last_notice.detail = keep_text(world, world->last_notice.detail);
+		world->notice_count++;
+	}
+}
+
 static bool apply_change(struct fake_world *world, const struct store_commit *commit, const struct store_change *change)
 {
 	struct fake_row *row = change->start ? insert_row(world, change) : find_row(world, change->saga_id);
@@ -207,6 +218,7 @@ static bool apply_change(struct fake_world *world, const struct store_commit *co
 		log->entry.milestone = keep_text(world, log->entry.milestone);
 		log->entry.event.step = -1;
 	}
+	keep_notices(world, change);
 	return true;
 }
 

@@ -70,6 +70,12 @@ static void exhausted_compensations_are_stuck_and_waiters_are_told(void **unused
 	assert_int_equal(got.calls, 1);
 	assert_int_equal(got.state, SAGA_STATE_STUCK);
 	assert_int_equal(fake_metric(f.world, "saga_stuck_total"), 1);
+	assert_int_equal(f.world->notice_count, 1);
+	assert_string_equal(f.world->last_notice.step_id, "create");
+	assert_int_equal(f.world->last_notice.phase, STEP_PHASE_COMPENSATION);
+	assert_int_equal(f.world->last_notice.sequence, fake_log_count(f.world, f.id));
+	assert_string_equal(f.world->last_notice.reason, "attempts_exhausted");
+	assert_non_null(strstr(f.world->last_notice.detail, "attempts exhausted (3)"));
 	fake_saga_end(&f);
 }
 

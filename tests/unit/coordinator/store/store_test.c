@@ -53,7 +53,7 @@ static int begin(void **state)
 {
 	(void)state;
 	if (conninfo)
-		run("TRUNCATE saga, saga_log, saga_feed, definition; UPDATE saga_feed_floor SET xid = 0;"
+		run("TRUNCATE saga, saga_log, saga_feed, saga_notice, definition; UPDATE saga_feed_floor SET xid = 0;"
 		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
 	return 0;
 }
@@ -296,6 +296,113 @@ static void the_log_comes_back_in_order(void **state)
 	assert_string_equal(rows[1].entry.event.detail, "the card is \"old\"");
 	assert_true(rows[1].entry.event.has_no_effect);
 	assert_int_equal(query_int("SELECT count(*) FROM saga_log WHERE reply = 'reply'"), 1);
+	arena_release(&arena);
+}
+
+/* ---- notices ---- */
+
+static const struct store_notice NOTICE = {.sequence = 2,
+					   .time_us = TIME_US + SECOND_US,
+					   .step_id = "ship",
+					   .phase = STEP_PHASE_FORWARD,
+					   .reason = "timed_out",
+					   .detail = "no reply in time"};
+
+static struct notice *claimed(const char *target, size_t limit, int64_t lease_ms, struct arena *arena,
+			      size_t *ret_count)
+{
+	const struct notice_port notices = store_notice_port(store);
+	struct notice *found;
+	struct error err;
+
+	ok(notices.claim(notices.ctx, target, limit, lease_ms, arena, &found, ret_count, &err), &err);
+	return found;
+}
+
+static void settle(const char *target, const struct notice *notice, enum notice_outcome outcome)
+{
+	const struct notice_port notices = store_notice_port(store);
+	struct error err;
+
+	ok(notices.settle(notices.ctx, target, notice, &outcome, 1, &err), &err);
+}
+
+static void a_notice_is_stored_for_each_target_with_the_change_alone(void **state)
+{
+	struct store_change changes[2];
+	struct change c[2];
+	struct notice *found;
+	struct arena arena;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	start_ok(2, "l");
+	for (uint8_t i = 0; i < 2; i++) {
+		changes[i] =
+			make_end(&c[i], (uint8_t)(i + 1), i == 0 ? 1 : 7); /* the second one meets another version */
+		changes[i].notices = &NOTICE;
+		changes[i].notice_count = 1;
+	}
+	commit_ok(changes, 2);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_notice"), 2);
+	arena_init(&arena, 0);
+	found = claimed("webhook people", 10, 60000, &arena, &count);
+	assert_int_equal(count, 1);
+	assert_true(uuid_equal(found->saga_id, id_of(1)));
+	assert_int_equal(found->sequence, 2);
+	assert_int_equal(found->time_us, TIME_US + SECOND_US);
+	assert_string_equal(found->step_id, "ship");
+	assert_int_equal(found->phase, STEP_PHASE_FORWARD);
+	assert_string_equal(found->reason, "timed_out");
+	assert_string_equal(found->detail, "no reply in time");
+	assert_string_equal(found->definition, "checkout");
+	assert_int_equal(found->definition_version, 1);
+	assert_int_equal(found->definition_id, 1);
+	assert_string_equal(found->key, "order-1");
+	(void)claimed("webhook people", 10, 60000, &arena, &count);
+	assert_int_equal(count, 0); /* the first one has the lease */
+	(void)claimed("nobody", 10, 60000, &arena, &count);
+	assert_int_equal(count, 0);
+	(void)claimed("kafka", 10, 60000, &arena, &count);
+	assert_int_equal(count, 1);
+	arena_release(&arena);
+}
+
+static void a_notice_goes_when_it_is_sent_and_waits_when_it_failed(void **state)
+{
+	const struct notice_port notices = store_notice_port(store);
+	struct store_change change;
+	struct change c;
+	struct notice *found;
+	struct arena arena;
+	struct error err;
+	int64_t left;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	change = make_end(&c, 1, 1);
+	change.notices = &NOTICE;
+	change.notice_count = 1;
+	commit_ok(&change, 1);
+	arena_init(&arena, 0);
+	found = claimed("kafka", 1, 60000, &arena, &count);
+	settle("kafka", found, NOTICE_UNTRIED);
+	found = claimed("kafka", 1, 60000, &arena, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(found->tries, 0);
+	settle("kafka", found, NOTICE_FAILED);
+	(void)claimed("kafka", 1, 60000, &arena, &count);
+	assert_int_equal(count, 0);
+	assert_int_equal(query_int("SELECT tries FROM saga_notice WHERE target = 'kafka' AND due_at > now()"), 1);
+	settle("kafka", found, NOTICE_SENT);
+	ok(notices.count(notices.ctx, "kafka", &left, &err), &err);
+	assert_int_equal(left, 0);
+	ok(notices.count(notices.ctx, "webhook people", &left, &err), &err);
+	assert_int_equal(left, 1);
+	ok(notices.forget(notices.ctx, 1000, &left, &err), &err); /* TIME_US is long ago */
+	assert_int_equal(left, 1);
 	arena_release(&arena);
 }
 
@@ -696,6 +803,8 @@ static int set_up(void **state)
 	if (run_script("CREATE SCHEMA store_test_%d") < 0)
 		return -1;
 	store = store_new(own_conninfo);
+	store_tell(store, "kafka");
+	store_tell(store, "webhook people");
 	port = store_saga_port(store);
 	if (store_migrate(store, 5000, &err) == 0)
 		return 0;
@@ -718,6 +827,8 @@ int main(void)
 		cmocka_unit_test_setup(a_change_of_another_version_changes_nothing_and_logs_nothing, begin),
 		cmocka_unit_test_setup(content_that_postgres_refuses_is_told_from_other_failures, begin),
 		cmocka_unit_test_setup(the_log_comes_back_in_order, begin),
+		cmocka_unit_test_setup(a_notice_is_stored_for_each_target_with_the_change_alone, begin),
+		cmocka_unit_test_setup(a_notice_goes_when_it_is_sent_and_waits_when_it_failed, begin),
 		cmocka_unit_test_setup(entries_of_before_callers_were_recorded_come_back_without_one, begin),
 		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
