@@ -65,6 +65,9 @@ struct coordinator {
 	struct read_port list_port;
 	struct read_port watch_port;
 	struct watch_hub *watch_hub;
+	struct notices *notices;
+	struct store *notice_stores[NOTICE_TARGETS_MAX]; /* each sender has a connection of its own, too */
+	struct notice_port notice_ports[NOTICE_TARGETS_MAX];
 	struct start_service *starts;
 	struct list_service *lists;
 	struct stuck_service *stuck;
@@ -108,6 +111,27 @@ static void make_registry_clients(struct coordinator *self)
 	self->registry_probe = registry_client_new(&options);
 }
 
+/* Whom the engine's commits leave notices for, and who brings them. */
+static int make_notices(struct coordinator *self, struct error *err)
+{
+	const struct kafka_options kafka = settings_kafka(&self->settings);
+	struct notices_options options = settings_notices(&self->settings);
+
+	options.kafka = &kafka;
+	options.registry = self->registry;
+	options.registry_url = self->settings.registry.url;
+	options.catalog = self->catalog;
+	options.metrics = self->metrics;
+	if (notices_new(&options, &self->notices, err))
+		return -1;
+	for (size_t i = 0; i < notices_target_count(self->notices); i++) {
+		store_tell(self->store, notices_target(self->notices, i));
+		self->notice_stores[i] = store_new(self->settings.postgres);
+		self->notice_ports[i] = store_notice_port(self->notice_stores[i]);
+	}
+	return 0;
+}
+
 static int make_engine(struct coordinator *self, struct error *err)
 {
 	const struct settings *settings = &self->settings;
@@ -126,6 +150,8 @@ static int make_engine(struct coordinator *self, struct error *err)
 					  .registry = self->registry,
 					  .metrics = self->metrics},
 		    &self->bus, err))
+		return -1;
+	if (make_notices(self, err))
 		return -1;
 	self->open_letters =
 		metrics_gauge(self->metrics, "saga_dead_letters_open", NULL,
@@ -224,6 +250,7 @@ static int start_edges(struct coordinator *self, struct error *err)
 						   .engine = self->engine,
 						   .catalog = self->catalog,
 						   .registry = self->registry_probe,
+						   .notices = self->notices,
 						   .metrics = self->metrics},
 			   &self->admin, err);
 }
@@ -293,7 +320,8 @@ static int start_turning(struct coordinator *self, struct error *err)
 		return 0;
 	load_definitions(self);
 	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err) ||
-	    watch_hub_run(self->watch_hub, err) || start_letter_gauge(self, err))
+	    watch_hub_run(self->watch_hub, err) || start_letter_gauge(self, err) ||
+	    notices_run(self->notices, self->notice_ports, err))
 		return -1;
 	rpc_server_open(self->server);
 	if (self->settings.definitions)
@@ -328,6 +356,7 @@ static void stop(struct coordinator *self)
 		rpc_server_drain(self->server, CALLS_DRAIN_MS);
 	admin_free(self->admin);
 	dead_letter_gauge_free(self->letter_gauge);
+	notices_free(self->notices);
 	bus_free(self->bus);
 	engine_free(self->engine);
 	span_exporter_free(self->spans);
@@ -350,6 +379,8 @@ static void release(struct coordinator *self)
 	store_free(self->store);
 	store_free(self->list_store);
 	store_free(self->watch_store);
+	for (size_t i = 0; i < NOTICE_TARGETS_MAX; i++)
+		store_free(self->notice_stores[i]);
 	registry_client_free(self->registry);
 	registry_client_free(self->registry_probe);
 	metrics_free(self->metrics);

@@ -69,6 +69,25 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .value_name = "NAME",
 		 .help = "shown by /health",
 		 .place = &settings->environment},
+		{.flag = "stuck-topic",
+		 .environment = "SAGA_STUCK_TOPIC",
+		 .default_text = "saga.stuck",
+		 .value_name = "TOPIC",
+		 .help = "where Kafka is told that a saga is stuck; none: nowhere",
+		 .place = &settings->stuck_topic},
+		{.flag = "webhook",
+		 .environment = "SAGA_WEBHOOK_URL_",
+		 .type = OPTION_PROPERTIES,
+		 .prefix = "webhook.",
+		 .value_name = "NAME=URL",
+		 .help = "who is told by HTTP that a saga is stuck",
+		 .place = &settings->webhooks},
+		{.flag = "webhook-secret",
+		 .environment = "SAGA_WEBHOOK_SECRET",
+		 .is_secret = true,
+		 .help = "what webhooks are signed with: whsec_ and base64; several, separated by blanks, while one "
+			 "takes the place of another",
+		 .place = &settings->webhook_secret},
 		{.flag = "sweep-ms",
 		 .environment = "SAGA_SWEEP_MS",
 		 .type = OPTION_INT,
@@ -127,6 +146,7 @@ static void check_listening(const struct settings *settings, struct problems *pr
 static void check(void *ctx, struct problems *problems)
 {
 	const struct settings *settings = ctx;
+	const struct notices_options notices = settings_notices(settings);
 	struct kafka_options kafka = settings_kafka(settings);
 	struct error err;
 
@@ -137,6 +157,7 @@ static void check(void *ctx, struct problems *problems)
 	certificates_check(&settings->tls, problems);
 	check_access_file(settings->access_file, problems);
 	check_listening(settings, problems);
+	notices_check(&notices, problems);
 }
 
 static void name_instance(struct settings *settings)
@@ -173,4 +194,14 @@ int settings_read(struct settings *settings, int argc, char **argv)
 struct kafka_options settings_kafka(const struct settings *settings)
 {
 	return kafka_settings_options(&settings->kafka, "saga-coordinator");
+}
+
+struct notices_options settings_notices(const struct settings *settings)
+{
+	return (struct notices_options){
+		.topic = strcmp(settings->stuck_topic, "none") == 0 ? NULL : settings->stuck_topic,
+		.webhooks = settings->webhooks.items,
+		.webhook_count = settings->webhooks.count,
+		.secret = settings->webhook_secret,
+	};
 }

@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_SETTINGS_H
 #define COORDINATOR_SETTINGS_H
 
+#include "coordinator/notice/notices.h"
 #include "lib/kafka/kafka_settings.h"
 #include "lib/options/log_options.h"
 #include "lib/security/certificates.h"
@@ -29,6 +30,9 @@ struct settings {
 	char instance_text[HOST_BYTES_MAX + 16]; /* where none is given */
 	const char *definitions;                 /* NULL: none are registered at start */
 	const char *environment;
+	const char *stuck_topic; /* as given; settings_notices() understands it */
+	struct option_properties webhooks;
+	const char *webhook_secret;
 	int64_t sweep_ms;
 	int64_t watchdog_ms;
 	struct log_options log;
@@ -38,5 +42,7 @@ struct settings {
 /* What to exit with, all that is wrong being said on standard error; -1: run. */
 int settings_read(struct settings *settings, int argc, char **argv);
 struct kafka_options settings_kafka(const struct settings *settings);
+/* What the settings alone say of it; the rest is the caller's. */
+struct notices_options settings_notices(const struct settings *settings);
 
 #endif

@@ -99,8 +99,24 @@ static void print_reason(struct buffer *out, const char *comma, const char *abou
 	buffer_release(&line);
 }
 
-static void print_reasons(const struct dependency dependencies[DEPENDENCIES], const char *unready, struct buffer *out)
+/* What is away, and what else keeps it from being healthy: NULL where that is fine. */
+struct condition {
+	struct dependency dependencies[DEPENDENCIES];
+	const char *unready;
+	const char *untold; /* who does not get notices */
+};
+
+static bool is_healthy(const struct condition *condition)
 {
+	for (size_t i = 0; i < DEPENDENCIES; i++)
+		if (*condition->dependencies[i].problem)
+			return false;
+	return !condition->unready && !condition->untold;
+}
+
+static void print_reasons(const struct condition *condition, struct buffer *out)
+{
+	const struct dependency *dependencies = condition->dependencies;
 	const char *comma = "";
 
 	buffer_append_text(out, "\"reasons\":[");
@@ -110,8 +126,12 @@ static void print_reasons(const struct dependency dependencies[DEPENDENCIES], co
 		print_reason(out, comma, dependencies[i].name, dependencies[i].problem);
 		comma = ",";
 	}
-	if (unready)
-		print_reason(out, comma, "definitions", unready);
+	if (condition->unready) {
+		print_reason(out, comma, "definitions", condition->unready);
+		comma = ",";
+	}
+	if (condition->untold)
+		print_reason(out, comma, "notices", condition->untold);
 	buffer_append_text(out, "]");
 }
 
@@ -144,22 +164,21 @@ static void print_dependencies(const struct admin *admin, const struct dependenc
 
 static void answer_health(struct admin *admin, struct arena *arena, struct buffer *out)
 {
-	struct dependency dependencies[DEPENDENCIES];
-	const char *unready = find_unready(admin, arena);
+	struct condition condition = {.unready = find_unready(admin, arena)};
+	char untold[PROBLEM_LEN];
 	char now[CLOCK_TEXT_LEN + 1];
-	bool is_healthy = !unready;
 
-	ask_all(admin, dependencies);
-	for (size_t i = 0; i < DEPENDENCIES; i++)
-		is_healthy = is_healthy && !*dependencies[i].problem;
+	ask_all(admin, condition.dependencies);
+	if (notices_problem(admin->options.notices, untold, sizeof(untold)))
+		condition.untold = untold;
 	clock_format(clock_real_us(), now);
-	buffer_append_format(out, "{\"status\":\"%s\",", is_healthy ? "healthy" : "degraded");
-	print_reasons(dependencies, unready, out);
+	buffer_append_format(out, "{\"status\":\"%s\",", is_healthy(&condition) ? "healthy" : "degraded");
+	print_reasons(&condition, out);
 	buffer_append_format(out, ",\"service\":\"saga-coordinator\",\"version\":\"%s\",\"port\":%d", AMENDS_VERSION,
 			     admin_port(admin));
 	buffer_append_json_member(out, "environment", admin->options.environment);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",", now);
-	print_dependencies(admin, dependencies, out);
+	print_dependencies(admin, condition.dependencies, out);
 	buffer_append_text(out, "}");
 }
 

@@ -11,6 +11,7 @@
 
 #include "coordinator/definition/catalog.h"
 #include "coordinator/engine/engine.h"
+#include "coordinator/notice/notices.h"
 #include "lib/metrics/metrics.h"
 #include "schema-registry/client/registry_client.h"
 
@@ -28,6 +29,7 @@ struct admin_options {
 	void *kafka_ctx;
 	struct engine *engine;
 	struct catalog *catalog;
+	struct notices *notices;
 	struct registry_client *registry; /* for pings alone: its time-out bounds how long /health may take */
 	const struct metrics *metrics;
 };

@@ -26,6 +26,7 @@ OPEN = (saga_pb2.SAGA_STATE_SCHEDULED, saga_pb2.SAGA_STATE_RUNNING, saga_pb2.SAG
 
 DEFINITION = """
 saga: {name}
+runbook: Ask the bank; then retry.
 key: order_id
 defaults:
   {{timeout: 10m, resend: 500ms, attempts: 3, backoff: 50ms, compensation: {{timeout: 10m, resend: 500ms, attempts: 3, backoff: 50ms}}}}
