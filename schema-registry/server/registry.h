@@ -16,6 +16,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/error.h"
+#include "lib/base/uuid.h"
 #include "schema-registry/model/compat.h"
 #include "schema-registry/server/registry_store.h"
 #include "schema-registry/server/session.h"
@@ -80,6 +81,7 @@ NODISCARD int registry_check(struct session *session, struct subject subject, in
 struct version_filter {
 	bool with_deleted;
 	bool only_deleted;
+	bool is_deleted_negative; /* all of them; soft deleted ones as -1, -2, … */
 };
 
 NODISCARD int registry_versions(struct session *session, struct subject subject, struct version_filter filter,
@@ -89,8 +91,13 @@ NODISCARD int registry_subjects(struct session *session, const struct subject_fi
 NODISCARD int registry_contexts(struct session *session, const char ***ret_contexts, size_t *ret_count);
 NODISCARD int registry_holders(struct session *session, const char *context, int32_t id, bool with_deleted,
 			       struct stored_holder **ret_holders, size_t *ret_count);
-NODISCARD int registry_referrers(struct session *session, struct subject subject, int32_t version, int32_t **ret_ids,
-				 size_t *ret_count);
+/* Ids of schemas that refer to the version; `with_deleted`: also by versions that are soft deleted. */
+NODISCARD int registry_referrers(struct session *session, struct subject subject, int32_t version, bool with_deleted,
+				 int32_t **ret_ids, size_t *ret_count);
+/* Where the schema is that has this guid: a context and its id there, the default context first. */
+NODISCARD int registry_by_guid(struct session *session, struct uuid guid, struct stored_id **ret_places,
+			       size_t *ret_count);
+NODISCARD int registry_delete_context(struct session *session, const char *context);
 NODISCARD int registry_max_id(struct session *session, const char *context, int32_t *ret_id);
 
 NODISCARD int registry_delete_subject(struct session *session, struct subject subject, bool is_permanent,

@@ -56,8 +56,10 @@ int store_add_context(struct pg *pg, const char *context, struct error *err)
 
 	if (strcmp(context, CONTEXT_DEFAULT) == 0)
 		return 0; /* the migrations made it */
-	return pg_exec(pg, "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1)", params,
-		       ARRAY_LEN(params), NULL, err);
+	/* It is held, so that nobody deletes it before our schema is in it. */
+	return pg_exec(pg,
+		       "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1 FOR KEY SHARE)",
+		       params, ARRAY_LEN(params), NULL, err);
 }
 
 int store_lock_references(struct pg *pg, const struct stored_schema *schema,
@@ -448,17 +450,18 @@ int store_list_holders(struct pg *pg, const char *context, int32_t schema_id, bo
 	return 0;
 }
 
-int store_list_referrers(struct pg *pg, struct subject subject, int32_t version, struct arena *arena, int32_t **ret_ids,
-			 size_t *ret_count, struct error *err)
+int store_list_referrers(struct pg *pg, struct subject subject, int32_t version, bool with_deleted, struct arena *arena,
+			 int32_t **ret_ids, size_t *ret_count, struct error *err)
 {
-	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version)};
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version),
+					  pg_bool(with_deleted)};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 	int32_t *ids;
 
 	if (pg_exec(pg,
 		    "SELECT DISTINCT r.schema_id FROM schema_reference r JOIN subject_version v"
-		    " ON v.context = r.context AND v.schema_id = r.schema_id AND NOT v.is_deleted"
+		    " ON v.context = r.context AND v.schema_id = r.schema_id AND ($4::bool OR NOT v.is_deleted)"
 		    " WHERE r.target_context = $1 AND r.target_subject = $2"
 		    " AND ($3::int = 0 OR r.target_version = $3::int) ORDER BY r.schema_id",
 		    params, ARRAY_LEN(params), &result, err) < 0)

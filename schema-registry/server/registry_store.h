@@ -16,6 +16,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
+#include "lib/base/uuid.h"
 #include "lib/pg/pg.h"
 #include "schema-registry/model/schema.h"
 #include "schema-registry/server/subject.h"
@@ -56,6 +57,11 @@ struct stored_place { /* a version, and where in the registry it is */
 	struct stored_version version;
 };
 
+struct stored_id { /* an id, and the context that it counts in */
+	const char *context;
+	int32_t id;
+};
+
 struct stored_settings {    /* of a subject, its context and the default context; NULL: not set there */
 	const char *config; /* a JSON object; of the subject only */
 	const char *level;
@@ -89,6 +95,10 @@ NODISCARD int store_ping(struct pg *pg, struct error *err);
 /* ---- inside a transaction ---- */
 NODISCARD int store_lock_subject(struct pg *pg, struct subject subject, struct error *err);
 NODISCARD int store_add_context(struct pg *pg, const char *context, struct error *err); /* no-op when there */
+/* Holds the context until the transaction ends, so that it stays as empty as it is. */
+NODISCARD int store_lock_context(struct pg *pg, const char *context, bool *ret_is_there, bool *ret_is_empty,
+				 struct error *err);
+NODISCARD int store_remove_context(struct pg *pg, const char *context, struct error *err); /* one that is empty */
 /* Holds the referenced versions until the transaction ends; *ret_missing is the first that is not live, or NULL. */
 NODISCARD int store_lock_references(struct pg *pg, const struct stored_schema *schema,
 				    const struct stored_reference **ret_missing, struct error *err);
@@ -123,9 +133,12 @@ NODISCARD int store_list_contexts(struct pg *pg, struct arena *arena, const char
 NODISCARD int store_list_holders(struct pg *pg, const char *context, int32_t schema_id, bool with_deleted,
 				 struct arena *arena, struct stored_holder **ret_holders, size_t *ret_count,
 				 struct error *err);
-/* Ids of schemas with a live version that refers to the subject's version; 0: to any. */
-NODISCARD int store_list_referrers(struct pg *pg, struct subject subject, int32_t version, struct arena *arena,
-				   int32_t **ret_ids, size_t *ret_count, struct error *err);
+/* Ids of schemas with a version, a live one unless `with_deleted`, that refers to the subject's version; 0: to any. */
+NODISCARD int store_list_referrers(struct pg *pg, struct subject subject, int32_t version, bool with_deleted,
+				   struct arena *arena, int32_t **ret_ids, size_t *ret_count, struct error *err);
+/* Schemas whose identity begins with these bytes. */
+NODISCARD int store_find_guid(struct pg *pg, struct uuid guid, struct arena *arena, struct stored_id **ret_places,
+			      size_t *ret_count, struct error *err);
 NODISCARD int store_load_settings(struct pg *pg, struct subject subject, struct arena *arena,
 				  struct stored_settings *ret_settings, struct error *err);
 /* A number that rises with every change of a config. */

@@ -1,5 +1,6 @@
 /* registry_subjects.c - listing and deleting. See registry.h. */
 #include <assert.h>
+#include <string.h>
 
 #include "lib/base/memory.h"
 #include "schema-registry/server/registry.h"
@@ -25,8 +26,11 @@ int registry_versions(struct session *session, struct subject subject, struct ve
 		return session_failed(session, &err);
 	numbers = arena_alloc(&session->arena, (count + 1) * sizeof(*numbers));
 	for (size_t i = 0; i < count; i++) {
-		if (filter.only_deleted ? versions[i].is_deleted : filter.with_deleted || !versions[i].is_deleted)
-			numbers[kept++] = versions[i].version;
+		bool is_deleted = versions[i].is_deleted;
+
+		if (filter.only_deleted ? is_deleted : filter.with_deleted || filter.is_deleted_negative || !is_deleted)
+			numbers[kept++] = is_deleted && filter.is_deleted_negative ? -versions[i].version
+										   : versions[i].version;
 	}
 	if (kept == 0)
 		return refuse_no_subject(session, subject);
@@ -68,18 +72,31 @@ int registry_holders(struct session *session, const char *context, int32_t id, b
 	return 0;
 }
 
-int registry_referrers(struct session *session, struct subject subject, int32_t version, int32_t **ret_ids,
-		       size_t *ret_count)
+int registry_referrers(struct session *session, struct subject subject, int32_t version, bool with_deleted,
+		       int32_t **ret_ids, size_t *ret_count)
 {
 	struct registered registered;
 	struct error err;
 
 	if (registry_by_version(session, subject, version, true, &registered) < 0)
 		return -1;
-	if (store_list_referrers(session->pg, subject, registered.version, &session->arena, ret_ids, ret_count, &err) <
-	    0)
+	if (store_list_referrers(session->pg, subject, registered.version, with_deleted, &session->arena, ret_ids,
+				 ret_count, &err) < 0)
 		return session_failed(session, &err);
 	return 0;
+}
+
+int registry_by_guid(struct session *session, struct uuid guid, struct stored_id **ret_places, size_t *ret_count)
+{
+	char text[UUID_TEXT_LEN + 1];
+	struct error err;
+
+	if (store_find_guid(session->pg, guid, &session->arena, ret_places, ret_count, &err) < 0)
+		return session_failed(session, &err);
+	if (*ret_count > 0)
+		return 0;
+	uuid_format(guid, text);
+	return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %s not found", text);
 }
 
 int registry_max_id(struct session *session, const char *context, int32_t *ret_id)
@@ -92,6 +109,33 @@ int registry_max_id(struct session *session, const char *context, int32_t *ret_i
 }
 
 /* ---- deleting ---- */
+
+int registry_delete_context(struct session *session, const char *context)
+{
+	struct subject whole = {context, ""};
+	bool is_there;
+	bool is_empty;
+	enum registry_mode mode;
+	struct error err;
+
+	if (strcmp(context, CONTEXT_DEFAULT) == 0)
+		return session_refuse(session, REFUSAL_NOT_PERMITTED, "The default context cannot be deleted");
+	if (session_begin(session, whole) < 0 || registry_check_writable(session, whole, &mode) < 0)
+		return -1;
+	if (store_lock_context(session->pg, context, &is_there, &is_empty, &err) < 0)
+		return session_failed(session, &err);
+	if (!is_there)
+		return session_refuse(session, REFUSAL_SUBJECT_NOT_FOUND, "Context '%s' not found.", context);
+	if (!is_empty)
+		return session_refuse(session, REFUSAL_CONTEXT_NOT_EMPTY,
+				      "The context '%s' is not empty: delete its subjects for good first", context);
+	if (store_remove_context(session->pg, context, &err) < 0)
+		return session_failed(session, &err);
+	if (session_commit(session, false) < 0)
+		return -1;
+	config_cache_expire(session->configs);
+	return 0;
+}
 
 struct deletion {
 	struct subject subject;
@@ -125,7 +169,7 @@ static int check_unreferenced(struct session *session, struct subject subject, i
 	size_t count;
 	struct error err;
 
-	if (store_list_referrers(session->pg, subject, version, &session->arena, &ids, &count, &err) < 0)
+	if (store_list_referrers(session->pg, subject, version, false, &session->arena, &ids, &count, &err) < 0)
 		return session_failed(session, &err);
 	if (count > 0)
 		return session_refuse(

@@ -85,11 +85,14 @@ int rest_answer_text(struct rest_call *call, const char *text)
 
 /* ---- arguments ---- */
 
+static bool is_true(const char *text)
+{
+	return text && strcasecmp(text, "true") == 0;
+}
+
 bool rest_flag(const struct rest_call *call, const char *name)
 {
-	const char *text = http_request_query(call->request, name);
-
-	return text && strcasecmp(text, "true") == 0;
+	return is_true(http_request_query(call->request, name));
 }
 
 static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_number)
@@ -117,6 +120,22 @@ int rest_number(struct rest_call *call, const char *name, int64_t otherwise, int
 	return 0;
 }
 
+int rest_page(struct rest_call *call, size_t *ret_first, size_t *count)
+{
+	int64_t offset;
+	int64_t limit;
+	size_t first;
+
+	if (rest_number(call, "offset", 0, &offset) < 0 || rest_number(call, "limit", -1, &limit) < 0)
+		return -1;
+	first = offset < 0 ? 0 : (size_t)offset < *count ? (size_t)offset : *count;
+	*count -= first;
+	if (limit >= 0 && (size_t)limit < *count)
+		*count = (size_t)limit;
+	*ret_first = first;
+	return 0;
+}
+
 int rest_id_arg(struct rest_call *call, int index, int32_t *ret_id)
 {
 	int64_t id;
@@ -132,7 +151,7 @@ int rest_version_arg(struct rest_call *call, int index, int32_t *ret_version)
 	const char *text = call->args[index];
 	int64_t version;
 
-	if (strcmp(text, "latest") == 0 || strcmp(text, "-1") == 0) {
+	if (strcasecmp(text, "latest") == 0 || strcmp(text, "-1") == 0) {
 		*ret_version = VERSION_LATEST;
 		return 0;
 	}
@@ -250,6 +269,7 @@ static void answer_call(struct rest_call *call)
 	match = rest_find_route(http_request_method(call->request), parts, part_count);
 	memcpy(call->args, match.args, sizeof(match.args));
 	call->route = match.route;
+	call->wants_news = is_true(http_request_header(call->request, "Confluent-Accept-Unknown-Properties"));
 	call->context_part = match.context;
 	if (type)
 		call->response->content_type = type;

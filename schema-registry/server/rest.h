@@ -48,6 +48,7 @@ struct rest_call { /* one request on its way through a route */
 	json_t *body;                    /* an object, where the route takes one */
 	json_t *answer;
 	const struct rest_route *route;
+	bool wants_news;          /* the client takes members that an older API did not have */
 	const char *context_part; /* of a `/contexts/{}` in front of the path, or NULL */
 };
 
@@ -98,6 +99,7 @@ NODISCARD int rest_schema_input(struct rest_call *call, struct schema_input *ret
 /* `?format=serialized` gives the other form of the text. */
 NODISCARD int rest_schema_text(struct rest_call *call, const char *context, const struct stored_schema *schema,
 			       const char **ret_text);
+const char *rest_guid(struct rest_call *call, const struct stored_schema *schema);
 NODISCARD int rest_schema_json(struct rest_call *call, const char *context, const struct stored_schema *schema,
 			       json_t **ret_object);
 /* With subject, version and id. */
@@ -105,6 +107,8 @@ NODISCARD int rest_registered_json(struct rest_call *call, const struct register
 int rest_answer_registered(struct rest_call *call, const struct registered *registered);
 /* `subjectPrefix`, `offset` and `limit` into what is zero; `limit_max` also where none is given, negative: none. */
 NODISCARD int rest_subject_filter(struct rest_call *call, int64_t limit_max, struct subject_filter *filter);
+/* `offset` and `limit` of a list that is all here: moves *first and *count to the part that is asked for. */
+NODISCARD int rest_page(struct rest_call *call, size_t *ret_first, size_t *count);
 json_t *rest_numbers_json(const int32_t *numbers, size_t count);
 
 /* ---- the routes (rest_schemas.c, rest_subjects.c, rest_settings.c, rest_service.c) ---- */
@@ -114,7 +118,10 @@ int rest_get_schema(struct rest_call *call);
 int rest_get_schema_text(struct rest_call *call);
 int rest_get_schema_versions(struct rest_call *call);
 int rest_get_schema_subjects(struct rest_call *call);
+int rest_get_by_guid(struct rest_call *call);
+int rest_get_guid_ids(struct rest_call *call);
 int rest_get_contexts(struct rest_call *call);
+int rest_delete_context(struct rest_call *call);
 
 int rest_get_subjects(struct rest_call *call);
 int rest_look_up(struct rest_call *call);

@@ -141,8 +141,11 @@ static void set_object(json_t *object, const char *key, const char *text)
 
 static json_t *references_json(struct rest_call *call, const char *context, const struct stored_schema *schema)
 {
+	const char *reference_format = http_request_query(call->request, "referenceFormat");
 	json_t *references = json_array();
 
+	if (reference_format && strcmp(reference_format, "qualified") == 0)
+		context = CONTEXT_DEFAULT; /* as who is outside the schema's context would write it */
 	for (size_t i = 0; i < schema->reference_count; i++) {
 		const struct stored_reference *reference = &schema->references[i];
 
@@ -152,6 +155,16 @@ static json_t *references_json(struct rest_call *call, const char *context, cons
 					      "version", reference->version));
 	}
 	return references;
+}
+
+const char *rest_guid(struct rest_call *call, const struct stored_schema *schema)
+{
+	char text[UUID_TEXT_LEN + 1];
+	struct uuid guid;
+
+	memcpy(guid.data, schema->identity, sizeof(guid.data)); /* half of it is more than enough */
+	uuid_format(guid, text);
+	return arena_strdup(&call->session->arena, text);
 }
 
 int rest_schema_text(struct rest_call *call, const char *context, const struct stored_schema *schema,
@@ -176,6 +189,8 @@ int rest_schema_json(struct rest_call *call, const char *context, const struct s
 	object = json_object();
 	if (schema->format != SCHEMA_FORMAT_AVRO)
 		json_object_set_new(object, "schemaType", json_string(schema_format_name(schema->format)));
+	if (call->wants_news)
+		json_object_set_new(object, "guid", json_string(rest_guid(call, schema)));
 	if (schema->reference_count > 0)
 		json_object_set_new(object, "references", references_json(call, context, schema));
 	set_object(object, "metadata", schema->metadata);

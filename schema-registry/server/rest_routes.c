@@ -17,7 +17,10 @@ static const struct rest_route routes[] = {
 	{"GET", "/schemas/ids/{}/schema", rest_get_schema_text, 0, ROLE_SCHEMA_READER},
 	{"GET", "/schemas/ids/{}/versions", rest_get_schema_versions, 0, ROLE_SCHEMA_READER},
 	{"GET", "/schemas/ids/{}/subjects", rest_get_schema_subjects, 0, ROLE_SCHEMA_READER},
+	{"GET", "/schemas/guids/{}", rest_get_by_guid, 0, ROLE_SCHEMA_READER},
+	{"GET", "/schemas/guids/{}/ids", rest_get_guid_ids, 0, ROLE_SCHEMA_READER},
 	{"GET", "/contexts", rest_get_contexts, 0, ROLE_SCHEMA_READER},
+	{"DELETE", "/contexts/{}", rest_delete_context, 0, ROLE_SCHEMA_WRITER},
 
 	{"GET", "/subjects", rest_get_subjects, 0, ROLE_SCHEMA_READER},
 	{"POST", "/subjects/{}", rest_look_up, ROUTE_BODY | ROUTE_NAMED, ROLE_SCHEMA_READER},

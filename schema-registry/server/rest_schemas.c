@@ -102,12 +102,13 @@ int rest_get_schema_versions(struct rest_call *call)
 {
 	struct stored_holder *holders;
 	size_t count;
+	size_t first;
 	json_t *answer;
 
-	if (get_holders(call, &holders, &count) < 0)
+	if (get_holders(call, &holders, &count) < 0 || rest_page(call, &first, &count) < 0)
 		return -1;
 	answer = json_array();
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = first; i < first + count; i++)
 		json_array_append_new(answer, json_pack("{s:s, s:i}", "subject",
 							subject_format(&call->session->arena, holders[i].subject),
 							"version", holders[i].version));
@@ -117,30 +118,96 @@ int rest_get_schema_versions(struct rest_call *call)
 int rest_get_schema_subjects(struct rest_call *call)
 {
 	struct stored_holder *holders;
-	size_t count;
+	size_t holder_count;
+	size_t count = 0;
+	size_t first;
 	json_t *answer;
 
-	if (get_holders(call, &holders, &count) < 0)
+	if (get_holders(call, &holders, &holder_count) < 0)
+		return -1;
+	for (size_t i = 0; i < holder_count; i++) {
+		if (count == 0 || !subject_equal(holders[i].subject, holders[count - 1].subject)) /* they are sorted */
+			holders[count++] = holders[i];
+	}
+	if (rest_page(call, &first, &count) < 0)
 		return -1;
 	answer = json_array();
-	for (size_t i = 0; i < count; i++) {
-		if (i == 0 || !subject_equal(holders[i].subject, holders[i - 1].subject)) /* they are sorted */
-			json_array_append_new(answer,
-					      json_string(subject_format(&call->session->arena, holders[i].subject)));
-	}
+	for (size_t i = first; i < first + count; i++)
+		json_array_append_new(answer, json_string(subject_format(&call->session->arena, holders[i].subject)));
 	return rest_answer(call, answer);
 }
 
-int rest_get_contexts(struct rest_call *call)
+/* ---- by guid: the same number everywhere, while ids are counted in each context ---- */
+
+static int find_guid(struct rest_call *call, struct stored_id **ret_places, size_t *ret_count)
 {
-	const char **contexts;
+	const char *text = call->args[0];
+	struct uuid guid;
+
+	if (!uuid_parse(text, strlen(text), &guid))
+		return session_refuse(call->session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %s not found", text);
+	return registry_by_guid(call->session, guid, ret_places, ret_count);
+}
+
+int rest_get_by_guid(struct rest_call *call)
+{
+	const struct stored_schema *schema;
+	struct stored_id *places;
 	size_t count;
 	json_t *answer;
 
-	if (registry_contexts(call->session, &contexts, &count) < 0)
+	call->wants_news = true; /* who knows of guids */
+	if (find_guid(call, &places, &count) < 0 ||
+	    registry_by_id(call->session, places[0].context, places[0].id, &schema) < 0 ||
+	    rest_schema_json(call, places[0].context, schema, &answer) < 0)
+		return -1;
+	return rest_answer(call, answer);
+}
+
+int rest_get_guid_ids(struct rest_call *call)
+{
+	struct stored_id *places;
+	size_t count;
+	json_t *answer;
+
+	if (find_guid(call, &places, &count) < 0)
 		return -1;
 	answer = json_array();
 	for (size_t i = 0; i < count; i++)
+		json_array_append_new(answer,
+				      json_pack("{s:s, s:i}", "context", places[i].context, "id", (int)places[i].id));
+	return rest_answer(call, answer);
+}
+
+/* ---- contexts ---- */
+
+int rest_get_contexts(struct rest_call *call)
+{
+	const char *prefix = http_request_query(call->request, "contextPrefix");
+	const char **contexts;
+	size_t all_count;
+	size_t count = 0;
+	size_t first;
+	json_t *answer;
+
+	if (registry_contexts(call->session, &contexts, &all_count) < 0)
+		return -1;
+	for (size_t i = 0; i < all_count; i++) {
+		if (!prefix || strncmp(contexts[i], prefix, strlen(prefix)) == 0)
+			contexts[count++] = contexts[i];
+	}
+	if (rest_page(call, &first, &count) < 0)
+		return -1;
+	answer = json_array();
+	for (size_t i = first; i < first + count; i++)
 		json_array_append_new(answer, json_string(contexts[i]));
 	return rest_answer(call, answer);
+}
+
+int rest_delete_context(struct rest_call *call)
+{
+	if (registry_delete_context(call->session, context_parse(&call->session->arena, call->args[0])) < 0)
+		return -1;
+	call->response->status = 204;
+	return 0;
 }

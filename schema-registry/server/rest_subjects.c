@@ -60,20 +60,15 @@ int rest_get_subjects(struct rest_call *call)
 int rest_get_versions(struct rest_call *call)
 {
 	struct version_filter filter = {.with_deleted = rest_flag(call, "deleted"),
-					.only_deleted = rest_flag(call, "deletedOnly")};
+					.only_deleted = rest_flag(call, "deletedOnly"),
+					.is_deleted_negative = rest_flag(call, "deletedAsNegative")};
 	const int32_t *versions;
-	int64_t offset;
-	int64_t limit;
 	size_t count;
 	size_t first;
 
-	if (rest_number(call, "offset", 0, &offset) < 0 || rest_number(call, "limit", -1, &limit) < 0 ||
-	    registry_versions(call->session, call->subject, filter, &versions, &count) < 0)
+	if (registry_versions(call->session, call->subject, filter, &versions, &count) < 0 ||
+	    rest_page(call, &first, &count) < 0)
 		return -1;
-	first = offset < 0 ? 0 : (size_t)offset < count ? (size_t)offset : count;
-	count -= first;
-	if (limit >= 0 && (size_t)limit < count)
-		count = (size_t)limit;
 	return rest_answer(call, rest_numbers_json(versions + first, count));
 }
 
@@ -132,11 +127,13 @@ int rest_get_referrers(struct rest_call *call)
 	int32_t version;
 	int32_t *ids;
 	size_t count;
+	size_t first;
 
 	if (rest_version_arg(call, 1, &version) < 0 ||
-	    registry_referrers(call->session, call->subject, version, &ids, &count) < 0)
+	    registry_referrers(call->session, call->subject, version, rest_flag(call, "deleted"), &ids, &count) < 0 ||
+	    rest_page(call, &first, &count) < 0)
 		return -1;
-	return rest_answer(call, rest_numbers_json(ids, count));
+	return rest_answer(call, rest_numbers_json(ids + first, count));
 }
 
 /* ---- registering and looking up ---- */
@@ -151,7 +148,10 @@ int rest_register(struct rest_call *call)
 		return -1;
 	if (!input.has_text)
 		return rest_answer_registered(call, &registered);
-	return rest_answer(call, json_pack("{s:i}", "id", registered.schema->id));
+	if (!call->wants_news)
+		return rest_answer(call, json_pack("{s:i}", "id", registered.schema->id));
+	return rest_answer(call, json_pack("{s:i, s:i, s:s}", "id", registered.schema->id, "version",
+					   registered.version, "guid", rest_guid(call, registered.schema)));
 }
 
 int rest_look_up(struct rest_call *call)

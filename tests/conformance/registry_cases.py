@@ -11,6 +11,12 @@ from typing import Any
 
 Step = tuple[str, str, Any, int, Any]
 
+# A header of this name and value goes with each step of a case whose name ends in NEWS: what newer clients send to say that
+# they take members which older ones would trip over (RestService of schema-registry 8, SchemaRegistryClient of
+# confluent-kafka-python 2.16).
+NEWS = "(newer clients)"
+NEWS_HEADER = {"Confluent-Accept-Unknown-Properties": "true"}
+
 ONE = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "int"}]})
 TWO = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "int", "default": 0}]})
 BROKEN = json.dumps({"type": "record", "name": "One", "fields": [{"name": "a", "type": "string"}]})
@@ -290,6 +296,66 @@ CASES: dict[str, list[Step]] = {
         register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{"name": "check"}]}),
         register(ONE, 422, {"error_code": 42210, "message": ...}, ruleSet={"domainRules": [{**RULE, "onFailure": "DLQ,NONE"}]}),
         register(ruleSet={"migrationRules": [{**RULE, "mode": "UPGRADE"}], "domainRules": [{**RULE, "name": "other"}]}),
+    ],
+    # Query parameters of schema-registry 8: SchemasResource, SubjectVersionsResource, ContextsResource; what kafbat/kafka-ui,
+    # AKHQ (by Confluent's RestService) and Redpanda Console (by franz-go's pkg/sr) ask for is among them.
+    "long lists come in parts": [
+        register(), register(TWO),
+        ("GET", VERSIONS + "?offset=1&limit=5", None, 200, [2]),
+        ("POST", "/subjects/:.page-{s}-1:x/versions", {"schema": ONE}, 200, {"id": 1}),
+        ("POST", "/subjects/:.page-{s}-1:y/versions", {"schema": ONE}, 200, {"id": 1}),
+        ("GET", "/contexts/.page-{s}-1/schemas/ids/1/subjects?offset=1", None, 200, [":.page-{s}-1:y"]),
+        ("GET", "/contexts/.page-{s}-1/schemas/ids/1/subjects?limit=1", None, 200, [":.page-{s}-1:x"]),
+        ("GET", "/contexts/.page-{s}-1/schemas/ids/1/versions?offset=1&limit=1", None, 200, [{"subject": ":.page-{s}-1:y", "version": 1}]),
+        ("GET", "/contexts/.page-{s}-1/schemas/ids/1/versions?limit=0", None, 200, []),
+        refused("GET", "/schemas/ids/{id}/versions?limit=all", 400, 400),
+        ("POST", "/subjects/:.page-{s}-2:x/versions", {"schema": ONE}, 200, ...),
+        ("GET", "/contexts?contextPrefix=.page-{s}", None, 200, [".page-{s}-1", ".page-{s}-2"]),
+        ("GET", "/contexts?contextPrefix=.page-{s}&offset=1&limit=1", None, 200, [".page-{s}-2"]),
+    ],
+    "versions that were deleted can be told apart": [
+        register(), register(TWO),
+        ("DELETE", VERSIONS + "/1", None, 200, 1),
+        ("GET", VERSIONS + "?deletedAsNegative=true", None, 200, [-1, 2]),
+        ("GET", VERSIONS + "/LATEST", None, 200, {"version": 2}),
+    ],
+    "who refers to a version, now or before it was deleted": [
+        register(PROTO, schemaType="PROTOBUF"),
+        ("POST", "/subjects/:.ref-{s}:n/versions", {"schemaType": "PROTOBUF", "schema": 'syntax = "proto3"; import "m.proto"; message N { M m = 1; }',
+                                                    "references": [{"name": "m.proto", "subject": ":.:{s}", "version": 1}]}, 200, {"id": 1}),
+        ("GET", "/subjects/:.ref-{s}:n/versions/1?referenceFormat=qualified", None, 200, {"references": [{"subject": "{s}"}]}),
+        ("GET", VERSIONS + "/1/referencedby", None, 200, [1]),
+        ("GET", VERSIONS + "/1/referencedby?offset=1", None, 200, []),
+        ("DELETE", "/subjects/:.ref-{s}:n", None, 200, [1]),
+        ("GET", VERSIONS + "/1/referencedby", None, 200, []),
+        ("GET", VERSIONS + "/1/referencedby?deleted=true", None, 200, [1]),
+    ],
+    # DELETE /contexts/{context} of schema-registry 8 (franz-go calls it); error code 42211.
+    "an empty context can be deleted": [
+        ("POST", "/subjects/:.end-{s}:x/versions", {"schema": ONE}, 200, {"id": 1}),
+        ("PUT", "/config/:.end-{s}:", {"normalize": True}, 200, ...),
+        refused("DELETE", "/contexts/.end-{s}", 422, 42211),
+        ("DELETE", "/subjects/:.end-{s}:x", None, 200, [1]),
+        refused("DELETE", "/contexts/.end-{s}", 422, 42211),
+        ("DELETE", "/subjects/:.end-{s}:x?permanent=true", None, 200, [1]),
+        ("DELETE", "/contexts/:.end-{s}:", None, 204, None),
+        ("GET", "/contexts?contextPrefix=.end-{s}", None, 200, []),
+        refused("DELETE", "/contexts/.end-{s}", 404, 40401),
+        refused("DELETE", "/contexts/.", 422, 42205),
+        ("POST", "/subjects/:.end-{s}:x/versions", {"schema": UNSORTED}, 200, {"id": 1}),
+        ("GET", "/subjects/:.end-{s}:x/versions/1", None, 200, {"schema": UNSORTED}),
+    ],
+    # GET /schemas/guids/… of schema-registry 8; confluent-kafka's HeaderSchemaIdSerializer sends the guid in a header.
+    "a schema by its guid " + NEWS: [
+        ("POST", VERSIONS, {"schema": ONE}, 200, {"id": ..., "version": 1, "guid": ...}),
+        ("GET", VERSIONS + "/1", None, 200, {"guid": "{guid}"}),
+        ("GET", "/schemas/ids/{id}", None, 200, {"guid": "{guid}", "schema": ...}),
+        ("POST", "/subjects/{s}", {"schema": ONE}, 200, {"guid": "{guid}", "id": "{id}"}),
+        ("GET", "/schemas/guids/{guid}", None, 200, {"guid": "{guid}", "schema": ...}),
+        ("GET", "/schemas/guids/{guid}?format=serialized", None, 200, {"schema": ...}),
+        ("POST", "/subjects/:.guid-{s}:x/versions", {"schema": ONE}, 200, {"id": 1, "guid": "{guid}"}),
+        refused("GET", "/schemas/guids/00000000-0000-0000-0000-000000000000", 404, 40403),
+        refused("GET", "/schemas/guids/none", 404, 40403),
     ],
     "bodies that are no JSON object": [
         ("POST", VERSIONS, b"{", 400, {"error_code": 400, "message": ...}),

@@ -12,17 +12,19 @@ from shop_client import http
 
 sys.path.insert(0, str(ROOT / "tests" / "conformance"))
 
-from registry_cases import CASES  # noqa: E402
+from registry_cases import CASES, NEWS, NEWS_HEADER  # noqa: E402
 
 CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
 
 
 def fill(thing: Any, names: dict[str, Any]) -> Any:
-    """`{s}` and `{id}` in every text; a text that is only `{id}` becomes the number."""
+    """`{s}`, `{id}` and `{guid}` in every text; a text that is only `{id}` becomes the number."""
     if thing == "{id}":
         return names["id"]
     if isinstance(thing, str):
-        return thing.replace("{s}", names["s"]).replace("{id}", str(names.get("id", "")))
+        for key, value in names.items():
+            thing = thing.replace(f"{{{key}}}", str(value))
+        return thing
     if isinstance(thing, list):
         return [fill(item, names) for item in thing]
     if isinstance(thing, dict):
@@ -49,10 +51,33 @@ def expect(answer: Any, expected: Any, what: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_case(shop, name: str) -> None:
     names: dict[str, Any] = {"s": f"conformance-{uuid.uuid4()}"}
+    headers = {**CONTENT, **(NEWS_HEADER if name.endswith(NEWS) else {})}
     for number, (method, path, body, status, expected) in enumerate(CASES[name], 1):
         what = f"step {number}: {method} {path}"
-        found, answer = http(method, shop.endpoints["REGISTRY_URL"] + fill(path, names), fill(body, names), CONTENT)
+        found, answer = http(method, shop.endpoints["REGISTRY_URL"] + fill(path, names), fill(body, names), headers)
         assert found == status, f"{what}: {found} {answer!r}"
         expect(answer, fill(expected, names), what)
-        if isinstance(answer, dict) and "id" in answer:
-            names.setdefault("id", answer["id"])
+        for key in ("id", "guid"):
+            if isinstance(answer, dict) and key in answer:
+                names.setdefault(key, answer[key])
+
+
+def test_what_an_older_client_does_not_know_is_left_out(shop) -> None:
+    subject = f"conformance-{uuid.uuid4()}"
+    url = shop.endpoints["REGISTRY_URL"]
+    status, answer = http("POST", f"{url}/subjects/{subject}/versions", {"schema": '"int"'}, CONTENT)
+    assert (status, list(answer)) == (200, ["id"])
+    assert "guid" not in http("GET", f"{url}/subjects/{subject}/versions/1", None, CONTENT)[1]
+
+
+def test_a_guid_is_one_in_all_contexts(shop) -> None:
+    mark = uuid.uuid4()
+    url = shop.endpoints["REGISTRY_URL"]
+    schema = {"schema": f'{{"type":"fixed","name":"F{mark.hex}","size":1}}'}
+    guids = {http("POST", f"{url}/subjects/{context}x{mark}/versions", schema, {**CONTENT, **NEWS_HEADER})[1]["guid"]
+             for context in ("", f":.{mark}:")}
+    status, ids = http("GET", f"{url}/schemas/guids/{guids.pop()}/ids", None, CONTENT)
+    assert not guids
+    assert status == 200
+    assert [place["context"] for place in ids] == [".", f".{mark}"]
+    assert ids[1]["id"] == 1
