@@ -271,9 +271,9 @@ static const char *const release_replies[] = {"inventory.released", NULL};
 static const char *const deduct_replies[] = {"inventory.deducted", "inventory.failed", NULL};
 
 const struct command_handler inventory_handlers[] = {
-	{"inventory.reserve.command", reserve_replies, "inventory.failed", reserve},
-	{"inventory.release.command", release_replies, "inventory.released", release},
+	{"inventory.reserve.command", reserve_replies, "inventory.failed", reserve, false},
+	{"inventory.release.command", release_replies, "inventory.released", release, false},
 	/* The SDK's own answers go where a saga surely listens: a deduction may have no other topic. */
-	{"inventory.deduct.command", deduct_replies, "inventory.deducted", deduct},
+	{"inventory.deduct.command", deduct_replies, "inventory.deducted", deduct, false},
 };
 const size_t inventory_handler_count = sizeof(inventory_handlers) / sizeof(inventory_handlers[0]);

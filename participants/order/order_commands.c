@@ -169,8 +169,8 @@ static const char *const confirm_replies[] = {"order.confirmed", "order.failed",
 static const char *const cancel_replies[] = {"order.cancelled", NULL};
 
 const struct command_handler order_handlers[] = {
-	{"order.create.command", create_replies, "order.failed", create},
-	{"order.confirm.command", confirm_replies, "order.failed", confirm},
-	{"order.cancel.command", cancel_replies, "order.cancelled", cancel},
+	{"order.create.command", create_replies, "order.failed", create, false},
+	{"order.confirm.command", confirm_replies, "order.failed", confirm, false},
+	{"order.cancel.command", cancel_replies, "order.cancelled", cancel, false},
 };
 const size_t order_handler_count = ARRAY_LEN(order_handlers);

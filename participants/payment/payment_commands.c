@@ -210,9 +210,11 @@ static const char *const cancel_replies[] = {"payment.cancelled", NULL};
 static const char *const refund_replies[] = {"payment.refunded", NULL};
 
 const struct command_handler payment_handlers[] = {
-	{"payment.create.command", create_replies, "payment.failed", create},
-	{"payment.charge.command", charge_replies, "payment.failed", charge},
-	{"payment.cancel.command", cancel_replies, "payment.cancelled", cancel},
-	{"payment.refund.command", refund_replies, "payment.refunded", refund},
+	{"payment.create.command", create_replies, "payment.failed", create, false},
+	{"payment.charge.command", charge_replies, "payment.failed", charge, false},
+	/* The simulated gateway takes money in the transaction of the row, so the inbox knows all there is to know. */
+	{"payment.inquire.command", charge_replies, "payment.failed", NULL, true},
+	{"payment.cancel.command", cancel_replies, "payment.cancelled", cancel, false},
+	{"payment.refund.command", refund_replies, "payment.refunded", refund, false},
 };
 const size_t payment_handler_count = sizeof(payment_handlers) / sizeof(payment_handlers[0]);

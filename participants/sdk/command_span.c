@@ -32,7 +32,10 @@ static void add_one(struct span_exporter *exporter, const char *service, struct 
 	uuid_format(command->saga_id, id);
 	span_add_text(span, "saga.id", id);
 	span_add_text(span, "saga.step", command->step);
-	span_add_text(span, "saga.phase", command->is_compensation ? "compensation" : "forward");
+	span_add_text(span, "saga.phase",
+		      item->is_inquiry           ? "inquiry"
+		      : command->is_compensation ? "compensation"
+						 : "forward");
 	span_add_number(span, "saga.attempt", command->attempt);
 	span_add_text(span, "saga.outcome", outcome);
 	span_add_text(span, "messaging.system", "kafka");

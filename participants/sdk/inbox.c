@@ -303,27 +303,57 @@ static int update_rows(struct pg *pg, struct key_arrays *keys, struct pg_array c
 	return 0;
 }
 
+/* As if the command had never been looked for. */
+static int delete_rows(struct pg *pg, struct key_arrays *keys, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	const struct pg_param params[] = {pg_array_param(&keys->sagas), pg_array_param(&keys->steps),
+					  pg_array_param(&keys->phases)};
+
+	if (pg_exec(pg,
+		    "DELETE FROM saga_inbox AS i USING unnest($1::uuid[], $2::text[], $3::smallint[]) AS k(saga_id, "
+		    "step, phase)"
+		    " WHERE i.saga_id = k.saga_id AND i.step = k.step AND i.phase = k.phase",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return error_prefix(err, "take rows out of the inbox");
+	return 0;
+}
+
 int inbox_store(struct pg *pg, struct inbox_entry *const *entries, size_t count, struct error *err)
 {
 	struct pg_array columns[COLUMN_COUNT];
 	struct key_arrays keys;
+	struct key_arrays open;
 	size_t stored = 0;
+	size_t opened = 0;
 	int rc = 0;
 
 	key_arrays_init(&keys);
+	key_arrays_init(&open);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_init(&columns[i], column_types[i]);
 	for (size_t i = 0; i < count; i++) {
-		if (entries[i]->verdict != INBOX_NEW && entries[i]->verdict != INBOX_NO_EFFECT)
+		const struct inbox_entry *entry = entries[i];
+
+		if (entry->verdict != INBOX_NEW && entry->verdict != INBOX_NO_EFFECT)
 			continue;
-		key_arrays_add(&keys, &entries[i]->saga_id, entries[i]->step, entries[i]->is_compensation);
-		add_reply(columns, &entries[i]->reply);
+		if (entry->reply.outcome == INBOX_OUTCOME_OPEN) {
+			key_arrays_add(&open, &entry->saga_id, entry->step, entry->is_compensation);
+			opened++;
+			continue;
+		}
+		key_arrays_add(&keys, &entry->saga_id, entry->step, entry->is_compensation);
+		add_reply(columns, &entry->reply);
 		stored++;
 	}
 	if (stored > 0)
 		rc = update_rows(pg, &keys, columns, stored, err);
+	if (rc == 0 && opened > 0)
+		rc = delete_rows(pg, &open, err);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_release(&columns[i]);
 	key_arrays_release(&keys);
+	key_arrays_release(&open);
 	return rc;
 }

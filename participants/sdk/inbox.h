@@ -23,7 +23,7 @@
 #include "schema-registry/model/schema.h"
 
 enum inbox_outcome {
-	INBOX_OUTCOME_OPEN, /* only inside the transaction that inserted the row */
+	INBOX_OUTCOME_OPEN, /* only inside the transaction that inserted the row; stored: there shall be no row */
 	INBOX_OUTCOME_SUCCEEDED,
 	INBOX_OUTCOME_REJECTED,
 	INBOX_OUTCOME_TOMBSTONE, /* a forward command that was compensated before it came */
@@ -64,7 +64,7 @@ extern const size_t inbox_migration_count;
 /* Inside a transaction; keys must be distinct, and of a forward command and its compensation only one may be there. */
 NODISCARD int inbox_claim(struct pg *pg, struct inbox_entry *const *entries, size_t count, struct arena *arena,
 			  struct error *err);
-/* Writes the replies of entries that were NEW or NO_EFFECT, in the same transaction. */
+/* Writes the replies of entries that were NEW or NO_EFFECT, in the same transaction; where there is none (OPEN), the row goes. */
 NODISCARD int inbox_store(struct pg *pg, struct inbox_entry *const *entries, size_t count, struct error *err);
 
 /* ---- the rules alone, for tests ---- */

@@ -67,9 +67,10 @@ int incoming_read_headers(const struct kafka_record *record, struct arena *arena
 	if (!uuid_parse(saga, strlen(saga), &item.command.saga_id))
 		return error_set(err, ERR_INVALID, "header 'saga-id' is no UUID: '%s'", saga);
 	item.command.is_compensation = strcmp(phase, "compensation") == 0;
-	if (!item.command.is_compensation && strcmp(phase, "forward") != 0)
-		return error_set(err, ERR_INVALID, "header 'saga-phase' is neither forward nor compensation: '%s'",
-				 phase);
+	item.is_inquiry = strcmp(phase, "inquiry") == 0;
+	if (!item.command.is_compensation && !item.is_inquiry && strcmp(phase, "forward") != 0)
+		return error_set(err, ERR_INVALID,
+				 "header 'saga-phase' is none of forward, compensation and inquiry: '%s'", phase);
 	if (record->key.len == 0 || record->key.len > KEY_BYTES_MAX || memchr(record->key.data, 0, record->key.len) ||
 	    !utf8_is_valid(record->key.data, record->key.len))
 		return error_set(err, ERR_INVALID, "the key is no text of 1 to %d bytes", KEY_BYTES_MAX);
@@ -117,22 +118,23 @@ void incoming_relate(struct incoming *items, size_t count)
 {
 	_cleanup_(freep)
 	struct incoming **sorted = xcalloc(count + 1, sizeof(struct incoming *));
-	struct incoming *first[2] = {NULL, NULL}; /* of the present (saga, step), by phase */
+	enum { FORWARD, COMPENSATION, INQUIRY, PHASES };
+	struct incoming *first[PHASES] = {NULL}; /* of the present (saga, step) */
 
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &items[i];
 	qsort(sorted, count, sizeof(struct incoming *), compare_places);
 	for (size_t i = 0; i < count; i++) {
 		struct incoming *item = sorted[i];
-		int phase = item->entry.is_compensation;
+		int phase = item->is_inquiry ? INQUIRY : item->entry.is_compensation ? COMPENSATION : FORWARD;
 
 		if (i == 0 || !uuid_equal(item->entry.saga_id, sorted[i - 1]->entry.saga_id) ||
 		    strcmp(item->entry.step, sorted[i - 1]->entry.step) != 0)
-			first[0] = first[1] = NULL;
+			first[FORWARD] = first[COMPENSATION] = first[INQUIRY] = NULL;
 		item->same = first[phase];
 		if (item->same && item->tries > item->same->tries)
 			item->same->tries = item->tries; /* for both of them: the one that came back is on its way on */
-		item->round = first[!phase] ? 1 : 0;
+		item->round = phase == INQUIRY || first[phase == FORWARD ? COMPENSATION : FORWARD] ? 1 : 0;
 		if (!first[phase])
 			first[phase] = item;
 	}

@@ -18,9 +18,10 @@ struct incoming {
 	struct command command;
 	struct inbox_entry entry;
 	const char *command_id; /* saga-command-id */
+	bool is_inquiry;        /* about the forward command, whose row in the inbox is `entry` */
 	struct incoming *same;  /* an earlier record of this batch with the same command; it is answered alike */
 	int tries;              /* before this one; they came through a retry topic */
-	int round;              /* 1: its counterpart of the other phase came earlier in this batch and goes first */
+	int round; /* 1: after the others: an inquiry, or its counterpart of the other phase came earlier */
 
 	const char *traceparent; /* of the answer; NULL: the command's is handed on */
 	/* saga-outcome of the answer; NULL: not answered, at last because it went to a retry topic. The rest is in

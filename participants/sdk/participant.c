@@ -87,6 +87,7 @@ static void register_metrics(struct participant *participant)
 		.duplicate = metrics_counter(metrics, name, "result=\"duplicate\"", help),
 		.cancelled = metrics_counter(metrics, name, "result=\"cancelled_before\"", help),
 		.no_effect = metrics_counter(metrics, name, "result=\"no_effect\"", help),
+		.inquiry = metrics_counter(metrics, name, "result=\"inquiry_answered\"", help),
 		.retriable = metrics_counter(metrics, name, "result=\"retriable\"", help),
 		.later = metrics_counter(metrics, name, "result=\"retried_later\"", help),
 		.dead = metrics_counter(metrics, name, "result=\"dead_letter\"", help),

@@ -9,6 +9,9 @@
  *             after the replies are confirmed by the broker. What fails transiently is tried again through retry topics,
  *             what cannot be handled goes to the dead letters, and neither holds up the other commands. Source:
  *             docs/wire-contract.md.
+ * Inquiries:  asked what became of a command (`saga-phase: inquiry`), the SDK answers from the inbox: with the stored reply, or,
+ *             where the command never came, by refusing it for good, in the same row. A service whose database does not
+ *             know everything gives a handler, too.
  * Threads:    participant_run() owns everything on one thread; handlers run there, inside the transaction. Two more
  *             threads send back what waits in retry topics (retry_relay.h).
  * Ownership:  commands and everything in them live for the batch; replies are allocated in `batch->arena`.
@@ -33,6 +36,7 @@ enum command_outcome {
 	COMMAND_OUTCOME_NONE,      /* not answered: a bug of the handler */
 	COMMAND_OUTCOME_SUCCEEDED, /* final */
 	COMMAND_OUTCOME_REJECTED, /* final: the business says no; had no effect. A compensation's is answered `retriable` */
+	COMMAND_OUTCOME_UNKNOWN, /* of an inquiry: nobody can tell; nothing is stored */
 };
 
 struct command {
@@ -75,7 +79,10 @@ struct command_handler {
 	/* One of them: where the SDK itself answers, which it does for a compensation without effect, for a command that
 	 * was cancelled before it came, and for a transient failure (`retriable`). */
 	const char *tombstone_reply_topic;
+	/* Of inquiries: what became of commands that the inbox does not know, by asking whoever was asked to do them.
+	 * SUCCEEDED and REJECTED are stored as the commands' own replies. NULL: they were never done here, and never will be. */
 	command_handler_fn *handle;
+	bool is_inquiry; /* the topic is for inquiries alone; others are for none */
 };
 
 struct participant_options {

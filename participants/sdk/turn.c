@@ -35,11 +35,18 @@ const struct reply_schema *turn_reply_schema(const struct turn *turn, const char
 static void answer_by_handler(struct incoming *item, const struct reply_schema *schema, struct bytes value)
 {
 	const struct command *command = &item->command;
-	bool is_success = command->outcome == COMMAND_OUTCOME_SUCCEEDED;
+	static const struct {
+		const char *word;
+		enum inbox_outcome stored;
+	} outcomes[] = {
+		[COMMAND_OUTCOME_SUCCEEDED] = {"succeeded", INBOX_OUTCOME_SUCCEEDED},
+		[COMMAND_OUTCOME_REJECTED] = {"rejected", INBOX_OUTCOME_REJECTED},
+		[COMMAND_OUTCOME_UNKNOWN] = {"unknown", INBOX_OUTCOME_OPEN},
+	};
 
-	item->outcome = is_success ? "succeeded" : "rejected";
+	item->outcome = outcomes[command->outcome].word;
 	item->entry.reply = (struct inbox_reply){
-		.outcome = is_success ? INBOX_OUTCOME_SUCCEEDED : INBOX_OUTCOME_REJECTED,
+		.outcome = outcomes[command->outcome].stored,
 		.topic = schema->topic,
 		.type = schema->message,
 		.format = schema->format,
@@ -100,16 +107,19 @@ static int answer_without_work(const struct turn *turn, struct incoming *item, s
 				     "the step was compensated before this command came", arena, err);
 	case INBOX_NO_EFFECT:
 		return answer_by_sdk(turn, item, "succeeded", NULL, NULL, arena, err);
-	case INBOX_NEW:
-		break;
+	case INBOX_NEW: /* an inquiry that no handler is there for */
+		return answer_by_sdk(turn, item, "rejected", "not-known-here",
+				     "the command had not come when it was asked about, and is refused since", arena,
+				     err);
 	}
 	return 0;
 }
 
-static void check_handled(const struct command *command)
+static void check_handled(const struct incoming *item)
 {
-	assert(command->outcome != COMMAND_OUTCOME_NONE);
-	assert(command->reply_topic);
+	assert(item->command.outcome != COMMAND_OUTCOME_NONE);
+	assert(item->command.outcome != COMMAND_OUTCOME_UNKNOWN || item->is_inquiry);
+	assert(item->command.reply_topic);
 }
 
 /* Nobody is left to go back for, so a compensation must not be refused for good; but which command a compensation is was
@@ -175,6 +185,18 @@ static bool refuse_body(struct turn *turn, struct incoming *item, struct arena *
 	return answer_retriable(turn, item, dead_reason_name(note.reason), note.detail, arena);
 }
 
+/* A definition sends its inquiries to a topic of commands, or commands to one of inquiries. Nothing may be done that was only
+ * asked about, and the other way round there is nothing that could do it. True: it is to be answered. */
+static bool refuse_misdirected(struct turn *turn, struct incoming *item, struct arena *arena)
+{
+	const char *detail = arena_format(arena, "header 'saga-phase': topic '%s' is %s", item->record->topic,
+					  item->is_inquiry ? "not for inquiries" : "for inquiries alone");
+	const struct side_note note = {.reason = DEAD_REASON_BAD_HEADERS, .detail = detail, .tries = item->tries + 1};
+
+	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
+	return answer_retriable(turn, item, dead_reason_name(note.reason), note.detail, arena);
+}
+
 /* Fills the result's items with the commands, and `refused` with those that are answered without having been understood. */
 static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming *refused,
 		      size_t *ret_refused_count, struct error *err)
@@ -198,6 +220,11 @@ static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct
 			continue;
 		}
 		item->handler = handler;
+		if (item->is_inquiry != handler->is_inquiry) {
+			if (refuse_misdirected(turn, item, arena))
+				refused[refused_count++] = *item;
+			continue;
+		}
 		if (incoming_read_body(item, turn->command_types[handler - turn->handlers], turn->registry, arena,
 				       err) == 0) {
 			count++;
@@ -219,6 +246,7 @@ static int handle_new(struct turn *turn, struct group group, struct arena *arena
 {
 	struct command **commands = arena_zalloc(arena, (group.count + 1) * sizeof(struct command *));
 	struct command_batch batch = {.pg = turn->pg, .arena = arena, .commands = commands};
+	const bool is_handled = group.items[0]->handler->handle;
 
 	for (size_t i = 0; i < group.count; i++) {
 		struct command *command = &group.items[i]->command;
@@ -231,19 +259,19 @@ static int handle_new(struct turn *turn, struct group group, struct arena *arena
 		command->has_no_effect = false;
 		commands[batch.count++] = command;
 	}
-	if (batch.count > 0 && group.items[0]->handler->handle(turn->handler_ctx, &batch, err) < 0)
+	if (is_handled && batch.count > 0 && group.items[0]->handler->handle(turn->handler_ctx, &batch, err) < 0)
 		return -1;
 	for (size_t i = 0; i < group.count; i++) {
 		struct incoming *item = group.items[i];
 		const struct reply_schema *schema;
 		struct bytes value;
 
-		if (item->entry.verdict != INBOX_NEW) {
+		if (item->entry.verdict != INBOX_NEW || !is_handled) {
 			if (answer_without_work(turn, item, arena, err) < 0)
 				return -1;
 			continue;
 		}
-		check_handled(&item->command);
+		check_handled(item);
 		if (refuse_refusal(&item->command, err) < 0)
 			return -1;
 		schema = turn_reply_schema(turn, item->command.reply_topic);
@@ -400,6 +428,8 @@ static void count_item(const struct turn *turn, const struct incoming *item)
 		return; /* its letter was counted */
 	if (strcmp(item->outcome, "retriable") == 0)
 		metric_add(turn->metrics.retriable, 1);
+	else if (item->is_inquiry)
+		metric_add(turn->metrics.inquiry, 1);
 	else if (item->same || item->entry.verdict == INBOX_DONE)
 		metric_add(turn->metrics.duplicate, 1);
 	else if (item->entry.verdict == INBOX_CANCELLED)

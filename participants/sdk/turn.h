@@ -38,6 +38,7 @@ struct turn_metrics {
 	struct metric *duplicate;
 	struct metric *cancelled;
 	struct metric *no_effect;
+	struct metric *inquiry;
 	struct metric *retriable;
 	struct metric *later;
 	struct metric *dead;

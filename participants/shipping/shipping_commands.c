@@ -110,7 +110,7 @@ static const char *const ship_replies[] = {"shipping.shipped", "shipping.failed"
 static const char *const cancel_replies[] = {"shipping.cancelled", NULL};
 
 const struct command_handler shipping_handlers[] = {
-	{"shipping.ship.command", ship_replies, "shipping.failed", ship},
-	{"shipping.cancel.command", cancel_replies, "shipping.cancelled", cancel},
+	{"shipping.ship.command", ship_replies, "shipping.failed", ship, false},
+	{"shipping.cancel.command", cancel_replies, "shipping.cancelled", cancel, false},
 };
 const size_t shipping_handler_count = ARRAY_LEN(shipping_handlers);

@@ -56,10 +56,10 @@ static int handle_third(void *ctx, struct command_batch *batch, struct error *er
 static const char *const third_topics[] = {"bench.third.done", "bench.third.refused", NULL};
 
 static const struct command_handler HANDLERS[] = {
-	{"bench.first.command", first_topics, "bench.first.done", handle_first},
-	{"bench.second.command", second_topics, "bench.second.done", handle_second},
-	{"bench.third.command", third_topics, "bench.third.done", handle_third},
-	{"bench.undo.command", undo_topics, "bench.undone", handle_undo},
+	{"bench.first.command", first_topics, "bench.first.done", handle_first, false},
+	{"bench.second.command", second_topics, "bench.second.done", handle_second, false},
+	{"bench.third.command", third_topics, "bench.third.done", handle_third, false},
+	{"bench.undo.command", undo_topics, "bench.undone", handle_undo, false},
 };
 
 static void *wait_for_end(void *ctx)

@@ -300,6 +300,30 @@ static void finds_duplicates_and_counterparts_in_a_batch(void **state)
 	assert_null(items[5].same);
 }
 
+static void an_inquiry_is_about_the_row_of_its_forward_command_and_goes_after_it(void **state)
+{
+	struct kafka_record record = command_record();
+	struct incoming items[2];
+	struct arena arena;
+	struct error err;
+
+	(void)state;
+	arena_init(&arena, 0);
+	set(&record, "saga-phase", "inquiry");
+	assert_int_equal(incoming_read_headers(&record, &arena, &items[0], &err), 0);
+	assert_true(items[0].is_inquiry);
+	assert_false(items[0].entry.is_compensation);
+	assert_string_equal(items[0].command_id, SAGA "/charge-payment/inquiry");
+	set(&record, "saga-phase", "forward");
+	assert_int_equal(incoming_read_headers(&record, &arena, &items[1], &err), 0);
+	incoming_relate(items, 2);
+	assert_int_equal(items[0].round, 1);
+	assert_int_equal(items[1].round, 0);
+	assert_null(items[0].same);
+	assert_null(items[1].same);
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +337,7 @@ int main(void)
 		cmocka_unit_test(says_when_a_compensation_had_no_effect),
 		cmocka_unit_test(cuts_texts_that_would_make_the_reply_illegible),
 		cmocka_unit_test(finds_duplicates_and_counterparts_in_a_batch),
+		cmocka_unit_test(an_inquiry_is_about_the_row_of_its_forward_command_and_goes_after_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

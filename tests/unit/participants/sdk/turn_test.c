@@ -53,7 +53,7 @@ struct fixture {
 	struct metrics *metrics;
 	struct schema *schemas[2];
 	struct reply_schema reply_schemas[2];
-	struct command_handler handler;
+	struct command_handler handlers[2];
 	struct kafka_batch batch;
 	struct turn turn;
 	struct turn_result result;
@@ -61,7 +61,7 @@ struct fixture {
 };
 
 static const char *const reply_topics[] = {"done", "failed", NULL};
-static const char *const command_types[] = {"Command"};
+static const char *const command_types[] = {"Command", "Question"};
 
 static bool wait_not(void *ctx, int64_t ms)
 {
@@ -107,9 +107,10 @@ static void add_schema(struct fixture *f, size_t at, const char *text)
 static void add_metrics(struct fixture *f)
 {
 	struct metric **const all[] = {
-		&f->turn.metrics.succeeded, &f->turn.metrics.rejected,  &f->turn.metrics.duplicate,
-		&f->turn.metrics.cancelled, &f->turn.metrics.no_effect, &f->turn.metrics.retriable,
-		&f->turn.metrics.later,     &f->turn.metrics.dead,      &f->turn.metrics.transactions_failed,
+		&f->turn.metrics.succeeded,           &f->turn.metrics.rejected,  &f->turn.metrics.duplicate,
+		&f->turn.metrics.cancelled,           &f->turn.metrics.no_effect, &f->turn.metrics.inquiry,
+		&f->turn.metrics.retriable,           &f->turn.metrics.later,     &f->turn.metrics.dead,
+		&f->turn.metrics.transactions_failed,
 	};
 
 	f->metrics = metrics_new();
@@ -124,13 +125,14 @@ static void begin(struct fixture *f, const char *failed_schema)
 	arena_init(&f->arena, 0);
 	add_schema(f, 0, roomy);
 	add_schema(f, 1, failed_schema);
-	f->handler = (struct command_handler){"command", reply_topics, "failed", handle};
+	f->handlers[0] = (struct command_handler){"command", reply_topics, "failed", handle, false};
+	f->handlers[1] = (struct command_handler){"question", reply_topics, "failed", NULL, true};
 	f->turn = (struct turn){
 		.service = "service",
 		.tries_max = 10,
 		.command_types = command_types,
-		.handlers = &f->handler,
-		.handler_count = 1,
+		.handlers = f->handlers,
+		.handler_count = 2,
 		.reply_schemas = f->reply_schemas,
 		.reply_schema_count = 2,
 		.wait = wait_not,
@@ -164,6 +166,31 @@ static struct kafka_record *add_command(struct fixture *f, const char *key, cons
 		.header_count = 4,
 	};
 	return record;
+}
+
+static struct kafka_record *add_question(struct fixture *f, const char *key)
+{
+	struct kafka_record *record = add_command(f, key, "x");
+
+	record->topic = "question";
+	record->headers[2].value = bytes_of_text("inquiry");
+	return record;
+}
+
+/* Whoever did the work cannot tell of keys that begin with "lost"; all else was done. */
+static int ask(void *ctx, struct command_batch *batch, struct error *err)
+{
+	(void)ctx;
+	(void)err;
+	for (size_t i = 0; i < batch->count; i++) {
+		struct command *command = batch->commands[i];
+		const bool is_lost = strncmp(command->key, "lost", 4) == 0;
+
+		command->outcome = is_lost ? COMMAND_OUTCOME_UNKNOWN : COMMAND_OUTCOME_SUCCEEDED;
+		command->reply_topic = "done";
+		value_set(batch->arena, &command->reply, "order_id", value_text_of(command->key));
+	}
+	return 0;
 }
 
 static void run(struct fixture *f)
@@ -277,6 +304,67 @@ static void a_command_that_came_back_goes_on_with_its_journey_beside_one_sent_ag
 	end(&f);
 }
 
+static const struct incoming *item_of(const struct fixture *f, const char *key)
+{
+	for (size_t i = 0; i < f->result.count; i++)
+		if (strcmp(f->result.items[i].command.key, key) == 0)
+			return &f->result.items[i];
+	fail_msg("%s is not there", key);
+	return NULL;
+}
+
+static void a_command_that_never_came_is_refused_when_it_is_asked_about(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, roomy);
+	add_question(&f, "a");
+	run(&f);
+	assert_string_equal(outcome_of(&f, "a"), "rejected");
+	assert_string_equal(item_of(&f, "a")->entry.reply.reason, "not-known-here");
+	assert_int_equal(item_of(&f, "a")->entry.reply.outcome,
+			 INBOX_OUTCOME_REJECTED); /* as the command is from now */
+	assert_false(item_of(&f, "a")->entry.is_compensation);
+	end(&f);
+}
+
+static void a_service_that_knows_more_than_its_inbox_is_asked(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, roomy);
+	f.handlers[1].handle = ask;
+	add_question(&f, "a");
+	add_question(&f, "lost");
+	run(&f);
+	assert_string_equal(outcome_of(&f, "a"), "succeeded");
+	assert_int_equal(item_of(&f, "a")->entry.reply.outcome, INBOX_OUTCOME_SUCCEEDED);
+	assert_string_equal(outcome_of(&f, "lost"), "unknown");
+	assert_int_equal(item_of(&f, "lost")->entry.reply.outcome, INBOX_OUTCOME_OPEN); /* nothing is stored */
+	end(&f);
+}
+
+static void what_is_only_asked_about_is_not_done_whatever_topic_it_comes_on(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, roomy);
+	add_question(&f, "a")->topic = "command";
+	add_command(&f, "b", "x")->topic = "question";
+	run(&f);
+	assert_string_equal(outcome_of(&f, "a"), "retriable");
+	assert_string_equal(outcome_of(&f, "b"), "retriable");
+	assert_int_equal(f.result.letter_count, 2);
+	assert_string_equal(f.result.letters[0].note.detail,
+			    "header 'saga-phase': topic 'command' is not for inquiries");
+	assert_string_equal(f.result.letters[1].note.detail,
+			    "header 'saga-phase': topic 'question' is for inquiries alone");
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +373,9 @@ int main(void)
 		cmocka_unit_test(a_transient_failure_is_tried_in_place_and_then_put_aside_unanswered),
 		cmocka_unit_test(the_last_try_of_a_transient_failure_makes_it_a_dead_letter),
 		cmocka_unit_test(a_command_that_came_back_goes_on_with_its_journey_beside_one_sent_again),
+		cmocka_unit_test(a_command_that_never_came_is_refused_when_it_is_asked_about),
+		cmocka_unit_test(a_service_that_knows_more_than_its_inbox_is_asked),
+		cmocka_unit_test(what_is_only_asked_about_is_not_done_whatever_topic_it_comes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
