@@ -75,7 +75,8 @@ static void find_later(const struct definition *definition, int32_t step, bool i
 static bool was_done_in_time(const struct log *log, int32_t step, size_t before)
 {
 	for (size_t i = 0; i < before; i++)
-		if (log->steps[i] == step && is_success(log, i, STEP_PHASE_FORWARD) &&
+		if (log->steps[i] == step &&
+		    (is_success(log, i, STEP_PHASE_FORWARD) || is_success(log, i, STEP_PHASE_INQUIRY)) &&
 		    log->entries[i].state == SAGA_STATE_RUNNING)
 			return true;
 	return false;

@@ -135,15 +135,18 @@ static bool is_phase(int64_t phase)
 	return phase == STEP_PHASE_FORWARD || phase == STEP_PHASE_COMPENSATION;
 }
 
-/* Whose row it may be: a tombstone is written by whoever is asked to undo the command, or what became of it. */
+/* Whose row it may be: that of a forward command is also written by whoever is asked to undo it before it came, as a tombstone,
+ * or what became of it, as whatever it finds out. */
 static bool is_own(const struct round *round, const struct known_definition *known, int32_t step,
 		   const struct inbox_entry *entry, int participant)
 {
 	if (owner_of(round->check, known, step, (enum step_phase)entry->phase) == participant)
 		return true;
-	return entry->outcome == EFFECT_TOMBSTONE &&
-	       (owner_of(round->check, known, step, STEP_PHASE_COMPENSATION) == participant ||
-		owner_of(round->check, known, step, STEP_PHASE_INQUIRY) == participant);
+	if (entry->phase != STEP_PHASE_FORWARD)
+		return false;
+	return owner_of(round->check, known, step, STEP_PHASE_INQUIRY) == participant ||
+	       (entry->outcome == EFFECT_TOMBSTONE &&
+		owner_of(round->check, known, step, STEP_PHASE_COMPENSATION) == participant);
 }
 
 /* Is the row explained by the saga as it is here? */

@@ -56,6 +56,22 @@ static void note_effects(struct simulation *sim, struct life *life, const struct
 	}
 }
 
+/* What a participant said never to have been done, and never to be done, is not undone. */
+void check_cleared(struct simulation *sim, struct life *life, const struct saga_event *event,
+		   const struct saga_effects *effects)
+{
+	if (event->phase == STEP_PHASE_INQUIRY && event->type == SAGA_EVENT_REJECTED)
+		life->is_cleared[event->step] = true;
+	for (size_t i = 0; i < effects->count; i++) {
+		const struct saga_effect *effect = &effects->items[i];
+
+		if (effect->type == SAGA_EFFECT_SEND_COMMAND && effect->phase == STEP_PHASE_COMPENSATION &&
+		    life->is_cleared[effect->step])
+			fail(sim, "I3: saga %02x: step '%s' is undone, and an inquiry had found that it was not done",
+			     short_id(life), step_of(life, effect->step)->id);
+	}
+}
+
 /* With nothing wrong any more, a step's participant answers long before its time is over. */
 static void check_timeout(struct simulation *sim, const struct life *life, const struct saga_event *event)
 {
@@ -111,6 +127,7 @@ static struct saga *replay_event(struct simulation *sim, struct life *life, stru
 	     row->step_id[0] ? row->step_id : "-", event.attempt, saga_state_name(after->state),
 	     (long long)after->version);
 	note_effects(sim, life, after, &effects);
+	check_cleared(sim, life, &event, &effects);
 	check_timeout(sim, life, &event);
 	if (event.type == SAGA_EVENT_SKIP_REQUESTED || after->is_resolved)
 		life->is_overruled = true;

@@ -101,6 +101,7 @@ static void apply(struct core *core, struct saga_event event)
 	mix_number(sim, (int64_t)event.type * 1024 + event.step);
 	mix_number(sim, sim->now_us);
 	add_to_log(core, &event);
+	check_cleared(sim, core->life, &event, &effects);
 	take_version(core, after, &effects);
 }
 
@@ -169,9 +170,9 @@ static void stray(struct core *core)
 	const enum saga_event_type type = types[draw(core->sim, STREAM_CRASH, ARRAY_LEN(types))];
 	const bool is_of_saga = type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
 	const int32_t step = (int32_t)draw(core->sim, STREAM_CRASH, core->saga->step_count + 1);
-	const enum step_phase phase = type == SAGA_EVENT_SIGNALLED || draw(core->sim, STREAM_CRASH, 2) == 0
+	const enum step_phase phase = type == SAGA_EVENT_SIGNALLED
 					      ? STEP_PHASE_FORWARD
-					      : STEP_PHASE_COMPENSATION;
+					      : (enum step_phase)draw(core->sim, STREAM_CRASH, STEP_PHASE_COUNT);
 	const bool is_known = (size_t)step < core->saga->step_count;
 
 	apply(core, (struct saga_event){.type = type,

@@ -150,6 +150,41 @@ static enum saga_event_type final_outcome(struct simulation *sim, const struct c
 	return outcome == SAGA_EVENT_SUCCEEDED ? SAGA_EVENT_REJECTED : SAGA_EVENT_SUCCEEDED;
 }
 
+/* ---- inquiries ---- */
+/* The reply that the forward command got, or would get from now on: what never came is refused for good. */
+static enum saga_event_type answer_of(struct simulation *sim, const struct command *command)
+{
+	struct inbox_row *forward = &command->life->inbox[command->step][STEP_PHASE_FORWARD];
+
+	if (forward->is_known)
+		return forward->outcome;
+	if (forward->is_held)
+		return SAGA_EVENT_ACCEPTED;
+	if (happens(sim, FAULT_CANNOT_TELL))
+		return draw(sim, STREAM_PARTICIPANT, 2) == 0 ? SAGA_EVENT_RETRIABLE : SAGA_EVENT_UNKNOWN;
+	if (!is_planted(PLANT_INQUIRY_NO_BARRIER))
+		*forward = (struct inbox_row){.is_known = true, .outcome = SAGA_EVENT_REJECTED};
+	return SAGA_EVENT_REJECTED;
+}
+
+static void answer_inquiry(struct simulation *sim, struct command *command)
+{
+	enum saga_event_type answer;
+
+	if (happens(sim, FAULT_DIE_BEFORE_COMMIT)) {
+		take_again(sim, command);
+		return;
+	}
+	answer = answer_of(sim, command);
+	if (happens(sim, FAULT_DIE_BEFORE_REPLY) || happens(sim, FAULT_REPLY_LOST)) {
+		take_again(sim, command);
+		return;
+	}
+	tell(sim, command, answer, false);
+	if (happens(sim, FAULT_DIE_AFTER_REPLY))
+		take_again(sim, command);
+}
+
 void participant_receive(struct simulation *sim, void *of, int64_t number)
 {
 	struct command *command = of;
@@ -159,6 +194,10 @@ void participant_receive(struct simulation *sim, void *of, int64_t number)
 	(void)number;
 	if (is_away(sim, command))
 		return;
+	if (command->phase == STEP_PHASE_INQUIRY) {
+		answer_inquiry(sim, command);
+		return;
+	}
 	if (happens(sim, FAULT_DIE_BEFORE_COMMIT)) {
 		take_again(sim, command);
 		return;

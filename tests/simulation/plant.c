@@ -91,6 +91,17 @@ static void change_event(const struct saga *saga, struct saga_event *event)
 		event->time_us = saga->steps[event->step].deadline_us;
 }
 
+/* Planted in the rules themselves, so what follows has to betray it. */
+static void change_answer(struct saga_event *event)
+{
+	if (event->phase != STEP_PHASE_INQUIRY || event->type != SAGA_EVENT_REJECTED)
+		return;
+	if (is_planted(PLANT_INQUIRY_IGNORED))
+		event->type = SAGA_EVENT_UNKNOWN;
+	if (is_planted(PLANT_INQUIRY_MISREAD))
+		event->type = SAGA_EVENT_SUCCEEDED;
+}
+
 static enum saga_verdict reopen(const struct saga *saga, struct arena *arena, struct saga **ret_saga)
 {
 	struct saga *copy = arena_copy(arena, saga, sizeof(*saga));
@@ -112,8 +123,9 @@ enum saga_verdict __wrap_saga_apply(const struct definition *definition, const s
 		return __real_saga_apply(definition, saga, event, arena, ret_saga, ret_effects, ret_why);
 	if (is_about_the_definition(saga))
 		definition = changed_definition(definition, arena);
+	change_answer(&changed);
 	if (is_replaying)
-		return __real_saga_apply(definition, saga, event, arena, ret_saga, ret_effects, ret_why);
+		return __real_saga_apply(definition, saga, &changed, arena, ret_saga, ret_effects, ret_why);
 	if (is_planted(PLANT_REOPENED) && saga_state_is_terminal(saga->state) && event->type == SAGA_EVENT_SUCCEEDED)
 		return reopen(saga, arena, ret_saga);
 	change_event(saga, &changed);

@@ -6,11 +6,13 @@
 #include "tests/simulation/simulation.h"
 
 /* As saga_fixture.h has them. A signal has the name of its step. */
-static const char *const KINDS[SHAPES] = {"cccpr", "cnpr", "ccr",    "ccc",     "pr",      "cp",   "c(cc)pr", "c(nc)p",
-					  "cdcp",  "cocp", "(cc)cp", "ccp(rr)", "c(ccc)c", "cscp", "cpwr"};
+static const char *const KINDS[SHAPES] = {"cccpr",   "cnpr",   "ccr",  "ccc",  "pr",      "cp",
+					  "c(cc)pr", "c(nc)p", "cdcp", "cocp", "(cc)cp",  "ccp(rr)",
+					  "c(ccc)c", "cscp",   "cpwr", "qcp",  "c(qq)cp", "qqq"};
 static const char *const TOPICS[STEPS_MAX][STEP_PHASE_COUNT] = {
-	{"a.do", "a.undo"}, {"b.do", "b.undo"}, {"c.do", "c.undo"}, {"d.do", "d.undo"},
-	{"e.do", "e.undo"}, {"f.do", "f.undo"}, {"g.do", "g.undo"}, {"h.do", "h.undo"},
+	{"a.do", "a.undo", "a.ask"}, {"b.do", "b.undo", "b.ask"}, {"c.do", "c.undo", "c.ask"},
+	{"d.do", "d.undo", "d.ask"}, {"e.do", "e.undo", "e.ask"}, {"f.do", "f.undo", "f.ask"},
+	{"g.do", "g.undo", "g.ask"}, {"h.do", "h.undo", "h.ask"},
 };
 static const char *const REPLY_TOPICS[] = {"replies"};
 static const struct plan_schema SCHEMA = {.subject = "x-value",
@@ -98,10 +100,9 @@ const struct plan_reply *plan_find_reply(const struct plan *plan, int32_t step, 
 					 const char *topic, struct bytes outcome_header)
 {
 	static const struct plan_reply known[] = {
-		{"replies", SAGA_EVENT_SUCCEEDED, "DONE"},
-		{"replies", SAGA_EVENT_REJECTED, "REFUSED"},
-		{"replies", SAGA_EVENT_RETRIABLE, NULL},
-		{"replies", SAGA_EVENT_ACCEPTED, NULL},
+		{"replies", SAGA_EVENT_SUCCEEDED, "DONE"}, {"replies", SAGA_EVENT_REJECTED, "REFUSED"},
+		{"replies", SAGA_EVENT_RETRIABLE, NULL},   {"replies", SAGA_EVENT_ACCEPTED, NULL},
+		{"replies", SAGA_EVENT_UNKNOWN, NULL},
 	};
 
 	(void)plan;

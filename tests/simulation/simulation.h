@@ -15,7 +15,7 @@
 #include "coordinator/engine/ports.h"
 #include "tests/unit/coordinator/saga/saga_fixture.h"
 
-enum { INSTANCES = 2, PARTITIONS = 2, SHAPES = 15, STEPS_MAX = 8, LIVES_MAX = 64, DROPPED_MAX = 4096, CHOSEN_MAX = 4 };
+enum { INSTANCES = 2, PARTITIONS = 2, SHAPES = 18, STEPS_MAX = 8, LIVES_MAX = 64, DROPPED_MAX = 4096, CHOSEN_MAX = 4 };
 #define DATABASE_AHEAD_US INT64_C(1000000000000)
 #define SECOND_US INT64_C(1000000)
 
@@ -86,11 +86,12 @@ struct life {
 	/* What check.c has worked out from it. */
 	int32_t decided[STEPS_MAX][STEP_PHASE_COUNT]; /* the newest attempt that the log decided */
 	bool is_paused;
-	bool is_overruled; /* an operator skipped a step or resolved the saga: effects are theirs to see to */
-	bool was_held;     /* some command was accepted: nothing is sent while it is */
+	bool is_cleared[STEPS_MAX]; /* an inquiry was answered, and applied: the step was never done */
+	bool is_overruled;          /* an operator skipped a step or resolved the saga: effects are theirs to see to */
+	bool was_held;              /* some command was accepted: nothing is sent while it is */
 	bool is_poisoned;
 	/* The participants'. */
-	struct inbox_row inbox[STEPS_MAX][STEP_PHASE_COUNT];
+	struct inbox_row inbox[STEPS_MAX][STEP_PHASE_COUNT];    /* inquiries have none */
 	enum saga_event_type told[STEPS_MAX][STEP_PHASE_COUNT]; /* the first final reply; STARTED: none yet */
 	struct effect effects[STEPS_MAX];
 };
@@ -251,6 +252,8 @@ void core_take_reply(struct simulation *sim, void *of, int64_t number); /* a sag
 /* ---- check.c ---- */
 void check_change(struct simulation *sim, struct life *life, const struct store_change *change);
 void check_command(struct simulation *sim, const struct command *command);
+void check_cleared(struct simulation *sim, struct life *life, const struct saga_event *event,
+		   const struct saga_effects *effects);
 void check_effect(struct simulation *sim, const struct command *command);
 void check_reply(struct simulation *sim, const struct command *command, enum saga_event_type outcome);
 void check_view(struct simulation *sim, const struct saga_view *view);

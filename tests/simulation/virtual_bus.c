@@ -48,9 +48,9 @@ static struct command *read_command(struct simulation *sim, const struct bus_rec
 	assert(step.len == 1);
 	command->life = life_of(sim, saga_id);
 	command->step = step.data[0] - 'a';
-	command->phase = bytes_equal_text(bus_header_of(record, "saga-phase"), step_phase_name(STEP_PHASE_COMPENSATION))
-				 ? STEP_PHASE_COMPENSATION
-				 : STEP_PHASE_FORWARD;
+	for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+		if (bytes_equal_text(bus_header_of(record, "saga-phase"), step_phase_name((enum step_phase)phase)))
+			command->phase = (enum step_phase)phase;
 	for (size_t i = 0; i < attempt.len; i++)
 		command->attempt = command->attempt * 10 + attempt.data[i] - '0';
 	return command;
