@@ -19,7 +19,8 @@ def _load() -> tuple[dict, set]:
         if schema.endswith(".avsc"):
             avro.add(topic)
             continue
-        module = import_module("shop." + schema.removesuffix(".proto").replace("/", ".") + "_pb2")
+        place = (MAP.parent / schema).resolve().relative_to(MAP.parents[1])
+        module = import_module(".".join(place.with_suffix("").parts) + "_pb2")
         name = "".join(part.capitalize() for part in Path(schema).stem.split("_"))
         protobuf[topic] = getattr(module, name)
     return protobuf, avro
