@@ -272,6 +272,7 @@ static const char *const deduct_replies[] = {"inventory.deducted", "inventory.fa
 
 const struct command_handler inventory_handlers[] = {
 	{"inventory.reserve.command", reserve_replies, "inventory.failed", reserve, false},
+	{"inventory.inquire.command", reserve_replies, "inventory.failed", NULL, true},
 	{"inventory.release.command", release_replies, "inventory.released", release, false},
 	/* The SDK's own answers go where a saga surely listens: a deduction may have no other topic. */
 	{"inventory.deduct.command", deduct_replies, "inventory.deducted", deduct, false},

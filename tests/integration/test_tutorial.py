@@ -114,6 +114,24 @@ def test_duplicates_and_compensations_that_overtake_are_harmless(shop: Shop, inv
     assert inventory.stock("prod-1") == (100, 0)
 
 
+def test_inquiries_are_answered_as_the_command_was_or_refuse_it_for_good(shop: Shop, inventory: PythonInventory) -> None:
+    done, late = Participant(shop), Participant(shop)
+    items = [{"product_id": "prod-1", "quantity": 3}]
+    done.command("inventory.reserve.command", "reserve-inventory", items=items, force_fail=None)
+    done.replies("inventory.reserved", 1)
+    done.command("inventory.inquire.command", "reserve-inventory", "inquiry")
+    first, answer = done.replies("inventory.reserved", 2)
+    assert answer.value() == first.value()
+    assert (headers_of(answer)["saga-phase"], headers_of(answer)["saga-outcome"]) == ("inquiry", "succeeded")
+
+    late.command("inventory.inquire.command", "reserve-inventory", "inquiry")
+    late.replies("inventory.failed", 1)
+    late.command("inventory.reserve.command", "reserve-inventory", items=items, force_fail=None)
+    for reply in late.replies("inventory.failed", 2):
+        assert (headers_of(reply)["saga-outcome"], headers_of(reply)["saga-reason"]) == ("rejected", "not-known-here")
+    assert inventory.stock("prod-1") == (97, 3)
+
+
 def test_kill_loses_and_doubles_nothing(shop: Shop, inventory: PythonInventory) -> None:
     inputs = [shop.input(items=[{"product_id": "prod-1", "quantity": 1, "price_minor": 1000}]) for _ in range(60)]
     sagas = [shop.start(one).saga.saga_id for one in inputs[:30]]
