@@ -33,7 +33,6 @@ int store_remove_context(struct pg *pg, const char *context, struct error *err)
 	char drop[60];
 
 	if (pg_exec(pg, "DELETE FROM setting WHERE context = $1", params, ARRAY_LEN(params), NULL, err) < 0 ||
-	    pg_exec(pg, "UPDATE config_revision SET number = number + 1", NULL, 0, NULL, err) < 0 ||
 	    pg_exec(pg, "DELETE FROM context WHERE name = $1 RETURNING number", params, ARRAY_LEN(params), &removed,
 		    err) < 0)
 		return -1;

@@ -79,17 +79,17 @@ static int parse_entry(struct session *session, struct schema_entry *entry, int 
 static int find_target(struct session *session, struct stored_reference *reference,
 		       const struct stored_version **ret_version)
 {
-	struct stored_version *versions;
-	size_t count;
-	struct error err;
+	const struct stored_subject *known;
 
-	if (store_list_versions(session->pg, reference->subject, &session->arena, &versions, &count, &err) < 0)
-		return session_failed(session, &err);
-	for (size_t i = count; i-- > 0;) {
-		if (versions[i].version == reference->version ||
-		    (reference->version == VERSION_LATEST && !versions[i].is_deleted)) {
-			reference->version = versions[i].version;
-			*ret_version = &versions[i];
+	if (session_read_subject(session, reference->subject, &known) < 0)
+		return -1;
+	for (size_t i = known->version_count; i-- > 0;) {
+		const struct stored_version *version = &known->versions[i];
+
+		if (version->version == reference->version ||
+		    (reference->version == VERSION_LATEST && !version->is_deleted)) {
+			reference->version = version->version;
+			*ret_version = version;
 			return 0;
 		}
 	}
@@ -109,7 +109,7 @@ static int resolve(struct session *session, struct stored_reference *references,
 	resolved.items = arena_zalloc(&session->arena, (count + 1) * sizeof(*resolved.items));
 	resolved.identities = arena_zalloc(&session->arena, (count + 1) * sizeof(*resolved.identities));
 	for (size_t i = 0; i < count; i++) {
-		const struct stored_version *version;
+		const struct stored_version *version = NULL;
 		struct schema_entry *entry;
 
 		if (find_target(session, &references[i], &version) < 0 ||

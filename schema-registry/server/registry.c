@@ -9,27 +9,12 @@
 #include "schema-registry/server/prepared_schema.h"
 #include "schema-registry/server/subject_config.h"
 
-struct versions { /* of one subject, rising, soft deleted ones included */
-	struct stored_version *items;
-	size_t count;
-};
-
-static int load_versions(struct session *session, struct subject subject, struct versions *ret_versions)
-{
-	struct error err;
-
-	if (store_list_versions(session->pg, subject, &session->arena, &ret_versions->items, &ret_versions->count,
-				&err) < 0)
-		return session_failed(session, &err);
-	return 0;
-}
-
 /* The newest that is equal, or NULL. */
-static const struct stored_version *find_equal(const struct versions *versions, const struct stored_schema *schema,
+static const struct stored_version *find_equal(const struct stored_subject *known, const struct stored_schema *schema,
 					       bool with_deleted)
 {
-	for (size_t i = versions->count; i-- > 0;) {
-		const struct stored_version *version = &versions->items[i];
+	for (size_t i = known->version_count; i-- > 0;) {
+		const struct stored_version *version = &known->versions[i];
 
 		if ((with_deleted || !version->is_deleted) &&
 		    memcmp(version->identity, schema->identity, SCHEMA_IDENTITY_LEN) == 0)
@@ -38,10 +23,10 @@ static const struct stored_version *find_equal(const struct versions *versions, 
 	return NULL;
 }
 
-static const struct stored_version *find_version(const struct versions *versions, int32_t number, bool with_deleted)
+static const struct stored_version *find_version(const struct stored_subject *known, int32_t number, bool with_deleted)
 {
-	for (size_t i = versions->count; i-- > 0;) {
-		const struct stored_version *version = &versions->items[i];
+	for (size_t i = known->version_count; i-- > 0;) {
+		const struct stored_version *version = &known->versions[i];
 
 		if ((with_deleted || !version->is_deleted) && (number == VERSION_LATEST || version->version == number))
 			return version;
@@ -105,13 +90,13 @@ int registry_by_version(struct session *session, struct subject subject, int32_t
 			struct registered *ret_registered)
 {
 	const struct stored_version *found;
-	struct versions versions;
+	const struct stored_subject *known;
 
-	if (load_versions(session, subject, &versions) < 0)
+	if (session_read_subject(session, subject, &known) < 0)
 		return -1;
-	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+	if (!find_version(known, VERSION_LATEST, with_deleted))
 		return refuse_no_subject(session, subject);
-	found = find_version(&versions, version, with_deleted);
+	found = find_version(known, version, with_deleted);
 	if (!found)
 		return session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.", version);
 	return load_registered(session, subject, found, ret_registered);
@@ -162,18 +147,18 @@ static bool has_properties(const struct stored_schema *schema, const struct prop
 int registry_by_properties(struct session *session, struct subject subject, const struct property *properties,
 			   size_t count, bool with_deleted, struct registered *ret_registered)
 {
-	struct versions versions;
+	const struct stored_subject *known;
 
-	if (load_versions(session, subject, &versions) < 0)
+	if (session_read_subject(session, subject, &known) < 0)
 		return -1;
-	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+	if (!find_version(known, VERSION_LATEST, with_deleted))
 		return refuse_no_subject(session, subject);
-	for (size_t i = versions.count; i-- > 0;) {
+	for (size_t i = known->version_count; i-- > 0;) {
 		struct registered registered;
 
-		if (versions.items[i].is_deleted && !with_deleted)
+		if (known->versions[i].is_deleted && !with_deleted)
 			continue;
-		if (load_registered(session, subject, &versions.items[i], &registered) < 0)
+		if (load_registered(session, subject, &known->versions[i], &registered) < 0)
 			return -1;
 		if (has_properties(registered.schema, properties, count)) {
 			*ret_registered = registered;
@@ -184,10 +169,10 @@ int registry_by_properties(struct session *session, struct subject subject, cons
 }
 
 /* The latest live version's schema, or NULL. */
-static int load_latest(struct session *session, struct subject subject, const struct versions *versions,
+static int load_latest(struct session *session, struct subject subject, const struct stored_subject *known,
 		       const struct stored_schema **ret_schema)
 {
-	const struct stored_version *latest = find_version(versions, VERSION_LATEST, false);
+	const struct stored_version *latest = find_version(known, VERSION_LATEST, false);
 	struct registered registered;
 
 	*ret_schema = NULL;
@@ -200,41 +185,39 @@ static int load_latest(struct session *session, struct subject subject, const st
 }
 
 /* As registering would take it: with what the client may leave out. */
-static int complete(struct session *session, struct subject subject, const struct versions *versions,
+static int complete(struct session *session, struct subject subject, const struct stored_subject *known,
 		    const struct subject_config *config, struct schema_input *input, bool *ret_is_changed)
 {
 	const struct stored_schema *previous;
 
-	if (load_latest(session, subject, versions, &previous) < 0)
+	if (load_latest(session, subject, known, &previous) < 0)
 		return -1;
 	subject_config_complete(session, config, previous, input, ret_is_changed);
 	return 0;
 }
 
 /* As it was sent, and else with the metadata and rules that it would be registered with: a producer's own schema has none. */
-static int find_look_up(struct session *session, struct subject subject, const struct versions *versions,
+static int find_look_up(struct session *session, struct subject subject, const struct stored_subject *known,
 			const struct schema_input *input, bool with_deleted, const struct stored_version **ret_found)
 {
 	struct schema_input wanted = *input;
+	struct subject_config config = subject_config_of(session, &known->settings);
 	struct prepared_schema prepared;
-	struct subject_config config;
 	bool is_changed;
 
-	if (subject_config_load(session, subject, &config) < 0)
-		return -1;
 	wanted.is_normalized |= config.is_normalizing;
 	if (prepare_input(session, &wanted, &prepared) < 0)
 		return -1;
-	*ret_found = find_equal(versions, &prepared.stored, with_deleted);
+	*ret_found = find_equal(known, &prepared.stored, with_deleted);
 	if (*ret_found)
 		return 0;
-	if (complete(session, subject, versions, &config, &wanted, &is_changed) < 0)
+	if (complete(session, subject, known, &config, &wanted, &is_changed) < 0)
 		return -1;
 	if (!is_changed)
 		return 0;
 	if (prepare_input(session, &wanted, &prepared) < 0)
 		return -1;
-	*ret_found = find_equal(versions, &prepared.stored, with_deleted);
+	*ret_found = find_equal(known, &prepared.stored, with_deleted);
 	return 0;
 }
 
@@ -242,13 +225,13 @@ int registry_look_up(struct session *session, struct subject subject, const stru
 		     bool with_deleted, struct registered *ret_registered)
 {
 	const struct stored_version *found;
-	struct versions versions;
+	const struct stored_subject *known;
 
-	if (load_versions(session, subject, &versions) < 0)
+	if (session_read_subject(session, subject, &known) < 0)
 		return -1;
-	if (!find_version(&versions, VERSION_LATEST, with_deleted))
+	if (!find_version(known, VERSION_LATEST, with_deleted))
 		return refuse_no_subject(session, subject);
-	if (find_look_up(session, subject, &versions, input, with_deleted, &found) < 0)
+	if (find_look_up(session, subject, known, input, with_deleted, &found) < 0)
 		return -1;
 	if (!found)
 		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema not found");
@@ -269,20 +252,20 @@ struct comparison {
 };
 
 /* Compares with all live versions, newest first, or with one. */
-static int compare(struct session *session, struct subject subject, const struct versions *versions,
+static int compare(struct session *session, struct subject subject, const struct stored_subject *known,
 		   struct comparison comparison, const struct prepared_schema *schema,
 		   struct compat_report **ret_report, const int32_t **ret_versions)
 {
 	enum compat_level level = comparison.level;
 	const struct stored_version *only = comparison.only;
 	struct compat_report *report = arena_alloc(&session->arena, sizeof(*report));
-	const struct schema **old = arena_alloc(&session->arena, (versions->count + 1) * sizeof(struct schema *));
-	int32_t *numbers = arena_alloc(&session->arena, (versions->count + 1) * sizeof(*numbers));
+	const struct schema **old = arena_alloc(&session->arena, (known->version_count + 1) * sizeof(struct schema *));
+	int32_t *numbers = arena_alloc(&session->arena, (known->version_count + 1) * sizeof(*numbers));
 	bool is_transitive = compat_level_is_transitive(level);
 	size_t count = 0;
 
-	for (size_t i = versions->count; i-- > 0 && level != COMPAT_NONE && (count == 0 || is_transitive);) {
-		const struct stored_version *version = &versions->items[i];
+	for (size_t i = known->version_count; i-- > 0 && level != COMPAT_NONE && (count == 0 || is_transitive);) {
+		const struct stored_version *version = &known->versions[i];
 		struct schema_entry *entry;
 
 		if (only ? version != only : version->is_deleted)
@@ -313,30 +296,29 @@ int registry_check(struct session *session, struct subject subject, int32_t vers
 	struct prepared_schema prepared;
 	struct subject_config config;
 	enum registry_mode mode;
-	struct versions versions;
+	const struct stored_subject *known;
 	bool is_changed;
 
-	if (load_versions(session, subject, &versions) < 0)
+	if (session_read_subject(session, subject, &known) < 0)
 		return -1;
 	if (version != 0) {
-		comparison.only = find_version(&versions, version, false);
+		comparison.only = find_version(known, version, false);
 		/* An unknown subject has no latest version that could be broken; a number was meant to be there. */
 		if (!comparison.only && version != VERSION_LATEST)
-			return find_version(&versions, VERSION_LATEST, false)
+			return find_version(known, VERSION_LATEST, false)
 				       ? session_refuse(session, REFUSAL_VERSION_NOT_FOUND, "Version %d not found.",
 							version)
 				       : refuse_no_subject(session, subject);
 	}
-	if (registry_effective(session, subject, &comparison.level, &mode) < 0 ||
-	    subject_config_load(session, subject, &config) < 0)
-		return -1;
+	registry_effective(&known->settings, &comparison.level, &mode);
+	config = subject_config_of(session, &known->settings);
 	wanted.is_normalized |= config.is_normalizing;
 	comparison.group = config.group;
-	if (config.group && complete(session, subject, &versions, &config, &wanted, &is_changed) < 0)
+	if (config.group && complete(session, subject, known, &config, &wanted, &is_changed) < 0)
 		return -1;
 	if (prepare_input(session, &wanted, &prepared) < 0)
 		return -1;
-	return compare(session, subject, &versions, comparison, &prepared, ret_report, ret_versions);
+	return compare(session, subject, known, comparison, &prepared, ret_report, ret_versions);
 }
 
 static int refuse_incompatible(struct session *session, struct subject subject, struct compat_report *report,
@@ -356,38 +338,38 @@ static int refuse_incompatible(struct session *session, struct subject subject, 
 	return -1;
 }
 
-static int check_compatible(struct session *session, struct subject subject, const struct versions *versions,
+static int check_compatible(struct session *session, struct subject subject, const struct stored_subject *known,
 			    struct comparison comparison, const struct prepared_schema *schema)
 {
 	struct compat_report *report;
 	const int32_t *numbers;
 
-	if (compare(session, subject, versions, comparison, schema, &report, &numbers) < 0)
+	if (compare(session, subject, known, comparison, schema, &report, &numbers) < 0)
 		return -1;
 	return report->old ? refuse_incompatible(session, subject, report, numbers) : 0;
 }
 
 /* ---- registering ---- */
 
-static int32_t next_version(const struct versions *versions)
+static int32_t next_version(const struct stored_subject *known)
 {
-	return versions->count ? versions->items[versions->count - 1].version + 1 : 1;
+	return known->version_count ? known->versions[known->version_count - 1].version + 1 : 1;
 }
 
-/* May this be registered here, in the mode that is in force? Checked under the lock. */
-static int check_admission(struct session *session, struct subject subject, const struct versions *versions,
+/* May this be registered here, in the mode that is in force? */
+static int check_admission(struct session *session, struct subject subject, const struct stored_subject *known,
 			   const struct schema_input *input, enum registry_mode mode, struct comparison comparison,
 			   const struct prepared_schema *prepared)
 {
 	const char *name = subject_format(&session->arena, subject);
 
-	if (registry_refuse_read_only(session, subject, mode) < 0)
+	if (registry_check_writable(session, subject, &known->settings) < 0)
 		return -1;
 	if (mode == MODE_IMPORT) {
 		if (!input->id)
 			return session_refuse(session, REFUSAL_NOT_PERMITTED,
 					      "Subject %s is in import mode: give the schema's id", name);
-		if (input->version > 0 && find_version(versions, input->version, true))
+		if (input->version > 0 && find_version(known, input->version, true))
 			return session_refuse(session, REFUSAL_NOT_PERMITTED,
 					      "Subject %s has another schema as version %d already", name,
 					      input->version);
@@ -395,11 +377,11 @@ static int check_admission(struct session *session, struct subject subject, cons
 	}
 	if (input->id)
 		return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is not in import mode", name);
-	if (input->version > 0 && input->version != next_version(versions))
+	if (input->version > 0 && input->version != next_version(known))
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
 				      "Invalid schema: version %d is not one more than the previous version",
 				      input->version);
-	return check_compatible(session, subject, versions, comparison, prepared);
+	return check_compatible(session, subject, known, comparison, prepared);
 }
 
 static int refuse_missing_reference(struct session *session, const struct stored_reference *reference)
@@ -409,38 +391,54 @@ static int refuse_missing_reference(struct session *session, const struct stored
 			      subject_format(&session->arena, reference->subject), reference->version);
 }
 
-static int add(struct session *session, struct subject subject, int32_t version, struct stored_schema *stored)
+/* What a session's transaction has to do besides: it is only there for what one statement cannot do. */
+static int add_with_surroundings(struct session *session, const struct registration *registration,
+				 enum registration_outcome *ret_outcome, int32_t *ret_id)
 {
-	const struct stored_reference *missing = NULL;
-	bool is_taken = false;
-	int32_t id = 0;
+	const char *context = registration->subject.context;
 	struct error err;
 
-	if (store_lock_references(session->pg, stored, &missing, &err) < 0)
+	if (session->is_in_transaction && store_add_context(session->pg, context, &err) < 0)
 		return session_failed(session, &err);
-	if (missing)
-		return refuse_missing_reference(session, missing);
-	if (store_add_context(session->pg, subject.context, &err) < 0 ||
-	    store_add_schema(session->pg, subject.context, stored, &id, &is_taken, &err) < 0)
+	if (store_register(session->pg, registration, ret_outcome, ret_id, &err) < 0)
 		return session_failed(session, &err);
-	if (is_taken)
+	if (*ret_outcome == REGISTRATION_DONE && registration->schema->id &&
+	    store_raise_ids(session->pg, context, registration->schema->id, &err) < 0)
+		return session_failed(session, &err);
+	return 0;
+}
+
+static int add(struct session *session, const struct registration *registration, struct stored_schema *stored)
+{
+	enum registration_outcome outcome;
+	int32_t id;
+
+	if (add_with_surroundings(session, registration, &outcome, &id) < 0)
+		return -1;
+	switch (outcome) {
+	case REGISTRATION_OVERTAKEN:
+		return session_overtaken(session);
+	case REGISTRATION_UNREFERENCED:
+		return refuse_missing_reference(session, &stored->references[id]);
+	case REGISTRATION_ID_TAKEN:
 		return session_refuse(session, REFUSAL_NOT_PERMITTED,
 				      "Overwriting the schema with id %d is not permitted.", stored->id);
+	case REGISTRATION_DONE:
+		break;
+	}
 	if (stored->id && id != stored->id)
 		return session_refuse(session, REFUSAL_ID_DOES_NOT_MATCH,
 				      "Schema already registered with id %d instead of input id %d", id, stored->id);
 	stored->id = id;
-	if (store_add_version(session->pg, subject, version, id, &err) < 0)
-		return session_failed(session, &err);
-	return session_commit(session, true);
+	return session->is_in_transaction ? session_commit(session, true) : 0;
 }
 
 /* Nothing to do where the subject has the schema: what every producer asks at its start needs no lock. */
 static int find_registered(struct session *session, struct subject subject, const struct schema_input *input,
-			   const struct prepared_schema *prepared, const struct versions *versions, bool *ret_is_found,
-			   struct registered *ret_registered)
+			   const struct prepared_schema *prepared, const struct stored_subject *known,
+			   bool *ret_is_found, struct registered *ret_registered)
 {
-	const struct stored_version *found = find_equal(versions, &prepared->stored, false);
+	const struct stored_version *found = find_equal(known, &prepared->stored, false);
 	struct stored_schema *copy;
 
 	*ret_is_found = false;
@@ -458,12 +456,12 @@ static int find_registered(struct session *session, struct subject subject, cons
 }
 
 /* Without a text it is the latest one that is meant. */
-static int take_latest_text(struct session *session, struct subject subject, struct schema_input *input)
+static int take_latest_text(struct session *session, struct subject subject, const struct stored_subject *known,
+			    struct schema_input *input)
 {
 	const struct stored_schema *latest;
-	struct versions versions;
 
-	if (load_versions(session, subject, &versions) < 0 || load_latest(session, subject, &versions, &latest) < 0)
+	if (load_latest(session, subject, known, &latest) < 0)
 		return -1;
 	if (!latest)
 		return session_refuse(session, REFUSAL_INVALID_SCHEMA, "Invalid schema: the schema is empty");
@@ -475,69 +473,102 @@ static int take_latest_text(struct session *session, struct subject subject, str
 	return 0;
 }
 
-/* `is_exact`: what the client sent may be there as it is; else only what it becomes is looked for. */
-static int register_locked(struct session *session, struct subject subject, struct schema_input *input, bool is_exact,
-			   const struct subject_config *config, struct prepared_schema *prepared,
-			   struct registered *ret_registered)
+/* Brings `wanted` to what is to be registered, and finds whether it is. */
+static int find_or_complete(struct session *session, struct subject subject, const struct stored_subject *known,
+			    struct schema_input *wanted, struct prepared_schema *prepared, bool *ret_is_found,
+			    struct registered *ret_registered)
 {
-	struct comparison comparison = {.group = config->group};
-	struct versions versions;
-	enum registry_mode mode;
+	struct subject_config config = subject_config_of(session, &known->settings);
+	/* What the client sent may be there as it is; else only what it becomes is looked for. */
+	bool is_exact = wanted->has_text && !subject_config_adds(&config);
 	bool is_changed = false;
-	bool is_found = false;
-	int32_t version;
+	enum registry_mode mode;
+	enum compat_level level;
 
-	if (session_begin(session, subject) < 0 || load_versions(session, subject, &versions) < 0 ||
-	    (is_exact && find_registered(session, subject, input, prepared, &versions, &is_found, ret_registered) < 0))
+	*ret_is_found = false;
+	if (!wanted->has_text && take_latest_text(session, subject, known, wanted) < 0)
 		return -1;
-	if (is_found)
+	wanted->is_normalized |= config.is_normalizing;
+	if (prepare_input(session, wanted, prepared) < 0 ||
+	    (is_exact && find_registered(session, subject, wanted, prepared, known, ret_is_found, ret_registered) < 0))
+		return -1;
+	if (*ret_is_found)
 		return 0;
-	if (registry_effective(session, subject, &comparison.level, &mode) < 0)
-		return -1;
+	registry_effective(&known->settings, &level, &mode);
 	/* An import keeps what it brings. */
-	if (mode != MODE_IMPORT && complete(session, subject, &versions, config, input, &is_changed) < 0)
+	if (mode != MODE_IMPORT && complete(session, subject, known, &config, wanted, &is_changed) < 0)
 		return -1;
-	if (is_changed && prepare_input(session, input, prepared) < 0)
+	if (is_changed && prepare_input(session, wanted, prepared) < 0)
 		return -1;
-	if ((is_changed || !is_exact) &&
-	    find_registered(session, subject, input, prepared, &versions, &is_found, ret_registered) < 0)
-		return -1;
-	if (is_found)
+	if (!is_changed && is_exact)
 		return 0;
-	if (check_admission(session, subject, &versions, input, mode, comparison, prepared) < 0)
+	return find_registered(session, subject, wanted, prepared, known, ret_is_found, ret_registered);
+}
+
+static int register_new(struct session *session, struct subject subject, const struct stored_subject *known,
+			const struct schema_input *wanted, struct prepared_schema *prepared,
+			struct registered *ret_registered)
+{
+	struct subject_config config = subject_config_of(session, &known->settings);
+	struct comparison comparison = {.group = config.group};
+	enum registry_mode mode;
+	struct registration registration = {
+		.subject = subject,
+		.version = wanted->version > 0 ? wanted->version : next_version(known),
+		.schema = &prepared->stored,
+		.changes = known->changes,
+	};
+
+	registry_effective(&known->settings, &comparison.level, &mode);
+	if (check_admission(session, subject, known, wanted, mode, comparison, prepared) < 0 ||
+	    add(session, &registration, &prepared->stored) < 0)
 		return -1;
-	version = input->version > 0 ? input->version : next_version(&versions);
-	if (add(session, subject, version, &prepared->stored) < 0)
-		return -1;
-	*ret_registered = (struct registered){subject, version,
+	*ret_registered = (struct registered){subject, registration.version,
 					      arena_copy(&session->arena, &prepared->stored, sizeof(prepared->stored))};
 	return 0;
+}
+
+/* `only_finds`: what is not there is not registered. */
+static int find_or_register(struct session *session, struct subject subject, const struct schema_input *input,
+			    bool only_finds, bool *ret_is_done, struct registered *ret_registered)
+{
+	struct schema_input wanted = *input;
+	const struct stored_subject *known;
+	struct prepared_schema prepared;
+
+	if (session_read_subject(session, subject, &known) < 0 ||
+	    find_or_complete(session, subject, known, &wanted, &prepared, ret_is_done, ret_registered) < 0)
+		return -1;
+	if (*ret_is_done || only_finds)
+		return 0;
+	*ret_is_done = true;
+	return register_new(session, subject, known, &wanted, &prepared, ret_registered);
+}
+
+/*
+ * One statement registers, if nothing changed since the subject was read. Who was overtaken, and what takes more than one
+ * statement (an id that is given, a context that may be new), does it under the lock.
+ */
+static bool needs_lock(const struct session *session, struct subject subject, const struct schema_input *input)
+{
+	return session->turn > 0 || input->id || strcmp(subject.context, CONTEXT_DEFAULT) != 0;
 }
 
 int registry_register(struct session *session, struct subject subject, const struct schema_input *input,
 		      struct registered *ret_registered)
 {
-	struct schema_input wanted = *input;
-	struct prepared_schema prepared;
-	struct subject_config config;
-	struct versions versions;
-	bool is_found = false;
-	bool is_exact;
+	bool is_done;
 
 	if (!subject_is_valid(subject))
 		return session_refuse(session, REFUSAL_INVALID_SUBJECT,
 				      "The specified subject '%s' is not a valid name",
 				      subject_format(&session->arena, subject));
-	if (subject_config_load(session, subject, &config) < 0 ||
-	    (!input->has_text && take_latest_text(session, subject, &wanted) < 0))
+	if (find_or_register(session, subject, input, needs_lock(session, subject, input), &is_done, ret_registered) <
+	    0)
 		return -1;
-	wanted.is_normalized |= config.is_normalizing;
-	is_exact = input->has_text && !subject_config_adds(&config);
-	if (prepare_input(session, &wanted, &prepared) < 0 || load_versions(session, subject, &versions) < 0 ||
-	    (is_exact &&
-	     find_registered(session, subject, &wanted, &prepared, &versions, &is_found, ret_registered) < 0))
-		return -1;
-	if (is_found)
+	if (is_done)
 		return 0;
-	return register_locked(session, subject, &wanted, is_exact, &config, &prepared, ret_registered);
+	if (session_begin(session, subject) < 0)
+		return -1;
+	return find_or_register(session, subject, input, false, &is_done, ret_registered);
 }

@@ -112,8 +112,9 @@ enum registry_mode { MODE_READWRITE, MODE_READONLY, MODE_READONLY_OVERRIDE, MODE
 const char *registry_mode_name(enum registry_mode mode);
 
 /* What is in force: the subject's own setting, else its context's, else the default context's, else the default. */
-NODISCARD int registry_effective(struct session *session, struct subject subject, enum compat_level *ret_level,
-				 enum registry_mode *ret_mode);
+void registry_effective(const struct stored_settings *settings, enum compat_level *ret_level,
+			enum registry_mode *ret_mode);
+
 struct config_view {
 	enum compat_level level; /* in force */
 	bool is_level_own;
@@ -132,7 +133,7 @@ NODISCARD int registry_set_mode(struct session *session, struct subject subject,
 NODISCARD int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old);
 
 /* Refuses where the mode in force forbids changes. */
-NODISCARD int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode);
-NODISCARD int registry_refuse_read_only(struct session *session, struct subject subject, enum registry_mode mode);
+NODISCARD int registry_check_writable(struct session *session, struct subject subject,
+				      const struct stored_settings *settings);
 
 #endif

@@ -63,16 +63,23 @@ static const char initial[] =
 	"  PRIMARY KEY (context, subject));";
 
 /*
- * What else can be set for a subject (subject_config.h) is one JSON object. Every change of one raises the number, so that
- * an instance sees at little cost whether what it has read is still all there is.
+ * How often something changed, by a hash of the subject; shard 0: settings above subjects. The row is the lock of who
+ * changes a subject, and tells who read one whether that is still true. The default context always stays, so registrations
+ * need not hold its row, all of them the same one, by a foreign key; others hold theirs by store_add_context().
  */
-static const char config[] = "ALTER TABLE setting ADD COLUMN config text;"
-			     "CREATE TABLE config_revision (number bigint NOT NULL);"
-			     "INSERT INTO config_revision VALUES (0);";
+static const char change_counts[] = "CREATE TABLE change_count ("
+				    "  shard integer PRIMARY KEY,"
+				    "  changes bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);"
+				    "INSERT INTO change_count (shard) SELECT generate_series(0, 255);"
+				    "ALTER TABLE schema DROP CONSTRAINT schema_context_fkey;";
+
+/* What else can be set for a subject is one JSON object, see subject_config.h. */
+static const char config[] = "ALTER TABLE setting ADD COLUMN config text;";
 
 static const struct pg_migration migrations[] = {
 	{"0001_initial", initial},
 	{"0002_config", config},
+	{"0003_change_counts", change_counts},
 };
 
 const struct pg_migration *registry_migrations(size_t *ret_count)

@@ -43,12 +43,13 @@ static bool level_parse(const char *text, enum compat_level *ret_level)
 	return compat_level_parse(upper, ret_level);
 }
 
-static int load(struct session *session, struct subject subject, struct stored_settings *ret_settings)
+static int load(struct session *session, struct subject subject, const struct stored_settings **ret_settings)
 {
-	struct error err;
+	const struct stored_subject *known;
 
-	if (store_load_settings(session->pg, subject, &session->arena, ret_settings, &err) < 0)
-		return session_failed(session, &err);
+	if (session_read_subject(session, subject, &known) < 0)
+		return -1;
+	*ret_settings = &known->settings;
 	return 0;
 }
 
@@ -75,45 +76,33 @@ static enum registry_mode effective_mode(const struct stored_settings *settings)
 	return mode;
 }
 
-int registry_effective(struct session *session, struct subject subject, enum compat_level *ret_level,
-		       enum registry_mode *ret_mode)
+void registry_effective(const struct stored_settings *settings, enum compat_level *ret_level,
+			enum registry_mode *ret_mode)
 {
-	struct stored_settings settings;
-
-	if (load(session, subject, &settings) < 0)
-		return -1;
-	*ret_level = effective_level(&settings);
-	*ret_mode = effective_mode(&settings);
-	return 0;
+	*ret_level = effective_level(settings);
+	*ret_mode = effective_mode(settings);
 }
 
-int registry_refuse_read_only(struct session *session, struct subject subject, enum registry_mode mode)
+int registry_check_writable(struct session *session, struct subject subject, const struct stored_settings *settings)
 {
+	enum registry_mode mode = effective_mode(settings);
+
 	if (mode != MODE_READONLY && mode != MODE_READONLY_OVERRIDE)
 		return 0;
 	return session_refuse(session, REFUSAL_NOT_PERMITTED, "Subject %s is in read-only mode",
 			      subject_format(&session->arena, subject));
 }
 
-int registry_check_writable(struct session *session, struct subject subject, enum registry_mode *ret_mode)
-{
-	enum compat_level level;
-
-	if (registry_effective(session, subject, &level, ret_mode) < 0)
-		return -1;
-	return registry_refuse_read_only(session, subject, *ret_mode);
-}
-
 /* ---- config ---- */
 
 static int view(struct session *session, struct subject subject, bool with_default, struct config_view *ret_config)
 {
-	struct stored_settings settings;
-	json_t *keys;
+	const struct stored_settings *settings;
 
-	if (load(session, subject, &settings) < 0 || subject_config_show(session, subject, with_default, &keys) < 0)
+	if (load(session, subject, &settings) < 0)
 		return -1;
-	*ret_config = (struct config_view){effective_level(&settings), settings.level != NULL, keys};
+	*ret_config = (struct config_view){effective_level(settings), settings->level != NULL,
+					   subject_config_show(session, settings, with_default)};
 	return 0;
 }
 
@@ -149,23 +138,6 @@ static int save(struct session *session, struct subject subject, enum setting se
 	return 0;
 }
 
-static int save_config(struct session *session, struct subject subject, const char *text)
-{
-	struct error err;
-
-	if (store_set_config(session->pg, subject, text, &err) < 0)
-		return session_failed(session, &err);
-	return 0;
-}
-
-static int commit_config(struct session *session)
-{
-	if (session_commit(session, true) < 0)
-		return -1;
-	config_cache_expire(session->configs);
-	return 0;
-}
-
 static int refuse_level(struct session *session, const char *level)
 {
 	return session_refuse(session, REFUSAL_INVALID_LEVEL,
@@ -192,8 +164,7 @@ int registry_set_config(struct session *session, struct subject subject, const j
 			struct config_view *ret_config)
 {
 	const json_t *level_value = json_object_get(changes, "compatibility");
-	struct stored_settings settings;
-	enum registry_mode mode;
+	const struct stored_settings *settings;
 	const char *level;
 
 	if (!level_value && !subject_config_knows(changes))
@@ -201,15 +172,15 @@ int registry_set_config(struct session *session, struct subject subject, const j
 	if (check_name(session, subject) < 0 || parse_level(session, level_value, &level) < 0 ||
 	    subject_config_check(session, subject, changes) < 0)
 		return -1;
-	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
-	    load(session, subject, &settings) < 0)
+	if (session_begin(session, subject) < 0 || load(session, subject, &settings) < 0 ||
+	    registry_check_writable(session, subject, settings) < 0)
 		return -1;
 	if (level_value && save(session, subject, SETTING_LEVEL, level) < 0)
 		return -1;
 	if (subject_config_knows(changes) &&
-	    save_config(session, subject, subject_config_apply(session, settings.config, changes)) < 0)
+	    save(session, subject, SETTING_CONFIG, subject_config_apply(session, settings->config, changes)) < 0)
 		return -1;
-	if (commit_config(session) < 0)
+	if (session_commit(session, true) < 0)
 		return -1;
 	return view(session, subject, false, ret_config);
 }
@@ -222,17 +193,16 @@ static int refuse_unset(struct session *session, struct subject subject)
 
 int registry_unset_config(struct session *session, struct subject subject, struct config_view *ret_old)
 {
-	struct stored_settings settings;
+	const struct stored_settings *settings;
 	struct config_view old;
-	enum registry_mode mode;
 
-	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0 ||
-	    load(session, subject, &settings) < 0)
+	if (session_begin(session, subject) < 0 || load(session, subject, &settings) < 0 ||
+	    registry_check_writable(session, subject, settings) < 0)
 		return -1;
-	if (!settings.level && !settings.config && *subject.name)
+	if (!settings->level && !settings->config && *subject.name)
 		return refuse_unset(session, subject);
 	if (view(session, subject, false, &old) < 0 || save(session, subject, SETTING_LEVEL, NULL) < 0 ||
-	    save_config(session, subject, NULL) < 0 || commit_config(session) < 0)
+	    save(session, subject, SETTING_CONFIG, NULL) < 0 || session_commit(session, true) < 0)
 		return -1;
 	*ret_old = old;
 	return 0;
@@ -242,15 +212,15 @@ int registry_unset_config(struct session *session, struct subject subject, struc
 
 int registry_mode(struct session *session, struct subject subject, bool with_default, enum registry_mode *ret_mode)
 {
-	struct stored_settings settings;
+	const struct stored_settings *settings;
 
 	if (load(session, subject, &settings) < 0)
 		return -1;
-	if (!with_default && *subject.name && !settings.mode)
+	if (!with_default && *subject.name && !settings->mode)
 		return session_refuse(session, REFUSAL_MODE_NOT_SET,
 				      "Subject '%s' does not have subject-level mode configured",
 				      subject_format(&session->arena, subject));
-	*ret_mode = effective_mode(&settings);
+	*ret_mode = effective_mode(settings);
 	return 0;
 }
 
@@ -259,16 +229,15 @@ static int check_empty(struct session *session, struct subject subject)
 {
 	struct subject_filter filter = {.context = subject.context, .prefix = "", .limit = 1};
 	struct subject *subjects;
-	struct stored_version *versions;
-	size_t count;
+	const struct stored_subject *known;
 	size_t live_count = 0;
 	struct error err;
 
 	if (*subject.name) {
-		if (store_list_versions(session->pg, subject, &session->arena, &versions, &count, &err) < 0)
-			return session_failed(session, &err);
-		for (size_t i = 0; i < count; i++)
-			live_count += !versions[i].is_deleted;
+		if (session_read_subject(session, subject, &known) < 0)
+			return -1;
+		for (size_t i = 0; i < known->version_count; i++)
+			live_count += !known->versions[i].is_deleted;
 	} else if (store_list_subjects(session->pg, &filter, &session->arena, &subjects, &live_count, &err) < 0) {
 		return session_failed(session, &err);
 	}
@@ -281,7 +250,7 @@ static int check_empty(struct session *session, struct subject subject)
 int registry_set_mode(struct session *session, struct subject subject, const char *mode, bool is_forced,
 		      enum registry_mode *ret_mode)
 {
-	struct stored_settings settings;
+	const struct stored_settings *settings;
 	enum registry_mode parsed;
 
 	if (!mode_parse(mode, &parsed))
@@ -292,7 +261,7 @@ int registry_set_mode(struct session *session, struct subject subject, const cha
 	if (check_name(session, subject) < 0 || session_begin(session, subject) < 0 ||
 	    load(session, subject, &settings) < 0)
 		return -1;
-	if (parsed == MODE_IMPORT && effective_mode(&settings) != MODE_IMPORT && !is_forced &&
+	if (parsed == MODE_IMPORT && effective_mode(settings) != MODE_IMPORT && !is_forced &&
 	    check_empty(session, subject) < 0)
 		return -1;
 	if (save(session, subject, SETTING_MODE, mode_names[parsed]) < 0 || session_commit(session, true) < 0)
@@ -303,13 +272,13 @@ int registry_set_mode(struct session *session, struct subject subject, const cha
 
 int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old)
 {
-	struct stored_settings settings;
+	const struct stored_settings *settings;
 
 	if (session_begin(session, subject) < 0 || load(session, subject, &settings) < 0)
 		return -1;
-	if (!settings.mode && *subject.name)
+	if (!settings->mode && *subject.name)
 		return refuse_unset(session, subject);
-	*ret_old = effective_mode(&settings);
+	*ret_old = effective_mode(settings);
 	if (save(session, subject, SETTING_MODE, NULL) < 0)
 		return -1;
 	return session_commit(session, true);

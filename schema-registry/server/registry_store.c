@@ -41,117 +41,40 @@ static struct bytes identity_bytes(const struct stored_schema *schema)
 
 /* ---- changes ---- */
 
+int32_t store_shard(struct subject subject)
+{
+	if (!*subject.name)
+		return STORE_SHARD_ABOVE;
+	return 1 + (int32_t)(subject_hash(subject) % (STORE_SHARDS - 1));
+}
+
 int store_lock_subject(struct pg *pg, struct subject subject, struct error *err)
 {
-	/* An advisory lock, since the subject may have no row yet. Two names of one hash merely wait for each other. */
-	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+	const struct pg_param params[] = {pg_int4(store_shard(subject))};
 
-	return pg_exec(pg, "SELECT pg_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0))", params,
-		       ARRAY_LEN(params), NULL, err);
+	return pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard = $1", params, ARRAY_LEN(params),
+		       NULL, err);
 }
 
 int store_add_context(struct pg *pg, const char *context, struct error *err)
 {
 	const struct pg_param params[] = {pg_text(context)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
 
 	if (strcmp(context, CONTEXT_DEFAULT) == 0)
-		return 0; /* the migrations made it */
-	/* It is held, so that nobody deletes it before our schema is in it. */
-	return pg_exec(pg,
-		       "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1 FOR KEY SHARE)",
-		       params, ARRAY_LEN(params), NULL, err);
-}
-
-int store_lock_references(struct pg *pg, const struct stored_schema *schema,
-			  const struct stored_reference **ret_missing, struct error *err)
-{
-	for (size_t i = 0; i < schema->reference_count; i++) {
-		const struct stored_reference *reference = &schema->references[i];
-		const struct pg_param params[] = {pg_text(reference->subject.context), pg_text(reference->subject.name),
-						  pg_int4(reference->version)};
-		_cleanup_(pg_result_freep)
-		struct pg_result *result = NULL;
-
-		if (pg_exec(pg,
-			    "SELECT version FROM subject_version WHERE context = $1 AND subject = $2 AND version = $3"
-			    " AND NOT is_deleted FOR SHARE",
-			    params, ARRAY_LEN(params), &result, err) < 0)
-			return -1;
-		if (pg_rows(result) == 0) {
-			*ret_missing = reference;
-			return 0;
-		}
-	}
-	*ret_missing = NULL;
-	return 0;
-}
-
-static int add_references(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t id,
-			  struct error *err)
-{
-	for (size_t i = 0; i < schema->reference_count; i++) {
-		const struct stored_reference *reference = &schema->references[i];
-		const struct pg_param params[] = {pg_text(context),
-						  pg_int4(id),
-						  pg_int4((int32_t)i),
-						  pg_text(reference->name),
-						  pg_text(reference->subject.context),
-						  pg_text(reference->subject.name),
-						  pg_int4(reference->version)};
-
-		if (pg_exec(pg,
-			    "INSERT INTO schema_reference (context, schema_id, position, name, target_context,"
-			    " target_subject, target_version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-			    params, ARRAY_LEN(params), NULL, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* The row stays locked against removal until the transaction ends. 0: there is none. */
-static int find_identity(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
-			 struct error *err)
-{
-	const struct pg_param params[] = {pg_text(context), pg_bytea(identity_bytes(schema))};
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-
-	if (pg_exec(pg, "SELECT id FROM schema WHERE context = $1 AND identity = $2 FOR KEY SHARE", params,
-		    ARRAY_LEN(params), &result, err) < 0)
+		return 0; /* the migrations made it, and it stays */
+	if (pg_exec(pg, "SELECT add_context($1) WHERE NOT EXISTS (SELECT FROM context WHERE name = $1)", params,
+		    ARRAY_LEN(params), NULL, err) < 0 ||
+	    pg_exec(pg, "SELECT name FROM context WHERE name = $1 FOR KEY SHARE", params, ARRAY_LEN(params), &result,
+		    err) < 0)
 		return -1;
-	*ret_id = pg_rows(result) ? get_int(result, 0, 0) : 0;
+	if (pg_rows(result) == 0) /* removed in between */
+		return error_set(err, ERR_CONFLICT, "the context %s was just deleted", context);
 	return 0;
 }
 
-/* 0: the identity or the id is taken. */
-static int insert_schema(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
-			 struct error *err)
-{
-	const struct pg_param params[] = {pg_text(context),
-					  schema->id ? pg_int4(schema->id) : pg_null(),
-					  pg_bytea(identity_bytes(schema)),
-					  pg_text(schema_format_name(schema->format)),
-					  pg_text(schema->text),
-					  pg_text(schema->metadata),
-					  pg_text(schema->rule_set)};
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-
-	/* What context_sequence() says is written out: a function would be planned anew at each call. */
-	if (pg_exec(pg,
-		    "INSERT INTO schema (context, id, identity, format, body, metadata, rule_set)"
-		    " VALUES ($1, coalesce($2::int,"
-		    " nextval((SELECT ('schema_id_' || number)::regclass FROM context WHERE name = $1))::int),"
-		    " $3, $4, $5, $6, $7)"
-		    " ON CONFLICT DO NOTHING RETURNING id",
-		    params, ARRAY_LEN(params), &result, err) < 0)
-		return -1;
-	*ret_id = pg_rows(result) ? get_int(result, 0, 0) : 0;
-	return 0;
-}
-
-/* Ids that are given later must not meet one that was imported. */
-static int raise_sequence(struct pg *pg, const char *context, int32_t id, struct error *err)
+int store_raise_ids(struct pg *pg, const char *context, int32_t id, struct error *err)
 {
 	const struct pg_param params[] = {pg_text(context), pg_int4(id)};
 
@@ -161,43 +84,123 @@ static int raise_sequence(struct pg *pg, const char *context, int32_t id, struct
 		       params, ARRAY_LEN(params), NULL, err);
 }
 
-int store_add_schema(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
-		     bool *ret_is_taken, struct error *err)
-{
-	int32_t id = 0;
+/*
+ * Everything of a registration in one statement, which alone is a transaction. It does nothing unless the count of changes
+ * is still what it was, and holds its row from then on; so what was checked before holds. What context_sequence() says is
+ * written out: a function would be planned anew at each call. Rows are held against removal by FOR SHARE and FOR KEY SHARE.
+ */
+static const char REGISTER[] =
+	"WITH moved AS ("
+	"  UPDATE change_count SET changes = changes + 1 WHERE shard = $1 AND changes = $2 RETURNING shard),"
+	" wanted AS ("
+	"  SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::int[])"
+	"   WITH ORDINALITY AS w (name, context, subject, version, position)),"
+	" held AS ("
+	"  SELECT w.position FROM wanted w JOIN subject_version v ON v.context = w.context AND v.subject = w.subject"
+	"   AND v.version = w.version AND NOT v.is_deleted FOR SHARE OF v),"
+	" ready AS (SELECT shard FROM moved WHERE NOT EXISTS ("
+	"  SELECT FROM wanted WHERE position NOT IN (SELECT position FROM held))),"
+	" found AS ("
+	"  SELECT id FROM schema WHERE context = $3 AND identity = $7 AND EXISTS (SELECT FROM ready) FOR KEY SHARE),"
+	" made AS ("
+	"  INSERT INTO schema (context, id, identity, format, body, metadata, rule_set)"
+	"  SELECT $3, coalesce($6::int, nextval("
+	"   (SELECT ('schema_id_' || number)::regclass FROM context WHERE name = $3))::int), $7, $8, $9, $10, $15"
+	"  FROM ready WHERE NOT EXISTS (SELECT FROM found) ON CONFLICT DO NOTHING RETURNING id),"
+	" linked AS ("
+	"  INSERT INTO schema_reference (context, schema_id, position, name, target_context, target_subject, "
+	"target_version)"
+	"  SELECT $3, made.id, w.position - 1, w.name, w.context, w.subject, w.version FROM made, wanted w),"
+	" chosen AS (SELECT id FROM found UNION ALL SELECT id FROM made),"
+	" placed AS ("
+	"  INSERT INTO subject_version (context, subject, version, schema_id)"
+	"  SELECT $3, $4, $5, id FROM chosen WHERE $6::int IS NULL OR id = $6::int)"
+	" SELECT EXISTS (SELECT FROM moved), EXISTS (SELECT FROM ready), (SELECT id FROM chosen),"
+	"  (SELECT min(position)::int - 1 FROM wanted WHERE position NOT IN (SELECT position FROM held)),"
+	"  $6::int IS NOT NULL AND EXISTS (SELECT FROM schema WHERE context = $3 AND id = $6::int)";
 
-	*ret_is_taken = false;
-	/* A second turn: the holder of our identity was removed in between, or an imported id was in our way. */
-	for (int turn = 0; turn < 100; turn++) {
-		if (find_identity(pg, context, schema, &id, err) < 0)
-			return -1;
-		if (id) {
-			*ret_id = id;
-			return 0;
-		}
-		if (insert_schema(pg, context, schema, &id, err) < 0)
-			return -1;
-		if (id) {
-			*ret_id = id;
-			if (schema->id && raise_sequence(pg, context, id, err) < 0)
-				return -1;
-			return add_references(pg, context, schema, id, err);
-		}
-		if (schema->id && turn > 0) {
-			*ret_is_taken = true;
-			return 0;
-		}
+struct reference_columns {
+	struct pg_array names;
+	struct pg_array contexts;
+	struct pg_array subjects;
+	struct pg_array versions;
+};
+
+static void fill_columns(struct reference_columns *columns, const struct stored_schema *schema)
+{
+	pg_array_init(&columns->names, PG_ARRAY_TEXT);
+	pg_array_init(&columns->contexts, PG_ARRAY_TEXT);
+	pg_array_init(&columns->subjects, PG_ARRAY_TEXT);
+	pg_array_init(&columns->versions, PG_ARRAY_INT4);
+	for (size_t i = 0; i < schema->reference_count; i++) {
+		const struct stored_reference *reference = &schema->references[i];
+
+		pg_array_add_bytes(&columns->names, bytes_of_text(reference->name));
+		pg_array_add_bytes(&columns->contexts, bytes_of_text(reference->subject.context));
+		pg_array_add_bytes(&columns->subjects, bytes_of_text(reference->subject.name));
+		pg_array_add_int(&columns->versions, reference->version);
 	}
-	return error_set(err, ERR_UNAVAILABLE, "cannot give the schema an id: others were faster each time");
 }
 
-int store_add_version(struct pg *pg, struct subject subject, int32_t version, int32_t schema_id, struct error *err)
+static void release_columns(struct reference_columns *columns)
 {
-	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_int4(version),
-					  pg_int4(schema_id)};
+	pg_array_release(&columns->names);
+	pg_array_release(&columns->contexts);
+	pg_array_release(&columns->subjects);
+	pg_array_release(&columns->versions);
+}
 
-	return pg_exec(pg, "INSERT INTO subject_version (context, subject, version, schema_id) VALUES ($1, $2, $3, $4)",
-		       params, ARRAY_LEN(params), NULL, err);
+static enum registration_outcome read_outcome(const struct pg_result *result, int32_t *ret_id)
+{
+	bool is_moved = pg_get_bool(result, 0, 0);
+	bool is_ready = pg_get_bool(result, 0, 1);
+
+	*ret_id = 0;
+	if (is_moved && !is_ready) {
+		*ret_id = get_int(result, 0, 3);
+		return REGISTRATION_UNREFERENCED;
+	}
+	if (!pg_is_null(result, 0, 2)) {
+		*ret_id = get_int(result, 0, 2);
+		return REGISTRATION_DONE;
+	}
+	/* With the count in hand, but without an id: an equal schema, or one of that id, was registered meanwhile. */
+	return is_moved && pg_get_bool(result, 0, 4) ? REGISTRATION_ID_TAKEN : REGISTRATION_OVERTAKEN;
+}
+
+int store_register(struct pg *pg, const struct registration *registration, enum registration_outcome *ret_outcome,
+		   int32_t *ret_id, struct error *err)
+{
+	const struct stored_schema *schema = registration->schema;
+	struct reference_columns columns;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	int status;
+
+	fill_columns(&columns, schema);
+	status = pg_exec(pg, REGISTER,
+			 (const struct pg_param[]){
+				 pg_int4(store_shard(registration->subject)),
+				 pg_int8(registration->changes),
+				 pg_text(registration->subject.context),
+				 pg_text(registration->subject.name),
+				 pg_int4(registration->version),
+				 schema->id ? pg_int4(schema->id) : pg_null(),
+				 pg_bytea(identity_bytes(schema)),
+				 pg_text(schema_format_name(schema->format)),
+				 pg_text(schema->text),
+				 pg_text(schema->metadata),
+				 pg_array_param(&columns.names),
+				 pg_array_param(&columns.contexts),
+				 pg_array_param(&columns.subjects),
+				 pg_array_param(&columns.versions),
+				 pg_text(schema->rule_set),
+			 },
+			 15, &result, err);
+	release_columns(&columns);
+	if (status == 0)
+		*ret_outcome = read_outcome(result, ret_id);
+	return status;
 }
 
 int store_hide_versions(struct pg *pg, struct subject subject, int32_t version, struct error *err)
@@ -248,6 +251,8 @@ int store_set(struct pg *pg, struct subject subject, enum setting setting, const
 				  " ON CONFLICT (context, subject) DO UPDATE SET level = excluded.level",
 		[SETTING_MODE] = "INSERT INTO setting (context, subject, mode) VALUES ($1, $2, $3)"
 				 " ON CONFLICT (context, subject) DO UPDATE SET mode = excluded.mode",
+		[SETTING_CONFIG] = "INSERT INTO setting (context, subject, config) VALUES ($1, $2, $3)"
+				   " ON CONFLICT (context, subject) DO UPDATE SET config = excluded.config",
 	};
 	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name), pg_text(value)};
 
@@ -315,6 +320,30 @@ int store_load_schema(struct pg *pg, const char *context, int32_t id, struct are
 	return 0;
 }
 
+int store_read_changes(struct pg *pg, const int32_t *shards, int64_t *ret_changes, size_t count, struct error *err)
+{
+	struct pg_array wanted;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	int status;
+
+	pg_array_init(&wanted, PG_ARRAY_INT4);
+	for (size_t i = 0; i < count; i++)
+		pg_array_add_int(&wanted, shards[i]);
+	status = pg_exec(pg,
+			 "SELECT c.changes FROM unnest($1::int[]) WITH ORDINALITY AS w (shard, position)"
+			 " JOIN change_count c ON c.shard = w.shard ORDER BY w.position",
+			 (const struct pg_param[]){pg_array_param(&wanted)}, 1, &result, err);
+	pg_array_release(&wanted);
+	if (status < 0)
+		return -1;
+	if (pg_rows(result) != count)
+		return error_set(err, ERR_CORRUPT, "the table change_count lacks rows");
+	for (size_t i = 0; i < count; i++)
+		ret_changes[i] = pg_get_int(result, i, 0);
+	return 0;
+}
+
 /* Four columns from the one that is given. */
 static void get_version(const struct pg_result *result, size_t row, int column, struct stored_version *ret_version)
 {
@@ -324,26 +353,89 @@ static void get_version(const struct pg_result *result, size_t row, int column, 
 	ret_version->is_deleted = pg_get_bool(result, row, column + 3);
 }
 
-int store_list_versions(struct pg *pg, struct subject subject, struct arena *arena,
-			struct stored_version **ret_versions, size_t *ret_count, struct error *err)
+/* One row may be several of these: the subject asked for may be the context or everything. */
+static void get_settings(const struct pg_result *result, size_t row, int column, struct subject subject,
+			 struct stored_settings *settings, struct arena *arena)
 {
-	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+	struct subject holder = {pg_get_text(result, row, column, arena), pg_get_text(result, row, column + 1, arena)};
+	const char *level = pg_get_text(result, row, column + 2, arena);
+	const char *mode = pg_get_text(result, row, column + 3, arena);
+	const char *config = pg_get_text(result, row, column + 4, arena);
+
+	if (subject_equal(holder, subject)) {
+		settings->level = level;
+		settings->mode = mode;
+		settings->config = config;
+	}
+	if (subject_equal(holder, (struct subject){subject.context, ""})) {
+		settings->context_level = level;
+		settings->context_mode = mode;
+		settings->context_config = config;
+	}
+	if (subject_equal(holder, (struct subject){CONTEXT_DEFAULT, ""})) {
+		settings->global_level = level;
+		settings->global_mode = mode;
+		settings->global_config = config;
+	}
+}
+
+/* One statement, so that all of it is of one moment. */
+static const char LOAD_SUBJECT[] =
+	"SELECT 0 AS kind, shard AS number, NULL::int, NULL::bytea, NULL::bool, changes, NULL::text, NULL::text,"
+	"  NULL::text, NULL::text, NULL::text FROM change_count WHERE shard = ANY ($3::int[])"
+	" UNION ALL SELECT 1, NULL, NULL, NULL, NULL, NULL, context, subject, level, mode, config FROM setting"
+	"  WHERE context = $1 AND subject = ANY (ARRAY[$2, '']) OR context = '.' AND subject = ''"
+	" UNION ALL SELECT 2, v.version, v.schema_id, s.identity, v.is_deleted, NULL, NULL, NULL, NULL, NULL, NULL"
+	"  FROM subject_version v JOIN schema s ON s.context = v.context AND s.id = v.schema_id"
+	"  WHERE v.context = $1 AND v.subject = $2"
+	" ORDER BY kind, number";
+
+static void read_subject(const struct pg_result *result, struct subject subject, struct arena *arena,
+			 struct stored_subject *ret_subject)
+{
+	enum { KIND_CHANGES, KIND_SETTINGS, KIND_VERSION };
+	struct stored_subject stored = {0};
+
+	stored.versions = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*stored.versions));
+	for (size_t row = 0; row < pg_rows(result); row++) {
+		switch (pg_get_int(result, row, 0)) {
+		case KIND_CHANGES:
+			if (pg_get_int(result, row, 1) == STORE_SHARD_ABOVE)
+				stored.changes_above = pg_get_int(result, row, 5);
+			if (pg_get_int(result, row, 1) == store_shard(subject))
+				stored.changes = pg_get_int(result, row, 5);
+			break;
+		case KIND_SETTINGS:
+			get_settings(result, row, 6, subject, &stored.settings, arena);
+			break;
+		case KIND_VERSION:
+		default:
+			get_version(result, row, 1, &stored.versions[stored.version_count++]);
+			break;
+		}
+	}
+	*ret_subject = stored;
+}
+
+int store_load_subject(struct pg *pg, struct subject subject, struct arena *arena, struct stored_subject *ret_subject,
+		       struct error *err)
+{
+	struct pg_array shards;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct stored_version *versions;
+	int status;
 
-	if (pg_exec(pg,
-		    "SELECT v.version, v.schema_id, s.identity, v.is_deleted FROM subject_version v"
-		    " JOIN schema s ON s.context = v.context AND s.id = v.schema_id"
-		    " WHERE v.context = $1 AND v.subject = $2 ORDER BY v.version",
-		    params, ARRAY_LEN(params), &result, err) < 0)
-		return -1;
-	versions = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*versions));
-	for (size_t row = 0; row < pg_rows(result); row++)
-		get_version(result, row, 0, &versions[row]);
-	*ret_versions = versions;
-	*ret_count = pg_rows(result);
-	return 0;
+	pg_array_init(&shards, PG_ARRAY_INT4);
+	pg_array_add_int(&shards, STORE_SHARD_ABOVE);
+	pg_array_add_int(&shards, store_shard(subject));
+	status = pg_exec(
+		pg, LOAD_SUBJECT,
+		(const struct pg_param[]){pg_text(subject.context), pg_text(subject.name), pg_array_param(&shards)}, 3,
+		&result, err);
+	pg_array_release(&shards);
+	if (status == 0)
+		read_subject(result, subject, arena, ret_subject);
+	return status;
 }
 
 int store_list_subjects(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
@@ -471,43 +563,6 @@ int store_list_referrers(struct pg *pg, struct subject subject, int32_t version,
 		ids[row] = get_int(result, row, 0);
 	*ret_ids = ids;
 	*ret_count = pg_rows(result);
-	return 0;
-}
-
-int store_load_settings(struct pg *pg, struct subject subject, struct arena *arena,
-			struct stored_settings *ret_settings, struct error *err)
-{
-	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-	struct stored_settings settings = {0};
-
-	if (pg_exec(pg,
-		    "SELECT context, subject, level, mode, config FROM setting"
-		    " WHERE context = $1 AND subject IN ($2, '') OR context = '.' AND subject = ''",
-		    params, ARRAY_LEN(params), &result, err) < 0)
-		return -1;
-	for (size_t row = 0; row < pg_rows(result); row++) {
-		struct subject holder = {pg_get_text(result, row, 0, arena), pg_get_text(result, row, 1, arena)};
-		const char *level = pg_get_text(result, row, 2, arena);
-		const char *mode = pg_get_text(result, row, 3, arena);
-
-		/* One row may be several of these: the subject asked for may be the context or everything. */
-		if (subject_equal(holder, subject)) {
-			settings.level = level;
-			settings.mode = mode;
-			settings.config = pg_get_text(result, row, 4, arena);
-		}
-		if (subject_equal(holder, (struct subject){subject.context, ""})) {
-			settings.context_level = level;
-			settings.context_mode = mode;
-		}
-		if (subject_equal(holder, (struct subject){CONTEXT_DEFAULT, ""})) {
-			settings.global_level = level;
-			settings.global_mode = mode;
-		}
-	}
-	*ret_settings = settings;
 	return 0;
 }
 

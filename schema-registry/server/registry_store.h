@@ -3,8 +3,9 @@
  *
  * Guarantees: an id is given to one schema of a context and a schema has one id there, whatever runs at the same time,
  *             also in other instances: unique keys decide, not this process.
- * Locks:      who changes a subject holds store_lock_subject() until its transaction ends. All run READ COMMITTED, so
- *             what is read after the lock is what the previous holder committed.
+ * Locks:      who changes a subject holds its shard's row of change_count until its transaction ends, and adds one to it:
+ *             by store_lock_subject(), or by store_register() if nobody did since the caller looked. All run READ
+ *             COMMITTED, so what is read after the lock is what the previous holder committed.
  * Ownership:  results live in the arena that was given; inputs are borrowed.
  */
 #ifndef SCHEMA_REGISTRY_SERVER_REGISTRY_STORE_H
@@ -21,7 +22,7 @@
 #include "schema-registry/model/schema.h"
 #include "schema-registry/server/subject.h"
 
-enum { SCHEMA_IDENTITY_LEN = 32 };
+enum { SCHEMA_IDENTITY_LEN = 32, STORE_SHARDS = 256, STORE_SHARD_ABOVE = 0 /* of settings above subjects */ };
 
 struct stored_reference {
 	const char *name;
@@ -62,22 +63,41 @@ struct stored_id { /* an id, and the context that it counts in */
 	int32_t id;
 };
 
-struct stored_settings {    /* of a subject, its context and the default context; NULL: not set there */
-	const char *config; /* a JSON object; of the subject only */
+struct stored_settings { /* of a subject, its context and the default context; NULL: not set there */
 	const char *level;
 	const char *context_level;
 	const char *global_level;
 	const char *mode;
 	const char *context_mode;
 	const char *global_mode;
+	const char *config; /* a JSON object, as the next two */
+	const char *context_config;
+	const char *global_config;
 };
 
-struct stored_config { /* what is set for a subject beside its level and mode */
+struct stored_subject {                  /* at one moment */
+	struct stored_version *versions; /* rising, soft deleted ones included */
+	size_t version_count;
+	struct stored_settings settings;
+	int64_t changes; /* of its shard */
+	int64_t changes_above;
+};
+
+struct registration {
 	struct subject subject;
-	const char *text; /* a JSON object */
+	int32_t version;
+	const struct stored_schema *schema; /* its id: the one it has by its identity, else this, else (0) a new one */
+	int64_t changes;                    /* of the subject's shard, as it was when the version was chosen */
 };
 
-enum setting { SETTING_LEVEL, SETTING_MODE, SETTING_COUNT };
+enum registration_outcome {
+	REGISTRATION_DONE,         /* by an id that may be another than schema->id: then nothing was registered */
+	REGISTRATION_OVERTAKEN,    /* something changed meanwhile: look again */
+	REGISTRATION_UNREFERENCED, /* a version that is referred to is not live */
+	REGISTRATION_ID_TAKEN,     /* schema->id belongs to another schema */
+};
+
+enum setting { SETTING_LEVEL, SETTING_MODE, SETTING_CONFIG, SETTING_COUNT };
 
 struct subject_filter {
 	const char *context; /* NULL: all */
@@ -92,22 +112,20 @@ struct subject_filter {
 NODISCARD int store_migrate(struct pg *pg, int64_t wait_ms, struct error *err);
 NODISCARD int store_ping(struct pg *pg, struct error *err);
 
+/* One statement, in a transaction or alone. *ret_id: the schema's, or the place in references of the one that is missing. */
+NODISCARD int store_register(struct pg *pg, const struct registration *registration,
+			     enum registration_outcome *ret_outcome, int32_t *ret_id, struct error *err);
+
 /* ---- inside a transaction ---- */
 NODISCARD int store_lock_subject(struct pg *pg, struct subject subject, struct error *err);
-NODISCARD int store_add_context(struct pg *pg, const char *context, struct error *err); /* no-op when there */
+/* Makes the context where it is not there, and holds it until the transaction ends. */
+NODISCARD int store_add_context(struct pg *pg, const char *context, struct error *err);
 /* Holds the context until the transaction ends, so that it stays as empty as it is. */
 NODISCARD int store_lock_context(struct pg *pg, const char *context, bool *ret_is_there, bool *ret_is_empty,
 				 struct error *err);
 NODISCARD int store_remove_context(struct pg *pg, const char *context, struct error *err); /* one that is empty */
-/* Holds the referenced versions until the transaction ends; *ret_missing is the first that is not live, or NULL. */
-NODISCARD int store_lock_references(struct pg *pg, const struct stored_schema *schema,
-				    const struct stored_reference **ret_missing, struct error *err);
-/* Gives the schema its id: the one it has by its identity, else schema->id, else a new one. *ret_is_taken: schema->id
- * belongs to another schema, nothing was done. */
-NODISCARD int store_add_schema(struct pg *pg, const char *context, const struct stored_schema *schema, int32_t *ret_id,
-			       bool *ret_is_taken, struct error *err);
-NODISCARD int store_add_version(struct pg *pg, struct subject subject, int32_t version, int32_t schema_id,
-				struct error *err);
+/* Ids that are given later must not meet one that was imported. */
+NODISCARD int store_raise_ids(struct pg *pg, const char *context, int32_t id, struct error *err);
 /* version 0: all of the subject. */
 NODISCARD int store_hide_versions(struct pg *pg, struct subject subject, int32_t version, struct error *err);
 /* Removes versions for good, and the schemas that nobody holds then. */
@@ -115,14 +133,15 @@ NODISCARD int store_remove_versions(struct pg *pg, struct subject subject, int32
 /* value NULL: not set any more. */
 NODISCARD int store_set(struct pg *pg, struct subject subject, enum setting setting, const char *value,
 			struct error *err);
-/* A JSON object, or NULL: not set any more. Raises the revision when that changes something. */
-NODISCARD int store_set_config(struct pg *pg, struct subject subject, const char *text, struct error *err);
 
 /* ---- queries ---- */
 NODISCARD int store_load_schema(struct pg *pg, const char *context, int32_t id, struct arena *arena,
 				struct stored_schema **ret_schema, struct error *err); /* NULL: none */
-NODISCARD int store_list_versions(struct pg *pg, struct subject subject, struct arena *arena,
-				  struct stored_version **ret_versions, size_t *ret_count, struct error *err);
+int32_t store_shard(struct subject subject);
+NODISCARD int store_read_changes(struct pg *pg, const int32_t *shards, int64_t *ret_changes, size_t count,
+				 struct error *err);
+NODISCARD int store_load_subject(struct pg *pg, struct subject subject, struct arena *arena,
+				 struct stored_subject *ret_subject, struct error *err);
 NODISCARD int store_list_subjects(struct pg *pg, const struct subject_filter *filter, struct arena *arena,
 				  struct subject **ret_subjects, size_t *ret_count, struct error *err);
 /* Versions in the order of their subjects; of `only_deleted` nothing is known here. */
@@ -139,13 +158,6 @@ NODISCARD int store_list_referrers(struct pg *pg, struct subject subject, int32_
 /* Schemas whose identity begins with these bytes. */
 NODISCARD int store_find_guid(struct pg *pg, struct uuid guid, struct arena *arena, struct stored_id **ret_places,
 			      size_t *ret_count, struct error *err);
-NODISCARD int store_load_settings(struct pg *pg, struct subject subject, struct arena *arena,
-				  struct stored_settings *ret_settings, struct error *err);
-/* A number that rises with every change of a config. */
-NODISCARD int store_config_revision(struct pg *pg, int64_t *ret_revision, struct error *err);
-/* All there are, with the number that goes with them. */
-NODISCARD int store_list_configs(struct pg *pg, struct arena *arena, int64_t *ret_revision,
-				 struct stored_config **ret_configs, size_t *ret_count, struct error *err);
 NODISCARD int store_max_id(struct pg *pg, const char *context, int32_t *ret_id, struct error *err);
 
 #endif

@@ -16,21 +16,19 @@ static int refuse_no_subject(struct session *session, struct subject subject)
 int registry_versions(struct session *session, struct subject subject, struct version_filter filter,
 		      const int32_t **ret_versions, size_t *ret_count)
 {
-	struct stored_version *versions;
-	size_t count;
+	const struct stored_subject *known;
 	size_t kept = 0;
 	int32_t *numbers;
-	struct error err;
 
-	if (store_list_versions(session->pg, subject, &session->arena, &versions, &count, &err) < 0)
-		return session_failed(session, &err);
-	numbers = arena_alloc(&session->arena, (count + 1) * sizeof(*numbers));
-	for (size_t i = 0; i < count; i++) {
-		bool is_deleted = versions[i].is_deleted;
+	if (session_read_subject(session, subject, &known) < 0)
+		return -1;
+	numbers = arena_alloc(&session->arena, (known->version_count + 1) * sizeof(*numbers));
+	for (size_t i = 0; i < known->version_count; i++) {
+		bool is_deleted = known->versions[i].is_deleted;
+		int32_t number = known->versions[i].version;
 
 		if (filter.only_deleted ? is_deleted : filter.with_deleted || filter.is_deleted_negative || !is_deleted)
-			numbers[kept++] = is_deleted && filter.is_deleted_negative ? -versions[i].version
-										   : versions[i].version;
+			numbers[kept++] = is_deleted && filter.is_deleted_negative ? -number : number;
 	}
 	if (kept == 0)
 		return refuse_no_subject(session, subject);
@@ -115,12 +113,13 @@ int registry_delete_context(struct session *session, const char *context)
 	struct subject whole = {context, ""};
 	bool is_there;
 	bool is_empty;
-	enum registry_mode mode;
+	const struct stored_subject *known;
 	struct error err;
 
 	if (strcmp(context, CONTEXT_DEFAULT) == 0)
 		return session_refuse(session, REFUSAL_NOT_PERMITTED, "The default context cannot be deleted");
-	if (session_begin(session, whole) < 0 || registry_check_writable(session, whole, &mode) < 0)
+	if (session_begin(session, whole) < 0 || session_read_subject(session, whole, &known) < 0 ||
+	    registry_check_writable(session, whole, &known->settings) < 0)
 		return -1;
 	if (store_lock_context(session->pg, context, &is_there, &is_empty, &err) < 0)
 		return session_failed(session, &err);
@@ -131,15 +130,12 @@ int registry_delete_context(struct session *session, const char *context)
 				      "The context '%s' is not empty: delete its subjects for good first", context);
 	if (store_remove_context(session->pg, context, &err) < 0)
 		return session_failed(session, &err);
-	if (session_commit(session, false) < 0)
-		return -1;
-	config_cache_expire(session->configs);
-	return 0;
+	return session_commit(session, false);
 }
 
 struct deletion {
 	struct subject subject;
-	struct stored_version *versions; /* all of the subject */
+	const struct stored_version *versions; /* all of the subject */
 	size_t count;
 	size_t live_count;
 };
@@ -147,13 +143,13 @@ struct deletion {
 static int begin_deletion(struct session *session, struct subject subject, struct deletion *ret_deletion)
 {
 	struct deletion deletion = {.subject = subject};
-	enum registry_mode mode;
-	struct error err;
+	const struct stored_subject *known;
 
-	if (session_begin(session, subject) < 0 || registry_check_writable(session, subject, &mode) < 0)
+	if (session_begin(session, subject) < 0 || session_read_subject(session, subject, &known) < 0 ||
+	    registry_check_writable(session, subject, &known->settings) < 0)
 		return -1;
-	if (store_list_versions(session->pg, subject, &session->arena, &deletion.versions, &deletion.count, &err) < 0)
-		return session_failed(session, &err);
+	deletion.versions = known->versions;
+	deletion.count = known->version_count;
 	for (size_t i = 0; i < deletion.count; i++)
 		deletion.live_count += !deletion.versions[i].is_deleted;
 	if (deletion.count == 0)
@@ -186,7 +182,7 @@ static int forget_settings(struct session *session, struct subject subject)
 
 	if (store_set(session->pg, subject, SETTING_LEVEL, NULL, &err) < 0 ||
 	    store_set(session->pg, subject, SETTING_MODE, NULL, &err) < 0 ||
-	    store_set_config(session->pg, subject, NULL, &err) < 0)
+	    store_set(session->pg, subject, SETTING_CONFIG, NULL, &err) < 0)
 		return session_failed(session, &err);
 	return 0;
 }
@@ -202,10 +198,7 @@ static int hide(struct session *session, const struct deletion *deletion, int32_
 		return -1;
 	if ((version == 0 || deletion->live_count == 1) && forget_settings(session, deletion->subject) < 0)
 		return -1;
-	if (session_commit(session, false) < 0)
-		return -1;
-	config_cache_expire(session->configs);
-	return 0;
+	return session_commit(session, false);
 }
 
 static int remove_for_good(struct session *session, const struct deletion *deletion, int32_t version)

@@ -12,14 +12,20 @@ enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0, PING_MS = 1500 };
 
 struct sessions {
 	struct schema_cache *cache;
+	struct subject_cache *subjects;
 	struct text_cache *texts;
-	struct config_cache *configs;
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
 	struct pg **idle; /* guarded by mu */
 	int idle_count;   /* guarded by mu */
 	int count;
 	bool is_away; /* guarded by mu: the last thing that is known of the database, so that it is logged once */
+};
+
+struct session_subject {
+	struct subject subject;
+	const struct stored_subject *stored;
+	struct session_subject *next;
 };
 
 struct session_keepsake {
@@ -38,8 +44,8 @@ struct sessions *sessions_new(const char *conninfo, int connections, struct metr
 	pthread_mutex_init(&sessions->mu, NULL);
 	pthread_cond_init(&sessions->changed, NULL);
 	sessions->cache = schema_cache_new(metrics);
+	sessions->subjects = subject_cache_new();
 	sessions->texts = text_cache_new();
-	sessions->configs = config_cache_new();
 	sessions->idle = xcalloc((size_t)connections, sizeof(*sessions->idle));
 	for (int i = 0; i < connections; i++)
 		sessions->idle[i] = pg_new(complete, "schema-registry");
@@ -56,8 +62,8 @@ void sessions_free(struct sessions *sessions)
 		pg_free(sessions->idle[i]);
 	free(sessions->idle);
 	schema_cache_free(sessions->cache);
+	subject_cache_free(sessions->subjects);
 	text_cache_free(sessions->texts);
-	config_cache_free(sessions->configs);
 	pthread_cond_destroy(&sessions->changed);
 	pthread_mutex_destroy(&sessions->mu);
 	free(sessions);
@@ -138,14 +144,16 @@ int sessions_run(struct sessions *sessions, int (*work)(struct session *session,
 
 	*session = (struct session){.pg = take_connection(sessions),
 				    .cache = sessions->cache,
-				    .texts = sessions->texts,
-				    .configs = sessions->configs};
+				    .subjects = sessions->subjects,
+				    .texts = sessions->texts};
 	arena_init(&session->arena, SESSION_ARENA_BYTES_MAX);
 	for (int turn = 0; turn < SESSION_TURNS_MAX && result < 0; turn++) {
 		if (turn > 0) {
 			release_keepsakes(session);
 			arena_clear(&session->arena);
 		}
+		session->turn = turn;
+		session->subjects_read = NULL;
 		session->is_retriable = false;
 		result = work(session, ctx);
 		if (session->is_in_transaction)
@@ -166,11 +174,58 @@ void session_release(struct session *session)
 	arena_release(&session->arena);
 }
 
+static void release_subject(void *entry)
+{
+	subject_entry_unref(entry);
+}
+
+static int read_subject(struct session *session, struct subject subject, const struct stored_subject **ret_stored)
+{
+	struct subject_entry *entry;
+	struct stored_subject *fresh;
+	struct error err;
+
+	if (session->is_in_transaction) {
+		fresh = arena_alloc(&session->arena, sizeof(*fresh));
+		if (store_load_subject(session->pg, subject, &session->arena, fresh, &err) < 0)
+			return session_failed(session, &err);
+		*ret_stored = fresh;
+		return 0;
+	}
+	if (subject_cache_get(session->subjects, session->pg, subject, &entry, &err) < 0)
+		return session_failed(session, &err);
+	session_keep(session, release_subject, entry);
+	*ret_stored = subject_entry_stored(entry);
+	return 0;
+}
+
+int session_read_subject(struct session *session, struct subject subject, const struct stored_subject **ret_stored)
+{
+	struct session_subject *read;
+
+	for (read = session->subjects_read; read; read = read->next) {
+		if (subject_equal(read->subject, subject)) {
+			*ret_stored = read->stored;
+			return 0;
+		}
+	}
+	if (read_subject(session, subject, ret_stored) < 0)
+		return -1;
+	read = arena_alloc(&session->arena, sizeof(*read));
+	*read = (struct session_subject){
+		{arena_strdup(&session->arena, subject.context), arena_strdup(&session->arena, subject.name)},
+		*ret_stored,
+		session->subjects_read};
+	session->subjects_read = read;
+	return 0;
+}
+
 int session_begin(struct session *session, struct subject subject)
 {
 	struct error err;
 
 	assert(!session->is_in_transaction);
+	session->subjects_read = NULL;
 	if (pg_begin(session->pg, &err) < 0)
 		return session_failed(session, &err);
 	session->is_in_transaction = true;
@@ -185,6 +240,7 @@ int session_commit(struct session *session, bool is_repeatable)
 	struct error err;
 
 	assert(session->is_in_transaction);
+	session->subjects_read = NULL;
 	session->is_in_transaction = false;
 	if (pg_commit(session->pg, &is_unknown, &err) == 0)
 		return 0;
@@ -213,6 +269,13 @@ int session_failed(struct session *session, const struct error *err)
 	session->is_retriable = err->is_retriable || err->code == ERR_CONFLICT;
 	return session_refuse(session, err->code == ERR_TIMEOUT ? REFUSAL_STORE_TIMEOUT : REFUSAL_STORE,
 			      "Error in the backend data store: %s", err->msg);
+}
+
+int session_overtaken(struct session *session)
+{
+	session->is_retriable = true;
+	return session_refuse(session, REFUSAL_STORE,
+			      "Error in the backend data store: others were faster each time; try again");
 }
 
 void session_keep(struct session *session, void (*release)(void *thing), void *thing)

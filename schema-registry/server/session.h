@@ -15,21 +15,25 @@
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
 #include "lib/pg/pg.h"
-#include "schema-registry/server/config_cache.h"
 #include "schema-registry/server/refusal.h"
 #include "schema-registry/server/schema_cache.h"
 #include "schema-registry/server/subject.h"
+#include "schema-registry/server/subject_cache.h"
 #include "schema-registry/server/text_cache.h"
 
 struct sessions; /* the connections and the caches that all sessions share */
 struct session_keepsake;
+struct session_subject;
 
 struct session {
 	struct pg *pg;
 	struct schema_cache *cache;
+	struct subject_cache *subjects;
 	struct text_cache *texts;
-	struct config_cache *configs;
 	struct arena arena;
+	struct session_subject
+		*subjects_read; /* what this request saw of a subject stays so until it changes something */
+	int turn;               /* from 0: what is tried at first without a lock is done under it in the second */
 	struct refusal refusal;
 	bool is_in_transaction;
 	bool is_retriable; /* the refusal came from the database and may pass */
@@ -46,15 +50,21 @@ NODISCARD int sessions_run(struct sessions *sessions, int (*work)(struct session
 			   struct session *session);
 void session_release(struct session *session);
 
+/* What is there of a subject since the request came, and in a transaction since it holds its lock. The same again when it
+ * is asked for again, until session_begin() or session_commit(). */
+NODISCARD int session_read_subject(struct session *session, struct subject subject,
+				   const struct stored_subject **ret_subject);
+
 /* Begins a transaction that nobody else changes the subject in. */
 NODISCARD int session_begin(struct session *session, struct subject subject);
 
 /* A commit whose outcome is unknown is tried again only where doing the work twice gives the same answer. */
 NODISCARD int session_commit(struct session *session, bool is_repeatable);
 
-/* Both return -1. */
+/* All return -1; after the third the work runs again. */
 int session_refuse(struct session *session, enum refusal_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 int session_failed(struct session *session, const struct error *err);
+int session_overtaken(struct session *session);
 
 /* Releases `thing` with the session, or before the work runs again. */
 void session_keep(struct session *session, void (*release)(void *thing), void *thing);

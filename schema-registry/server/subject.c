@@ -36,6 +36,20 @@ const char *subject_format_within(struct arena *arena, const char *context, stru
 	return arena_format(arena, ":%s:%s", subject.context, subject.name);
 }
 
+static uint32_t hash_text(uint32_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT32_C(16777619);
+	return hash;
+}
+
+uint32_t subject_hash(struct subject subject)
+{
+	uint32_t hash = hash_text(UINT32_C(2166136261), subject.context);
+
+	return hash_text((hash ^ ':') * UINT32_C(16777619), subject.name);
+}
+
 bool subject_equal(struct subject a, struct subject b)
 {
 	return strcmp(a.context, b.context) == 0 && strcmp(a.name, b.name) == 0;

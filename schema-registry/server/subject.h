@@ -8,6 +8,7 @@
 #define SCHEMA_REGISTRY_SERVER_SUBJECT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/arena.h"
 
@@ -30,6 +31,7 @@ const char *subject_format(struct arena *arena, struct subject subject);
 /* As a schema refers to it: without its context when that is the schema's own. */
 const char *subject_format_within(struct arena *arena, const char *context, struct subject subject);
 
+uint32_t subject_hash(struct subject subject); /* FNV-1a: the same in every instance */
 bool subject_equal(struct subject a, struct subject b);
 bool subject_is_valid(struct subject subject); /* may schemas be registered under it? */
 

@@ -34,11 +34,6 @@ static const struct {
 	{"compatibilityPolicy", KEY_ABSENT, true},
 };
 
-static void release_snapshot(void *snapshot)
-{
-	config_snapshot_unref(snapshot);
-}
-
 static void release_json(void *json)
 {
 	json_decref(json);
@@ -46,63 +41,29 @@ static void release_json(void *json)
 
 /* ---- reading ---- */
 
-static int read_snapshot(struct session *session, const struct config_snapshot *known, int64_t turn,
-			 struct config_snapshot **ret_snapshot, struct error *err)
-{
-	struct stored_config *configs;
-	int64_t revision;
-	size_t count;
-
-	if (known) {
-		if (store_config_revision(session->pg, &revision, err) < 0)
-			return -1;
-		if (revision == config_snapshot_revision(known)) {
-			*ret_snapshot = NULL;
-			return 0;
-		}
-	}
-	if (store_list_configs(session->pg, &session->arena, &revision, &configs, &count, err) < 0)
-		return -1;
-	*ret_snapshot = config_snapshot_new(revision, configs, count);
-	config_cache_put(session->configs, *ret_snapshot, turn);
-	session_keep(session, release_snapshot, *ret_snapshot);
-	return 0;
-}
-
-static int get_snapshot(struct session *session, bool must_look, const struct config_snapshot **ret_snapshot)
-{
-	bool is_due;
-	int64_t turn;
-	struct config_snapshot *snapshot = config_cache_get(session->configs, &is_due, &turn);
-	struct config_snapshot *fresh = NULL;
-	struct error err;
-
-	if (snapshot)
-		session_keep(session, release_snapshot, snapshot);
-	/* While the database is away, what was set a while ago is the best there is. */
-	if ((is_due || must_look) && read_snapshot(session, snapshot, turn, &fresh, &err) < 0 &&
-	    !(snapshot && err.is_retriable))
-		return session_failed(session, &err);
-	*ret_snapshot = fresh ? fresh : snapshot;
-	return 0;
-}
-
 struct layers { /* from the nearest; NULL: nothing is set there */
 	const json_t *own;
 	const json_t *context;
 	const json_t *global;
 };
 
-static int get_layers(struct session *session, struct subject subject, bool must_look, struct layers *ret_layers)
+/* What cannot be read was written by something that is not this program. */
+static const json_t *parse_config(struct session *session, const char *text)
 {
-	const struct config_snapshot *snapshot;
+	json_t *config = text ? json_loads(text, 0, NULL) : NULL;
 
-	if (get_snapshot(session, must_look, &snapshot) < 0)
-		return -1;
-	ret_layers->own = config_snapshot_find(snapshot, subject);
-	ret_layers->context = config_snapshot_find(snapshot, (struct subject){subject.context, ""});
-	ret_layers->global = config_snapshot_find(snapshot, (struct subject){CONTEXT_DEFAULT, ""});
-	return 0;
+	if (config)
+		session_keep(session, release_json, config);
+	return config;
+}
+
+static struct layers get_layers(struct session *session, const struct stored_settings *settings)
+{
+	return (struct layers){
+		parse_config(session, settings->config),
+		parse_config(session, settings->context_config),
+		parse_config(session, settings->global_config),
+	};
 }
 
 static const json_t *in_force(const struct layers *layers, const char *key)
@@ -114,13 +75,11 @@ static const json_t *in_force(const struct layers *layers, const char *key)
 	return value ? value : json_object_get(layers->global, key);
 }
 
-int subject_config_load(struct session *session, struct subject subject, struct subject_config *ret_config)
+struct subject_config subject_config_of(struct session *session, const struct stored_settings *settings)
 {
-	struct layers layers;
+	struct layers layers = get_layers(session, settings);
 
-	if (get_layers(session, subject, false, &layers) < 0)
-		return -1;
-	*ret_config = (struct subject_config){
+	return (struct subject_config){
 		.is_normalizing = json_is_true(in_force(&layers, "normalize")),
 		.group = json_string_value(in_force(&layers, "compatibilityGroup")),
 		.default_metadata = in_force(&layers, "defaultMetadata"),
@@ -128,30 +87,27 @@ int subject_config_load(struct session *session, struct subject subject, struct 
 		.default_rule_set = in_force(&layers, "defaultRuleSet"),
 		.override_rule_set = in_force(&layers, "overrideRuleSet"),
 	};
-	return 0;
 }
 
 int subject_follow_alias(struct session *session, struct subject *subject)
 {
-	const struct config_snapshot *snapshot;
+	const struct stored_subject *known;
 	const char *alias;
 
-	if (get_snapshot(session, false, &snapshot) < 0)
+	if (session_read_subject(session, *subject, &known) < 0)
 		return -1;
-	alias = json_string_value(json_object_get(config_snapshot_find(snapshot, *subject), "alias"));
+	alias = json_string_value(json_object_get(parse_config(session, known->settings.config), "alias"));
 	if (alias) /* one step only: a ring of aliases has no end */
 		*subject = subject_parse(&session->arena, subject->context, alias);
 	return 0;
 }
 
-int subject_config_show(struct session *session, struct subject subject, bool with_default, json_t **ret_config)
+json_t *subject_config_show(struct session *session, const struct stored_settings *settings, bool with_default)
 {
+	struct layers layers = get_layers(session, settings);
 	json_t *shown = json_object();
-	struct layers layers;
 
 	session_keep(session, release_json, shown);
-	if (get_layers(session, subject, true, &layers) < 0) /* who asks wants to see what is so now */
-		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const json_t *value = with_default && keys[i].is_inherited ? in_force(&layers, keys[i].name)
 									   : json_object_get(layers.own, keys[i].name);
@@ -159,8 +115,7 @@ int subject_config_show(struct session *session, struct subject subject, bool wi
 		if (value)
 			(void)json_object_set(shown, keys[i].name, (json_t *)value); /* only counts it */
 	}
-	*ret_config = shown;
-	return 0;
+	return shown;
 }
 
 /* ---- what a schema is registered with ---- */

@@ -25,7 +25,7 @@ struct subject_config { /* in force */
 	const json_t *override_rule_set;
 };
 
-NODISCARD int subject_config_load(struct session *session, struct subject subject, struct subject_config *ret_config);
+struct subject_config subject_config_of(struct session *session, const struct stored_settings *settings);
 
 /* Has the config a say in a schema's metadata or rules? */
 bool subject_config_adds(const struct subject_config *config);
@@ -49,7 +49,6 @@ NODISCARD int subject_config_check(struct session *session, struct subject subje
 /* What is stored when `changes` were made to the stored text `old` (NULL: none); NULL: nothing is set any more. */
 const char *subject_config_apply(struct session *session, const char *old, const json_t *changes);
 /* Own keys of a subject, and with `with_default` those of its context and of the default context that it does not set. */
-NODISCARD int subject_config_show(struct session *session, struct subject subject, bool with_default,
-				  json_t **ret_config);
+json_t *subject_config_show(struct session *session, const struct stored_settings *settings, bool with_default);
 
 #endif

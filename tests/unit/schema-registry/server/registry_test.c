@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -347,6 +348,112 @@ static void instances_at_once_agree_on_ids_and_versions(void **state)
 	sessions_free(second);
 }
 
+static void expect_seen(struct sessions *sessions, struct request request, bool is_found)
+{
+	ask(sessions, &request);
+	if ((request.result == 0) != is_found)
+		fail_msg("%s", is_found ? request.message : "not refused");
+}
+
+/* What the second server knows by heart is asked for after each change by the first. */
+static void a_change_by_another_instance_is_seen_by_the_next_request(void **state)
+{
+	const struct request old = {LOOK_UP, .subject = "seen", .text = thing};
+	const struct request new = {LOOK_UP, .subject = "seen", .text = thing_with_default};
+	const struct request broken = {REGISTER, .subject = "seen",
+				       .text = "{\"type\":\"record\",\"name\":\"Thing\",\"fields\":["
+					       "{\"name\":\"id\",\"type\":\"int\"}]}"};
+	struct sessions *second;
+
+	SKIP_WITHOUT_DATABASE();
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "BACKWARD"});
+	expect_seen(second, old, false);
+	(void)registered_id("seen", thing);
+	expect_seen(second, old, true);
+	expect_seen(second, new, false);
+	(void)registered_id("seen", thing_with_default);
+	expect_seen(second, new, true);
+	(void)must((struct request){DELETE_VERSION, .subject = "seen", .version = 1});
+	expect_seen(second, old, false);
+	expect_seen(second, broken, false);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "NONE"});
+	expect_seen(second, broken, true);
+	(void)must((struct request){SET_MODE, .subject = "seen", .setting = "READONLY"});
+	expect_seen(second, (struct request){DELETE_VERSION, .subject = "seen", .version = 2}, false);
+	(void)must((struct request){SET_MODE, .subject = "seen", .setting = "READWRITE"});
+	(void)must((struct request){DELETE_SUBJECT, .subject = "seen"});
+	expect_seen(second, new, false);
+	sessions_free(second);
+}
+
+enum { STEPS = 60, READERS = 3 };
+
+struct follower { /* reads what a writer at another server has been told that it is there */
+	struct sessions *sessions;
+	atomic_int *acknowledged;
+	pthread_t thread;
+	int behind;
+	int reads;
+};
+
+static int count_versions(struct session *session, void *ctx)
+{
+	struct request *request = ctx;
+	const int32_t *versions;
+
+	return registry_versions(session, (struct subject){CONTEXT_DEFAULT, request->subject},
+				 (struct version_filter){0}, &versions, &request->ret_count);
+}
+
+static void *follow(void *ctx)
+{
+	struct follower *follower = ctx;
+	int acknowledged;
+
+	do {
+		struct request request = {VERSIONS, .subject = "followed"};
+		struct session session;
+
+		acknowledged = *follower->acknowledged;
+		if (sessions_run(follower->sessions, count_versions, &request, &session) < 0 ||
+		    (int)request.ret_count < acknowledged)
+			follower->behind++;
+		session_release(&session);
+		follower->reads++;
+	} while (acknowledged < STEPS);
+	return NULL;
+}
+
+/* Several readers at once, so that they share questions. */
+static void no_reader_is_behind_what_was_acknowledged(void **state)
+{
+	struct follower followers[READERS];
+	struct sessions *second;
+	atomic_int acknowledged = 0;
+
+	SKIP_WITHOUT_DATABASE();
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "NONE"});
+	for (int step = 0; step < STEPS; step++) {
+		char text[80];
+
+		(void)snprintf(text, sizeof(text), "{\"type\":\"fixed\",\"name\":\"Step%d\",\"size\":1}", step);
+		(void)registered_id("followed", text);
+		acknowledged = step + 1;
+		for (size_t i = 0; i < READERS && step == 0; i++) {
+			followers[i] = (struct follower){.sessions = second, .acknowledged = &acknowledged};
+			assert_int_equal(pthread_create(&followers[i].thread, NULL, follow, &followers[i]), 0);
+		}
+	}
+	for (size_t i = 0; i < READERS; i++) {
+		pthread_join(followers[i].thread, NULL);
+		assert_true(followers[i].reads > 1);
+		assert_int_equal(followers[i].behind, 0);
+	}
+	sessions_free(second);
+}
+
 static void lost_connections_are_replaced_unnoticed(void **state)
 {
 	struct pg *killer;
@@ -433,6 +540,8 @@ int main(void)
 		cmocka_unit_test(modes_guard_a_subject),
 		cmocka_unit_test(an_import_keeps_id_and_version_and_later_ids_avoid_it),
 		cmocka_unit_test(instances_at_once_agree_on_ids_and_versions),
+		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
+		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
 		cmocka_unit_test(lost_connections_are_replaced_unnoticed),
 		cmocka_unit_test(a_database_that_is_away_is_told),
 	};
