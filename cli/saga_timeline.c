@@ -113,6 +113,9 @@ static void add_attempts(struct table *table, const Saga__V1__Step *step)
 
 	if (step->attempts > 0)
 		buffer_append_format(&text, "%" PRId32 " attempt%s", step->attempts, step->attempts == 1 ? "" : "s");
+	if (step->inquiry_attempts > 0)
+		buffer_append_format(&text, ", asked %" PRId32 " time%s", step->inquiry_attempts,
+				     step->inquiry_attempts == 1 ? "" : "s");
 	if (step->compensation_attempts > 0)
 		buffer_append_format(&text, ", %" PRId32 " undo", step->compensation_attempts);
 	if (step->resends > 0)
@@ -179,7 +182,7 @@ static void append_steps(struct buffer *out, const struct saga_view *view, const
 static enum table_colour milestone_colour(const Saga__V1__SagaEvent *event)
 {
 	bool is_failure = event->reason[0] || strstr(event->milestone, "FAILED") ||
-			  strstr(event->milestone, "TIMED_OUT");
+			  strstr(event->milestone, "TIMED_OUT") || strstr(event->milestone, "UNKNOWN");
 	enum table_colour colour = saga_state_colour(event->state);
 
 	return is_failure ? TABLE_RED : colour == TABLE_BOLD ? TABLE_GREEN : colour;

@@ -154,6 +154,19 @@ static void a_reply_is_read_and_the_last_of_repeated_headers_counts(void **unuse
 	arena_release(&c.arena);
 }
 
+static void an_answer_to_an_inquiry_is_told_from_replies_to_commands(void **unused)
+{
+	struct reply_case c;
+
+	(void)unused;
+	begin(&c);
+	add(&c, "saga-outcome", "unknown");
+	c.headers[2].value = bytes_of_text("inquiry");
+	assert_int_equal(read_case(&c), 0);
+	assert_int_equal(c.reply.phase, STEP_PHASE_INQUIRY);
+	arena_release(&c.arena);
+}
+
 static void missing_and_illegal_headers_are_named(void **unused)
 {
 	static const struct {
@@ -212,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_command_carries_every_header_of_the_contract),
 		cmocka_unit_test(a_command_borrows_nothing_of_its_saga),
 		cmocka_unit_test(a_reply_is_read_and_the_last_of_repeated_headers_counts),
+		cmocka_unit_test(an_answer_to_an_inquiry_is_told_from_replies_to_commands),
 		cmocka_unit_test(missing_and_illegal_headers_are_named),
 		cmocka_unit_test(a_peers_texts_are_made_fit_to_be_stored),
 	};
