@@ -8,6 +8,7 @@ struct avro_printer {
 	struct buffer *out;
 	bool is_normalized;
 	bool *is_printed; /* by ordinal: a named type is spelled out once */
+	json_t *names;    /* of all that was spelled out, where references are, too; else NULL */
 };
 
 /* Attributes that the printer writes itself; the rest are properties, printed as they are. */
@@ -156,16 +157,31 @@ static void print_symbols(struct avro_printer *printer, const struct avro_type *
 		print_text_member(printer, "default", type->symbols[type->default_symbol]);
 }
 
+/* Is the name enough? Two schemas that are referred to may hold the same third one, so names count, not types. */
+static bool is_spelled_out(struct avro_printer *printer, const struct avro_type *type)
+{
+	bool is_known;
+
+	if (printer->names) {
+		is_known = json_object_get(printer->names, type->base.full_name);
+		(void)json_object_set_new(printer->names, type->base.full_name, json_true());
+		return is_known;
+	}
+	if (type->owner != printer->schema)
+		return true;
+	is_known = printer->is_printed[type->ordinal];
+	printer->is_printed[type->ordinal] = true;
+	return is_known;
+}
+
 static void print_named(struct avro_printer *printer, const struct avro_type *type, const char *space)
 {
-	bool is_known = type->owner != printer->schema || printer->is_printed[type->ordinal];
 	const char *name = relative_name(type->base.full_name, space);
 
-	if (is_known) {
+	if (is_spelled_out(printer, type)) {
 		buffer_append_json_string(printer->out, name, strlen(name));
 		return;
 	}
-	printer->is_printed[type->ordinal] = true;
 	buffer_append_byte(printer->out, '{');
 	print_text_member(printer, "type", json_string_value(json_object_get(type->json, "type")));
 	print_text_member(printer, "name", type->name);
@@ -230,4 +246,12 @@ void avro_print(const struct schema *schema, bool is_normalized, struct buffer *
 		.schema = schema, .out = out, .is_normalized = is_normalized, .is_printed = is_printed};
 
 	print_type(&printer, avro_type_of(schema->root), "");
+}
+
+void avro_print_resolved(const struct schema *schema, struct buffer *out)
+{
+	struct avro_printer printer = {.schema = schema, .out = out, .names = json_object()};
+
+	print_type(&printer, avro_type_of(schema->root), "");
+	json_decref(printer.names);
 }

@@ -54,8 +54,8 @@ int registry_by_id(struct session *session, const char *context, int32_t id, con
 	return 0;
 }
 
-int registry_serialized(struct session *session, const char *context, const struct stored_schema *schema,
-			const char **ret_text)
+int registry_format(struct session *session, const char *context, const struct stored_schema *schema,
+		    void (*append)(const struct schema *schema, struct buffer *out), const char **ret_text)
 {
 	struct buffer text = {0};
 	const struct schema *parsed;
@@ -67,7 +67,7 @@ int registry_serialized(struct session *session, const char *context, const stru
 		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %d not found", schema->id);
 	if (prepare_parsed(session, entry, &parsed) < 0)
 		return -1;
-	schema_append_serialized(parsed, &text);
+	append(parsed, &text);
 	*ret_text = arena_strdup(&session->arena, buffer_text(&text));
 	buffer_release(&text);
 	return 0;

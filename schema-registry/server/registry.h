@@ -66,9 +66,9 @@ struct property {
 NODISCARD int registry_by_properties(struct session *session, struct subject subject, const struct property *properties,
 				     size_t count, bool with_deleted, struct registered *ret_registered);
 
-/* Protobuf's descriptor in base64; Avro's text is its serialized form. */
-NODISCARD int registry_serialized(struct session *session, const char *context, const struct stored_schema *schema,
-				  const char **ret_text);
+/* Another form of the text: what schema_append_…() says. */
+NODISCARD int registry_format(struct session *session, const char *context, const struct stored_schema *schema,
+			      void (*append)(const struct schema *schema, struct buffer *out), const char **ret_text);
 
 /* `version` 0: the versions that the level names. A report whose `old` is NULL: compatible. `ret_versions` are the
  * numbers of the schemas that were compared, for compat_messages(). */

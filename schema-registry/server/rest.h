@@ -96,7 +96,7 @@ NODISCARD int rest_id_arg(struct rest_call *call, int index, int32_t *ret_id);
 NODISCARD int rest_version_arg(struct rest_call *call, int index, int32_t *ret_version);
 NODISCARD int rest_check_rule_set(struct rest_call *call); /* of the body */
 NODISCARD int rest_schema_input(struct rest_call *call, struct schema_input *ret_input);
-/* `?format=serialized` gives the other form of the text. */
+/* In the form that `?format=` asks for. */
 NODISCARD int rest_schema_text(struct rest_call *call, const char *context, const struct stored_schema *schema,
 			       const char **ret_text);
 const char *rest_guid(struct rest_call *call, const struct stored_schema *schema);

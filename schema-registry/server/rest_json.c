@@ -39,9 +39,6 @@ static int get_number(struct rest_call *call, const json_t *object, const char *
 static int get_object(struct rest_call *call, const char *key, const char **ret_text)
 {
 	json_t *value = json_object_get(call->body, key);
-	const char *name;
-	json_t *member;
-	void *next;
 	char *text;
 
 	*ret_text = NULL;
@@ -49,11 +46,7 @@ static int get_object(struct rest_call *call, const char *key, const char **ret_
 		return 0;
 	if (!json_is_object(value))
 		return session_refuse(call->session, REFUSAL_BAD_REQUEST, "%s must be an object", key);
-	json_object_foreach_safe(value, next, name, member)
-	{
-		if (json_is_null(member))
-			json_object_del(value, name);
-	}
+	contract_drop_nulls(value);
 	if (json_object_size(value) == 0)
 		return 0;
 	text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
@@ -172,8 +165,11 @@ int rest_schema_text(struct rest_call *call, const char *context, const struct s
 {
 	const char *format = http_request_query(call->request, "format");
 
+	/* Formats that this registry does not know give the text as it is, for clients of later ones. */
 	if (format && strcmp(format, "serialized") == 0)
-		return registry_serialized(call->session, context, schema, ret_text);
+		return registry_format(call->session, context, schema, schema_append_serialized, ret_text);
+	if (format && strcmp(format, "resolved") == 0)
+		return registry_format(call->session, context, schema, schema_append_resolved, ret_text);
 	*ret_text = schema->text;
 	return 0;
 }

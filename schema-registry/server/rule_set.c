@@ -123,6 +123,23 @@ bool rule_set_check(const json_t *rule_set, struct buffer *problem)
 
 /* ---- merging ---- */
 
+void contract_drop_nulls(json_t *contract)
+{
+	const char *key;
+	json_t *member;
+	void *next;
+
+	for (size_t i = 0; i < json_array_size(contract); i++)
+		contract_drop_nulls(json_array_get(contract, i));
+	json_object_foreach_safe(contract, next, key, member)
+	{
+		if (json_is_null(member))
+			(void)json_object_del(contract, key);
+		else
+			contract_drop_nulls(member);
+	}
+}
+
 static bool is_same_item(const json_t *a, const json_t *b)
 {
 	const char *name = text_of(a, "name");

@@ -15,6 +15,9 @@
 /* False: `problem` says what is wrong. */
 bool rule_set_check(const json_t *rule_set, struct buffer *problem);
 
+/* Some clients write what is absent as null, in rules as well; both are the same. */
+void contract_drop_nulls(json_t *contract);
+
 /*
  * Two rule sets, or two metadata, as one; `over` wins. Maps are joined by key, rules by name, other lists by value. Either
  * may be NULL; the caller owns the result, which is NULL where both are.

@@ -267,10 +267,12 @@ const char *subject_config_apply(struct session *session, const char *old, const
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		json_t *value = json_object_get(changes, keys[i].name);
 
-		if (json_is_null(value))
+		if (json_is_null(value)) {
 			(void)json_object_del(config, keys[i].name);
-		else if (value)
+		} else if (value) {
+			contract_drop_nulls(value);
 			(void)json_object_set(config, keys[i].name, value);
+		}
 	}
 	text = json_object_size(config) ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	result = text ? arena_strdup(&session->arena, text) : NULL;

@@ -357,6 +357,22 @@ CASES: dict[str, list[Step]] = {
         refused("GET", "/schemas/guids/00000000-0000-0000-0000-000000000000", 404, 40403),
         refused("GET", "/schemas/guids/none", 404, 40403),
     ],
+    # AvroSchema.formattedString() of schema-registry 8: an unknown format is no error.
+    "a text that needs no references": [
+        register('{"type":"enum","name":"shop.Unit","symbols":["KG"]}'),
+        ("POST", "/subjects/{s}-user/versions", {"schema": '{"type":"record","name":"shop.Parcel","fields":[{"name":"unit","type":"Unit"}]}',
+                                                 "references": [{"name": "shop.Unit", "subject": "{s}", "version": 1}]}, 200, ...),
+        ("GET", "/subjects/{s}-user/versions/1?format=resolved", None, 200, {"schema":
+         '{"type":"record","name":"Parcel","namespace":"shop","fields":[{"name":"unit","type":{"type":"enum","name":"Unit","symbols":["KG"]}}]}'}),
+        ("GET", "/subjects/{s}-user/versions/1/schema?format=resolved", None, 200, {"name": "Parcel"}),
+        ("GET", "/subjects/{s}-user/versions/1?format=later", None, 200, {"schema":
+         '{"type":"record","name":"Parcel","namespace":"shop","fields":[{"name":"unit","type":"Unit"}]}'}),
+    ],
+    "absent and null are the same in rules and metadata": [
+        register(ruleSet={"domainRules": [{**RULE, "doc": None}], "migrationRules": None}, metadata={"properties": {"a": "1"}, "tags": None}),
+        register(ruleSet={"domainRules": [RULE]}, metadata=properties(a="1")),
+        ("GET", VERSIONS, None, 200, [1]),
+    ],
     "bodies that are no JSON object": [
         ("POST", VERSIONS, b"{", 400, {"error_code": 400, "message": ...}),
         ("POST", VERSIONS, b"[]", 400, {"error_code": 400, "message": ...}),

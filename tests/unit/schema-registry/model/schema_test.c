@@ -150,9 +150,45 @@ static void format_names_are_read_as_clients_write_them(void **state)
 	assert_false(schema_format_parse("JSON", &format));
 }
 
+static void a_resolved_text_needs_no_references(void **state)
+{
+	struct schema *unit = parse_avro("{\"type\":\"enum\",\"name\":\"b.Unit\",\"symbols\":[\"KG\"]}");
+	struct schema *other_unit = parse_avro("{\"type\":\"enum\",\"name\":\"b.Unit\",\"symbols\":[\"KG\"]}");
+	struct schema *weight = parse_with(SCHEMA_FORMAT_AVRO,
+					   "{\"type\":\"record\",\"name\":\"b.Weight\",\"fields\":["
+					   "{\"name\":\"unit\",\"type\":\"Unit\"}]}",
+					   &(struct schema_reference){"b.Unit", unit}, 1);
+	const struct schema_reference references[] = {{"b.Weight", weight}, {"b.Unit", other_unit}};
+	struct schema *parcel = parse_with(SCHEMA_FORMAT_AVRO,
+					   "{\"type\":\"record\",\"name\":\"a.Parcel\",\"fields\":["
+					   "{\"name\":\"weight\",\"type\":\"b.Weight\"},"
+					   "{\"name\":\"next\",\"type\":[\"null\",\"Parcel\",\"b.Unit\"]}]}",
+					   references, 2);
+	struct buffer text = {0};
+	struct schema *alone;
+
+	(void)state;
+	schema_append_resolved(parcel, &text);
+	assert_string_equal(
+		buffer_text(&text),
+		"{\"type\":\"record\",\"name\":\"Parcel\",\"namespace\":\"a\",\"fields\":["
+		"{\"name\":\"weight\",\"type\":{\"type\":\"record\",\"name\":\"Weight\",\"namespace\":\"b\","
+		"\"fields\":[{\"name\":\"unit\",\"type\":{\"type\":\"enum\",\"name\":\"Unit\","
+		"\"symbols\":[\"KG\"]}}]}},{\"name\":\"next\",\"type\":[\"null\",\"Parcel\",\"b.Unit\"]}]}");
+	alone = parse_avro(buffer_text(&text));
+	assert_true(is_compatible(COMPAT_FULL, parcel, alone, NULL));
+	buffer_release(&text);
+	schema_unref(alone);
+	schema_unref(parcel);
+	schema_unref(weight);
+	schema_unref(other_unit);
+	schema_unref(unit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_resolved_text_needs_no_references),
 		cmocka_unit_test(equality_rests_on_the_parsed_form),
 		cmocka_unit_test(another_import_makes_another_schema),
 		cmocka_unit_test(messages_are_found_by_their_path_and_back),

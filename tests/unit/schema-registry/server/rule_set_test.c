@@ -99,11 +99,25 @@ static void lays_one_contract_over_another(void **state)
 		      "{\"domainRules\":[{\"name\":\"b\"},{\"expr\":\"2\",\"name\":\"a\"}]}");
 }
 
+static void absent_and_null_are_the_same(void **state)
+{
+	json_t *rules = parse("{\"a\":null,\"domainRules\":[{\"name\":\"a\",\"doc\":null,\"params\":{\"p\":null}}]}");
+	char *text;
+
+	(void)state;
+	contract_drop_nulls(rules);
+	text = json_dumps(rules, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, "{\"domainRules\":[{\"name\":\"a\",\"params\":{}}]}");
+	free(text);
+	json_decref(rules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_rules_that_clients_can_execute),
 		cmocka_unit_test(says_what_is_wrong_with_a_rule),
+		cmocka_unit_test(absent_and_null_are_the_same),
 		cmocka_unit_test(lays_one_contract_over_another),
 	};
 
