@@ -8,12 +8,10 @@ without a case, and that usual programs know none.
 from __future__ import annotations
 
 import re
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,18 +21,17 @@ import pytest
 from conftest import BUILD, ROOT
 from harness import Crash, TestStack
 from kafka_tools import command_headers, send
+from order_crowd import Orders, patient
 from psycopg.conninfo import make_conninfo
-from saga.v1 import saga_service_pb2, saga_service_pb2_grpc
+from saga.v1 import saga_service_pb2
 from shop_client import Shop, wait_until
 from stack.postgres import SUPERUSER
 from test_dead_letters import dead_letters, failing_shipments
-from test_kill import (AUDITED, EFFECTS, STOCK, audit, check_logs, check_money_and_stock, count_running, kind, order_input, timelines)
+from test_kill import audit
 from test_outbox import facts, left
 
-__all__ = ["audit"]  # a fixture
+__all__ = ["audit", "patient"]  # fixtures
 
-ORDERS = 21
-CLIENTS = 8
 ROW = re.compile(r'^CRASH_POINT_ROW\((\w+), (\w+), "[^"]+"\)$', re.MULTILINE)
 PASS = re.compile(r"\bCRASH_POINT\((\w+)\);")
 DEFINED = {name: who for name, who in ROW.findall((ROOT / "lib" / "base" / "crash_points.def").read_text())}
@@ -44,46 +41,14 @@ KINDS = {"COORDINATOR": {"coordinator"}, "PARTICIPANT": {"participant"}, "BOTH":
 # ---- one kill, and the orders around it ------------------------------------------------------------------------------
 
 
-class World:
-    """Orders of every kind, whose clients ask again until they have an answer, and the process that is to die."""
+class World(Orders):
+    """Orders, and the process that is to die among them."""
 
     def __init__(self, shop: Shop, stack: TestStack, victim: str, crash_at: str):
-        self.shop = shop
+        super().__init__(shop)
         self.stack = stack
         self.victim = victim
         self.crash_at = crash_at
-        self.product = f"crash-{uuid.uuid4()}"
-        shop.restock(self.product, STOCK)
-        self.inputs = [order_input(shop, index, self.product) for index in range(ORDERS)]
-        self.ids = [one["order_id"] for one in self.inputs]
-        self.an_order = next(one["order_id"] for one in self.inputs if kind(one) == "completed")
-        self.clients = ThreadPoolExecutor(CLIENTS)
-        self.acknowledged: list[Future[str]] = []
-        self.is_over = threading.Event()
-        self.channel = grpc.insecure_channel(shop.endpoints["SAGA_GRPC"], [("grpc.max_reconnect_backoff_ms", 200)])
-        self.sagas = saga_service_pb2_grpc.SagaServiceStub(self.channel)
-
-    def close(self) -> None:
-        self.is_over.set()
-        self.clients.shutdown(cancel_futures=True)
-        self.channel.close()
-
-    def order(self, **fields: object) -> None:
-        self.acknowledged = [self.clients.submit(self._start, one, fields) for one in self.inputs]
-
-    def _start(self, one: dict, fields: dict) -> str:
-        while not self.is_over.is_set():
-            try:
-                return self.sagas.StartSaga(self.shop.start_request(one, **fields), timeout=15).saga.saga_id
-            except grpc.RpcError as error:
-                again = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-                assert error.code() in again, error
-                self.is_over.wait(0.1)
-        raise AssertionError("no answer until the test's end")
-
-    def wait_acknowledged(self) -> None:
-        for one in self.acknowledged:
-            one.result(60)
 
     @contextmanager
     def crash(self, is_starting: bool = False) -> Iterator[Crash]:
@@ -92,26 +57,6 @@ class World:
         yield crash
         crash.wait()
         self.stack.wait_ready(self.victim)
-
-    def check(self, audit: Callable[[str], dict[str, list[str]]]) -> None:
-        """Nothing lost, nothing twice: I1 to I5, I8."""
-        shop = self.shop
-        acknowledged = [one.result(60) for one in self.acknowledged]
-        wait_until(lambda: count_running(shop, self.ids) == 0, "every saga ends", 60)
-        rows = shop.query("saga", "select order_id, saga_id::text, status from sagas where order_id = any(%s)", self.ids)
-        assert {order: saga for order, saga, _ in rows} == dict(zip(self.ids, acknowledged))
-        assert len(rows) == ORDERS
-        outcome = {order: status for order, _, status in rows}
-        wrong = [one["order_id"] for one in self.inputs
-                 if outcome[one["order_id"]] != ("COMPLETED" if kind(one) == "completed" else "FAILED")]
-        assert not wrong, timelines(shop, wrong)
-        check_money_and_stock(shop, self.product, [one for one in self.inputs if kind(one) == "completed"], self.ids)
-        for database in AUDITED:
-            written = audit(database)
-            doubled = {one["order_id"]: written.get(one["order_id"]) for one in self.inputs
-                       if written.get(one["order_id"], []) != EFFECTS[kind(one)][database]}
-            assert not doubled, f"{database}: {list(doubled.items())[:5]}"
-        check_logs(shop, self.ids)
 
 
 # ---- what brings a process to a point --------------------------------------------------------------------------------
@@ -284,27 +229,9 @@ CASES = (
 @pytest.mark.crash
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_nothing_is_lost_or_done_twice(shop: Shop, stack: TestStack, audit, patient: None, case: Case) -> None:
-    world = World(shop, stack, case.victim, case.crash_at)
-    try:
+    with closing(World(shop, stack, case.victim, case.crash_at)) as world:
         case.act(world)
         world.check(audit)
-    finally:
-        world.close()
-
-
-@pytest.fixture(scope="module")
-def patient(shop: Shop) -> None:
-    """Steps that wait for minutes, so that no outcome depends on how fast this machine starts a process."""
-    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text()
-    source = source.replace("key: order_id\n", "key: order_id\ndefaults: {timeout: 10m}\n")
-    put = shop.sagas.PutDefinition(saga_service_pb2.PutDefinitionRequest(source=source, file_name="checkout.yaml"), timeout=20)
-    request = saga_service_pb2.GetDefinitionRequest(name="checkout")
-
-    def is_ready() -> bool:
-        found = shop.sagas.GetDefinition(request, timeout=5).definition
-        return found.version == put.definition.version and found.ready
-
-    wait_until(is_ready, "the definition is ready", 60)
 
 
 # ---- the list itself -------------------------------------------------------------------------------------------------
