@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("amends")
     group.addoption("--rounds", type=int, default=2, help="rounds of test_fault_rounds.py")
     group.addoption("--seed", type=int, default=20260, help="what decides victims and moments of those rounds")
-    group.addoption("--long-outages", action="store_true", help="what is away stays away for 60 s instead of 8 s")
+    group.addoption("--victim", action="append", default=[], help="of those rounds, instead of all in turn; may be repeated")
+    group.addoption("--long-outages", action="store_true", help="what is away stays away for 60 s instead of 8 s or 20 s")
 
 
 def pytest_configure(config: pytest.Config) -> None:

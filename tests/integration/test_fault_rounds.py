@@ -39,7 +39,7 @@ ENDED_AT_KILL_MAX = 400
 CLIENTS = 16
 VICTIMS = ("coordinator", "both coordinators", "postgres", "kafka", "payment", "order", "inventory", "shipping", "registry", "checkout",
            "zombie")  # a coordinator that stands still, then goes on with what it knew
-ZOMBIE_S = 20
+ZOMBIE_S, ZOMBIE_LONG_S = 20, 60
 
 
 class Journal:
@@ -173,23 +173,29 @@ def strike(stack, second, victim: str) -> None:
         stack.kill(victim)
 
 
-def mend(stack, second, victim: str) -> None:
+def mend(stack, second, victim: str, zombie_s: float) -> None:
     if victim == "both coordinators":
         second.start()
         stack.wait_ready("coordinator", 90)
     elif victim == "zombie":
-        time.sleep(ZOMBIE_S)  # the other one has taken over long before
+        time.sleep(zombie_s)  # the other one has taken over long before
         stack.resume("coordinator")
         stack.wait_ready("coordinator", 90)
     else:
         stack.wait_ready(victim, 90)
 
 
+def victims(config: pytest.Config) -> tuple[str, ...]:
+    chosen = config.getoption("--victim")
+    assert set(chosen) <= set(VICTIMS), f"--victim is one of {', '.join(VICTIMS)}"
+    return tuple(chosen) or VICTIMS
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "victim" not in metafunc.fixturenames:
         return
     rounds, seed = metafunc.config.getoption("--rounds"), metafunc.config.getoption("--seed")
-    order = list(VICTIMS)
+    order = list(victims(metafunc.config))
     random.Random(seed).shuffle(order)
     metafunc.parametrize(("victim", "draw"), [
         pytest.param(order[number % len(order)], random.Random(f"{seed} {number}"), id=f"seed{seed}-{number + 1}-{order[number % len(order)]}")
@@ -198,8 +204,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_round(
-    shop: Shop, stack, second, audit, patient, rounds: list[Round], tmp_path: Path, victim: str, draw: random.Random
+    shop: Shop, stack, second, audit, patient, rounds: list[Round], tmp_path: Path, victim: str, draw: random.Random,
+    request: pytest.FixtureRequest,
 ) -> None:
+    zombie_s = ZOMBIE_LONG_S if request.config.getoption("--long-outages") else ZOMBIE_S
     since = moment()
     journal = Journal(tmp_path / "journal")
     product = f"round-{uuid.uuid4()}"
@@ -211,7 +219,7 @@ def test_round(
         inputs[index]["order_id"] = order_of_key(key)
     ids = [one["order_id"] for one in inputs]
     dam = "order" if victim == "payment" else "payment"
-    moment = draw.randrange(ENDED_AT_KILL_MAX)
+    ended_at_kill = draw.randrange(ENDED_AT_KILL_MAX)
     clients = Clients(shop, [shop.endpoints["SAGA_GRPC"], second.target], journal)
     try:
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -223,10 +231,10 @@ def test_round(
                 else pool.submit(clients.start, inputs[index])
                 for index in range(early, SAGAS)
             ]
-            wait_for_ended(shop, ids, moment)
+            wait_for_ended(shop, ids, ended_at_kill)
             strike(stack, second, victim)
             killed_at, killed_s = datetime.now(timezone.utc), time.monotonic()
-            mend(stack, second, victim)
+            mend(stack, second, victim, zombie_s)
             for one in others:
                 one.result()
         wait_until(lambda: count_running(shop, ids) == 0, "every saga ends", 180, 0.1)  # I1, I11
@@ -235,7 +243,7 @@ def test_round(
         clients.close()
     check(shop, audit, journal, product, inputs, ids, since)
     running = count_ended_after(shop, ids[:early], killed_at)
-    print(f" {victim} killed after {moment} had ended: {running} running, healed in {heal_s:.1f} s ", end="")
+    print(f" {victim} killed after {ended_at_kill} had ended: {running} running, healed in {heal_s:.1f} s ", end="")
     assert running >= RUNNING_AT_KILL
     rounds.append(Round(victim, len(journal.read()), running, heal_s))
 
@@ -244,7 +252,7 @@ def test_every_victim_had_its_turn(rounds: list[Round], request: pytest.FixtureR
     wanted = request.config.getoption("--rounds")
     turns = Counter(one.victim for one in rounds)
     assert sum(turns.values()) == wanted, "rounds have failed"
-    assert len(turns) == min(wanted, len(VICTIMS))
+    assert len(turns) == min(wanted, len(victims(request.config)))
     assert max(turns.values()) - min(turns.values()) <= 1
 
 
