@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 
+import psycopg
 import pytest
 from conftest import ROOT
+from kafka_tools import headers_of, read_until
 from saga.v1 import saga_pb2, saga_service_pb2
 from shop_client import Shop, http, wait_until
+from test_check_participants import check_all, moment
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +149,30 @@ def test_e_participant_down_beyond_the_timeout_is_compensated(shop: Shop, stack,
     )
     assert shop.stock("prod-1") == before
     assert shop.reservation_status(order) in (None, "FAILED", "RELEASED")
+
+
+def test_a_success_that_is_later_than_its_timeout_is_undone(shop: Shop, short_checkout: str) -> None:
+    """The goods are reserved when the saga has given them up and goes back: they are given back with the rest."""
+    since, order, product = moment(), str(uuid.uuid4()), f"late-{uuid.uuid4()}"
+    shop.restock(product, 10)
+    with psycopg.connect(shop.endpoints["PG_INVENTORY_DSN"]) as other:
+        other.execute("lock table reservations in exclusive mode")  # until the block ends
+        asked = shop.input(order, items=[{"product_id": product, "quantity": 3, "price_minor": 100}])
+        saga_id = shop.start(asked, definition=short_checkout).saga.saga_id
+        wait_until(lambda: shop.get(saga_id).state == saga_pb2.SAGA_STATE_COMPENSATING, "compensation begins", 30)
+        assert shop.reservation_status(order) is None
+    saga = shop.finished(saga_id)
+    assert (saga.state, saga.step) == (saga_pb2.SAGA_STATE_COMPENSATED, "RESERVE_INVENTORY_TIMED_OUT")
+    what = [(event.event, event.phase) for event in saga.events if event.step_id == "reserve-inventory"]
+    assert what.index(("timed_out", saga_pb2.STEP_PHASE_FORWARD)) < what.index(("succeeded", saga_pb2.STEP_PHASE_COMPENSATION))
+    [late] = read_until(shop.endpoints["KAFKA_BOOTSTRAP"], ["inventory.reserved"], lambda r: r.key() == order.encode(),
+                        distinct=lambda record: record.key())
+    assert headers_of(late)["saga-outcome"] == "succeeded"
+    [end] = [event for event in saga.events if event.event == "timed_out"]
+    assert late.timestamp()[1] >= end.time.ToMilliseconds()
+    assert {step.step_id: step.state for step in saga.steps}["reserve-inventory"] == saga_pb2.STEP_STATE_COMPENSATED
+    assert (shop.order_status(order), shop.payment_status(order)) == ("CANCELLED", "REFUNDED")
+    assert shop.reservation_status(order) == "RELEASED"
+    assert shop.stock(product) == (10, 0)
+    checked = check_all(shop, "--since", since, "--all-ended")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
