@@ -182,14 +182,14 @@ class TestStack:
         if dead:
             raise AssertionError(f"died during this test, and nobody killed it: {trouble}")
 
-    def add_arguments(self, name: str, *arguments: str) -> None:
-        """To a program's command line, from its next start on; in place of those added before."""
+    def add_arguments(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        """To a program's command line and environment, from its next start on; in place of those added before."""
         running = self.group.units[name]
         original = self._units.setdefault(name, running.unit)
 
         def command() -> Command:
             base = original.command()
-            return Command([*base.argv, *arguments], base.environment, base.user, base.stop_signal)
+            return Command([*base.argv, *arguments], {**base.environment, **(environment or {})}, base.user, base.stop_signal)
 
         running.unit = replace(original, command=command)
 
