@@ -57,12 +57,13 @@ static int new_client(rd_kafka_type_t type, const char *const (*properties)[2], 
 	return error_set(err, ERR_UNAVAILABLE, "%s", why);
 }
 
-int channel_clients_new(const char *brokers, struct channel_clients **ret_clients, struct error *err)
+int channel_clients_new(const char *brokers, const char *linger_ms, struct channel_clients **ret_clients,
+			struct error *err)
 {
 	const char *const producer[][2] = {
 		{"bootstrap.servers", brokers},
 		{"acks", "all"},
-		{"linger.ms", "0.1"},
+		{"linger.ms", linger_ms},
 		{"socket.nagle.disable", "true"},
 		{"queue.buffering.max.messages", "2000000"},
 		{"queue.buffering.max.kbytes", "2000000"},
@@ -184,10 +185,15 @@ int channel_send(struct channel *channel, const struct floor_record *records, si
 
 size_t channel_receive(struct channel *channel, struct floor_record *records, size_t max, int wait_ms)
 {
-	ssize_t got = rd_kafka_consume_batch_queue(channel->queue, wait_ms, channel->incoming,
-						   max < BATCH_MAX ? max : BATCH_MAX);
+	ssize_t got;
 	size_t count = 0;
 
+	/* The batch call would wait until all are there, so it gets no time; the first one is waited for by itself. */
+	channel->incoming[0] = rd_kafka_consume_queue(channel->queue, wait_ms);
+	if (!channel->incoming[0])
+		return 0;
+	got = 1 + rd_kafka_consume_batch_queue(channel->queue, 0, channel->incoming + 1,
+					       (max < BATCH_MAX ? max : BATCH_MAX) - 1);
 	for (ssize_t i = 0; i < got; i++) {
 		const rd_kafka_message_t *message = channel->incoming[i];
 

@@ -18,7 +18,9 @@ struct channel;
 
 struct floor_record;
 
-NODISCARD int channel_clients_new(const char *brokers, struct channel_clients **ret_clients, struct error *err);
+/* `linger_ms` is how long the producer gathers a batch, as librdkafka takes it. */
+NODISCARD int channel_clients_new(const char *brokers, const char *linger_ms, struct channel_clients **ret_clients,
+				  struct error *err);
 void channel_clients_free(struct channel_clients *clients); /* after its channels */
 DEFINE_CLEANUP(struct channel_clients *, channel_clients_free)
 

@@ -8,6 +8,9 @@
 #include "tests/bench/floor/lane.h"
 #include "tests/bench/floor/table.h"
 
+/* Of fewer than these, no two records come together, so none waits for another. */
+enum { FEW = 10 };
+
 struct settings {
 	struct floor_settings floor;
 	int64_t seconds;
@@ -49,7 +52,7 @@ static int run(const struct settings *settings, struct error *err)
 	int rc;
 
 	if (make_topics(floor, err) < 0 || table_make_all(floor->postgres, err) < 0 ||
-	    channel_clients_new(floor->kafka_brokers, &clients, err) < 0) {
+	    channel_clients_new(floor->kafka_brokers, floor->in_flight < FEW ? "0" : "0.1", &clients, err) < 0) {
 		round_free(round);
 		return -1;
 	}
