@@ -79,11 +79,12 @@ def run_quietly(argv: list) -> None:
 
 
 class BenchStack:
-    def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, kafka_libs: Path):
+    def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, partitions: int, kafka_libs: Path):
         self.folders = folders
         self.ports = chosen
         self.mode = mode
         self.path = path
+        self.partitions = partitions
         self.postgres = BenchPostgres(folders, chosen["postgres"],
                                       ["registry", "saga", "floor", "bench_db", *(f"{name}_db" for name in SHOP)])
         self.kafka = BenchKafka(folders, chosen["kafka"], chosen["kafka-controller"])
@@ -167,7 +168,8 @@ class BenchStack:
                  needs=("postgres",), is_ready=ready["registry"]),
             Unit("schemas", self._program("sagactl", "--registry-url", registry, "schema", "register", "--map", subjects),
                  needs=("registry",), is_task=True),
-            Unit("topics", self._program("sagactl", "--kafka-brokers", brokers, "topics", "create", "--map", subjects),
+            Unit("topics", self._program("sagactl", "--kafka-brokers", brokers, "topics", "create", "--map", subjects,
+                                   "--partitions", str(self.partitions)),
                  needs=("kafka",), is_task=True),
             Unit("coordinator",
                  self._program("saga-coordinator", "--grpc-listen", self.target, "--http-port", str(self.http_port),
