@@ -14,6 +14,8 @@
 #include <set>
 #include <string>
 
+#include "schema-registry/model/protobuf_known.h"
+
 namespace
 {
 
@@ -190,9 +192,36 @@ uint8_t *copy_of(const std::string &bytes)
 	return copy;
 }
 
+/* Built once, on libprotobuf's own; from then on it is only read. It is never freed: threads may use it to the end. */
+const DescriptorPool *known_pool()
+{
+	static const DescriptorPool *const known = [] {
+		DescriptorPool *pool = new DescriptorPool(DescriptorPool::generated_pool());
+		size_t count;
+		const struct protobuf_known *files = protobuf_known_files(&count);
+
+		for (size_t i = 0; i < count; i++) {
+			google::protobuf::io::ArrayInputStream stream(files[i].text,
+								      static_cast<int>(strlen(files[i].text)));
+			Silence silence; /* what is wrong with one of them shows where it is imported; a test imports all */
+			google::protobuf::io::Tokenizer tokens(&stream, &silence);
+			FileDescriptorProto file;
+
+			if (google::protobuf::compiler::Parser().Parse(&tokens, &file)) {
+				file.set_name(files[i].name);
+				file.clear_source_code_info();
+				(void)pool->BuildFile(file);
+			}
+		}
+		return pool;
+	}();
+
+	return known;
+}
+
 bool parse(const protobuf_source *source, Problems *problems, protobuf_parsed *ret_parsed)
 {
-	DescriptorPool pool(DescriptorPool::generated_pool());
+	DescriptorPool pool(known_pool());
 	SourceLocationTable locations;
 	FileDescriptorProto file;
 	FileDescriptorSet set;

@@ -368,6 +368,13 @@ CASES: dict[str, list[Step]] = {
         ("GET", "/subjects/{s}-user/versions/1?format=later", None, 200, {"schema":
          '{"type":"record","name":"Parcel","namespace":"shop","fields":[{"name":"unit","type":"Unit"}]}'}),
     ],
+    # ProtobufSchema.KNOWN_DEPENDENCIES of schema-registry 8: data contracts in Protobuf are written with the first of them.
+    "files that everybody may import": [
+        register('syntax = "proto3"; import "confluent/meta.proto"; import "confluent/type/decimal.proto"; import "google/type/money.proto"; '
+                 'message A { string card = 1 [(confluent.field_meta) = {tags: ["PII"]}]; confluent.type.Decimal d = 2; google.type.Money m = 3; }',
+                 schemaType="PROTOBUF"),
+        ("GET", "/schemas/ids/{id}?format=serialized", None, 200, {"schemaType": "PROTOBUF"}),
+    ],
     "absent and null are the same in rules and metadata": [
         register(ruleSet={"domainRules": [{**RULE, "doc": None}], "migrationRules": None}, metadata={"properties": {"a": "1"}, "tags": None}),
         register(ruleSet={"domainRules": [RULE]}, metadata=properties(a="1")),

@@ -1,6 +1,8 @@
 /* protobuf_parser_test.c - what is accepted as a .proto, refused, and how it is printed. */
 #include "tests/unit/schema-registry/model/schema_fixture.h"
 
+#include "schema-registry/model/protobuf_known.h"
+
 static const char charge_text[] =
 	"syntax = \"proto3\"; /* gone */ package saga.pay;\n"
 	"import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/any.proto\";\n"
@@ -226,9 +228,54 @@ static void imports_come_from_references(void **state)
 	schema_unref(run);
 }
 
+static void known_files_need_no_reference(void **state)
+{
+	size_t count;
+	const struct protobuf_known *files = protobuf_known_files(&count);
+	struct buffer text = {0};
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct schema *schema;
+
+		buffer_clear(&text);
+		buffer_append_format(&text, "syntax = \"proto3\"; import \"%s\"; message A { string a = 1; }",
+				     files[i].name);
+		schema = parse_protobuf(buffer_text(&text));
+		assert_non_null(strstr(schema_text(schema), files[i].name));
+		schema_unref(schema);
+	}
+	buffer_release(&text);
+}
+
+static void tags_of_a_data_contract_are_kept(void **state)
+{
+	struct schema *schema = parse_protobuf(
+		"syntax = \"proto3\"; import \"confluent/meta.proto\"; import \"google/type/money.proto\";"
+		"message A { string card = 1 [(confluent.field_meta) = {tags: [\"PII\"]}];"
+		" google.type.Money price = 2; }");
+	struct schema *serialized_again;
+	struct buffer serialized = {0};
+	struct schema_field field;
+
+	(void)state;
+	assert_non_null(strstr(schema_text(schema), "confluent.field_meta"));
+	assert_non_null(strstr(schema_text(schema), "PII"));
+	assert_true(schema_type_find(schema_root(schema), "price", &field));
+	assert_string_equal(schema_type_name(field.record), "google.type.Money");
+	schema_append_serialized(schema, &serialized);
+	serialized_again = parse_protobuf(buffer_text(&serialized));
+	assert_true(is_compatible(COMPAT_FULL, schema, serialized_again, NULL));
+	buffer_release(&serialized);
+	schema_unref(serialized_again);
+	schema_unref(schema);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(known_files_need_no_reference),
+		cmocka_unit_test(tags_of_a_data_contract_are_kept),
 		cmocka_unit_test(text_is_rendered_in_a_fixed_layout),
 		cmocka_unit_test(normalized_text_puts_in_order_what_has_no_meaning),
 		cmocka_unit_test(proto2_survives_printing),
