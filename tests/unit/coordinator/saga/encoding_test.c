@@ -30,6 +30,18 @@ static struct world rich_world(void)
 	return world;
 }
 
+/* One step is asked about, another one is to be asked again. */
+static struct world asking_world(void)
+{
+	struct world world = world_of("c(qq)p");
+
+	assert_int_equal(world_reply(&world, SAGA_EVENT_SUCCEEDED, 0, FORWARD), SAGA_VERDICT_APPLIED);
+	while (world.saga->steps[2].state != STEP_STATE_INQUIRING || world.saga->steps[1].state != STEP_STATE_INQUIRING)
+		(void)world_tick(&world);
+	assert_int_equal(world_reply(&world, SAGA_EVENT_RETRIABLE, 2, INQUIRY), SAGA_VERDICT_APPLIED);
+	return world;
+}
+
 static struct bytes encode(struct world *world, const struct saga *saga)
 {
 	struct buffer out = {0};
@@ -85,6 +97,23 @@ static void reads_back_what_was_stored(void **state)
 	assert_text_equal(again->stuck_reason, world.saga->stuck_reason);
 	for (size_t i = 0; i < again->step_count; i++)
 		assert_same_step(&again->steps[i], &world.saga->steps[i]);
+	assert_true(bytes_equal(encode(&world, again), bytes));
+	world_release(&world);
+}
+
+static void reads_back_inquiries(void **state)
+{
+	struct world world = asking_world();
+	const struct bytes bytes = encode(&world, world.saga);
+	struct saga *again;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(saga_decode(&world.definition, bytes, &world.arena, &again, &err), 0);
+	for (size_t i = 0; i < again->step_count; i++)
+		assert_same_step(&again->steps[i], &world.saga->steps[i]);
+	assert_int_equal(again->steps[2].attempts[INQUIRY], 1);
+	assert_int_equal(again->steps[2].state, STEP_STATE_INQUIRY_RETRY_WAIT);
 	assert_true(bytes_equal(encode(&world, again), bytes));
 	world_release(&world);
 }
@@ -153,13 +182,11 @@ static void refuses_bytes_after_the_end(void **state)
 }
 
 /* Whatever is taken must be usable: every event can be applied to it without an assertion. */
-static void survives_every_changed_byte(void **state)
+static void survive_every_changed_byte(struct world world)
 {
-	struct world world = rich_world();
 	const struct bytes bytes = encode(&world, world.saga);
 	struct error err;
 
-	(void)state;
 	for (size_t at = 0; at < bytes.len; at++) {
 		for (int bit = 0; bit < 8; bit++) {
 			uint8_t *changed = arena_copy(&world.arena, bytes.data, bytes.len);
@@ -177,17 +204,24 @@ static void survives_every_changed_byte(void **state)
 			(void)saga_due_us(saga);
 			if (saga_due_event(&world.definition, saga, world.now_us + 1000000000, &first, &event))
 				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
-			for (int32_t step = 0; step < 4; step++) {
-				event = (struct saga_event){.type = SAGA_EVENT_SUCCEEDED,
+			for (int i = 0; i < 4 * STEP_PHASE_COUNT * 2; i++) {
+				event = (struct saga_event){.type = i % 2 ? SAGA_EVENT_SUCCEEDED : SAGA_EVENT_REJECTED,
 							    .time_us = world.now_us,
-							    .step = step,
-							    .phase = STEP_PHASE_COMPENSATION,
+							    .step = i / 2 % 4,
+							    .phase = (enum step_phase)(i / 8),
 							    .attempt = 1};
 				(void)saga_apply(&world.definition, saga, &event, &world.arena, &next, &effects, &why);
 			}
 		}
 	}
 	world_release(&world);
+}
+
+static void survives_every_changed_byte(void **state)
+{
+	(void)state;
+	survive_every_changed_byte(rich_world());
+	survive_every_changed_byte(asking_world());
 }
 
 static void refuses_a_saga_of_another_definition(void **state)
@@ -385,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_back_what_was_stored),
+		cmocka_unit_test(reads_back_inquiries),
 		cmocka_unit_test(reads_back_stuck_and_ended_sagas),
 		cmocka_unit_test(refuses_bytes_cut_at_any_length),
 		cmocka_unit_test(refuses_bytes_after_the_end),
