@@ -1,4 +1,4 @@
-/* context_store.c - contexts that come to an end, and schemas found in all of them. See registry_store.h. */
+/* context_store.c - contexts as a whole and their end, and schemas found in all of them. See registry_store.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +40,14 @@ int store_remove_context(struct pg *pg, const char *context, struct error *err)
 		return 0;
 	(void)snprintf(drop, sizeof(drop), "DROP SEQUENCE schema_id_%" PRId64, pg_get_int(removed, 0, 0));
 	return pg_exec_script(pg, drop, err);
+}
+
+int store_unset_modes(struct pg *pg, const char *context, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(context)};
+
+	return pg_exec(pg, "UPDATE setting SET mode = NULL WHERE context = $1 AND subject <> '' AND mode IS NOT NULL",
+		       params, ARRAY_LEN(params), NULL, err);
 }
 
 int store_find_guid(struct pg *pg, struct uuid guid, struct arena *arena, struct stored_id **ret_places,

@@ -130,7 +130,9 @@ NODISCARD int registry_mode(struct session *session, struct subject subject, boo
 			    enum registry_mode *ret_mode);
 NODISCARD int registry_set_mode(struct session *session, struct subject subject, const char *mode, bool is_forced,
 				enum registry_mode *ret_mode);
-NODISCARD int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old);
+/* `is_recursive`: of a context as a whole also those of its subjects. *ret_was_set false: only they had one, if any. */
+NODISCARD int registry_unset_mode(struct session *session, struct subject subject, bool is_recursive,
+				  enum registry_mode *ret_old, bool *ret_was_set);
 
 /* Refuses where the mode in force forbids changes. */
 NODISCARD int registry_check_writable(struct session *session, struct subject subject,

@@ -270,16 +270,28 @@ int registry_set_mode(struct session *session, struct subject subject, const cha
 	return 0;
 }
 
-int registry_unset_mode(struct session *session, struct subject subject, enum registry_mode *ret_old)
+int registry_unset_mode(struct session *session, struct subject subject, bool is_recursive, enum registry_mode *ret_old,
+			bool *ret_was_set)
 {
+	bool is_everything = strcmp(subject.context, CONTEXT_DEFAULT) == 0 && !*subject.name;
 	const struct stored_settings *settings;
+	enum registry_mode old;
+	bool was_set;
+	struct error err;
 
 	if (session_begin(session, subject) < 0 || load(session, subject, &settings) < 0)
 		return -1;
 	if (!settings->mode && *subject.name)
 		return refuse_unset(session, subject);
-	*ret_old = effective_mode(settings);
+	old = effective_mode(settings);
+	was_set = settings->mode || is_everything; /* everything always has one */
 	if (save(session, subject, SETTING_MODE, NULL) < 0)
 		return -1;
-	return session_commit(session, true);
+	if (is_recursive && !*subject.name && store_unset_modes(session->pg, subject.context, &err) < 0)
+		return session_failed(session, &err);
+	if (session_commit(session, true) < 0)
+		return -1;
+	*ret_old = old;
+	*ret_was_set = was_set;
+	return 0;
 }

@@ -474,7 +474,8 @@ int store_search_versions(struct pg *pg, const struct subject_filter *filter, st
 	const struct pg_param params[] = {
 		pg_text(filter->context),      pg_text(filter->prefix),
 		pg_bool(filter->with_deleted), pg_bool(filter->latest_only),
-		pg_int8(filter->offset),       filter->limit < 0 ? pg_null() : pg_int8(filter->limit)};
+		pg_int8(filter->offset),       filter->limit < 0 ? pg_null() : pg_int8(filter->limit),
+		pg_text(filter->rule_type)};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 	struct stored_place *places;
@@ -486,6 +487,9 @@ int store_search_versions(struct pg *pg, const struct subject_filter *filter, st
 		    " AND ($3::bool OR NOT v.is_deleted) AND (NOT $4::bool OR NOT EXISTS"
 		    " (SELECT FROM subject_version n WHERE n.context = v.context AND n.subject = v.subject"
 		    " AND n.version > v.version AND ($3::bool OR NOT n.is_deleted)))"
+		    /* the lists of rules are the members of the set */
+		    " AND ($7::text IS NULL OR EXISTS (SELECT FROM"
+		    " jsonb_path_query(s.rule_set::jsonb, '$.*[*].type') AS found WHERE found #>> '{}' = $7))"
 		    " ORDER BY v.context COLLATE \"C\", v.subject COLLATE \"C\", v.version"
 		    " OFFSET $5::bigint LIMIT $6::bigint",
 		    params, ARRAY_LEN(params), &result, err) < 0)

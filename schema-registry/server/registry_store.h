@@ -104,7 +104,8 @@ struct subject_filter {
 	const char *prefix;  /* of the name */
 	bool with_deleted;   /* also subjects that have no live version */
 	bool only_deleted;
-	bool latest_only; /* of versions: each subject's newest one */
+	bool latest_only;      /* of versions: each subject's newest one */
+	const char *rule_type; /* of versions: those with a rule of this type; NULL: all */
 	int64_t offset;
 	int64_t limit; /* negative: none */
 };
@@ -133,6 +134,8 @@ NODISCARD int store_remove_versions(struct pg *pg, struct subject subject, int32
 /* value NULL: not set any more. */
 NODISCARD int store_set(struct pg *pg, struct subject subject, enum setting setting, const char *value,
 			struct error *err);
+/* Of the context's subjects; who does that holds the lock of the context as a whole. */
+NODISCARD int store_unset_modes(struct pg *pg, const char *context, struct error *err);
 
 /* ---- queries ---- */
 NODISCARD int store_load_schema(struct pg *pg, const char *context, int32_t id, struct arena *arena,

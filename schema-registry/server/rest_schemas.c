@@ -10,10 +10,12 @@ int rest_search_schemas(struct rest_call *call)
 {
 	struct subject_filter filter = {.with_deleted = rest_flag(call, "deleted"),
 					.latest_only = rest_flag(call, "latestOnly")};
+	const char *rule_type = http_request_query(call->request, "ruleType");
 	struct registered *found;
 	size_t count;
 	json_t *answer;
 
+	filter.rule_type = rule_type && *rule_type ? rule_type : NULL;
 	if (rest_subject_filter(call, SEARCH_MAX, &filter) < 0 ||
 	    registry_search(call->session, &filter, &found, &count) < 0)
 		return -1;

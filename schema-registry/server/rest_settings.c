@@ -83,9 +83,13 @@ int rest_put_mode(struct rest_call *call)
 
 int rest_delete_mode(struct rest_call *call)
 {
+	bool is_recursive = rest_flag(call, "recursive");
 	enum registry_mode old;
+	bool was_set;
 
-	if (registry_unset_mode(call->session, call->subject, &old) < 0)
+	if (registry_unset_mode(call->session, call->subject, is_recursive, &old, &was_set) < 0)
 		return -1;
+	if (is_recursive && !was_set)
+		return rest_answer(call, json_object());
 	return answer_mode(call, old);
 }

@@ -357,6 +357,23 @@ CASES: dict[str, list[Step]] = {
         refused("GET", "/schemas/guids/00000000-0000-0000-0000-000000000000", 404, 40403),
         refused("GET", "/schemas/guids/none", 404, 40403),
     ],
+    # ModeResource of schema-registry 8.
+    "the modes of a context and of all its subjects": [
+        ("PUT", "/mode/:.mode-{s}:", {"mode": "READONLY"}, 200, ...),
+        ("PUT", "/mode/:.mode-{s}:x", {"mode": "IMPORT"}, 200, ...),
+        ("DELETE", "/mode/:.mode-{s}:", None, 200, {"mode": "READONLY"}),
+        ("GET", "/mode/:.mode-{s}:x", None, 200, {"mode": "IMPORT"}),
+        ("DELETE", "/mode/:.mode-{s}:?recursive=true", None, 200, {}),
+        refused("GET", "/mode/:.mode-{s}:x", 404, 40409),
+        refused("DELETE", "/mode/:.mode-{s}:x?recursive=true", 404, 40401),
+        ("GET", "/mode/:.mode-{s}:x?defaultToGlobal=true", None, 200, {"mode": "READWRITE"}),
+    ],
+    "schemas with rules of a type": [
+        register(), register(TWO, ruleSet={"domainRules": [RULE]}),
+        ("GET", "/schemas?subjectPrefix={s}&ruleType=CEL", None, 200, [{"version": 2}]),
+        ("GET", "/schemas?subjectPrefix={s}&ruleType=ENCRYPT", None, 200, []),
+        ("GET", "/schemas?subjectPrefix={s}&ruleType=", None, 200, [{"version": 1}, {"version": 2}]),
+    ],
     # AvroSchema.formattedString() of schema-registry 8: an unknown format is no error.
     "a text that needs no references": [
         register('{"type":"enum","name":"shop.Unit","symbols":["KG"]}'),
