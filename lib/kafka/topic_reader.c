@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/kafka/kafka_config.h"
+#include "lib/kafka/topic_reader_state.h"
 
 enum { QUERY_MS = 10000, POLL_MS = 500, SILENCE_US = 10 * 1000 * 1000 };
 
@@ -14,10 +15,6 @@ static const struct text_pair reader_settings[] = {
 	{"group.id", "amends-topic-reader"},   {"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
 	{"enable.partition.eof", "true"},      {"fetch.wait.max.ms", "50"},       {"auto.offset.reset", "earliest"},
 	{"allow.auto.create.topics", "false"}, {"log.connection.close", "false"},
-};
-
-struct topic_reader {
-	rd_kafka_t *rk;
 };
 
 int topic_reader_new(const struct kafka_options *options, struct topic_reader **ret_reader, struct error *err)

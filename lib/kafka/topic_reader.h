@@ -28,6 +28,27 @@ typedef void topic_reader_seen_fn(void *ctx, const struct kafka_record *record);
 NODISCARD int topic_reader_read(struct topic_reader *reader, const char *const *topics, size_t count,
 				topic_reader_seen_fn *seen, void *ctx, struct error *err);
 
+/* What a topic has lost by its retention, where it matters to the reader. */
+struct topic_extent {
+	bool exists;
+	int64_t whole_since_ms; /* all records that are younger are there, by their own times; 0: all that ever were */
+};
+
+struct topic_scan {
+	const char *const *topics;
+	size_t count;
+	int64_t since_ms; /* records from then on; 0: all */
+	struct topic_extent
+		*extents; /* of each topic; filled in before the first record, and complete after the last */
+};
+
+/* The record is borrowed for the call; -1 ends the reading. */
+typedef int topic_reader_take_fn(void *ctx, const struct kafka_record *record, struct error *err);
+
+/* All of them at once, each partition in its order, up to where it ends when this begins. ERR_TIMEOUT as above. */
+NODISCARD int topic_reader_scan(struct topic_reader *reader, const struct topic_scan *scan, topic_reader_take_fn *take,
+				void *ctx, struct error *err);
+
 enum { TOPIC_READER_LAST = -1 }; /* offset: the last `count` records */
 
 struct topic_range {
@@ -37,9 +58,6 @@ struct topic_range {
 	int64_t count;
 	int64_t timeout_ms; /* for all of it */
 };
-
-/* The record is borrowed for the call; -1 ends the reading. */
-typedef int topic_reader_take_fn(void *ctx, const struct kafka_record *record, struct error *err);
 
 /* Some records of one partition, in order, until `count` are there or it ends. Topic or partition unknown ->
  * ERR_NOT_FOUND. */
