@@ -7,6 +7,7 @@
 #include "cli/file.h"
 #include "cli/interrupt.h"
 #include "cli/time_text.h"
+#include "coordinator/check/topic_check.h"
 #include "coordinator/definition/yaml.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -15,6 +16,9 @@ static const char *postgres;
 static struct option_properties participants;
 static const char *assertions_path;
 static const char *since;
+static bool with_topics;
+static const char *coordinator_group;
+static int64_t at_once;
 static int64_t idle_ms;
 static bool must_be_over;
 static const char *format;
@@ -39,6 +43,26 @@ static const struct option check_options[] = {
 	 .help = "What must be true of the participants' own tables, as queries: deploy/shop/assertions.yaml is the "
 		 "shop's.",
 	 .place = &assertions_path},
+	{.flag = "topics",
+	 .type = OPTION_BOOL,
+	 .default_text = "false",
+	 .help = "Read the topics of all definitions, too, and compare them with sagas and inboxes.",
+	 .place = &with_topics},
+	{.flag = "coordinator-group",
+	 .default_text = "saga-coordinator",
+	 .value_name = "GROUP",
+	 .help = "The consumer group of the coordinators: how far they have read the replies.",
+	 .place = &coordinator_group},
+	{.flag = "at-once",
+	 .type = OPTION_INT,
+	 .default_text = "10000000",
+	 .min = 1,
+	 .max = INT64_C(1) << 36,
+	 .value_name = "COMMANDS",
+	 .help = "How many commands of the topics are kept in memory, in up to 22 bytes each. Where there are more, "
+		 "the "
+		 "topics are read again for the others.",
+	 .place = &at_once},
 	{.flag = "since",
 	 .value_name = "TIME",
 	 .help = "Only sagas whose ids were made since then: 24h, 7d, 2026-01-31. Without it: all.",
@@ -71,6 +95,7 @@ struct checking {
 	struct arena arena; /* of the assertions */
 	struct assertion_list assertion_list;
 	struct assertion_check assertions;
+	struct topic_check topics;
 	struct database_check_sums sums;
 	struct check_extent extent;
 	struct pg *pg;
@@ -108,6 +133,7 @@ static int take_options(struct checking *checking, struct error *err)
 	if (since && time_text_parse(since, TIME_AGO, clock_real_us(), &since_us, err) < 0)
 		return error_prefix(err, "--since '%s'", since);
 	checking->after = id_before(since_us);
+	checking->topics.since_ms = since_us / 1000;
 	for (size_t i = 0; i < participants.count; i++)
 		if (participant_check_add(&checking->participants, participants.items[i].name,
 					  participants.items[i].value, err) < 0)
@@ -149,14 +175,51 @@ static void note_unseen(struct checking *checking)
 
 	if (!assertions_path)
 		unseen[2] = "no --assertions";
-	unseen[13] = "no --topics";
+	if (!with_topics)
+		unseen[13] = "no --topics";
+	else if (checking->participants.count == 0)
+		unseen[13] = "no --participant";
 	if (checking->participants.count == 0)
-		unseen[4] = unseen[6] = unseen[7] = "no --participant";
+		unseen[4] = unseen[6] = "no --participant";
+	if (checking->participants.count == 0 && !with_topics)
+		unseen[7] = "no --participant";
 	if (idle_ms == 0)
 		unseen[11] = "--idle 0";
 }
 
-static int run_checks(struct checking *checking, struct error *err)
+/* The offsets of groups are read before everything else, and the topics after it. */
+static bool begin_topics(struct checking *checking, const struct session *session_)
+{
+	struct topic_check *topics = &checking->topics;
+	struct error err;
+
+	if (!with_topics)
+		return false;
+	topics->listener = &checking->listener;
+	topics->kafka = session_kafka(session_);
+	topics->pg = checking->pg;
+	topics->book = &checking->book;
+	topics->participants = &checking->participants;
+	topics->after = checking->after;
+	topics->coordinator_group = coordinator_group;
+	topics->commands_max = (size_t)at_once;
+	if (topic_check_begin(topics, &err) == 0)
+		return true;
+	check_undecided(&checking->listener, "topics: %s", err.msg);
+	return false;
+}
+
+static void run_topics(struct checking *checking)
+{
+	struct error err;
+
+	if (topic_check_run(&checking->topics, &err) < 0 && !checking->findings.is_interrupted)
+		check_undecided(&checking->listener, "topics: %s", err.msg);
+	checking->extent.records = checking->topics.records;
+	checking->extent.topics = checking->topics.topic_count;
+}
+
+static int run_checks(struct checking *checking, const struct session *session_, struct error *err)
 {
 	const struct database_check check = {
 		.pg = checking->pg,
@@ -168,14 +231,20 @@ static int run_checks(struct checking *checking, struct error *err)
 		.assertions = &checking->assertions,
 		.listener = &checking->listener,
 	};
+	bool has_topics;
 
 	if (definition_book_load(&checking->book, checking->pg, err) < 0)
 		return -1;
+	has_topics = begin_topics(checking, session_);
 	participant_check_open(&checking->participants, &checking->book);
 	assertion_check_init(&checking->assertions, &checking->listener, &checking->assertion_list,
 			     &checking->participants, checking->pg);
 	assertion_check_rows(&checking->assertions);
-	return database_check_run(&check, &checking->sums, err);
+	if (database_check_run(&check, &checking->sums, err) < 0)
+		return -1;
+	if (has_topics && checking->sums.is_complete)
+		run_topics(checking);
+	return 0;
 }
 
 static enum exit_code code_of(const struct check_findings *findings)
@@ -187,7 +256,7 @@ static enum exit_code code_of(const struct check_findings *findings)
 	return findings->undecided_count > 0 ? EXIT_UNDECIDED : EXIT_DONE;
 }
 
-static enum exit_code run_all(struct checking *checking)
+static enum exit_code run_all(struct checking *checking, const struct session *session_)
 {
 	_cleanup_(buffer_release)
 	struct buffer out = {0};
@@ -201,7 +270,7 @@ static enum exit_code run_all(struct checking *checking)
 		return EXIT_USAGE;
 	note_unseen(checking);
 	interrupt_catch();
-	if (run_checks(checking, &err) < 0) {
+	if (run_checks(checking, session_, &err) < 0) {
 		check_undecided(&checking->listener,
 				"%s\n  --postgres or SAGA_POSTGRES names the coordinator's database.", err.msg);
 		if (err.code == ERR_INVALID)
@@ -225,7 +294,8 @@ static enum exit_code run_check(struct session *session_, char **arguments, int 
 	definition_book_init(&checking.book);
 	participant_check_init(&checking.participants, &checking.listener);
 	arena_init(&checking.arena, 0);
-	code = run_all(&checking);
+	code = run_all(&checking, session_);
+	topic_check_release(&checking.topics);
 	assertion_check_release(&checking.assertions);
 	arena_release(&checking.arena);
 	participant_check_release(&checking.participants);
@@ -237,10 +307,11 @@ static enum exit_code run_check(struct session *session_, char **arguments, int 
 
 const struct command check_command = {
 	.name = "check",
-	.summary = "verify the invariants over the coordinator's and the participants' databases",
+	.summary = "verify the invariants over the databases of coordinator and participants, and the topics",
 	.notes = "Replays every log through the program part that runs sagas, compares it with its row and with the "
 		 "inboxes of\n"
-		 "the participants, and names each violated invariant, saga, step and what to do. Reads only, and may "
+		 "the participants and with the topics, and names each violated invariant, saga, step and what to do. "
+		 "Reads only, and may "
 		 "run\n"
 		 "beside everything else: docs/sagactl.md says what each invariant means here. Exit codes of this "
 		 "command:\n"
@@ -250,7 +321,7 @@ const struct command check_command = {
 		 "  3  nothing was found, but not all could be looked at: a database or the broker is away\n",
 	.examples = "sagactl check --postgres 'host=db dbname=saga user=auditor'\n"
 		    "sagactl check --participant payment='host=db dbname=payment_db' --since 24h --format junit\n"
-		    "sagactl check --assertions deploy/shop/assertions.yaml\n"
+		    "sagactl check --topics --assertions deploy/shop/assertions.yaml\n"
 		    "sagactl check --idle 5m -o json | jq '.violations[]'\n",
 	.options = check_options,
 	.option_count = ARRAY_LEN(check_options),

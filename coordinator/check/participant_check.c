@@ -61,7 +61,8 @@ int participant_check_find(const struct participant_check *check, const char *to
 	return -1;
 }
 
-static void go_without(struct participant_check *check, struct participant_inbox *inbox, const struct error *err)
+void participant_check_go_without(struct participant_check *check, struct participant_inbox *inbox,
+				  const struct error *err)
 {
 	inbox->is_away = true;
 	check_undecided(check->listener, "participant '%s': %s", inbox->names[0], err->msg);
@@ -98,7 +99,7 @@ void participant_check_open(struct participant_check *check, const struct defini
 						"begins with '%s.'",
 						inbox->names[k], inbox->names[k], inbox->names[k]);
 		if (participant_inbox_open(inbox, &err) < 0)
-			go_without(check, inbox, &err);
+			participant_check_go_without(check, inbox, &err);
 	}
 }
 
@@ -254,7 +255,7 @@ static int read_inbox(struct round *round, int participant, struct uuid after, s
 
 	do {
 		if (participant_inbox_read(inbox, &cursor, last, &round->rows, &entries, &count, &failure) < 0) {
-			go_without(round->check, inbox, &failure);
+			participant_check_go_without(round->check, inbox, &failure);
 			break;
 		}
 		if (take_entries(round, entries, count, participant, err) < 0)

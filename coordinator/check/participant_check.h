@@ -31,6 +31,10 @@ NODISCARD int participant_check_add(struct participant_check *check, const char 
 /* Connects to all; who is away is reported as undecided and left out, and so is a name that no definition's commands go to. */
 void participant_check_open(struct participant_check *check, const struct definition_book *book);
 
+/* One that failed: said to be undecided, and not asked any more. */
+void participant_check_go_without(struct participant_check *check, struct participant_inbox *inbox,
+				  const struct error *err);
+
 /* Whose commands of this topic are; -1: nobody's that was named. */
 int participant_check_find(const struct participant_check *check, const char *topic);
 

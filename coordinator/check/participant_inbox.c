@@ -93,3 +93,62 @@ int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_c
 	*ret_count = pg_rows(rows);
 	return 0;
 }
+
+/* ---- certain rows ---- */
+
+#define FIND(reply_columns)                                                                                            \
+	"SELECT k.place, coalesce(i.outcome, -1)::int4, " reply_columns                                                \
+	" FROM unnest($1::uuid[], $2::text[], $3::int4[]) WITH ORDINALITY AS k(saga_id, step, phase, place)"           \
+	" JOIN saga_inbox i ON i.saga_id = k.saga_id AND i.step = k.step AND i.phase = k.phase"
+
+static int ask_for(struct participant_inbox *inbox, const struct inbox_key *keys, size_t count,
+		   struct pg_result **ret_rows, struct error *err)
+{
+	_cleanup_(pg_array_release)
+	struct pg_array sagas;
+	_cleanup_(pg_array_release)
+	struct pg_array steps;
+	_cleanup_(pg_array_release)
+	struct pg_array phases;
+	struct pg_param params[3];
+
+	pg_array_init(&sagas, PG_ARRAY_UUID);
+	pg_array_init(&steps, PG_ARRAY_TEXT);
+	pg_array_init(&phases, PG_ARRAY_INT4);
+	for (size_t i = 0; i < count; i++) {
+		pg_array_add_uuid(&sagas, &keys[i].saga_id);
+		pg_array_add_bytes(&steps, bytes_of_text(keys[i].step_id));
+		pg_array_add_int(&phases, keys[i].phase);
+	}
+	params[0] = pg_array_param(&sagas);
+	params[1] = pg_array_param(&steps);
+	params[2] = pg_array_param(&phases);
+	return pg_exec(inbox->pg,
+		       inbox->has_replies ? FIND("i.reply_topic::text, i.reply_value, i.reason::text")
+					  : FIND("NULL::text, NULL::bytea, NULL::text"),
+		       params, ARRAY_LEN(params), ret_rows, err);
+}
+
+int participant_inbox_find(struct participant_inbox *inbox, const struct inbox_key *keys, size_t count,
+			   struct arena *arena, const struct inbox_reply ***ret_replies, struct error *err)
+{
+	const struct inbox_reply **replies = arena_zalloc(arena, (count + 1) * sizeof(*replies));
+	_cleanup_(pg_result_freep)
+	struct pg_result *rows = NULL;
+
+	if (count > 0 && ask_for(inbox, keys, count, &rows, err) < 0)
+		return -1;
+	for (size_t i = 0; rows && i < pg_rows(rows); i++) {
+		struct inbox_reply *reply = arena_alloc(arena, sizeof(*reply));
+
+		*reply = (struct inbox_reply){
+			.outcome = pg_get_int(rows, i, 1),
+			.topic = pg_get_text(rows, i, 2, arena),
+			.value = arena_bytes(arena, pg_get_bytes(rows, i, 3)),
+			.reason = pg_get_text(rows, i, 4, arena),
+		};
+		replies[pg_get_int(rows, i, 0) - 1] = reply;
+	}
+	*ret_replies = replies;
+	return 0;
+}

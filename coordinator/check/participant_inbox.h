@@ -48,4 +48,22 @@ NODISCARD int participant_inbox_read(struct participant_inbox *inbox, const stru
 				     struct uuid last, struct arena *arena, struct inbox_entry **ret_entries,
 				     size_t *ret_count, struct error *err);
 
+/* A command's row, with the reply where the inbox shows it. */
+struct inbox_reply {
+	int64_t outcome;
+	const char *topic; /* NULL: none; so the reason */
+	struct bytes value;
+	const char *reason;
+};
+
+struct inbox_key {
+	struct uuid saga_id;
+	const char *step_id;
+	int phase;
+};
+
+/* For each key its row, or NULL. */
+NODISCARD int participant_inbox_find(struct participant_inbox *inbox, const struct inbox_key *keys, size_t count,
+				     struct arena *arena, const struct inbox_reply ***ret_replies, struct error *err);
+
 #endif

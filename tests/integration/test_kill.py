@@ -176,7 +176,7 @@ def check_logs(shop: Shop, ids: list[str], since: str) -> None:
         assert events[0][1] in ("started", "scheduled"), saga
         successes = Counter(event[2:] for event in events if event[1] == "succeeded")
         assert successes.most_common(1)[0][1] == 1, (saga, successes)
-    checked = check_all(shop, "--since", since, "--all-ended")
+    checked = check_all(shop, "--since", since, "--all-ended", "--topics")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
