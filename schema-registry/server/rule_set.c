@@ -140,32 +140,35 @@ void contract_drop_nulls(json_t *contract)
 	}
 }
 
-static bool is_same_item(const json_t *a, const json_t *b)
+/* What makes an item of a list the same as another: a rule's name, else its value. */
+static char *item_key(const json_t *item)
 {
-	const char *name = text_of(a, "name");
-	const char *other = text_of(b, "name");
+	const char *name = text_of(item, "name");
 
-	return name && other ? strcmp(name, other) == 0 : json_equal(a, b);
+	return name ? xstrdup(name) : json_dumps(item, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 }
 
-static bool has_item(const json_t *list, const json_t *item)
-{
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		if (is_same_item(json_array_get(list, i), item))
-			return true;
-	}
-	return false;
-}
-
+/* Lists may be as long as a request, so each item is looked at once. */
 static json_t *merge_lists(const json_t *under, const json_t *over)
 {
 	json_t *merged = json_array();
+	json_t *keys = json_object();
 
+	for (size_t i = 0; i < json_array_size(over); i++) {
+		_cleanup_(freep)
+		char *key = item_key(json_array_get(over, i));
+
+		(void)json_object_set_new(keys, key, json_true());
+	}
 	for (size_t i = 0; i < json_array_size(under); i++) {
-		if (!has_item(over, json_array_get(under, i)))
+		_cleanup_(freep)
+		char *key = item_key(json_array_get(under, i));
+
+		if (!json_object_get(keys, key))
 			(void)json_array_append(merged, json_array_get(under, i));
 	}
 	(void)json_array_extend(merged, (json_t *)over); /* only reads it */
+	json_decref(keys);
 	return merged;
 }
 

@@ -203,6 +203,89 @@ def test_files_that_import_each_other_are_refused(registry: Registry) -> None:
     assert '"c.A" is already defined in file "a.proto"' in answer["message"]
 
 
+# ---- configs, guids, contexts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body, status, code", (
+    (b'{"alias":"a\\u0000b"}', 400, 400),
+    (b'{"alias":"\xff"}', 400, 400),
+    (b'{"alias":""}', 400, 400),
+    (b'{"alias":["a"]}', 400, 400),
+    (json.dumps({"alias": LONG}).encode(), 422, 42208),
+    (b'{"normalize":true,"normalize":false}', 400, 400),
+    (b'{"defaultMetadata":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, 400, 400),
+    (b'{"defaultRuleSet":{"domainRules":"x"}}', 422, 42210),
+    (b'{"defaultRuleSet":{"domainRules":[[[]]]}}', 422, 42210),
+    (b'{"defaultRuleSet":{"migrationRules":[{"name":5}]}}', 422, 42210),
+    (b'{"compatibility":5}', 422, 42203),
+    (b'{"compatibilityGroup":', 400, 400),
+))
+def test_a_bad_config_is_refused_and_sets_nothing(registry: Registry, body: bytes, status: int, code: int) -> None:
+    subject = str(uuid.uuid4())
+    found, answer = registry.send("PUT", f"/config/{subject}", body)
+    assert (found, answer["error_code"]) == (status, code)
+    assert answer["message"]
+    assert registry.send("GET", f"/config/{subject}")[0] == 404
+
+
+def test_aliases_in_a_ring_end_after_one_step(registry: Registry) -> None:
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    for alias, subject in ((first, second), (second, first), (f"{first}-self", f"{first}-self")):
+        assert registry.send("PUT", f"/config/{alias}", {"alias": subject})[0] == 200
+    assert registry.register('"int"', first)[0] == 200
+    assert registry.send("GET", f"/subjects/{first}/versions/1")[1]["subject"] == second
+    assert registry.send("GET", f"/subjects/{first}-self/versions")[0] == 404
+
+
+def test_long_lists_of_metadata_are_joined_soon(registry: Registry) -> None:
+    subject = str(uuid.uuid4())
+    names = [f"{LONG[:10]}{i}" for i in range(100_000)]
+    assert registry.send("PUT", f"/config/{subject}", {"overrideMetadata": {"sensitive": names}})[0] == 200
+    began = time.monotonic()
+    status, answer = registry.register('"int"', subject, metadata={"sensitive": [*names[:50_000], "own"]})
+    assert status == 200, answer
+    assert time.monotonic() - began < 20  # each item with each would take hours
+    kept = registry.send("GET", f"/subjects/{subject}/versions/1")[1]["metadata"]["sensitive"]
+    assert len(kept) == 100_001
+
+
+def test_deep_chains_of_references_are_written_out_whole(registry: Registry) -> None:
+    mark = f"a{uuid.uuid4().hex}"
+    inner: Any = "int"
+    references: list[dict[str, Any]] = []
+    for level in range(30):
+        for depth in range(100):
+            inner = record(f"{mark}.L{level}D{depth}", {"name": "x", "type": inner})
+        assert registry.register(inner, f"{mark}-{level}", references=references)[0] == 200
+        inner = inner["name"]
+        references = [{"name": inner, "subject": f"{mark}-{level}", "version": 1}]
+    text = registry.send("GET", f"/subjects/{mark}-29/versions/1?format=resolved")[1]["schema"]
+    assert text.count('"type":"record"') == 3000
+
+
+@pytest.mark.parametrize("path", ("/schemas/guids/" + "f" * 10_000, "/schemas/guids/%ff", "/schemas/guids/" + "0" * 36,
+                                  "/schemas/guids/0/ids", "/contexts?offset=-1&limit=99999999999999", "/schemas?ruleType=%00",
+                                  "/subjects?offset=9223372036854775808"))
+def test_bad_numbers_and_guids_are_refused(registry: Registry, path: str) -> None:
+    status, answer = registry.send("GET", path)
+    assert status in (400, 404)
+    assert answer["error_code"] in (400, 40403)
+    assert registry.alive()
+
+
+@pytest.mark.parametrize("name", ("c" * 10_000, "a%0Ab", "%20", "a%22b"))
+def test_contexts_of_any_name_are_no_way_into_the_database(registry: Registry, name: str) -> None:
+    assert registry.send("DELETE", f"/contexts/{name}")[0] in (404, 422)
+    status, answer = registry.send("POST", f"/contexts/{name}/subjects/x/versions", {"schema": '"int"'})
+    assert status == 200 or (status, answer["error_code"]) == (422, 42208)
+    if status == 200:
+        assert registry.send("DELETE", f"/contexts/{name}")[0] == 422
+        assert registry.send("DELETE", f"/contexts/{name}/subjects/x")[0] == 200
+        assert registry.send("DELETE", f"/contexts/{name}/subjects/x?permanent=true")[0] == 200
+        assert registry.send("DELETE", f"/contexts/{name}")[0] == 204
+    assert registry.alive()
+
+
 # ---- connections -----------------------------------------------------------------------------------------------------
 
 
