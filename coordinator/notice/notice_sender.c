@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -169,6 +170,7 @@ static int send_batch(struct notice_sender *sender, const struct notice *notices
 	struct notice_delivery delivery = {notices, count, outcomes, &sender->arena, &sender->is_stopping};
 	struct error why;
 
+	CRASH_POINT(NOTICES_CLAIMED);
 	if (options->deliver(options->ctx, &delivery, &why) == 0) {
 		note_working(sender);
 		*ret_wait_ms = count == options->batch_max ? 0 : options->look_ms;
@@ -178,7 +180,11 @@ static int send_batch(struct notice_sender *sender, const struct notice *notices
 	}
 	give_up_old(sender, &delivery);
 	count_outcomes(sender, &delivery);
-	return options->port->settle(options->port->ctx, options->target, notices, outcomes, count, err);
+	CRASH_POINT(NOTICES_DELIVERED);
+	if (options->port->settle(options->port->ctx, options->target, notices, outcomes, count, err) < 0)
+		return -1;
+	CRASH_POINT(NOTICES_SETTLED);
+	return 0;
 }
 
 /* Nothing is due. Others may have sent what failed here, or it was given up: then there is no problem any more. */

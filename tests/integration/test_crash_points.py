@@ -21,16 +21,21 @@ import pytest
 from conftest import BUILD, ROOT
 from harness import Crash, TestStack
 from kafka_tools import command_headers, send
+from operator_trade import Trade
 from order_crowd import Orders, patient
 from psycopg.conninfo import make_conninfo
 from saga.v1 import saga_service_pb2
 from shop_client import Shop, wait_until
 from stack.postgres import SUPERUSER
+from test_check_participants import moment
 from test_dead_letters import dead_letters, failing_shipments
 from test_kill import audit
+from test_notices import facts as stuck_facts
+from test_notices import left as notices_left
+from test_operators import opened_trade
 from test_outbox import facts, left
 
-__all__ = ["audit", "patient"]  # fixtures
+__all__ = ["audit", "opened_trade", "patient"]  # fixtures
 
 ROW = re.compile(r'^CRASH_POINT_ROW\((\w+), (\w+), "[^"]+"\)$', re.MULTILINE)
 PASS = re.compile(r"\bCRASH_POINT\((\w+)\);")
@@ -44,9 +49,10 @@ KINDS = {"COORDINATOR": {"coordinator"}, "PARTICIPANT": {"participant"}, "BOTH":
 class World(Orders):
     """Orders, and the process that is to die among them."""
 
-    def __init__(self, shop: Shop, stack: TestStack, victim: str, crash_at: str):
+    def __init__(self, shop: Shop, stack: TestStack, trade: Callable[[], Trade], victim: str, crash_at: str):
         super().__init__(shop)
         self.stack = stack
+        self.trade = trade
         self.victim = victim
         self.crash_at = crash_at
 
@@ -137,6 +143,20 @@ def facts_by_http(world: World) -> None:
     world.order()
 
 
+def a_step_that_is_stuck(world: World) -> None:
+    trade = world.trade()
+    with world.crash():
+        trade.answers[("tell", "forward")] = "rejected"
+        saga_id = trade.begin()
+    with psycopg.connect(world.shop.endpoints["PG_SAGA_DSN"]) as connection:  # the dead one's claim is over in two minutes
+        connection.execute("update saga_notice set due_at = now() where saga_id = %s", [saga_id])
+    assert stuck_facts(world.shop, saga_id)
+    wait_until(lambda: notices_left(world.shop, saga_id) == 0, "nothing is left to be told")
+    trade.mend()
+    world.since = moment()  # the trade's participant keeps no inbox
+    world.order()
+
+
 def an_empty_database(world: World) -> None:
     """Its tables are made by the next start, however far the one that died had come; then the old ones serve again."""
     stack, database = world.stack, "saga" if world.victim == "coordinator" else f"{world.victim}_db"
@@ -203,6 +223,9 @@ CASES = (
     Case("REPLY_LETTER_DELIVERED", "coordinator", illegible_replies),
     Case("DEFINITION_BEFORE_COMMIT", "coordinator", a_definition),
     Case("DEFINITION_AFTER_COMMIT", "coordinator", a_definition),
+    Case("NOTICES_CLAIMED", "coordinator", a_step_that_is_stuck),
+    Case("NOTICES_DELIVERED", "coordinator", a_step_that_is_stuck),
+    Case("NOTICES_SETTLED", "coordinator", a_step_that_is_stuck),
     Case("COMMANDS_POLLED", "order", orders, passes=2),
     Case("INBOX_CLAIMED", "inventory", orders),
     Case("EFFECTS_DONE", "payment", orders),
@@ -228,8 +251,11 @@ CASES = (
 
 @pytest.mark.crash
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_nothing_is_lost_or_done_twice(shop: Shop, stack: TestStack, audit, patient: None, case: Case) -> None:
-    with closing(World(shop, stack, case.victim, case.crash_at)) as world:
+def test_nothing_is_lost_or_done_twice(
+    shop: Shop, stack: TestStack, audit, patient: None, request: pytest.FixtureRequest, case: Case
+) -> None:
+    trade = lambda: request.getfixturevalue("opened_trade")  # noqa: E731 - few of them need it
+    with closing(World(shop, stack, trade, case.victim, case.crash_at)) as world:
         case.act(world)
         world.check(audit)
 
