@@ -413,6 +413,7 @@ static void goes_on_without_a_stuck_step_that_is_skipped(void **state)
 	assert_refused(request(&world, SAGA_EVENT_SKIP_REQUESTED, 0));
 	assert_string_equal(world.why, "step 'a' is not stuck, it is SUCCEEDED");
 	assert_refused(request(&world, SAGA_EVENT_SKIP_REQUESTED, -1));
+	assert_refused(request(&world, SAGA_EVENT_SKIP_REQUESTED, (int32_t)world.saga->step_count));
 	assert_applied(request(&world, SAGA_EVENT_SKIP_REQUESTED, 1));
 	assert_step(&world, 1, "SKIPPED");
 	assert_saga(&world, "COMPENSATING");

@@ -89,6 +89,23 @@ static void refuses_each_policy_that_cannot_be_used(void **state)
 	world_release(&world);
 }
 
+static void takes_inquiries_only_where_an_outcome_can_stay_unknown(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world, "qspr");
+	world.steps[1].has_inquiry = true;
+	assert_not_checked(&world.definition, "step 'b' is never given up as unknown: it needs no inquiry");
+	world.steps[1].has_inquiry = false;
+	world.steps[2].has_inquiry = true;
+	assert_not_checked(&world.definition, "step 'c' is never given up as unknown: it needs no inquiry");
+	world.steps[2].has_inquiry = false;
+	world.steps[0].policy[STEP_PHASE_INQUIRY].attempts_max = 0;
+	assert_not_checked(&world.definition, "step 'a' has an unusable inquiry policy");
+	world_release(&world);
+}
+
 static void refuses_steps_and_times_that_mean_nothing(void **state)
 {
 	char long_id[STEP_ID_BYTES_MAX + 2];
@@ -180,6 +197,7 @@ int main(void)
 		cmocka_unit_test(finds_the_pivot),
 		cmocka_unit_test(refuses_what_no_saga_can_be_run_by),
 		cmocka_unit_test(refuses_each_policy_that_cannot_be_used),
+		cmocka_unit_test(takes_inquiries_only_where_an_outcome_can_stay_unknown),
 		cmocka_unit_test(refuses_steps_and_times_that_mean_nothing),
 		cmocka_unit_test(doubles_waits_up_to_the_limit_within_a_fifth),
 		cmocka_unit_test(spreads_sagas_over_the_whole_range_and_repeats_itself),

@@ -263,6 +263,25 @@ static void names_the_form_it_cannot_read(void **state)
 	world_release(&world);
 }
 
+static void makes_the_first_version_again_from_its_event(void **state)
+{
+	struct world world = world_of("cp");
+	struct saga_event first = {.type = SAGA_EVENT_STARTED, .time_us = world.now_us, .step = -1};
+	const int64_t later_us = world.now_us + 5;
+	struct saga *again = saga_begin_again(&world.definition, world.saga->id, &first, 0, &world.arena);
+
+	(void)state;
+	assert_true(bytes_equal(encode(&world, again), encode(&world, world.saga)));
+	world_schedule(&world, later_us);
+	first.type = SAGA_EVENT_SCHEDULED;
+	again = saga_begin_again(&world.definition, world.saga->id, &first, later_us, &world.arena);
+	assert_true(bytes_equal(encode(&world, again), encode(&world, world.saga)));
+	assert_null(saga_begin_again(&world.definition, world.saga->id, &first, first.time_us, &world.arena));
+	first.type = SAGA_EVENT_SUCCEEDED;
+	assert_null(saga_begin_again(&world.definition, world.saga->id, &first, later_us, &world.arena));
+	world_release(&world);
+}
+
 static void reads_the_head_alone_without_a_definition(void **state)
 {
 	struct world world = rich_world();
@@ -349,6 +368,9 @@ static void reads_what_was_stored_in_form_1(void **state)
 	saga = decode_hex(&world, RUNNING_FORM_1);
 	assert_int_equal(saga->state, SAGA_STATE_RUNNING);
 	assert_false(saga->is_decided);
+	assert_false(saga_is_of_earlier_form(encode(&world, saga)));
+	assert_true(saga_is_of_earlier_form(bytes_of_text("\x01")));
+	assert_false(saga_is_of_earlier_form(bytes_of_text("")));
 	saga = decode_hex(&world, STUCK_FORWARD_FORM_1);
 	assert_int_equal(saga->steps[1].state, STEP_STATE_STUCK);
 	assert_string_equal(saga->steps[1].stuck_why, "attempts exhausted (3): no reply in time");
@@ -420,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_back_what_was_stored),
 		cmocka_unit_test(reads_back_inquiries),
+		cmocka_unit_test(makes_the_first_version_again_from_its_event),
 		cmocka_unit_test(reads_back_stuck_and_ended_sagas),
 		cmocka_unit_test(refuses_bytes_cut_at_any_length),
 		cmocka_unit_test(refuses_bytes_after_the_end),

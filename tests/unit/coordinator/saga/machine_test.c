@@ -270,6 +270,8 @@ static void names_states_and_events_as_the_interfaces_do(void **state)
 	assert_string_equal(step_state_name(STEP_STATE_COMPENSATION_RETRY_WAIT), "COMPENSATION_RETRY_WAIT");
 	assert_string_equal(saga_event_name(SAGA_EVENT_TIMED_OUT), "timed_out");
 	assert_string_equal(saga_event_name(SAGA_EVENT_RESEND), "resent");
+	assert_string_equal(saga_state_name(SAGA_STATE_COUNT), "UNKNOWN"); /* a later program stored it */
+	assert_string_equal(saga_event_name(SAGA_EVENT_COUNT), "unknown");
 }
 
 static void goes_back_only_before_the_pivot_decided(void **state)
