@@ -110,6 +110,13 @@ static void add_next_of(struct making *making, size_t index, enum step_phase pha
 
 	if (!step || making->saga->pause_time)
 		return;
+	if (step_state_is_held(step->state)) {
+		add(making, &making->out->next, 0,
+		    "%s: its command is sent as soon as its participant has replied to enough others; its time begins "
+		    "then",
+		    shown->step_id);
+		return;
+	}
 	if (step->due_us && step->due_us < step->deadline_us)
 		add(making, &making->out->next, step->due_us, "%s: %s", shown->step_id,
 		    is_backoff ? "its next attempt"
@@ -155,6 +162,23 @@ static void add_wait_state(struct making *making, size_t index)
 	else
 		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for a signal, or its time",
 		    step->step_id);
+}
+
+static void add_wait_for_room(struct making *making, size_t index)
+{
+	const Saga__V1__Step *step = making->saga->steps[index];
+	const char *detail = "its participant has no room";
+
+	for (size_t i = making->saga->n_events; i > 0; i--) {
+		const Saga__V1__SagaEvent *event = making->saga->events[i - 1];
+
+		if (strcmp(event->event, "held") == 0 && strcmp(event->step_id, step->step_id) == 0) {
+			detail = event->detail;
+			break;
+		}
+	}
+	add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for room: %s", step->step_id,
+	    detail);
 }
 
 static void add_stuck_step(struct making *making, const Saga__V1__Step *step, const char *what)
@@ -206,6 +230,13 @@ static void explain_step(struct making *making, size_t index)
 		    "before "
 		    "the next%s",
 		    step->step_id, attempt_of(making, index, phase), reason);
+		break;
+	case SAGA__V1__STEP_STATE__STEP_STATE_HELD:
+		add_wait_for_room(making, index);
+		break;
+	case SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_HELD:
+		phase = STEP_PHASE_COMPENSATION;
+		add_wait_for_room(making, index);
 		break;
 	case SAGA__V1__STEP_STATE__STEP_STATE_STUCK:
 		add_stuck_step(making, step, "is stuck on the way forward");

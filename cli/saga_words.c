@@ -87,6 +87,8 @@ static const struct {
 	[SAGA__V1__STEP_STATE__STEP_STATE_VIOLATED] = {"!", "!", TABLE_RED, false},
 	[SAGA__V1__STEP_STATE__STEP_STATE_INQUIRING] = {"?", "?", TABLE_YELLOW, true},
 	[SAGA__V1__STEP_STATE__STEP_STATE_INQUIRY_RETRY_WAIT] = {"↻", "~", TABLE_YELLOW, true},
+	[SAGA__V1__STEP_STATE__STEP_STATE_HELD] = {"…", "~", TABLE_BOLD, true},
+	[SAGA__V1__STEP_STATE__STEP_STATE_COMPENSATION_HELD] = {"…", "~", TABLE_YELLOW, true},
 };
 
 /* A newer coordinator may know more states. */

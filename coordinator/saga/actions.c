@@ -298,6 +298,56 @@ static enum saga_verdict resend_unless_held(struct turn *turn, enum step_phase p
 	return SAGA_VERDICT_APPLIED;
 }
 
+/* ---- waiting for room ---- */
+static enum saga_verdict hold_back(struct turn *turn, enum step_phase phase, enum step_state held)
+{
+	if (event_step(turn)->resends > 0) {
+		turn->why = "the attempt has been sent";
+		return SAGA_VERDICT_IGNORED;
+	}
+	if (!log_has_room_for_try(turn->saga->version)) {
+		turn->why = "the saga's log has no room for waiting";
+		return SAGA_VERDICT_IGNORED;
+	}
+	wait_for_room(turn, phase, held);
+	return SAGA_VERDICT_APPLIED;
+}
+
+enum saga_verdict on_held_dispatched(struct turn *turn)
+{
+	return hold_back(turn, STEP_PHASE_FORWARD, STEP_STATE_HELD);
+}
+
+enum saga_verdict on_held_compensating(struct turn *turn)
+{
+	return hold_back(turn, STEP_PHASE_COMPENSATION, STEP_STATE_COMPENSATION_HELD);
+}
+
+enum saga_verdict on_released_held(struct turn *turn)
+{
+	send_with_room(turn, STEP_PHASE_FORWARD, STEP_STATE_DISPATCHED);
+	return SAGA_VERDICT_APPLIED;
+}
+
+enum saga_verdict on_released_compensation_held(struct turn *turn)
+{
+	send_with_room(turn, STEP_PHASE_COMPENSATION, STEP_STATE_COMPENSATING);
+	return SAGA_VERDICT_APPLIED;
+}
+
+static bool was_sent(struct turn *turn, enum step_phase phase)
+{
+	if (event_step(turn)->attempts[phase] > 0)
+		return true;
+	turn->why = "the command was never sent: it waits for room";
+	return false;
+}
+
+enum saga_verdict on_succeeded_held(struct turn *turn)
+{
+	return was_sent(turn, STEP_PHASE_FORWARD) ? succeed(turn) : SAGA_VERDICT_IGNORED;
+}
+
 /* ---- waiting without a participant ---- */
 enum saga_verdict on_timed_out_waiting(struct turn *turn)
 {
@@ -467,6 +517,11 @@ enum saga_verdict on_succeeded_compensation_retry_wait(struct turn *turn)
 enum saga_verdict on_succeeded_compensation_stuck(struct turn *turn)
 {
 	return compensated(turn);
+}
+
+enum saga_verdict on_succeeded_compensation_held(struct turn *turn)
+{
+	return was_sent(turn, STEP_PHASE_COMPENSATION) ? compensated(turn) : SAGA_VERDICT_IGNORED;
 }
 
 static enum saga_verdict compensation_stuck(struct turn *turn, const char *reason, const char *why)

@@ -96,6 +96,11 @@ bool has_begun_what_cannot_be_undone(struct turn *turn, int32_t *ret_step)
 	return false;
 }
 
+static bool was_never_sent(const struct step *step)
+{
+	return step->state == STEP_STATE_HELD && step->attempts[STEP_PHASE_FORWARD] == 0;
+}
+
 void turn_back(struct turn *turn, const char *milestone, const char *reason, const char *detail)
 {
 	enum step_phase phase;
@@ -111,7 +116,7 @@ void turn_back(struct turn *turn, const char *milestone, const char *reason, con
 		assert(!can_only_go_forward(turn, i)); /* I3 */
 		if (phase == STEP_PHASE_INQUIRY)
 			continue; /* the answer says whether there is anything to undo */
-		if (step->state == STEP_STATE_WAITING) {
+		if (step->state == STEP_STATE_WAITING || was_never_sent(step)) {
 			step_move(turn, i, STEP_STATE_NOT_NEEDED);
 		} else {
 			step_move(turn, i, STEP_STATE_UNKNOWN);

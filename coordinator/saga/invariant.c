@@ -34,7 +34,7 @@ static bool is_settled(const struct step *step)
 static bool is_compensating(const struct step *step)
 {
 	return step->state == STEP_STATE_COMPENSATING || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
-	       step->state == STEP_STATE_COMPENSATION_STUCK;
+	       step->state == STEP_STATE_COMPENSATION_STUCK || step->state == STEP_STATE_COMPENSATION_HELD;
 }
 
 static bool is_inquiring(const struct step *step)
@@ -70,9 +70,10 @@ static const char *check_pursuit(const struct step_definition *its, const struct
 		return NULL;
 	MUST((step->state == STEP_STATE_WAITING) == (its->action != STEP_ACTION_COMMAND),
 	     "exactly steps without a participant wait");
-	MUST(step->state == STEP_STATE_WAITING || step->attempts[phase] > 0, "I7: what is pursued was sent");
+	MUST(step->state == STEP_STATE_WAITING || step_state_is_held(step->state) || step->attempts[phase] > 0,
+	     "I7: what is pursued was sent");
 	if (step->state == STEP_STATE_RETRY_WAIT || step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
-	    step->state == STEP_STATE_INQUIRY_RETRY_WAIT)
+	    step->state == STEP_STATE_INQUIRY_RETRY_WAIT || step_state_is_held(step->state))
 		MUST(step->attempts[phase] - step->forgiven[phase] < its->policy[phase].attempts_max &&
 			     (step->due_us || saga->is_resolved),
 		     "I1: who waits for another try has one");

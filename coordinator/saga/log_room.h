@@ -22,14 +22,16 @@
 enum {
 	LOG_ENTRIES_MAX = 10000,
 	LOG_UNHURRIED = 2500,
-	LOG_TRIES = 5000,
+	LOG_TRIES = 4700,
 	LOG_REQUESTS = 7500,
 	/* Forward: a retry that was due, accepted, an outcome, a late outcome or two. Backward: a retry, accepted, a
 	 * failure that leaves it stuck, a success after all. */
 	LOG_ENTRIES_OF_STEP = 9,
+	LOG_RELEASES_OF_STEP = 1, /* of a command that was held back while there was room; none is held later */
 };
 
-_Static_assert(LOG_TRIES + DEFINITION_STEPS_MAX * LOG_ENTRIES_OF_STEP < LOG_REQUESTS, "a saga ends without a request");
+_Static_assert(LOG_TRIES + DEFINITION_STEPS_MAX * (LOG_ENTRIES_OF_STEP + LOG_RELEASES_OF_STEP) < LOG_REQUESTS,
+	       "a saga ends without a request");
 _Static_assert(LOG_REQUESTS + DEFINITION_STEPS_MAX * LOG_ENTRIES_OF_STEP < LOG_ENTRIES_MAX,
 	       "the last request is obeyed");
 

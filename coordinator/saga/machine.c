@@ -99,6 +99,11 @@ bool step_state_stands(enum step_state state, enum step_phase *ret_phase)
 	return true;
 }
 
+bool step_state_is_held(enum step_state state)
+{
+	return state == STEP_STATE_HELD || state == STEP_STATE_COMPENSATION_HELD;
+}
+
 bool step_state_is_stuck(enum step_state state)
 {
 	return step_table[state].stands >= 0;
@@ -160,7 +165,8 @@ static const struct decision decisions[STEP_STATE_COUNT][STEP_PHASE_COUNT][SAGA_
 			 AT(state, phase, ACCEPTED) = {.why = its_why}, AT(state, phase, RESEND) = {.why = its_why},   \
 			 AT(state, phase, RETRY) = {.why = its_why}, AT(state, phase, TIMED_OUT) = {.why = its_why},   \
 			 AT(state, phase, SIGNALLED) = {.why = its_why}, AT(state, phase, ELAPSED) = {.why = its_why}, \
-			 AT(state, phase, UNKNOWN) = {.why = its_why},
+			 AT(state, phase, UNKNOWN) = {.why = its_why}, AT(state, phase, HELD) = {.why = its_why},      \
+			 AT(state, phase, RELEASED) = {.why = its_why},
 #include "coordinator/saga/saga_states.def"
 };
 

@@ -160,6 +160,29 @@ void resend(struct turn *turn, enum step_phase phase)
 	send_command(turn, turn->event->step, phase);
 }
 
+/* ---- waiting for room ---- */
+/* When another instance looks whether it has room, should the one that held it be gone. */
+#define HELD_LOOK_US (INT64_C(10) * 1000000)
+
+void wait_for_room(struct turn *turn, enum step_phase phase, enum step_state held)
+{
+	struct step *step = event_step(turn);
+
+	assert(step->attempts[phase] > 0 && step->resends == 0);
+	step_move(turn, turn->event->step, held);
+	step->attempts[phase]--;
+	step->due_us = turn->event->time_us + HELD_LOOK_US;
+}
+
+void send_with_room(struct turn *turn, enum step_phase phase, enum step_state sent)
+{
+	struct step *step = event_step(turn);
+
+	step->deadline_us += turn->event->time_us - step->updated_us;
+	step_move(turn, turn->event->step, sent);
+	begin_attempt(turn, turn->event->step, phase);
+}
+
 static void set_deadline(struct turn *turn, int32_t index, enum step_phase phase)
 {
 	struct step *step = step_at(turn, index);

@@ -14,6 +14,9 @@ const struct command_policy *policy_of(struct turn *turn, int32_t index, enum st
 bool can_only_go_forward(struct turn *turn, int32_t index); /* the step has nothing to undo, by its kind */
 
 void add_effect(struct turn *turn, struct saga_effect effect);
+/* The attempt just begun is not sent after all: it does not count, and no time runs before send_with_room(). */
+void wait_for_room(struct turn *turn, enum step_phase phase, enum step_state held);
+void send_with_room(struct turn *turn, enum step_phase phase, enum step_state sent);
 /* NULL leaves it as it is. */
 void set_milestone(struct turn *turn, const char *milestone);
 void set_reason(struct turn *turn, struct step *step, const char *reason, const char *detail);

@@ -107,7 +107,7 @@ enum saga_verdict on_resumed(struct turn *turn)
 	for (int32_t i = 0; i < (int32_t)saga->step_count; i++) {
 		struct step *step = step_at(turn, i);
 
-		if (step->deadline_us)
+		if (step->deadline_us && !step_state_is_held(step->state)) /* of what is held no time runs anyhow */
 			step->deadline_us += pause_us;
 		if (step->due_us)
 			step->due_us = turn->event->time_us;

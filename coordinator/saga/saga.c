@@ -116,7 +116,8 @@ static const char *check_action(enum step_action action, enum saga_event_type ty
 static bool is_of_clock(enum saga_event_type type)
 {
 	return type == SAGA_EVENT_RESEND || type == SAGA_EVENT_RETRY || type == SAGA_EVENT_TIMED_OUT ||
-	       type == SAGA_EVENT_ELAPSED || type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE;
+	       type == SAGA_EVENT_ELAPSED || type == SAGA_EVENT_STARTED || type == SAGA_EVENT_OVERDUE ||
+	       type == SAGA_EVENT_RELEASED;
 }
 
 /* What may be asked again and again. A resolution ends the saga, and it is resumed once after each pause. */
@@ -224,6 +225,8 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 /* ---- the clock ---- */
 static int64_t step_due_us(const struct step *step)
 {
+	if (step_state_is_held(step->state))
+		return step->due_us;
 	return step->due_us && step->due_us < step->deadline_us ? step->due_us : step->deadline_us;
 }
 
@@ -273,6 +276,8 @@ static struct saga_event step_due_event(const struct definition *definition, con
 				step->state == STEP_STATE_COMPENSATION_RETRY_WAIT ||
 				step->state == STEP_STATE_INQUIRY_RETRY_WAIT;
 
+	if (step_state_is_held(step->state))
+		return clock_event(saga, SAGA_EVENT_RELEASED, index, now_us);
 	if (now_us >= step->deadline_us)
 		return clock_event(saga,
 				   definition->steps[index].action == STEP_ACTION_DELAY ? SAGA_EVENT_ELAPSED
@@ -312,14 +317,39 @@ bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, s
 		return false;
 	for (; *step < (int32_t)saga->step_count; ++*step) {
 		const struct step *its = &saga->steps[*step];
+		enum step_phase phase;
 
-		if (!its->due_us || now_us >= its->deadline_us)
-			continue;
-		if (its->state != STEP_STATE_DISPATCHED && its->state != STEP_STATE_COMPENSATING &&
-		    its->state != STEP_STATE_INQUIRING)
+		if (!step_is_in_flight(its, &phase) || now_us >= its->deadline_us)
 			continue;
 		*ret_event = clock_event(saga, SAGA_EVENT_RESEND, (*step)++, now_us);
 		return true;
 	}
 	return false;
+}
+
+/* ---- room ---- */
+bool step_is_in_flight(const struct step *step, enum step_phase *ret_phase)
+{
+	if (!step->due_us)
+		return false;
+	return (step->state == STEP_STATE_DISPATCHED || step->state == STEP_STATE_COMPENSATING ||
+		step->state == STEP_STATE_INQUIRING) &&
+	       step_state_is_pursued(step->state, ret_phase);
+}
+
+bool step_held_phase(const struct step *step, enum step_phase *ret_phase)
+{
+	return step_state_is_held(step->state) && step_state_is_pursued(step->state, ret_phase);
+}
+
+struct saga_event saga_room_event(enum saga_event_type type, const struct saga *saga, int32_t step,
+				  enum step_phase phase, int64_t time_us)
+{
+	assert(type == SAGA_EVENT_HELD || type == SAGA_EVENT_RELEASED);
+	assert(step >= 0 && (size_t)step < saga->step_count);
+	return (struct saga_event){.type = type,
+				   .time_us = time_us,
+				   .step = step,
+				   .phase = phase,
+				   .attempt = saga->steps[step].attempts[phase]};
 }

@@ -36,7 +36,8 @@ enum step_state {
 #include "coordinator/saga/saga_states.def"
 	STEP_STATE_COUNT /* PENDING DISPATCHED ACCEPTED RETRY_WAIT SUCCEEDED REJECTED UNKNOWN SKIPPED
 			    COMPENSATING COMPENSATION_RETRY_WAIT COMPENSATED NOT_NEEDED WAITING
-			    STUCK COMPENSATION_STUCK VIOLATED INQUIRING INQUIRY_RETRY_WAIT */
+			    STUCK COMPENSATION_STUCK VIOLATED INQUIRING INQUIRY_RETRY_WAIT
+			    HELD COMPENSATION_HELD */
 };
 
 /*
@@ -53,6 +54,8 @@ enum step_state {
  * OVERDUE    the time that the definition gives the whole saga is over
  * PAUSED RESUMED    nothing is sent in between, and no time runs out
  * RETRY_REQUESTED SKIP_REQUESTED RESOLVED_…    what an operator decides about a stuck saga; a skip names the step
+ * HELD       the attempt just decided is not sent: its participant has no room for it; the detail says which
+ * RELEASED   there is room now
  */
 enum saga_event_type {
 #define SAGA_EVENT(name, text, attempts) SAGA_EVENT_##name,
@@ -66,6 +69,7 @@ const char *step_state_name(enum step_state state);     /* DISPATCHED */
 const char *saga_event_name(enum saga_event_type type); /* timed_out */
 bool saga_state_is_terminal(enum saga_state state);
 bool step_state_is_stuck(enum step_state state);
+bool step_state_is_held(enum step_state state); /* its command waits for room, and only RELEASED is to come */
 bool saga_state_is_open(enum saga_state state); /* neither terminal nor stuck: nobody need do anything */
 
 struct step {
@@ -168,14 +172,22 @@ enum saga_verdict saga_apply(const struct definition *definition, const struct s
 
 /* When this saga next wants an event of the clock; 0: never. */
 int64_t saga_due_us(const struct saga *saga);
-/* An event that is due at `now_us`: STARTED or OVERDUE, else RESEND, RETRY, TIMED_OUT or ELAPSED of a step ≥ `*step`, and the step after
- * it in `*step`; false: nothing is due (any more). */
+/* An event that is due at `now_us`: STARTED or OVERDUE, else RESEND, RETRY, TIMED_OUT, ELAPSED or RELEASED of a step ≥ `*step`, and
+ * the step after it in `*step`; false: nothing is due (any more). RELEASED is only due so that somebody looks at it: whether
+ * there is room the core cannot know. */
 bool saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
 		    struct saga_event *ret_event);
 /* The event that sends the command in flight of a step ≥ `*step` again at once, after a restart, and the step after it in
  * `*step`; false: no further one is in flight whose deadline is to come (what is over, saga_due_event() has). Commands that
  * their participant holds (ACCEPTED) are left alone. */
 bool saga_resend_event(const struct saga *saga, int64_t now_us, int32_t *step, struct saga_event *ret_event);
+
+/* The step has a command on its way that was not replied to; `ret_phase`: which. */
+bool step_is_in_flight(const struct step *step, enum step_phase *ret_phase);
+bool step_held_phase(const struct step *step, enum step_phase *ret_phase); /* false: it is not held */
+/* A command of the step that was decided by the event before, and not sent, waits for room; RELEASED: there is some. */
+struct saga_event saga_room_event(enum saga_event_type type, const struct saga *saga, int32_t step,
+				  enum step_phase phase, int64_t time_us);
 
 /* What must hold between any two events: NULL, or in words what does not. */
 const char *saga_violation(const struct definition *definition, const struct saga *saga);

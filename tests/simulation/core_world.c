@@ -25,9 +25,15 @@ static const struct definition *definition_of(const struct core *core)
 /* ---- what an event leads to ---- */
 static void be_due(struct simulation *sim, void *of, int64_t number);
 
+static void apply(struct core *core, struct saga_event event);
+
 static void send_commands(struct core *core, const struct saga_effects *effects)
 {
 	struct simulation *sim = core->sim;
+	const struct saga_event *cause = core->log_count ? &core->log[core->log_count - 1] : NULL;
+	bool was_sent = cause && cause->type == SAGA_EVENT_RESEND;
+	const struct saga_effect *held[STEPS_MAX];
+	size_t held_count = 0;
 
 	for (size_t i = 0; i < effects->count; i++) {
 		const struct saga_effect *effect = &effects->items[i];
@@ -37,9 +43,15 @@ static void send_commands(struct core *core, const struct saga_effects *effects)
 			continue;
 		if (core->saga->paused_us)
 			fail(sim, "the saga sends although it is paused");
+		if (!was_sent && effect->phase != STEP_PHASE_INQUIRY && happens(sim, FAULT_NO_ROOM)) {
+			held[held_count++] = effect;
+			continue;
+		}
 		core->life->decided[effect->step][effect->phase] = effect->attempt;
 		bus_produce(sim, arena_copy(&sim->arena, &command, sizeof(command)));
 	}
+	for (size_t i = 0; i < held_count; i++)
+		apply(core, saga_room_event(SAGA_EVENT_HELD, core->saga, held[i]->step, held[i]->phase, sim->now_us));
 }
 
 static void plan_clock(struct core *core)
