@@ -79,7 +79,7 @@ static const enum exit_code exit_codes[ERR_CODE_COUNT] = {
 	[ERR_CONFLICT] = EXIT_FAILED,     [ERR_PRECONDITION] = EXIT_FAILED, [ERR_UNAVAILABLE] = EXIT_UNAVAILABLE,
 	[ERR_TIMEOUT] = EXIT_UNAVAILABLE, [ERR_INCOMPATIBLE] = EXIT_FAILED, [ERR_LIMIT] = EXIT_FAILED,
 	[ERR_CORRUPT] = EXIT_FAILED,      [ERR_INTERNAL] = EXIT_FAILED,     [ERR_UNAUTHENTICATED] = EXIT_FAILED,
-	[ERR_DENIED] = EXIT_FAILED,
+	[ERR_DENIED] = EXIT_FAILED,       [ERR_QUOTA] = EXIT_UNAVAILABLE,
 };
 
 /* Without TLS or a token the client is made at the first call, since not every command calls. */

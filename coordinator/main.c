@@ -159,13 +159,16 @@ static int make_engine(struct coordinator *self, struct error *err)
 			      "dropped; every instance counts all of them.");
 	self->ports = (struct engine_ports){
 		.store = store_saga_port(self->store), .bus = bus_engine_port(self->bus), .clock = CLOCK_PORT_SYSTEM};
-	self->engine = engine_new(&(struct engine_options){.instance = settings->instance,
-							   .catalog = self->catalog,
-							   .ports = &self->ports,
-							   .metrics = self->metrics,
-							   .spans = self->spans,
-							   .sweep_ms = settings->sweep_ms,
-							   .registry = settings->registry.url});
+	self->engine = engine_new(&(struct engine_options){
+		.instance = settings->instance,
+		.catalog = self->catalog,
+		.ports = &self->ports,
+		.metrics = self->metrics,
+		.spans = self->spans,
+		.sweep_ms = settings->sweep_ms,
+		.in_flight = settings_limits(settings->max_in_flight, &settings->max_in_flight_of),
+		.open = settings_limits(settings->max_open_sagas, &settings->max_open_sagas_of),
+		.registry = settings->registry.url});
 	return 0;
 }
 

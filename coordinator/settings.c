@@ -1,16 +1,21 @@
 /* settings.c - see settings.h. */
 #include "coordinator/settings.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "coordinator/api/rpc_address.h"
+#include "lib/base/memory.h"
 #include "lib/pg/pg.h"
 #include "lib/security/access_file.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "lib/trace/trace_options.h"
+
+enum { LIMIT_MAX = 1000000000 };
 
 static size_t list_options(struct settings *settings, struct option ret_options[SETTINGS_OPTIONS_MAX])
 {
@@ -97,6 +102,40 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .place = &settings->sweep_ms,
 		 .min = 10,
 		 .max = 60000},
+		{.flag = "max-in-flight",
+		 .environment = "SAGA_MAX_IN_FLIGHT",
+		 .type = OPTION_INT,
+		 .default_text = "0",
+		 .value_name = "NUMBER",
+		 .help = "commands without a reply that each participant may have from this coordinator; more wait "
+			 "here, and their "
+			 "time begins when they are sent. 0: no limit",
+		 .place = &settings->max_in_flight,
+		 .max = LIMIT_MAX},
+		{.flag = "max-in-flight-of",
+		 .environment = "SAGA_MAX_IN_FLIGHT_OF_",
+		 .type = OPTION_PROPERTIES,
+		 .value_name = "PARTICIPANT=NUMBER",
+		 .help = "another such limit for one participant, which is the first word of its commands' topics",
+		 .place = &settings->max_in_flight_of,
+		 .prefix = "max-in-flight."},
+		{.flag = "max-open-sagas",
+		 .environment = "SAGA_MAX_OPEN_SAGAS",
+		 .type = OPTION_INT,
+		 .default_text = "0",
+		 .value_name = "NUMBER",
+		 .help = "sagas of each definition that may be open, at all coordinators together; more are refused "
+			 "with "
+			 "RESOURCE_EXHAUSTED. 0: no limit",
+		 .place = &settings->max_open_sagas,
+		 .max = LIMIT_MAX},
+		{.flag = "max-open-sagas-of",
+		 .environment = "SAGA_MAX_OPEN_SAGAS_OF_",
+		 .type = OPTION_PROPERTIES,
+		 .value_name = "DEFINITION=NUMBER",
+		 .help = "another such limit for one definition",
+		 .place = &settings->max_open_sagas_of,
+		 .prefix = "max-open-sagas."},
 		{.flag = "watchdog-ms",
 		 .environment = "SAGA_WATCHDOG_MS",
 		 .type = OPTION_INT,
@@ -142,6 +181,33 @@ static void check_listening(const struct settings *settings, struct problems *pr
 		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
 }
 
+static bool read_limit(const char *text, int64_t *ret_max)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno || end == text || *end || number < 0 || number > LIMIT_MAX)
+		return false;
+	*ret_max = number;
+	return true;
+}
+
+static void check_limits(const struct option_properties *limits, const char *prefix, struct problems *problems)
+{
+	int64_t ignored;
+
+	for (size_t i = 0; i < limits->count; i++) {
+		char place[128];
+
+		(void)snprintf(place, sizeof(place), "%s%s", prefix, limits->items[i].name);
+		if (!read_limit(limits->items[i].value, &ignored))
+			problems_add(problems, place, "'%.60s' is no number from 0 to %lld", limits->items[i].value,
+				     (long long)LIMIT_MAX);
+	}
+}
+
 /* What librdkafka and libpq would refuse, before anything is opened; files of TLS and access; who could connect. */
 static void check(void *ctx, struct problems *problems)
 {
@@ -154,6 +220,8 @@ static void check(void *ctx, struct problems *problems)
 	if (pg_conninfo_check(settings->postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
 	client_security_check(&settings->registry.security, "registry-", problems);
+	check_limits(&settings->max_in_flight_of, "max-in-flight.", problems);
+	check_limits(&settings->max_open_sagas_of, "max-open-sagas.", problems);
 	certificates_check(&settings->tls, problems);
 	check_access_file(settings->access_file, problems);
 	check_listening(settings, problems);
@@ -189,6 +257,18 @@ int settings_read(struct settings *settings, int argc, char **argv)
 	if (status < 0)
 		name_instance(settings);
 	return status;
+}
+
+struct limit_rules settings_limits(int64_t max, const struct option_properties *of)
+{
+	struct limit_rule *items = xcalloc(of->count + 1, sizeof(*items));
+
+	for (size_t i = 0; i < of->count; i++) {
+		items[i].name = of->items[i].name;
+		if (!read_limit(of->items[i].value, &items[i].max))
+			items[i].max = max; /* not to be had: check() has looked at it */
+	}
+	return (struct limit_rules){max, items, of->count};
 }
 
 struct kafka_options settings_kafka(const struct settings *settings)

@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_SETTINGS_H
 #define COORDINATOR_SETTINGS_H
 
+#include "coordinator/engine/limits.h"
 #include "coordinator/notice/notices.h"
 #include "lib/kafka/kafka_settings.h"
 #include "lib/options/log_options.h"
@@ -35,6 +36,10 @@ struct settings {
 	const char *webhook_secret;
 	int64_t sweep_ms;
 	int64_t watchdog_ms;
+	int64_t max_in_flight; /* 0: no limit */
+	struct option_properties max_in_flight_of;
+	int64_t max_open_sagas; /* likewise */
+	struct option_properties max_open_sagas_of;
 	struct log_options log;
 	const char *otlp_endpoint;
 };
@@ -44,5 +49,6 @@ int settings_read(struct settings *settings, int argc, char **argv);
 struct kafka_options settings_kafka(const struct settings *settings);
 /* What the settings alone say of it; the rest is the caller's. */
 struct notices_options settings_notices(const struct settings *settings);
+struct limit_rules settings_limits(int64_t max, const struct option_properties *of); /* the process's until it ends */
 
 #endif

@@ -297,6 +297,8 @@ static struct status status_of_error(const struct error *err)
 		status.reason = "SAGA_ALREADY_EXISTS";
 		status.resource = (struct status_resource){"saga.v1.Saga", ""};
 	}
+	if (err->code == ERR_QUOTA)
+		status.quota = "max-open-sagas"; /* the setting; the message says of which definition, and how many */
 	return status;
 }
 

@@ -7,7 +7,7 @@
 #include "google/rpc/error_details.pb-c.h"
 #include "lib/base/memory.h"
 
-enum { DETAILS_MAX = 5, VIOLATION_TEXT_BYTES_MAX = 400 };
+enum { DETAILS_MAX = 6, VIOLATION_TEXT_BYTES_MAX = 400 };
 
 /* ERR_TIMEOUT is a dependency's, not the call's own: to the client that is an absence, and a retry may help. */
 static const struct code_row {
@@ -28,6 +28,7 @@ static const struct code_row {
 	[ERR_INTERNAL] = {GRPC_STATUS_INTERNAL, 0, "INTERNAL"},
 	[ERR_UNAUTHENTICATED] = {GRPC_STATUS_UNAUTHENTICATED, 0, "UNAUTHENTICATED"},
 	[ERR_DENIED] = {GRPC_STATUS_PERMISSION_DENIED, 0, "DENIED"},
+	[ERR_QUOTA] = {GRPC_STATUS_RESOURCE_EXHAUSTED, 1000, "QUOTA_REACHED"},
 };
 _Static_assert(ARRAY_LEN(CODES) == ERR_CODE_COUNT, "a status for every code");
 
@@ -122,6 +123,21 @@ static void add_precondition(Google__Rpc__Status *out, const struct status *stat
 	add_detail(out, &failure.base, arena);
 }
 
+static void add_quota(Google__Rpc__Status *out, const struct status *status, struct arena *arena)
+{
+	Google__Rpc__QuotaFailure failure = GOOGLE__RPC__QUOTA_FAILURE__INIT;
+	Google__Rpc__QuotaFailure__Violation violation = GOOGLE__RPC__QUOTA_FAILURE__VIOLATION__INIT;
+	Google__Rpc__QuotaFailure__Violation *violations[] = {&violation};
+
+	if (!status->quota)
+		return;
+	violation.subject = cut_copy(arena, status->quota, 255);
+	violation.description = cut_copy(arena, status->message, VIOLATION_TEXT_BYTES_MAX);
+	failure.violations = violations;
+	failure.n_violations = 1;
+	add_detail(out, &failure.base, arena);
+}
+
 static Google__Rpc__BadRequest__FieldViolation *make_violation(struct arena *arena, const char *field,
 							       const char *description)
 {
@@ -183,6 +199,7 @@ Google__Rpc__Status *status_to_message(const struct status *status, struct arena
 	add_retry_info(message, status, arena);
 	add_resource_info(message, status, arena);
 	add_precondition(message, status, arena);
+	add_quota(message, status, arena);
 	/* The violations get what the others leave, less some bytes for the last line and the framing. */
 	len = google__rpc__status__get_packed_size(message);
 	add_bad_request(message, status,

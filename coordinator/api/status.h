@@ -5,7 +5,8 @@
  * Guarantees: message and details together stay far below the 8 KB of metadata that clients accept; what does not fit
  *             is counted in a last violation.
  * Details:    always ErrorInfo (domain `saga.v1`); BadRequest for violations; RetryInfo where a retry can help;
- *             ResourceInfo for what does not exist or exists already; PreconditionFailure for what a state forbids.
+ *             ResourceInfo for what does not exist or exists already; PreconditionFailure for what a state forbids;
+ *             QuotaFailure for a limit that somebody set.
  */
 #ifndef COORDINATOR_API_STATUS_H
 #define COORDINATOR_API_STATUS_H
@@ -50,6 +51,7 @@ struct status {
 	struct status_metadata metadata[STATUS_METADATA_MAX]; /* for ErrorInfo; up to the first without a name */
 	struct status_resource resource;
 	struct status_precondition precondition;
+	const char *quota; /* what is used up, by the name of the setting; NULL: nothing */
 };
 
 grpc_status_code status_grpc_code(enum err_code code);

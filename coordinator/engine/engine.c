@@ -237,6 +237,8 @@ struct engine *engine_new(const struct engine_options *options)
 	arena_init(&engine->builds, 0);
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
+	room_init(&engine->room, &options->in_flight);
+	open_limit_init(&engine->open_limit, &options->open);
 	engine_metrics_register(&engine->metrics, options->metrics);
 	(void)pthread_mutex_init(&engine->health_mu, NULL); /* cannot fail on Linux */
 	condition_init(&engine->drain_begins);
@@ -370,6 +372,8 @@ void engine_free(struct engine *engine)
 	id_table_release(&engine->start_keys);
 	id_table_release(&engine->waiters);
 	resend_limit_release(&engine->resend_limit);
+	room_release(&engine->room);
+	open_limit_release(&engine->open_limit);
 	free(engine->turn.items);
 	free(engine->turn.sends);
 	buffer_release(&engine->scratch);

@@ -14,6 +14,7 @@
 #define COORDINATOR_ENGINE_ENGINE_H
 
 #include "coordinator/definition/catalog.h"
+#include "coordinator/engine/limits.h"
 #include "coordinator/saga/saga.h"
 #include "lib/metrics/metrics.h"
 
@@ -107,6 +108,9 @@ struct engine_options {
 	int64_t sweep_ms;            /* 0: 1,000 */
 	const char *registry;  /* the registry's address as participants see it, for ce_dataschema; NULL: left out */
 	int64_t resends_per_s; /* of one topic; 0: 2,000 */
+	struct limit_rules
+		in_flight; /* commands without a reply, by participant; lives as long as the engine, as the next */
+	struct limit_rules open; /* sagas that have not ended, by definition */
 };
 
 struct engine *engine_new(const struct engine_options *options);

@@ -86,5 +86,10 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 	metrics->conflicts = metrics_counter(set, "saga_conflicts_total", NULL,
 					     "Changes made again because another instance was first.");
 	metrics->refused = metrics_counter(set, "saga_refused_total", NULL, "Changes that the database refused.");
+	metrics->waiting = metrics_gauge(set, "saga_commands_waiting", NULL,
+					 "Commands that wait here until their participant has room.");
+	metrics->starts_refused =
+		metrics_counter(set, "saga_starts_refused_total", NULL,
+				"Starts that were refused because their definition has as many open sagas as it may.");
 	metrics->queue_length = metrics_gauge(set, "saga_queue_length", NULL, "What waits for the next turn.");
 }

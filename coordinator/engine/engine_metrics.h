@@ -31,6 +31,8 @@ struct engine_metrics {
 	struct metric *conflicts;
 	struct metric *refused;
 	struct metric *queue_length;
+	struct metric *waiting;
+	struct metric *starts_refused;
 };
 
 void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);

@@ -12,10 +12,12 @@
 
 #include "coordinator/engine/cache.h"
 #include "coordinator/engine/engine_metrics.h"
+#include "coordinator/engine/limits.h"
 #include "coordinator/engine/queue.h"
 #include "coordinator/engine/record.h"
 #include "coordinator/engine/report.h"
 #include "coordinator/engine/resend_limit.h"
+#include "coordinator/engine/room.h"
 #include "coordinator/engine/trace.h"
 
 enum {
@@ -49,6 +51,7 @@ enum work_kind {
 	WORK_REPLY,
 	WORK_DUE,     /* what the clock wants */
 	WORK_RESEND,  /* sent by an earlier boot: again, at once */
+	WORK_RELEASE, /* a command that waited has room now */
 	WORK_REQUEST, /* somebody asks something of the saga; part of a request_item */
 };
 
@@ -59,8 +62,11 @@ struct work {
 	struct delivery *delivery; /* WORK_REPLY only, as the next two */
 	const struct bus_record *record;
 	struct record_reply reply;
-	int32_t resend_step; /* of the clock: the steps before it have been looked at, for the one … */
-	int32_t due_step;    /* … and for the other */
+	int32_t resend_step;  /* of the clock: the steps before it have been looked at, for the one … */
+	int32_t due_step;     /* … and for the other */
+	int32_t release_step; /* WORK_RELEASE only, as the next two */
+	enum step_phase release_phase;
+	bool is_released;
 };
 
 struct work_list {
@@ -143,6 +149,9 @@ struct engine {
 	struct queue queue;
 	struct cache cache;
 	struct resend_limit resend_limit;
+	struct room room;
+	int64_t room_poll_us; /* monotonic */
+	struct open_limit open_limit;
 	struct arena arena;    /* a turn's */
 	struct arena builds;   /* a command's: what its input and the replies that it takes from decode to */
 	struct buffer scratch; /* for what is built and then copied to the arena */
@@ -174,7 +183,8 @@ struct engine {
 	bool is_boot_pass_over;
 	bool was_boot_limited;
 	int64_t count_at_us;
-	struct work_list due; /* of this turn; in its arena */
+	int64_t recount_at_us; /* not before, however much it is wanted */
+	struct work_list due;  /* of this turn; in its arena */
 
 	struct turn turn;
 	struct id_table groups;    /* of this turn */
@@ -229,7 +239,8 @@ struct saga_facts {
 void event_build_commands(struct engine *engine, const struct saga_facts *facts, const struct saga *saga,
 			  const struct saga_effects *effects, struct bytes causation_id,
 			  struct outgoing ***outgoing_end);
-void event_note_end(struct engine *engine, const struct saga *saga); /* counts what it came to, if it did */
+/* Counts what it came to, if it did. */
+void event_note_end(struct engine *engine, const struct plan *plan, const struct saga *saga);
 void event_note_stuck(struct engine *engine, const struct group *group);
 
 /* ---- start.c ---- */
@@ -261,6 +272,23 @@ void get_give_up(struct engine *engine, bool is_ending);
 
 /* ---- sweep.c ---- */
 void sweep_run(struct engine *engine);
+void sweep_recount(struct engine *engine); /* a definition has as many open sagas as it may: are they still open? */
+
+/* ---- hold.c: commands that wait for room ---- */
+struct held {
+	struct saga_event event; /* HELD */
+	struct saga *saga;       /* after it */
+};
+/* Takes those commands out of the effects for which there is no room. How many, each one being an event of the saga. */
+size_t hold_commands(struct engine *engine, const struct plan *plan, const struct saga_event *cause, struct saga *saga,
+		     struct saga_effects *effects, struct held **ret_held);
+/* Those that were decided by a commit whose answer was lost: what there is no room for is left to the sweep. */
+void hold_unsent(struct engine *engine, const struct plan *plan, struct uuid saga_id, struct saga_effects *effects);
+void hold_see(struct engine *engine, const struct plan *plan, const struct saga *saga); /* this is what is stored */
+void hold_begin_turn(struct engine *engine); /* appends works for what there is room for now to `due` */
+bool hold_release_event(const struct saga *saga, struct work *work, int64_t now_us, struct saga_event *ret_event);
+void hold_end_turn(struct engine *engine);
+int64_t hold_next_turn_us(const struct engine *engine); /* monotonic; INT64_MAX: nobody waits */
 
 /* ---- turn.c ---- */
 NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t count,

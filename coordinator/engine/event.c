@@ -203,9 +203,11 @@ static bool is_within_limit(struct engine *engine, const struct cached_saga *cac
 {
 	const char *topic;
 
-	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY)
+	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY && event->type != SAGA_EVENT_RELEASED)
 		return true; /* a scheduled start, too: its step is none */
 	topic = cached->plan->steps[event->step].commands[event->phase].topic;
+	if (event->type == SAGA_EVENT_RELEASED && room_is_limited(&engine->room, topic))
+		return false; /* it waits here from now on, if it did not before */
 	if (resend_limit_take(&engine->resend_limit, topic, engine_now_us(engine)))
 		return true;
 	if (work->kind == WORK_RESEND)
@@ -278,10 +280,12 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 	}
 }
 
-void event_note_end(struct engine *engine, const struct saga *saga)
+void event_note_end(struct engine *engine, const struct plan *plan, const struct saga *saga)
 {
-	if (saga_state_is_terminal(saga->state))
-		metric_add(engine->metrics.finished[saga->state], 1);
+	if (!saga_state_is_terminal(saga->state))
+		return;
+	metric_add(engine->metrics.finished[saga->state], 1);
+	open_limit_add(&engine->open_limit, plan->definition.name, -1);
 }
 
 void event_note_stuck(struct engine *engine, const struct group *group)
@@ -406,11 +410,26 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 	case WORK_REQUEST:
 		*event = request_event(work, cached->plan);
 		return MADE_EVENT;
+	case WORK_RELEASE:
+		return hold_release_event(saga, work, engine_database_us(engine), event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_DUE:
 	case WORK_RESEND:
 		break;
 	}
 	return make_clock_event(engine, cached, saga, work, event);
+}
+
+/* What the event decided and there is no room for. */
+static void hold_back(struct engine *engine, struct group *group, const struct saga_event *cause,
+		      struct saga_effects *effects)
+{
+	struct held *held = NULL;
+	const size_t count = hold_commands(engine, group->cached->plan, cause, group->saga, effects, &held);
+
+	for (size_t i = 0; i < count; i++) {
+		note_change(engine, group, group->saga, held[i].saga, &held[i].event);
+		group->saga = held[i].saga;
+	}
 }
 
 static enum event_verdict apply_work(struct engine *engine, struct group *group, struct work *work)
@@ -441,6 +460,7 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	}
 	note_change(engine, group, before, group->saga, &event);
 	report_note(engine, group, before, &event);
+	hold_back(engine, group, &event, &effects);
 	for (size_t i = 0; i < effects.count; i++)
 		if (effects.items[i].type == SAGA_EFFECT_STUCK)
 			note_stuck(engine, group, &effects.items[i], event.time_us);

@@ -112,6 +112,12 @@ struct store_page {
 	int64_t now_us; /* the database's clock */
 };
 
+struct store_count {
+	const char *definition_name;
+	enum saga_state state;
+	int64_t sagas;
+};
+
 /* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */
 struct store_port {
 	void *ctx;
@@ -135,8 +141,9 @@ struct store_port {
 	/* The logs of these sagas, ordered by saga id and sequence. */
 	int (*load_log)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
 			struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-	/* How many sagas are in each state that is not terminal. */
-	int (*count_open)(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err);
+	/* How many sagas have not ended, by definition and state. */
+	int (*count_open)(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
+			  struct error *err);
 };
 
 /* ---- bus ---- */

@@ -2,15 +2,17 @@
 #include "coordinator/engine/queue.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/condition.h"
+#include "lib/base/memory.h"
 
 void queue_init(struct queue *queue, size_t max)
 {
 	*queue = (struct queue){.max = max};
 	(void)pthread_mutex_init(&queue->mu, NULL); /* default attributes cannot fail on Linux */
 	condition_init(&queue->changed);
-	queue->starts_end = &queue->load.starts;
 	queue->gets_end = &queue->load.gets;
 	queue->requests_end = &queue->load.requests;
 	queue->deliveries_end = &queue->load.deliveries;
@@ -18,7 +20,8 @@ void queue_init(struct queue *queue, size_t max)
 
 void queue_release(struct queue *queue)
 {
-	assert(!queue->load.starts && !queue->load.gets && !queue->load.requests && !queue->load.deliveries);
+	assert(queue->line_count == 0 && !queue->load.gets && !queue->load.requests && !queue->load.deliveries);
+	free(queue->lines);
 	(void)pthread_cond_destroy(&queue->changed);
 	(void)pthread_mutex_destroy(&queue->mu);
 }
@@ -41,20 +44,62 @@ static size_t count_all(const struct queue *queue)
 	return count_asked(queue) + queue->load.delivery_count;
 }
 
+/* ---- starts, a line for each definition that has any; all with `mu` held ---- */
+static struct queue_line *find_line(const struct queue *queue, const char *definition)
+{
+	for (size_t i = 0; i < queue->line_count; i++)
+		if (strcmp(queue->lines[i].definition, definition) == 0)
+			return &queue->lines[i];
+	return NULL;
+}
+
+static struct queue_line *add_line(struct queue *queue, const char *definition)
+{
+	if (queue->line_count == queue->line_max) {
+		queue->line_max = queue->line_max ? queue->line_max * 2 : 8;
+		queue->lines = xrealloc_array(queue->lines, queue->line_max, sizeof(*queue->lines));
+	}
+	queue->lines[queue->line_count] = (struct queue_line){.definition = definition};
+	return &queue->lines[queue->line_count++];
+}
+
+static void add_start(struct queue *queue, struct start_item *item)
+{
+	const char *definition = item->request.plan->definition.name;
+	struct queue_line *line = find_line(queue, definition);
+
+	if (!line)
+		line = add_line(queue, definition);
+	item->next = NULL;
+	*(line->first ? &line->last->next : &line->first) = item;
+	line->last = item;
+	line->count++;
+	queue->load.start_count++;
+}
+
+/* One definition's flood fills the queue, and the others still get in: each may have its share of it beside. */
+static bool has_share(const struct queue *queue, const char *definition, size_t count)
+{
+	const struct queue_line *line = find_line(queue, definition);
+	const size_t waiting = line ? line->count : 0;
+
+	return waiting + count <= queue->max / (queue->line_count + (line ? 0 : 1));
+}
+
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count)
 {
-	struct start_item **end = &items;
 	enum queue_answer answer;
 
 	assert(count > 0);
-	while (*end)
-		end = &(*end)->next;
 	(void)pthread_mutex_lock(&queue->mu);
 	answer = admit(queue, count);
+	if (answer == QUEUE_FULL && has_share(queue, items->request.plan->definition.name, count))
+		answer = QUEUE_TAKEN;
 	if (answer == QUEUE_TAKEN) {
-		*queue->starts_end = items;
-		queue->starts_end = end;
-		queue->load.start_count += count;
+		for (struct start_item *item = items, *next; item; item = next) {
+			next = item->next;
+			add_start(queue, item);
+		}
 		(void)pthread_cond_signal(&queue->changed);
 	}
 	(void)pthread_mutex_unlock(&queue->mu);
@@ -109,21 +154,35 @@ enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item 
 	return answer;
 }
 
-/* With `mu` held: takes the first starts, leaves the others. */
+/* The next one of the line whose turn it is. */
+static struct start_item *take_start(struct queue *queue)
+{
+	struct queue_line *line;
+	struct start_item *item;
+
+	queue->line_next = queue->line_next < queue->line_count ? queue->line_next : 0;
+	line = &queue->lines[queue->line_next];
+	item = line->first;
+	line->first = item->next;
+	line->count--;
+	queue->load.start_count--;
+	if (line->first)
+		queue->line_next++;
+	else
+		memmove(line, line + 1, (--queue->line_count - queue->line_next) * sizeof(*line));
+	return item;
+}
+
+/* With `mu` held: takes so many starts, one of each definition in turn, and leaves the others. */
 static void take_starts(struct queue *queue, size_t starts_max, struct queue_load *load)
 {
-	struct start_item **cut = &queue->load.starts;
+	struct start_item **end = &load->starts;
 
-	for (load->start_count = 0; *cut && load->start_count < starts_max; load->start_count++)
-		cut = &(*cut)->next;
-	if (load->start_count == 0)
-		return;
-	load->starts = queue->load.starts;
-	queue->load.starts = *cut;
-	queue->load.start_count -= load->start_count;
-	*cut = NULL;
-	if (!queue->load.starts)
-		queue->starts_end = &queue->load.starts;
+	for (load->start_count = 0; queue->line_count > 0 && load->start_count < starts_max; load->start_count++) {
+		*end = take_start(queue);
+		end = &(*end)->next;
+	}
+	*end = NULL;
 }
 
 /* With `mu` held. */

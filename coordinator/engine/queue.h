@@ -3,7 +3,8 @@
  *
  * Why:        callers on other threads only copy, enqueue and return; the engine takes all of it at once, so a batch
  *             gathers by itself while the previous commit runs.
- * Limits:     starts, gets and requests are bounded together; deliveries are bounded by the bus, which waits for their `done`.
+ * Fairness:   starts are taken in turns by definition, and a definition gets its share of a queue that others have filled.
+ * Limits:     starts, gets and requests are bounded together (twice that, with all shares); deliveries are bounded by the bus, which waits for their `done`.
  * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
  */
 #ifndef COORDINATOR_ENGINE_QUEUE_H
@@ -28,6 +29,7 @@ struct start_item {
 	int64_t queued_us;     /* monotonic */
 	bool is_conflicting;   /* the last try met a row: look it up */
 	bool may_be_committed; /* an earlier try may have made the row */
+	int64_t limit; /* its definition has so many open sagas, so there must not be another one; 0: there may */
 };
 
 struct get_item {
@@ -48,7 +50,15 @@ struct delivery_item {
 	struct bus_batch *batch;
 };
 
-/* Lists in the order of arrival. */
+/* The starts of one definition. */
+struct queue_line {
+	const char *definition; /* the first one's */
+	struct start_item *first;
+	struct start_item *last;
+	size_t count;
+};
+
+/* Lists in the order of arrival; starts take turns by definition. */
 struct queue_load {
 	struct start_item *starts;
 	struct get_item *gets;
@@ -63,8 +73,11 @@ struct queue_load {
 struct queue {
 	pthread_mutex_t mu;
 	pthread_cond_t changed;
-	struct queue_load load; /* all guarded by mu */
-	struct start_item **starts_end;
+	struct queue_load load; /* all guarded by mu; its starts stand in `lines` until they are taken */
+	struct queue_line *lines;
+	size_t line_count;
+	size_t line_max;
+	size_t line_next; /* whose turn it is */
 	struct get_item **gets_end;
 	struct request_link **requests_end;
 	struct delivery_item **deliveries_end;

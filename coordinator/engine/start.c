@@ -158,20 +158,36 @@ static const char *difference(const struct start_request *request, const struct 
 
 /* ---- new rows ---- */
 
-static struct store_log_row *first_log_row(struct engine *engine, const struct saga *saga,
-					   const struct saga_event *event)
+static void write_log_row(struct store_log_row *row, const struct definition *definition, const struct saga *saga,
+			  const struct saga_event *event, const char *milestone)
 {
-	struct store_log_row *row = arena_zalloc(&engine->arena, sizeof(*row));
-
 	row->saga_id = saga->id;
-	row->step_id = "";
+	row->step_id = event->step >= 0 ? definition->steps[event->step].id : "";
 	row->entry = (struct saga_log_entry){
 		.sequence = saga->version,
 		.event = *event,
 		.state = saga->state,
-		.milestone = saga->milestone,
+		.milestone = milestone,
 	};
-	return row;
+}
+
+/* How it began, and which of its first commands wait for room. The saga, after that. */
+static struct saga *write_first_log(struct engine *engine, const struct plan *plan, struct saga *saga,
+				    const struct saga_event *event, struct saga_effects *effects,
+				    struct store_change *change)
+{
+	struct held *held = NULL;
+	const size_t count = hold_commands(engine, plan, event, saga, effects, &held);
+	struct store_log_row *rows = arena_zalloc(&engine->arena, (count + 1) * sizeof(*rows));
+
+	write_log_row(&rows[0], &plan->definition, saga, event, saga->milestone);
+	for (size_t i = 0; i < count; i++) {
+		saga = held[i].saga;
+		write_log_row(&rows[i + 1], &plan->definition, saga, &held[i].event, NULL);
+	}
+	change->log = rows;
+	change->log_count = count + 1;
+	return saga;
 }
 
 /* The first version: running, or waiting for a later start. */
@@ -202,7 +218,10 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 	struct saga_effects effects = {0};
 	struct saga_event event = {0};
 	struct saga *saga = make_saga(engine, request, &event, &effects);
+	struct store_change log = {0};
 
+	saga = write_first_log(engine, request->plan, saga, &event, &effects, &log);
+	open_limit_add(&engine->open_limit, request->plan->definition.name, 1);
 	item->start = start;
 	item->saga = saga;
 	item->start_row = (struct store_start){
@@ -226,8 +245,8 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 		.due_us = saga_due_us(saga),
 		.updated_us = saga->updated_us,
 		.ended_us = saga->ended_us,
-		.log = first_log_row(engine, saga, &event),
-		.log_count = 1,
+		.log = log.log,
+		.log_count = log.log_count,
 	};
 	event_build_commands(engine, &facts, saga, &effects, (struct bytes){0}, &outgoing_end);
 }
@@ -273,6 +292,19 @@ static bool is_held_back(struct engine *engine, struct start_item *start)
 	return false;
 }
 
+/* A start that was called before has its saga all the same: so it is looked up, and refused if there is none. */
+static bool is_over_limit(struct engine *engine, struct start_item *start)
+{
+	const char *name = start->request.plan->definition.name;
+
+	if (!open_limit_reached(&engine->open_limit, name))
+		return false;
+	sweep_recount(engine);
+	start->limit = open_limit_reached(&engine->open_limit, name);
+	start->is_conflicting = start->limit > 0;
+	return start->is_conflicting;
+}
+
 void start_prepare(struct engine *engine)
 {
 	id_table_clear(&engine->start_ids);
@@ -280,7 +312,7 @@ void start_prepare(struct engine *engine)
 	for (struct start_item *start = take_all(engine), *next; start; start = next) {
 		next = start->next;
 		complete_item(engine, start);
-		if (start->is_conflicting)
+		if (start->is_conflicting || is_over_limit(engine, start))
 			wait_for_next_round(engine, start); /* it is looked up first */
 		else if (!is_held_back(engine, start))
 			add_new_row(engine, start);
@@ -316,10 +348,13 @@ static void answer_new(struct engine *engine, struct turn_item *item)
 	};
 	struct cached_saga *cached = cache_put(&engine->cache, start->request.plan, &row, engine_now_us(engine));
 
-	cache_append_log(cached, &item->change.log[0].entry);
+	for (size_t i = 0; i < item->change.log_count; i++)
+		cache_append_log(cached, &item->change.log[i].entry);
+	hold_see(engine, start->request.plan, item->saga);
 	metric_add(engine->metrics.started, 1);
 	trace_saga(engine, cached, item->saga);
-	event_note_end(engine, item->saga); /* a definition without steps that send is over at once */
+	event_note_end(engine, start->request.plan,
+		       item->saga); /* a definition without steps that send is over at once */
 	turn_send(engine, item->outgoing);
 	start_answer(engine, start, &view, false, NULL);
 }
@@ -337,6 +372,8 @@ void start_settle(struct engine *engine, struct turn_item *item)
 {
 	struct start_item *start = item->start;
 
+	if (item->result != ITEM_DONE)
+		open_limit_add(&engine->open_limit, start->request.plan->definition.name, -1);
 	switch (item->result) {
 	case ITEM_DONE:
 		answer_new(engine, item);
@@ -375,6 +412,7 @@ static void send_first_again(struct engine *engine, const struct cached_saga *ca
 	if (cached->version != 1 || saga->state == SAGA_STATE_SCHEDULED)
 		return;
 	first = saga_start(&cached->plan->definition, saga->id, saga->created_us, &engine->arena, &event, &effects);
+	hold_unsent(engine, cached->plan, saga->id, &effects);
 	event_build_commands(engine, &facts, first, &effects, (struct bytes){0}, &outgoing_end);
 	turn_send(engine, outgoing);
 }
@@ -394,9 +432,21 @@ static void answer_existing(struct engine *engine, struct start_item *start, con
 	}
 	if (is_own) {
 		metric_add(engine->metrics.started, 1);
+		open_limit_add(&engine->open_limit, cached->plan->definition.name, 1);
 		send_first_again(engine, cached, saga);
+		hold_see(engine, cached->plan, saga);
 	}
 	start_answer(engine, start, &view, !is_own, NULL);
+}
+
+static void refuse_over_limit(struct engine *engine, struct start_item *start)
+{
+	struct error err;
+
+	metric_add(engine->metrics.starts_refused, 1);
+	(void)error_set(&err, ERR_QUOTA, "definition '%s' has %lld open sagas, which is its limit: try again later",
+			start->request.plan->definition.name, (long long)start->limit);
+	start_answer(engine, start, NULL, false, &err);
 }
 
 static void resolve(struct engine *engine, struct start_item *start, const struct cached_saga *existing)
@@ -407,6 +457,10 @@ static void resolve(struct engine *engine, struct start_item *start, const struc
 	struct error err;
 
 	start->is_conflicting = false;
+	if (!existing && start->limit) {
+		refuse_over_limit(engine, start);
+		return;
+	}
 	if (!existing && ++start->tries < START_TRIES_MAX) {
 		wait_for_next_round(engine, start); /* it was there and is gone, or is not visible yet: insert again */
 		return;

@@ -14,14 +14,21 @@
 enum {
 	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
 	SWEEP_SHARE = 10,             /* with very many open sagas the walk takes long: at most this part of the time */
+	RECOUNT_US = 200 * 1000,      /* between two countings of the open sagas while their limit is reached */
 	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
 };
 
 static void add_due(struct engine *engine, const struct store_page *page, enum work_kind kind)
 {
 	for (size_t i = 0; i < page->count; i++) {
-		struct work *work = arena_zalloc(&engine->arena, sizeof(*work));
-		const struct cached_saga *cached = cache_find(&engine->cache, page->items[i].saga_id);
+		struct work *work;
+		const struct cached_saga *cached;
+
+		if (kind == WORK_DUE && engine->room.waiting > 0 &&
+		    room_has(&engine->room, page->items[i].saga_id, page->items[i].version, page->now_us))
+			continue; /* it waits for room, and for nothing else */
+		work = arena_zalloc(&engine->arena, sizeof(*work));
+		cached = cache_find(&engine->cache, page->items[i].saga_id);
 
 		if (cached && cached->version < page->items[i].version)
 			cache_drop(&engine->cache, page->items[i].saga_id);
@@ -97,15 +104,30 @@ static int sweep_boot(struct engine *engine, struct error *err)
 
 static int count_open(struct engine *engine, struct error *err)
 {
-	int64_t counts[SAGA_STATE_COUNT] = {0};
+	const int64_t begun_us = engine_now_us(engine);
+	int64_t by_state[SAGA_STATE_COUNT] = {0};
+	struct store_count *counts = NULL;
+	size_t count = 0;
 
-	engine->count_at_us = engine_now_us(engine) + COUNT_US;
-	if (engine->ports.store.count_open(engine->ports.store.ctx, counts, err) < 0)
+	engine->count_at_us = begun_us + COUNT_US;
+	if (engine->ports.store.count_open(engine->ports.store.ctx, &engine->arena, &counts, &count, err) < 0)
 		return -1;
+	engine->recount_at_us = begun_us + longer(RECOUNT_US, SWEEP_SHARE * (engine_now_us(engine) - begun_us));
+	open_limit_reset(&engine->open_limit);
+	for (size_t i = 0; i < count; i++) {
+		by_state[counts[i].state] += counts[i].sagas;
+		open_limit_add(&engine->open_limit, counts[i].definition_name, counts[i].sagas);
+	}
 	for (int i = 0; i < SAGA_STATE_COUNT; i++)
 		if (engine->metrics.open[i])
-			metric_set(engine->metrics.open[i], counts[i]);
+			metric_set(engine->metrics.open[i], by_state[i]);
 	return 0;
+}
+
+void sweep_recount(struct engine *engine)
+{
+	if (engine->count_at_us > engine->recount_at_us)
+		engine->count_at_us = engine->recount_at_us;
 }
 
 void sweep_run(struct engine *engine)

@@ -165,6 +165,7 @@ static void drop_unknown(struct engine *engine, struct group *group)
 	for (const struct work *work = group->works.first; work; work = work->next)
 		if (work->kind == WORK_REPLY)
 			metric_add(engine->metrics.ignored[IGNORED_UNKNOWN_SAGA], 1);
+	room_forget(&engine->room, group->node.id);
 	end_group(engine, group, NULL);
 }
 
@@ -184,6 +185,8 @@ static void apply_group(struct engine *engine, struct group *group)
 		item->change = group->change;
 		break;
 	case EVENT_UNCHANGED:
+		if (group->saga)
+			hold_see(engine, group->cached->plan, group->saga);
 		if (!saga_state_is_open(group->cached->state))
 			get_saga_settled(engine, group->node.id);
 		end_group(engine, group, NULL);
@@ -316,10 +319,11 @@ static void settle_done(struct engine *engine, struct group *group)
 	metric_add(engine->metrics.resends, group->resends);
 	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
+	hold_see(engine, group->cached->plan, group->saga);
 	event_note_stuck(engine, group);
 	if (!saga_state_is_open(group->saga->state)) {
 		trace_saga(engine, group->cached, group->saga);
-		event_note_end(engine, group->saga);
+		event_note_end(engine, group->cached->plan, group->saga);
 		get_saga_settled(engine, group->node.id);
 	}
 	end_group(engine, group, group->rest);
@@ -372,6 +376,7 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 		return;
 	}
 	metric_add(engine->metrics.refused, 1);
+	room_put_off(&engine->room, group->node.id);
 	uuid_format(group->node.id, id);
 	log_error("change_refused", "saga=%s err=%s, dropping the event", id, LOG_TEXT(err->msg));
 	refused = refused_work(group);
@@ -530,6 +535,7 @@ static int64_t next_turn_us(struct engine *engine)
 	if (engine->works.first || engine->starts || engine->gets || queue_length(&engine->queue) > 0)
 		return engine_now_us(engine);
 	wanted_us = earliest(wanted_us, earliest(engine->sweep_at_us, engine->count_at_us));
+	wanted_us = earliest(wanted_us, hold_next_turn_us(engine));
 	return engine->oldest_waiter ? earliest(wanted_us, engine->waiter_poll_us) : wanted_us;
 }
 
@@ -539,7 +545,9 @@ int64_t engine_turn(struct engine *engine)
 	take_queue(engine);
 	if (probe_store(engine)) {
 		sweep_run(engine);
+		hold_begin_turn(engine);
 		run_rounds(engine);
+		hold_end_turn(engine);
 	}
 	if (engine->is_store_up)
 		get_poll(engine);

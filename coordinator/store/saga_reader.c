@@ -253,18 +253,27 @@ int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 	return 0;
 }
 
-int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err)
+int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
+		      struct error *err)
 {
 	struct store *store = ctx;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
-	if (pg_exec(store->pg, "SELECT state, count(*) FROM saga WHERE is_open GROUP BY state", NULL, 0, &result, err) <
-	    0)
+	struct store_count *counts;
+
+	if (pg_exec(store->pg,
+		    "SELECT definition_name, state, count(*) FROM saga WHERE is_open GROUP BY definition_name, state",
+		    NULL, 0, &result, err) < 0)
 		return -1;
-	for (int i = 0; i < SAGA_STATE_COUNT; i++)
-		ret_counts[i] = 0;
+	counts = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*counts));
 	for (size_t i = 0; i < pg_rows(result); i++)
-		ret_counts[pg_get_int(result, i, 0)] = pg_get_int(result, i, 1);
+		counts[i] = (struct store_count){
+			.definition_name = pg_get_text(result, i, 0, arena),
+			.state = (enum saga_state)pg_get_int(result, i, 1),
+			.sagas = pg_get_int(result, i, 2),
+		};
+	*ret_counts = counts;
+	*ret_count = pg_rows(result);
 	return 0;
 }

@@ -35,7 +35,8 @@ int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena 
 		  struct error *err);
 int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
 		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-int reader_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err);
+int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
+		      struct error *err);
 
 void row_labels(struct bytes json, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count);
 #define LOG_COLUMNS                                                                                                    \

@@ -9,11 +9,20 @@
 #include "lib/base/bytes.h"
 
 static const char *const names[ERR_CODE_COUNT] = {
-	[ERR_NONE] = "none",         [ERR_INVALID] = "invalid",           [ERR_NOT_FOUND] = "not_found",
-	[ERR_CONFLICT] = "conflict", [ERR_PRECONDITION] = "precondition", [ERR_UNAVAILABLE] = "unavailable",
-	[ERR_TIMEOUT] = "timeout",   [ERR_INCOMPATIBLE] = "incompatible", [ERR_LIMIT] = "limit",
-	[ERR_CORRUPT] = "corrupt",   [ERR_INTERNAL] = "internal",         [ERR_UNAUTHENTICATED] = "unauthenticated",
+	[ERR_NONE] = "none",
+	[ERR_INVALID] = "invalid",
+	[ERR_NOT_FOUND] = "not_found",
+	[ERR_CONFLICT] = "conflict",
+	[ERR_PRECONDITION] = "precondition",
+	[ERR_UNAVAILABLE] = "unavailable",
+	[ERR_TIMEOUT] = "timeout",
+	[ERR_INCOMPATIBLE] = "incompatible",
+	[ERR_LIMIT] = "limit",
+	[ERR_CORRUPT] = "corrupt",
+	[ERR_INTERNAL] = "internal",
+	[ERR_UNAUTHENTICATED] = "unauthenticated",
 	[ERR_DENIED] = "denied",
+	[ERR_QUOTA] = "quota",
 };
 
 /* A message that was cut is still a message, and still UTF-8: it goes into headers, rows and replies, where half a character

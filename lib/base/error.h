@@ -28,6 +28,7 @@ enum err_code {
 	ERR_INTERNAL,        /* none of the above; look at the log */
 	ERR_UNAUTHENTICATED, /* who asks is not known, and must be */
 	ERR_DENIED,          /* who asks is known, and may not */
+	ERR_QUOTA,           /* a limit that somebody set is reached; a later retry may help */
 	ERR_CODE_COUNT
 };
 

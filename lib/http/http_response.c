@@ -9,7 +9,7 @@ static const int status_of_code[ERR_CODE_COUNT] = {
 	[ERR_NONE] = 200,         [ERR_INVALID] = 400,     [ERR_NOT_FOUND] = 404, [ERR_CONFLICT] = 409,
 	[ERR_PRECONDITION] = 409, [ERR_UNAVAILABLE] = 503, [ERR_TIMEOUT] = 504,   [ERR_INCOMPATIBLE] = 409,
 	[ERR_LIMIT] = 413,        [ERR_CORRUPT] = 400,     [ERR_INTERNAL] = 500,  [ERR_UNAUTHENTICATED] = 401,
-	[ERR_DENIED] = 403,
+	[ERR_DENIED] = 403,       [ERR_QUOTA] = 429,
 };
 
 void http_response_error(struct http_response *response, int status, const char *code, const char *format, ...)

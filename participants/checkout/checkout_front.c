@@ -69,6 +69,7 @@ static const struct {
 	[ERR_INTERNAL] = {500, "internal", 0},
 	[ERR_UNAUTHENTICATED] = {500, "internal", 0}, /* our own credential is wrong, not the customer's */
 	[ERR_DENIED] = {500, "internal", 0},
+	[ERR_QUOTA] = {429, "resource_exhausted", 1},
 };
 
 static void answer_failure(struct checkout_front *front, struct http_response *response, const struct error *err)

@@ -42,7 +42,7 @@ static bool check_order(struct simulation *sim, const struct life *life, const s
 }
 
 static void note_effects(struct simulation *sim, struct life *life, const struct saga *saga,
-			 const struct saga_effects *effects)
+			 const struct saga_effects *effects, enum saga_event_type cause)
 {
 	for (size_t i = 0; i < effects->count; i++) {
 		const struct saga_effect *effect = &effects->items[i];
@@ -53,6 +53,24 @@ static void note_effects(struct simulation *sim, struct life *life, const struct
 			fail(sim, "saga %02x sends although it is paused", short_id(life));
 		if (effect->attempt > life->decided[effect->step][effect->phase])
 			life->decided[effect->step][effect->phase] = effect->attempt;
+		life->is_resend[effect->step][effect->phase] = cause == SAGA_EVENT_RESEND;
+	}
+}
+
+/* What is in flight once the change is stored. A pause lets go of it, and what is sent after it is sent again. */
+static void note_in_flight(struct life *life, const struct saga *saga)
+{
+	const bool is_over = saga->paused_us || saga_state_is_terminal(saga->state);
+
+	for (size_t i = 0; i < saga->step_count; i++) {
+		for (int k = 0; k < STEP_PHASE_COUNT; k++) {
+			enum step_phase phase;
+
+			life->is_in_flight[i][k] = !is_over && step_is_in_flight(&saga->steps[i], &phase) &&
+						   (int)phase == k;
+			if (!life->is_in_flight[i][k] || saga->steps[i].attempts[k] != life->sent[i][k])
+				life->sender[i][k] = 0;
+		}
 	}
 }
 
@@ -126,7 +144,7 @@ static struct saga *replay_event(struct simulation *sim, struct life *life, stru
 	note(sim, "saga %02x: %s of step %s, attempt %d: %s, version %lld", short_id(life), saga_event_name(event.type),
 	     row->step_id[0] ? row->step_id : "-", event.attempt, saga_state_name(after->state),
 	     (long long)after->version);
-	note_effects(sim, life, after, &effects);
+	note_effects(sim, life, after, &effects, event.type);
 	check_cleared(sim, life, &event, &effects);
 	check_timeout(sim, life, &event);
 	if (event.type == SAGA_EVENT_SKIP_REQUESTED || after->is_resolved)
@@ -159,7 +177,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 		saga = first_version(sim, life, change, &effects);
 		first = 1;
 		if (saga)
-			note_effects(sim, life, saga, &effects);
+			note_effects(sim, life, saga, &effects, SAGA_EVENT_STARTED);
 		note(sim, "saga %02x: starts as %s", short_id(life), life->plan->definition.name);
 	} else if (saga_decode(&life->plan->definition, life->row.data, &sim->scratch, &saga, &err) < 0) {
 		fail(sim, "I5: saga %02x: its row: %s", short_id(life), err.msg);
@@ -173,6 +191,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 		fail(sim, "I12: saga %02x is due at %lld, its row says %lld", short_id(life),
 		     (long long)plant_real_due_us(saga), (long long)change->due_us);
 	life->is_paused = saga->paused_us != 0;
+	note_in_flight(life, saga);
 }
 
 /* ---- commands, effects, replies ---- */
@@ -185,6 +204,38 @@ void check_command(struct simulation *sim, const struct command *command)
 	else if (command->attempt < 1 || command->attempt > life->decided[command->step][command->phase])
 		fail(sim, "I7: saga %02x: attempt %d of %s '%s' is sent, and was never decided", short_id(life),
 		     command->attempt, step_phase_name(command->phase), step_of(life, command->step)->id);
+}
+
+static int64_t count_in_flight(const struct simulation *sim, int64_t sender, int32_t step)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < sim->life_count; i++)
+		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+			count += sim->lives[i].is_in_flight[step][phase] && sim->lives[i].sender[step][phase] == sender;
+	return count;
+}
+
+void check_room(const struct instance *instance, const struct command *command)
+{
+	struct simulation *sim = instance->sim;
+	struct life *life = command->life;
+	const int64_t self = instance->run * INSTANCES + instance->index + 1;
+	int64_t *sender = &life->sender[command->step][command->phase];
+	const bool is_first = command->attempt > life->sent[command->step][command->phase];
+
+	if (!life->is_in_flight[command->step][command->phase] || command->phase == STEP_PHASE_INQUIRY)
+		return; /* late, and not needed any more; or a question, which does not wait */
+	if (life->is_resend[command->step][command->phase] || !is_first) {
+		*sender = *sender == self ? self : 0;
+	} else {
+		*sender = self;
+		if (sim->room_max && count_in_flight(sim, self, command->step) > sim->room_max)
+			fail(sim, "I10: step '%s' has more commands in flight than the limit %lld at one instance",
+			     step_of(life, command->step)->id, (long long)sim->room_max);
+	}
+	if (is_first)
+		life->sent[command->step][command->phase] = command->attempt;
 }
 
 static int net(const struct life *life, int32_t step)

@@ -76,6 +76,7 @@ static void begin_run(struct instance *instance)
 
 	instance->metrics = metrics_new();
 	options.metrics = instance->metrics;
+	options.in_flight.max = sim->room_max;
 	instance->is_dead = false;
 	instance->run++;
 	instance->done = NULL;

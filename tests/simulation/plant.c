@@ -1,6 +1,7 @@
 /* plant.c - see plant.h. The functions of the core as the engine gets them: with --wrap, __real_ is the core's own. */
 #include "tests/simulation/plant.h"
 
+#include "coordinator/engine/room.h"
 #include "tests/simulation/simulation.h"
 
 static const char *const WORDS[PLANT_COUNT] = {"none",
@@ -50,6 +51,11 @@ bool __real_saga_due_event(const struct definition *definition, const struct sag
 			   struct saga_event *ret_event);
 bool __wrap_saga_due_event(const struct definition *definition, const struct saga *saga, int64_t now_us, int32_t *step,
 			   struct saga_event *ret_event);
+
+bool __real_room_take(struct room *room, const struct room_command *command);
+bool __wrap_room_take(struct room *room, const struct room_command *command);
+bool __real_room_next(struct room *room, struct room_command *ret_command);
+bool __wrap_room_next(struct room *room, struct room_command *ret_command);
 
 /* A definition that says something else about its steps. */
 static struct definition *changed_definition(const struct definition *definition, struct arena *arena)
@@ -154,6 +160,16 @@ bool __wrap_saga_due_event(const struct definition *definition, const struct sag
 		unpaused.paused_us = 0;
 	return __real_saga_due_event(definition, &unpaused,
 				     is_planted(PLANT_TIMER_EARLY) ? now_us + 9 * SECOND_US : now_us, step, ret_event);
+}
+
+bool __wrap_room_take(struct room *room, const struct room_command *command)
+{
+	return __real_room_take(room, command) || is_planted(PLANT_ROOM_IGNORED);
+}
+
+bool __wrap_room_next(struct room *room, struct room_command *ret_command)
+{
+	return !is_planted(PLANT_ROOM_KEPT) && __real_room_next(room, ret_command);
 }
 
 enum saga_verdict plant_replay(const struct definition *definition, const struct saga *saga,

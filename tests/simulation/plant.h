@@ -34,6 +34,8 @@
 	PLANT(FORGOTTEN, "forgotten", "a step that ran is not compensated")                                            \
 	PLANT(PIVOT_UNDONE, "pivot-undone", "the saga goes back although its pivot may have happened")                 \
 	PLANT(PAUSED_SENDS, "paused-sends", "a paused saga sends")                                                     \
+	PLANT(ROOM_IGNORED, "room-ignored", "a command is sent although its participant has no room")                  \
+	PLANT(ROOM_KEPT, "room-kept", "what waits for room is never released")                                         \
 	PLANT(REOPENED, "reopened", "a saga that has ended goes on")                                                   \
 	PLANT(INQUIRY_NO_BARRIER, "inquiry-no-barrier", "what is said never to have been done is done all the same")   \
 	PLANT(INQUIRY_IGNORED, "inquiry-ignored", "a step is undone although it was said never to have been done")     \

@@ -89,6 +89,11 @@ struct life {
 	bool is_cleared[STEPS_MAX]; /* an inquiry was answered, and applied: the step was never done */
 	bool is_overruled;          /* an operator skipped a step or resolved the saga: effects are theirs to see to */
 	bool was_held;              /* some command was accepted: nothing is sent while it is */
+	/* Who sent the newest attempt first: an instance's run; 0: nobody yet, or another one has taken it over. */
+	int64_t sender[STEPS_MAX][STEP_PHASE_COUNT];
+	int32_t sent[STEPS_MAX][STEP_PHASE_COUNT];   /* that attempt */
+	bool is_resend[STEPS_MAX][STEP_PHASE_COUNT]; /* what the log decided last was to send it again */
+	bool is_in_flight[STEPS_MAX][STEP_PHASE_COUNT];
 	bool is_poisoned;
 	/* The participants'. */
 	struct inbox_row inbox[STEPS_MAX][STEP_PHASE_COUNT];    /* inquiries have none */
@@ -175,7 +180,8 @@ struct simulation {
 	size_t queue_count;
 	size_t queue_max;
 	uint64_t queued;
-	size_t messages; /* of those in the queue */
+	size_t messages;  /* of those in the queue */
+	int64_t room_max; /* of each participant's commands in flight at one instance; 0: no limit */
 	/* parts */
 	struct engine_ports ports[INSTANCES];
 	struct instance instances[INSTANCES];
@@ -254,6 +260,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 void check_command(struct simulation *sim, const struct command *command);
 void check_cleared(struct simulation *sim, struct life *life, const struct saga_event *event,
 		   const struct saga_effects *effects);
+void check_room(const struct instance *instance, const struct command *command); /* which it is about to send */
 void check_effect(struct simulation *sim, const struct command *command);
 void check_reply(struct simulation *sim, const struct command *command, enum saga_event_type outcome);
 void check_view(struct simulation *sim, const struct saga_view *view);

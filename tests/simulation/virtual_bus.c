@@ -87,8 +87,12 @@ static void bus_send(void *ctx, const struct bus_record *records, size_t count)
 		count /= 2;
 		instance_die(instance);
 	}
-	for (size_t i = 0; i < count; i++)
-		bus_produce(sim, read_command(sim, &records[i]));
+	for (size_t i = 0; i < count; i++) {
+		struct command *command = read_command(sim, &records[i]);
+
+		check_room(instance, command);
+		bus_produce(sim, command);
+	}
 	if (happens(sim, FAULT_CRASH_AFTER_PRODUCE))
 		instance_die(instance);
 }

@@ -353,13 +353,18 @@ static int load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 	return check_read(instance, err);
 }
 
-static int count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err)
+static int count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
+		      struct error *err)
 {
 	struct instance *instance = ctx;
+	struct simulation *sim = instance->sim;
 
-	for (size_t i = 0; i < instance->sim->life_count; i++)
-		if (instance->sim->lives[i].exists)
-			ret_counts[instance->sim->lives[i].row.state]++;
+	*ret_counts = arena_alloc(arena, (sim->life_count + 1) * sizeof(**ret_counts));
+	*ret_count = 0;
+	for (size_t i = 0; i < sim->life_count; i++)
+		if (sim->lives[i].exists && !saga_state_is_terminal(sim->lives[i].row.state))
+			(*ret_counts)[(*ret_count)++] =
+				(struct store_count){sim->lives[i].plan->definition.name, sim->lives[i].row.state, 1};
 	return check_read(instance, err);
 }
 

@@ -48,6 +48,7 @@ static void maps_each_code_to_its_grpc_status(void **state)
 		[ERR_INTERNAL] = GRPC_STATUS_INTERNAL,
 		[ERR_UNAUTHENTICATED] = GRPC_STATUS_UNAUTHENTICATED,
 		[ERR_DENIED] = GRPC_STATUS_PERMISSION_DENIED,
+		[ERR_QUOTA] = GRPC_STATUS_RESOURCE_EXHAUSTED,
 	};
 
 	(void)state;
@@ -60,7 +61,8 @@ static void tells_when_to_retry_only_where_a_retry_can_help(void **state)
 	(void)state;
 	for (enum err_code code = ERR_INVALID; code < ERR_CODE_COUNT; code++) {
 		Google__Rpc__Status *message = details_of(&(struct status){.code = code, .message = "x"});
-		bool is_expected = code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_LIMIT;
+		bool is_expected = code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_LIMIT ||
+				   code == ERR_QUOTA;
 
 		assert_int_equal(find_detail(message, "google.rpc.RetryInfo") != NULL, is_expected);
 		google__rpc__status__free_unpacked(message, NULL);

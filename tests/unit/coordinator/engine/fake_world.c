@@ -386,12 +386,17 @@ static int store_load_log(void *ctx, const struct uuid *ids, size_t count, struc
 	return check_store(world, err);
 }
 
-static int store_count_open(void *ctx, int64_t ret_counts[SAGA_STATE_COUNT], struct error *err)
+static int store_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
+			    struct error *err)
 {
 	struct fake_world *world = ctx;
 
+	*ret_counts = arena_alloc(arena, (world->row_count + 1) * sizeof(**ret_counts));
+	*ret_count = 0;
 	for (size_t i = 0; i < world->row_count; i++)
-		ret_counts[world->rows[i].row.state]++;
+		if (!saga_state_is_terminal(world->rows[i].row.state))
+			(*ret_counts)[(*ret_count)++] =
+				(struct store_count){world->rows[i].row.definition_name, world->rows[i].row.state, 1};
 	return check_store(world, err);
 }
 
@@ -487,6 +492,8 @@ struct engine *fake_engine_new(struct fake_world *world, const char *instance)
 
 	assert(world->engine_count < FAKE_ENGINES_MAX);
 	options.metrics = world->metrics[world->engine_count++] = metrics_new();
+	options.in_flight.max = world->in_flight_max;
+	options.open.max = world->open_max;
 	world->now_us++; /* each run of an instance has another boot */
 	return engine_new(&options);
 }

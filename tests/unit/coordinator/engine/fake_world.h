@@ -52,6 +52,8 @@ struct fake_world {
 	size_t sent_count;
 	bool is_assigned;
 	bool is_definition_away;
+	int64_t in_flight_max; /* of engines made from now on, as the next; 0: no limit */
+	int64_t open_max;
 	size_t batches_done;
 	int rejected[BUS_REJECT_VALUE + 1]; /* replies, by reason */
 	size_t batches_abandoned;
