@@ -57,16 +57,14 @@ static const char *kind_of(struct saga_choice *choice, const Saga__V1__Saga *sag
 	return kind;
 }
 
-static void take_sagas(const struct saga_choice_rule *rule, const Saga__V1__ListSagasResponse *page,
-		       struct saga_choice *choice)
+static void take_sagas(const Saga__V1__ListSagasResponse *page, struct saga_choice *choice)
 {
 	for (size_t i = 0; i < page->n_sagas && !choice->has_more; i++)
-		if (!rule->is_paused_only || page->sagas[i]->pause_time)
-			add_within_limit(choice, page->sagas[i]->saga_id, kind_of(choice, page->sagas[i]));
+		add_within_limit(choice, page->sagas[i]->saga_id, kind_of(choice, page->sagas[i]));
 }
 
-static bool read_sagas(struct session *session_, const struct saga_choice_rule *rule, Saga__V1__SagaFilter *filter,
-		       struct saga_choice *choice, enum exit_code *ret_exit)
+static bool read_sagas(struct session *session_, Saga__V1__SagaFilter *filter, struct saga_choice *choice,
+		       enum exit_code *ret_exit)
 {
 	Saga__V1__ListSagasRequest request = SAGA__V1__LIST_SAGAS_REQUEST__INIT;
 	ProtobufCMessage *answer;
@@ -78,7 +76,7 @@ static bool read_sagas(struct session *session_, const struct saga_choice_rule *
 		if (session_call(session_, "ListSagas", &request.base, &saga__v1__list_sagas_response__descriptor, 0,
 				 &answer, ret_exit) < 0)
 			return false;
-		take_sagas(rule, (Saga__V1__ListSagasResponse *)answer, choice);
+		take_sagas((Saga__V1__ListSagasResponse *)answer, choice);
 		request.page_token =
 			arena_strdup(&choice->arena, ((Saga__V1__ListSagasResponse *)answer)->next_page_token);
 		protobuf_c_message_free_unpacked(answer, NULL);
@@ -144,7 +142,8 @@ static bool has_filter(void)
 {
 	return saga_filter_flags.states.count > 0 || saga_filter_flags.definition ||
 	       saga_filter_flags.definition_version > 0 || saga_filter_flags.key ||
-	       saga_filter_flags.labels.count > 0 || saga_choice_flags.stuck_reason || saga_choice_flags.step;
+	       saga_filter_flags.labels.count > 0 || saga_filter_flags.is_paused || saga_choice_flags.stuck_reason ||
+	       saga_choice_flags.step;
 }
 
 static void set_states(struct saga_choice *choice, const struct saga_choice_rule *rule, Saga__V1__SagaFilter *filter)
@@ -174,7 +173,8 @@ static bool read_by_filter(struct session *session_, const struct saga_choice_ru
 	if (rule->is_of_stuck)
 		return read_stuck(session_, &filter, choice, ret_exit);
 	set_states(choice, rule, &filter);
-	return read_sagas(session_, rule, &filter, choice, ret_exit);
+	filter.paused = filter.paused || rule->is_paused_only;
+	return read_sagas(session_, &filter, choice, ret_exit);
 }
 
 static bool read_by_ids(char **arguments, int count, struct saga_choice *choice, enum exit_code *ret_exit)

@@ -104,6 +104,7 @@ int saga_filter_make(struct arena *arena, Saga__V1__SagaFilter *ret_filter, stru
 	filter.definition_version = (int32_t)saga_filter_flags.definition_version;
 	if (filter.definition_version > 0 && !saga_filter_flags.definition)
 		problems_add(problems, "--definition-version", "needs --definition as well");
+	filter.paused = saga_filter_flags.is_paused;
 	if (saga_filter_flags.key)
 		filter.key = (char *)saga_filter_flags.key;
 	if (problems->count > earlier)

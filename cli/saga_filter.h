@@ -18,6 +18,7 @@ struct saga_filter_flags {
 	int64_t definition_version;
 	const char *key;
 	struct option_list labels;
+	bool is_paused;
 };
 extern struct saga_filter_flags saga_filter_flags;
 
@@ -36,6 +37,8 @@ extern struct saga_filter_flags saga_filter_flags;
 	 .help = "Of this version of the definition.", .place = &saga_filter_flags.definition_version},                \
 	{.flag = "key", .letter = 'k', .value_name = "KEY", .help = "With this key, such as an order id.",             \
 	 .place = &saga_filter_flags.key},                                                                             \
+	{.flag = "paused", .type = OPTION_BOOL, .help = "Paused ones alone.",                                          \
+	 .place = &saga_filter_flags.is_paused},                                                                       \
 	{.flag = "label", .letter = 'l', .type = OPTION_LIST, .value_name = "NAME=VALUE",                              \
 	 .help = "With this label; all of them must fit.", .place = &saga_filter_flags.labels}
 /* clang-format on */

@@ -59,6 +59,7 @@ void filter_read(const Saga__V1__SagaFilter *message, struct arena *arena, struc
 		read_labels(message, arena, &filter, problems);
 		filter.definition = *message->definition ? message->definition : NULL;
 		filter.definition_version = message->definition_version;
+		filter.is_paused = message->paused != 0;
 		filter.key = *message->key ? message->key : NULL;
 		check_text("filter.definition", message->definition, problems);
 		check_text("filter.key", message->key, problems);
@@ -116,6 +117,7 @@ uint64_t filter_bind(uint64_t binding, const struct saga_filter *filter)
 	binding = bind_text(binding, filter->definition);
 	binding = bind_number(binding, filter->definition_version);
 	binding = bind_text(binding, filter->key);
+	binding = bind_number(binding, filter->is_paused);
 	for (size_t i = 0; i < filter->label_count; i++) {
 		binding = bind_text(binding, filter->labels[i].name);
 		binding = bind_text(binding, filter->labels[i].value);

@@ -396,6 +396,7 @@ static void finish_group(struct engine *engine, struct group *group)
 	change->due_us = saga_due_us(saga);
 	change->updated_us = saga->updated_us;
 	change->ended_us = saga->ended_us;
+	change->is_paused = saga->paused_us != 0;
 	change->log = group->log;
 	change->notices = group->notices;
 	assert(change->version == change->expected_version + (int64_t)change->log_count);

@@ -58,7 +58,8 @@ struct store_change {
 	struct bytes data;     /* saga_encode() */
 	int64_t due_us;        /* 0: never */
 	int64_t updated_us;
-	int64_t ended_us;                /* 0: not ended */
+	int64_t ended_us; /* 0: not ended */
+	bool is_paused;
 	const struct store_log_row *log; /* versions expected_version + 1 … version */
 	size_t log_count;
 	const struct store_notice *notices;

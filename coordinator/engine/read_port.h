@@ -33,6 +33,7 @@ struct saga_filter {
 	const char *key;
 	const struct engine_label *labels; /* all of them */
 	size_t label_count;
+	bool is_paused; /* these alone; false: paused or not */
 };
 
 /* From a time on, before another; 0: no bound. */

@@ -21,7 +21,7 @@ static const char COMMIT_SQL[] =
 	"  milestone, version, data, due_at, created_at, updated_at, ended_at, is_open, sent_by, sent_boot)"
 	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
 	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
-	"  c.ended_at IS NULL, $46, $47"
+	"  c.ended_at IS NULL, $47, $48"
 	" FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],"
 	"  $8::smallint[], $9::text[], $10::bigint[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],"
 	"  $14::timestamptz[], $15::timestamptz[])"
@@ -31,10 +31,10 @@ static const char COMMIT_SQL[] =
 	"), changed AS ("
 	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
 	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
-	"  sent_by = $46, sent_boot = $47"
+	"  is_paused = c.is_paused, sent_by = $47, sent_boot = $48"
 	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
-	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[])"
-	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at)"
+	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $46::boolean[])"
+	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at, is_paused)"
 	" WHERE s.saga_id = c.saga_id AND s.version = c.expected_version "
 	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state"
 	"), done AS ("
@@ -56,7 +56,7 @@ static const char COMMIT_SQL[] =
 	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"
 	" SELECT n.*, t.target FROM unnest($39::uuid[], $40::bigint[], $41::timestamptz[], $42::text[],"
 	"  $43::smallint[], $44::text[], $45::text[]) AS n(saga_id, sequence, at, step, phase, reason, detail),"
-	"  unnest($48::text[]) AS t(target)"
+	"  unnest($49::text[]) AS t(target)"
 	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
 	") SELECT saga_id FROM done";
 
@@ -107,6 +107,7 @@ enum column {
 	NOTICE_PHASE,
 	NOTICE_REASON,
 	NOTICE_DETAIL,
+	CHANGE_IS_PAUSED,
 	COLUMN_COUNT
 };
 static_assert((int)COLUMN_COUNT == (int)COMMIT_ARRAY_COUNT, "store_state.h makes room for them");
@@ -157,6 +158,7 @@ static const enum pg_array_type column_types[COLUMN_COUNT] = {
 	[NOTICE_PHASE] = PG_ARRAY_INT2,
 	[NOTICE_REASON] = PG_ARRAY_TEXT,
 	[NOTICE_DETAIL] = PG_ARRAY_TEXT,
+	[CHANGE_IS_PAUSED] = PG_ARRAY_BOOL,
 };
 
 void commit_init(struct store *store)
@@ -250,6 +252,7 @@ static void add_change(struct store *store, const struct store_change *change)
 	add_time(&arrays[CHANGE_DUE_AT], change->due_us);
 	add_time(&arrays[CHANGE_UPDATED_AT], change->updated_us);
 	add_time(&arrays[CHANGE_ENDED_AT], change->ended_us);
+	pg_array_add_int(&arrays[CHANGE_IS_PAUSED], change->is_paused);
 }
 
 static void add_log(struct store *store, const struct store_log_row *row)

@@ -176,7 +176,7 @@ int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, str
 	struct pg_array states;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct pg_param params[6];
+	struct pg_param params[7];
 
 	filter_states(filter, &states);
 	params[0] = pg_array_param(&states);
@@ -185,12 +185,14 @@ int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, str
 	params[3] = filter->key ? pg_text(filter->key) : pg_null();
 	params[4] = labels.len > 0 ? pg_jsonb(labels) : pg_null();
 	params[5] = pg_int8((int64_t)limit + 1);
+	params[6] = pg_bool(filter->is_paused);
 	if (pg_exec(store->pg,
 		    "SELECT o.*, pg_current_snapshot()::text FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
 		    " SELECT" HEAD_COLUMNS "FROM saga s JOIN definition d ON d.id = s.definition_id"
 		    " WHERE s.is_open AND s.state = ANY($1::smallint[])"
 		    " AND ($2::text IS NULL OR s.definition_name = $2) AND ($3::int = 0 OR d.version = $3)"
 		    " AND ($4::text IS NULL OR s.key = $4) AND ($5::jsonb IS NULL OR s.labels @> $5)"
+		    " AND (NOT $7::boolean OR s.is_paused)"
 		    " ORDER BY s.saga_id LIMIT $6) o ON true",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;

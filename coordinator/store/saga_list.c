@@ -71,7 +71,7 @@ static struct pg_param text_param(const char *text)
 /* ---- the list ---- */
 
 /* $1 after, $2 rows to look at, $3 rows wanted, $4 states, $5 definition, $6 its version, $7 key, $8 labels, $9 $10
- * created, $11 $12 updated. The inner limit ends the walk, the outer one the page. */
+ * created, $11 $12 updated, $13 paused ones alone. The inner limit ends the walk, the outer one the page. */
 #define LIST_SQL(which, beyond, order)                                                                                 \
 	"SELECT" HEAD_COLUMNS "FROM (SELECT * FROM saga WHERE " which " AND saga_id " beyond                           \
 	" $1 ORDER BY saga_id " order " LIMIT $2) s JOIN definition d ON d.id = s.definition_id"                       \
@@ -80,6 +80,7 @@ static struct pg_param text_param(const char *text)
 	" AND ($7::text IS NULL OR s.key = $7) AND ($8::jsonb IS NULL OR s.labels @> $8)"                              \
 	" AND ($9::timestamptz IS NULL OR s.created_at >= $9) AND ($10::timestamptz IS NULL OR s.created_at < $10)"    \
 	" AND ($11::timestamptz IS NULL OR s.updated_at >= $11) AND ($12::timestamptz IS NULL OR s.updated_at < $12)"  \
+	" AND (NOT $13::boolean OR s.is_paused)"                                                                       \
 	" ORDER BY s.saga_id " order " LIMIT $3"
 
 /* The row at which the walk ended. */
@@ -112,7 +113,7 @@ static bool has_open_states_only(const struct saga_filter *filter)
 	for (int state = 0; state < SAGA_STATE_COUNT; state++)
 		if ((filter->states & 1u << state) && saga_state_is_terminal((enum saga_state)state))
 			return false;
-	return filter->states != 0;
+	return filter->states != 0 || filter->is_paused; /* which none that has ended is */
 }
 
 /* A label of more sagas than one call looks at is no better than the ids: all of its rows would have to be sorted. */
@@ -196,6 +197,7 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 			time_param(request->created.before_us),
 			time_param(request->updated.from_us),
 			time_param(request->updated.before_us),
+			pg_bool(filter->is_paused),
 		};
 
 		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, ARRAY_LEN(params), &result,

@@ -107,6 +107,8 @@ static bool fits(const struct saga_filter *filter, const struct saga_head *head)
 		return false;
 	if (filter->key && strcmp(filter->key, head->key) != 0)
 		return false;
+	if (filter->is_paused && !head->saga.paused_us)
+		return false;
 	for (size_t i = 0; i < filter->label_count; i++)
 		if (!has_label(head, &filter->labels[i]))
 			return false;

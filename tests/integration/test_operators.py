@@ -175,6 +175,10 @@ def test_a_paused_saga_waits_and_its_replies_count(stack: TestStack, shop: Shop,
     assert shop.get(saga_id).HasField("pause_time")
     shown = run(stack, "get", saga_id).stdout
     assert "paused since " in shown and "the bank asks" in shown
+    listed = ("list", "--paused", "--definition", trade.name, "--quiet")
+    assert run(stack, *listed).stdout.split() == [saga_id]
+    with_page = saga_service_pb2.ListSagasRequest(filter={"paused": True, "definition": trade.name}, page_size=1)
+    assert [saga.saga_id for saga in shop.sagas.ListSagas(with_page, timeout=10).sagas] == [saga_id]
     before, before_other = trade.times_sent(saga_id, "pay"), trade.times_sent(other, "pay")
     wait_until(lambda: trade.times_sent(other, "pay") >= before_other + 2, "the other one is sent again and again")
     assert trade.times_sent(saga_id, "pay") <= before + 1  # one may have been on its way to us
@@ -190,6 +194,7 @@ def test_a_paused_saga_waits_and_its_replies_count(stack: TestStack, shop: Shop,
     run(stack, "resume", saga_id, "--reason", "the bank agreed")
     saga = shop.finished(saga_id)
     assert saga.state == saga_pb2.SAGA_STATE_COMPLETED and not saga.HasField("pause_time")
+    assert run(stack, *listed).stdout == ""
     assert asked(shop, saga_id) == [("paused", "anonymous", "the bank asks"), ("resumed", "anonymous", "the bank agreed")]
     refused = run(stack, "pause", saga_id, "--reason", "x", code=1)
     assert "the saga has ended" in refused.stderr

@@ -97,8 +97,8 @@ static void list_sagas(struct bytes packed, struct fake_rpc_answer *answer)
 	one.saga_id = (char *)SAGA_ID;
 	other.saga_id = (char *)OTHER_ID;
 	other.pause_time = &time;
-	page.sagas = sagas;
-	page.n_sagas = ARRAY_LEN(sagas);
+	page.sagas = request->filter->paused ? &sagas[1] : sagas;
+	page.n_sagas = request->filter->paused ? 1 : ARRAY_LEN(sagas);
 	fake_rpc_append(&answer->message, &page.base);
 	saga__v1__list_sagas_request__free_unpacked(request, NULL);
 }

@@ -574,6 +574,37 @@ static void a_server_that_is_away_is_unknown_and_unavailable(void **state)
 	store_free(away);
 }
 
+static void paused_sagas_are_listed_alone_and_found_again_by_an_upgrade(void **state)
+{
+	const struct list_request request = {.filter = {.is_paused = true}, .limit = 10};
+	struct read_port reads = store_read_port(store);
+	struct store_change change;
+	struct list_page page;
+	struct arena arena;
+	struct change c;
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_ok(1, "k");
+	start_ok(2, "l");
+	change = make_end(&c, 2, 1);
+	change.state = SAGA_STATE_RUNNING;
+	change.ended_us = 0;
+	change.is_paused = true;
+	c.log.entry.event.type = SAGA_EVENT_PAUSED;
+	commit_ok(&change, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused"), 1);
+	run("ALTER TABLE saga DROP COLUMN is_paused; DELETE FROM schema_migration WHERE name LIKE '%_saga_paused'");
+	ok(store_migrate(store, 5000, &err), &err);
+	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused AND key = 'order-2'"), 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused"), 1);
+	run("UPDATE saga SET is_paused = false");
+	ok(reads.list(reads.ctx, &request, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	arena_release(&arena);
+}
+
 static void definitions_get_gapless_versions_and_ids(void **state)
 {
 	struct plan_pin pins[] = {{"a-value", 2, 17}, {"b\"-value", 1, 18}};
@@ -846,6 +877,7 @@ int main(void)
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
+		cmocka_unit_test_setup(paused_sagas_are_listed_alone_and_found_again_by_an_upgrade, begin),
 		cmocka_unit_test_setup(definitions_get_gapless_versions_and_ids, begin),
 	};
 
