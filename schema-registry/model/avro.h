@@ -91,8 +91,8 @@ void avro_release(struct avro_schema *avro);
 
 /* The compact JSON text; normalized: custom properties sorted. */
 void avro_print(const struct schema *schema, bool is_normalized, struct buffer *out);
-/* The same with the types of references spelled out: a text that needs none. */
-void avro_print_resolved(const struct schema *schema, struct buffer *out);
+/* The same with the types of references spelled out: a text that needs none. False: they are too deep in each other. */
+NODISCARD bool avro_print_resolved(const struct schema *schema, struct buffer *out);
 
 /* Encodes the defaults of all records of the schema into their fields. */
 void avro_compile_defaults(struct schema *schema);

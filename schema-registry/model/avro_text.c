@@ -3,12 +3,17 @@
 #include "schema-registry/model/avro.h"
 #include "schema-registry/model/json_text.h"
 
+/* References lead from one text, of bounded depth, to the next, and threads have small stacks. */
+enum { RESOLVED_DEPTH_MAX = 500 };
+
 struct avro_printer {
 	const struct schema *schema;
 	struct buffer *out;
 	bool is_normalized;
 	bool *is_printed; /* by ordinal: a named type is spelled out once */
 	json_t *names;    /* of all that was spelled out, where references are, too; else NULL */
+	int depth;        /* of types in each other */
+	bool is_cut;      /* they were too deep in each other */
 };
 
 /* Attributes that the printer writes itself; the rest are properties, printed as they are. */
@@ -178,7 +183,8 @@ static void print_named(struct avro_printer *printer, const struct avro_type *ty
 {
 	const char *name = relative_name(type->base.full_name, space);
 
-	if (is_spelled_out(printer, type)) {
+	printer->is_cut |= printer->depth > RESOLVED_DEPTH_MAX;
+	if (printer->is_cut || is_spelled_out(printer, type)) {
 		buffer_append_json_string(printer->out, name, strlen(name));
 		return;
 	}
@@ -222,6 +228,7 @@ static void print_union(struct avro_printer *printer, const struct avro_type *ty
 
 static void print_type(struct avro_printer *printer, const struct avro_type *type, const char *space)
 {
+	printer->depth++;
 	if (type->kind >= AVRO_FIXED) {
 		print_named(printer, type, space);
 	} else if (type->kind == AVRO_UNION) {
@@ -236,6 +243,7 @@ static void print_type(struct avro_printer *printer, const struct avro_type *typ
 	} else {
 		buffer_append_format(printer->out, "\"%s\"", avro_kind_name(type->kind));
 	}
+	printer->depth--;
 }
 
 void avro_print(const struct schema *schema, bool is_normalized, struct buffer *out)
@@ -248,10 +256,11 @@ void avro_print(const struct schema *schema, bool is_normalized, struct buffer *
 	print_type(&printer, avro_type_of(schema->root), "");
 }
 
-void avro_print_resolved(const struct schema *schema, struct buffer *out)
+bool avro_print_resolved(const struct schema *schema, struct buffer *out)
 {
 	struct avro_printer printer = {.schema = schema, .out = out, .names = json_object()};
 
 	print_type(&printer, avro_type_of(schema->root), "");
 	json_decref(printer.names);
+	return !printer.is_cut;
 }

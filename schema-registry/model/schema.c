@@ -155,12 +155,12 @@ const char *schema_normalized_text(const struct schema *schema)
 	return schema->normalized_text;
 }
 
-void schema_append_resolved(const struct schema *schema, struct buffer *out)
+bool schema_append_resolved(const struct schema *schema, struct buffer *out)
 {
 	if (schema->format == SCHEMA_FORMAT_AVRO && schema->reference_count > 0)
-		avro_print_resolved(schema, out);
-	else
-		buffer_append_text(out, schema->text);
+		return avro_print_resolved(schema, out);
+	buffer_append_text(out, schema->text);
+	return true;
 }
 
 void schema_append_serialized(const struct schema *schema, struct buffer *out)

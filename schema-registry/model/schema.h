@@ -44,8 +44,8 @@ const char *schema_text(const struct schema *schema); /* canonical: what the reg
 /* The canonical text with everything that has no meaning put in order: Avro's custom properties by name; Protobuf's fields
  * by number, imports and options by name, types with their complete names. Parse it to get the schema to store. */
 const char *schema_normalized_text(const struct schema *schema);
-/* Avro: its text with what it refers to in it; Protobuf: its text. */
-void schema_append_resolved(const struct schema *schema, struct buffer *out);
+/* Avro: its text with what it refers to in it; Protobuf: its text. False: too deep to be written out whole. */
+NODISCARD bool schema_append_resolved(const struct schema *schema, struct buffer *out);
 /* Protobuf: the FileDescriptorProto in base64; Avro: its text. */
 void schema_append_serialized(const struct schema *schema, struct buffer *out);
 bool schema_equal(const struct schema *a, const struct schema *b);

@@ -55,9 +55,10 @@ int registry_by_id(struct session *session, const char *context, int32_t id, con
 }
 
 int registry_format(struct session *session, const char *context, const struct stored_schema *schema,
-		    void (*append)(const struct schema *schema, struct buffer *out), const char **ret_text)
+		    enum text_form form, const char **ret_text)
 {
 	struct buffer text = {0};
+	int result = 0;
 	const struct schema *parsed;
 	struct schema_entry *entry;
 
@@ -67,10 +68,14 @@ int registry_format(struct session *session, const char *context, const struct s
 		return session_refuse(session, REFUSAL_SCHEMA_NOT_FOUND, "Schema %d not found", schema->id);
 	if (prepare_parsed(session, entry, &parsed) < 0)
 		return -1;
-	append(parsed, &text);
+	if (form == FORM_SERIALIZED)
+		schema_append_serialized(parsed, &text);
+	else if (!schema_append_resolved(parsed, &text))
+		result = session_refuse(session, REFUSAL_INVALID_SCHEMA,
+					"Invalid schema: its references are too deep in each other for one text");
 	*ret_text = arena_strdup(&session->arena, buffer_text(&text));
 	buffer_release(&text);
-	return 0;
+	return result;
 }
 
 static int load_registered(struct session *session, struct subject subject, const struct stored_version *version,

@@ -66,9 +66,10 @@ struct property {
 NODISCARD int registry_by_properties(struct session *session, struct subject subject, const struct property *properties,
 				     size_t count, bool with_deleted, struct registered *ret_registered);
 
-/* Another form of the text: what schema_append_…() says. */
+/* Another form of the text: what schema_append_serialized() and schema_append_resolved() say. */
+enum text_form { FORM_SERIALIZED, FORM_RESOLVED };
 NODISCARD int registry_format(struct session *session, const char *context, const struct stored_schema *schema,
-			      void (*append)(const struct schema *schema, struct buffer *out), const char **ret_text);
+			      enum text_form form, const char **ret_text);
 
 /* `version` 0: the versions that the level names. A report whose `old` is NULL: compatible. `ret_versions` are the
  * numbers of the schemas that were compared, for compat_messages(). */

@@ -167,9 +167,9 @@ int rest_schema_text(struct rest_call *call, const char *context, const struct s
 
 	/* Formats that this registry does not know give the text as it is, for clients of later ones. */
 	if (format && strcmp(format, "serialized") == 0)
-		return registry_format(call->session, context, schema, schema_append_serialized, ret_text);
+		return registry_format(call->session, context, schema, FORM_SERIALIZED, ret_text);
 	if (format && strcmp(format, "resolved") == 0)
-		return registry_format(call->session, context, schema, schema_append_resolved, ret_text);
+		return registry_format(call->session, context, schema, FORM_RESOLVED, ret_text);
 	*ret_text = schema->text;
 	return 0;
 }

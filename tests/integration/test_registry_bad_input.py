@@ -249,18 +249,24 @@ def test_long_lists_of_metadata_are_joined_soon(registry: Registry) -> None:
     assert len(kept) == 100_001
 
 
-def test_deep_chains_of_references_are_written_out_whole(registry: Registry) -> None:
+@pytest.mark.parametrize("levels, depth, status", ((10, 40, 200), (30, 120, 422)))
+def test_deep_chains_of_references_are_written_out_or_refused(registry: Registry, levels: int, depth: int, status: int) -> None:
     mark = f"a{uuid.uuid4().hex}"
     inner: Any = "int"
     references: list[dict[str, Any]] = []
-    for level in range(30):
-        for depth in range(100):
-            inner = record(f"{mark}.L{level}D{depth}", {"name": "x", "type": inner})
+    for level in range(levels):
+        for number in range(depth):
+            inner = record(f"{mark}.L{level}D{number}", {"name": "x", "type": inner})
         assert registry.register(inner, f"{mark}-{level}", references=references)[0] == 200
         inner = inner["name"]
         references = [{"name": inner, "subject": f"{mark}-{level}", "version": 1}]
-    text = registry.send("GET", f"/subjects/{mark}-29/versions/1?format=resolved")[1]["schema"]
-    assert text.count('"type":"record"') == 3000
+    found, answer = registry.send("GET", f"/subjects/{mark}-{levels - 1}/versions/1?format=resolved")
+    assert found == status
+    if status == 200:
+        assert answer["schema"].count('"type":"record"') == levels * depth
+    else:
+        assert answer["error_code"] == 42201
+        assert "too deep" in answer["message"]
 
 
 @pytest.mark.parametrize("path", ("/schemas/guids/" + "f" * 10_000, "/schemas/guids/%ff", "/schemas/guids/" + "0" * 36,

@@ -168,7 +168,7 @@ static void a_resolved_text_needs_no_references(void **state)
 	struct schema *alone;
 
 	(void)state;
-	schema_append_resolved(parcel, &text);
+	assert_true(schema_append_resolved(parcel, &text));
 	assert_string_equal(
 		buffer_text(&text),
 		"{\"type\":\"record\",\"name\":\"Parcel\",\"namespace\":\"a\",\"fields\":["
