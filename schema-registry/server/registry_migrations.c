@@ -63,7 +63,7 @@ static const char initial[] =
 	"  PRIMARY KEY (context, subject));";
 
 /*
- * How often something changed, by a hash of the subject; shard 0: settings above subjects. The row is the lock of who
+ * How often something changed, by a hash of the subject; shard 0: contexts as a whole. The row is the lock of who
  * changes a subject, and tells who read one whether that is still true. The default context always stays, so registrations
  * need not hold its row, all of them the same one, by a foreign key; others hold theirs by store_add_context().
  */

@@ -52,7 +52,13 @@ int store_lock_subject(struct pg *pg, struct subject subject, struct error *err)
 {
 	const struct pg_param params[] = {pg_int4(store_shard(subject))};
 
-	return pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard = $1", params, ARRAY_LEN(params),
+	if (pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard = $1", params, ARRAY_LEN(params),
+		    NULL, err) < 0)
+		return -1;
+	if (*subject.name)
+		return 0;
+	/* In any order: who has another row than the first waits for no further one. */
+	return pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard <> $1", params, ARRAY_LEN(params),
 		       NULL, err);
 }
 
@@ -382,7 +388,7 @@ static void get_settings(const struct pg_result *result, size_t row, int column,
 /* One statement, so that all of it is of one moment. */
 static const char LOAD_SUBJECT[] =
 	"SELECT 0 AS kind, shard AS number, NULL::int, NULL::bytea, NULL::bool, changes, NULL::text, NULL::text,"
-	"  NULL::text, NULL::text, NULL::text FROM change_count WHERE shard = ANY ($3::int[])"
+	"  NULL::text, NULL::text, NULL::text FROM change_count WHERE shard = $3"
 	" UNION ALL SELECT 1, NULL, NULL, NULL, NULL, NULL, context, subject, level, mode, config FROM setting"
 	"  WHERE context = $1 AND subject = ANY (ARRAY[$2, '']) OR context = '.' AND subject = ''"
 	" UNION ALL SELECT 2, v.version, v.schema_id, s.identity, v.is_deleted, NULL, NULL, NULL, NULL, NULL, NULL"
@@ -400,10 +406,7 @@ static void read_subject(const struct pg_result *result, struct subject subject,
 	for (size_t row = 0; row < pg_rows(result); row++) {
 		switch (pg_get_int(result, row, 0)) {
 		case KIND_CHANGES:
-			if (pg_get_int(result, row, 1) == STORE_SHARD_ABOVE)
-				stored.changes_above = pg_get_int(result, row, 5);
-			if (pg_get_int(result, row, 1) == store_shard(subject))
-				stored.changes = pg_get_int(result, row, 5);
+			stored.changes = pg_get_int(result, row, 5);
 			break;
 		case KIND_SETTINGS:
 			get_settings(result, row, 6, subject, &stored.settings, arena);
@@ -420,22 +423,15 @@ static void read_subject(const struct pg_result *result, struct subject subject,
 int store_load_subject(struct pg *pg, struct subject subject, struct arena *arena, struct stored_subject *ret_subject,
 		       struct error *err)
 {
-	struct pg_array shards;
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name),
+					  pg_int4(store_shard(subject))};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	int status;
 
-	pg_array_init(&shards, PG_ARRAY_INT4);
-	pg_array_add_int(&shards, STORE_SHARD_ABOVE);
-	pg_array_add_int(&shards, store_shard(subject));
-	status = pg_exec(
-		pg, LOAD_SUBJECT,
-		(const struct pg_param[]){pg_text(subject.context), pg_text(subject.name), pg_array_param(&shards)}, 3,
-		&result, err);
-	pg_array_release(&shards);
-	if (status == 0)
-		read_subject(result, subject, arena, ret_subject);
-	return status;
+	if (pg_exec(pg, LOAD_SUBJECT, params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	read_subject(result, subject, arena, ret_subject);
+	return 0;
 }
 
 int store_list_subjects(struct pg *pg, const struct subject_filter *filter, struct arena *arena,

@@ -4,8 +4,9 @@
  * Guarantees: an id is given to one schema of a context and a schema has one id there, whatever runs at the same time,
  *             also in other instances: unique keys decide, not this process.
  * Locks:      who changes a subject holds its shard's row of change_count until its transaction ends, and adds one to it:
- *             by store_lock_subject(), or by store_register() if nobody did since the caller looked. All run READ
- *             COMMITTED, so what is read after the lock is what the previous holder committed.
+ *             by store_lock_subject(), or by store_register() if nobody did since the caller looked. Settings above
+ *             subjects are changed with all rows in hand: so a count tells of all that is in force for its subjects. All
+ *             run READ COMMITTED, so what is read after the lock is what the previous holder committed.
  * Ownership:  results live in the arena that was given; inputs are borrowed.
  */
 #ifndef SCHEMA_REGISTRY_SERVER_REGISTRY_STORE_H
@@ -22,7 +23,7 @@
 #include "schema-registry/model/schema.h"
 #include "schema-registry/server/subject.h"
 
-enum { SCHEMA_IDENTITY_LEN = 32, STORE_SHARDS = 256, STORE_SHARD_ABOVE = 0 /* of settings above subjects */ };
+enum { SCHEMA_IDENTITY_LEN = 32, STORE_SHARDS = 256, STORE_SHARD_ABOVE = 0 /* of contexts as a whole */ };
 
 struct stored_reference {
 	const char *name;
@@ -80,7 +81,6 @@ struct stored_subject {                  /* at one moment */
 	size_t version_count;
 	struct stored_settings settings;
 	int64_t changes; /* of its shard */
-	int64_t changes_above;
 };
 
 struct registration {
@@ -118,6 +118,7 @@ NODISCARD int store_register(struct pg *pg, const struct registration *registrat
 			     enum registration_outcome *ret_outcome, int32_t *ret_id, struct error *err);
 
 /* ---- inside a transaction ---- */
+/* A context as a whole: all subjects. */
 NODISCARD int store_lock_subject(struct pg *pg, struct subject subject, struct error *err);
 /* Makes the context where it is not there, and holds it until the transaction ends. */
 NODISCARD int store_add_context(struct pg *pg, const char *context, struct error *err);

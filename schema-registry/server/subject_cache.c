@@ -173,7 +173,6 @@ static int confirm(struct subject_cache *cache, struct pg *pg, int32_t shard, st
 	uint64_t mine = cache->begun + 1;
 
 	cache->is_wanted[shard] = true;
-	cache->is_wanted[STORE_SHARD_ABOVE] = true;
 	while (cache->ended < mine) {
 		if (cache->begun == cache->ended)
 			ask(cache, pg);
@@ -198,8 +197,7 @@ static struct subject_entry *get_known(struct subject_cache *cache, struct pg *p
 	if (*find(cache, subject)) {
 		*ret_result = confirm(cache, pg, shard, err);
 		entry = *ret_result == 0 ? *find(cache, subject) : NULL; /* another one may be there by now */
-		if (entry && entry->stored.changes == cache->changes[shard] &&
-		    entry->stored.changes_above == cache->changes[STORE_SHARD_ABOVE])
+		if (entry && entry->stored.changes == cache->changes[shard])
 			entry->references++;
 		else
 			entry = NULL;

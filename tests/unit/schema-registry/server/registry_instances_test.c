@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "lib/base/clock.h"
 #include "tests/unit/schema-registry/server/registry_fixture.h"
 
 struct racer {
@@ -159,12 +160,118 @@ static void no_reader_is_behind_what_was_acknowledged(void **state)
 	sessions_free(second);
 }
 
+/* ---- changes that meet ---- */
+
+enum { WAIT_MS = 20000 };
+
+static void run_sql(struct pg *pg, const char *sql)
+{
+	struct error err;
+
+	if (pg_exec_script(pg, sql, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+/* Somebody who has the lock of a subject, and changes nothing. */
+static struct pg *hold_subject(const char *subject)
+{
+	struct pg *pg = pg_new(own_conninfo, "registry_test");
+	struct error err;
+	char sql[100];
+
+	(void)snprintf(sql, sizeof(sql), "SELECT FROM change_count WHERE shard = %d FOR UPDATE",
+		       store_shard((struct subject){CONTEXT_DEFAULT, subject}));
+	if (pg_begin(pg, &err) < 0)
+		fail_msg("%s", err.msg);
+	run_sql(pg, sql);
+	return pg;
+}
+
+static void let_go(struct pg *pg)
+{
+	pg_rollback(pg);
+	pg_free(pg);
+}
+
+struct caller { /* asks in a thread of its own, and looks then how many versions the subject `observed` has */
+	struct sessions *sessions;
+	struct request request;
+	const char *observed;
+	pthread_t thread;
+	atomic_bool is_done;
+	size_t seen;
+};
+
+static void *call(void *ctx)
+{
+	struct caller *caller = ctx;
+	struct request versions = {VERSIONS, .subject = caller->observed};
+
+	ask(caller->sessions, &caller->request);
+	ask(caller->sessions, &versions);
+	caller->seen = versions.result == 0 ? versions.ret_count : 0;
+	caller->is_done = true;
+	return NULL;
+}
+
+static int64_t count_waiting(struct pg *pg)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+	char sql[200];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'registry_test_%d'"
+		       " AND wait_event_type = 'Lock'",
+		       (int)getpid());
+	if (pg_exec(pg, sql, NULL, 0, &result, &err) < 0)
+		fail_msg("%s", err.msg);
+	return pg_get_int(result, 0, 0);
+}
+
+/* Has it begin, and waits until it has ended or is one of so many who wait for a lock. */
+static void start(struct caller *caller, int64_t waiting)
+{
+	int64_t until_us = clock_monotonic_us() + WAIT_MS * 1000;
+	struct pg *pg = pg_new(conninfo, "registry_test");
+
+	assert_int_equal(pthread_create(&caller->thread, NULL, call, caller), 0);
+	while (!caller->is_done && count_waiting(pg) < waiting && clock_monotonic_us() < until_us)
+		usleep(1000);
+	assert_true(clock_monotonic_us() < until_us);
+	pg_free(pg);
+}
+
+/* Who closes the registry to copy it must not miss what was on its way. */
+static void nothing_is_registered_after_read_only_was_answered(void **state)
+{
+	struct caller writer = {.request = {REGISTER, .subject = "closing", .text = thing_with_default},
+				.observed = "closing"};
+	struct caller closer = {.request = {SET_MODE, .subject = "", .setting = "READONLY"}, .observed = "closing"};
+	struct pg *pg;
+
+	SKIP_WITHOUT_DATABASE();
+	writer.sessions = closer.sessions = instance;
+	(void)registered_id("closing", thing);
+	pg = hold_subject("closing");
+	start(&writer, 1);
+	start(&closer, 2);
+	let_go(pg);
+	pthread_join(writer.thread, NULL);
+	pthread_join(closer.thread, NULL);
+	assert_int_equal(closer.request.result, 0);
+	(void)must((struct request){SET_MODE, .subject = "", .setting = "READWRITE"});
+	assert_int_equal(must((struct request){VERSIONS, .subject = "closing"}).ret_count, closer.seen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instances_at_once_agree_on_ids_and_versions),
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
+		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),
 	};
 
 	return cmocka_run_group_tests_name("registry_instances", tests, set_up, tear_down);
