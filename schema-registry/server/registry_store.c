@@ -41,6 +41,12 @@ static struct bytes identity_bytes(const struct stored_schema *schema)
 
 /* ---- changes ---- */
 
+/*
+ * Not by one: after a failover to a copy that had not got the last changes, as many others would give the same count, and
+ * caches would take what was lost for what is there.
+ */
+#define COUNT_CHANGE "changes = changes + 1 + (random() * 1e6)::bigint"
+
 int32_t store_shard(struct subject subject)
 {
 	if (!*subject.name)
@@ -52,13 +58,13 @@ int store_lock_subject(struct pg *pg, struct subject subject, struct error *err)
 {
 	const struct pg_param params[] = {pg_int4(store_shard(subject))};
 
-	if (pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard = $1", params, ARRAY_LEN(params),
-		    NULL, err) < 0)
+	if (pg_exec(pg, "UPDATE change_count SET " COUNT_CHANGE " WHERE shard = $1", params, ARRAY_LEN(params), NULL,
+		    err) < 0)
 		return -1;
 	if (*subject.name)
 		return 0;
 	/* In any order: who has another row than the first waits for no further one. */
-	return pg_exec(pg, "UPDATE change_count SET changes = changes + 1 WHERE shard <> $1", params, ARRAY_LEN(params),
+	return pg_exec(pg, "UPDATE change_count SET " COUNT_CHANGE " WHERE shard <> $1", params, ARRAY_LEN(params),
 		       NULL, err);
 }
 
@@ -97,7 +103,7 @@ int store_raise_ids(struct pg *pg, const char *context, int32_t id, struct error
  */
 static const char REGISTER[] =
 	"WITH moved AS ("
-	"  UPDATE change_count SET changes = changes + 1 WHERE shard = $1 AND changes = $2 RETURNING shard),"
+	"  UPDATE change_count SET " COUNT_CHANGE " WHERE shard = $1 AND changes = $2 RETURNING shard),"
 	" wanted AS ("
 	"  SELECT * FROM unnest($11::text[], $12::text[], $13::text[], $14::int[])"
 	"   WITH ORDINALITY AS w (name, context, subject, version, position)),"

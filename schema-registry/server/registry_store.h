@@ -3,7 +3,7 @@
  *
  * Guarantees: an id is given to one schema of a context and a schema has one id there, whatever runs at the same time,
  *             also in other instances: unique keys decide, not this process.
- * Locks:      who changes a subject holds its shard's row of change_count until its transaction ends, and adds one to it:
+ * Locks:      who changes a subject holds its shard's row of change_count until its transaction ends, and raises it:
  *             by store_lock_subject(), or by store_register() if nobody did since the caller looked. Settings above
  *             subjects are changed with all rows in hand: so a count tells of all that is in force for its subjects. All
  *             run READ COMMITTED, so what is read after the lock is what the previous holder committed.

@@ -159,10 +159,8 @@ static void ask(struct subject_cache *cache, struct pg *pg)
 	for (size_t i = 0; i < count && result == 0; i++)
 		cache->changes[shards[i]] = changes[i];
 	cache->has_failed = result < 0;
-	if (result < 0) {
+	if (result < 0)
 		cache->error = err;
-		clear(cache);
-	}
 	cache->ended = cache->begun;
 	pthread_cond_broadcast(&cache->answered);
 }

@@ -265,6 +265,31 @@ static void nothing_is_registered_after_read_only_was_answered(void **state)
 	assert_int_equal(must((struct request){VERSIONS, .subject = "closing"}).ret_count, closer.seen);
 }
 
+/* As after a failover to a copy that had not got the last change, and then took another one. */
+static void another_history_with_as_many_changes_is_told_apart(void **state)
+{
+	static const char thing_with_other_default[] =
+		"{\"type\":\"record\",\"name\":\"Thing\",\"fields\":[{\"name\":\"id\",\"type\":\"string\"},"
+		"{\"name\":\"m\",\"type\":\"int\",\"default\":0}]}";
+	const struct request lost = {LOOK_UP, .subject = "copied", .text = thing_with_default};
+	struct sessions *second;
+	struct pg *pg;
+
+	SKIP_WITHOUT_DATABASE();
+	pg = pg_new(own_conninfo, "registry_test");
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	(void)registered_id("copied", thing);
+	run_sql(pg, "CREATE TABLE copy AS SELECT * FROM change_count");
+	(void)registered_id("copied", thing_with_default);
+	expect_seen(second, lost, true);
+	run_sql(pg, "DELETE FROM subject_version WHERE subject = 'copied' AND version = 2;"
+		    "UPDATE change_count c SET changes = copy.changes FROM copy WHERE copy.shard = c.shard");
+	(void)registered_id("copied", thing_with_other_default);
+	expect_seen(second, lost, false);
+	sessions_free(second);
+	pg_free(pg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
 		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),
+		cmocka_unit_test(another_history_with_as_many_changes_is_told_apart),
 	};
 
 	return cmocka_run_group_tests_name("registry_instances", tests, set_up, tear_down);
