@@ -25,7 +25,7 @@ struct subject_cache {
 	pthread_cond_t answered;
 	uint64_t begun; /* all guarded by mu */
 	uint64_t ended;
-	bool has_failed; /* the last that ended */
+	uint64_t failed; /* the last that did */
 	struct error error;
 	bool is_wanted[STORE_SHARDS]; /* by those who wait for the next question */
 	int64_t changes[STORE_SHARDS];
@@ -158,9 +158,10 @@ static void ask(struct subject_cache *cache, struct pg *pg)
 	pthread_mutex_lock(&cache->mu);
 	for (size_t i = 0; i < count && result == 0; i++)
 		cache->changes[shards[i]] = changes[i];
-	cache->has_failed = result < 0;
-	if (result < 0)
+	if (result < 0) {
 		cache->error = err;
+		cache->failed = cache->begun;
+	}
 	cache->ended = cache->begun;
 	pthread_cond_broadcast(&cache->answered);
 }
@@ -177,7 +178,7 @@ static int confirm(struct subject_cache *cache, struct pg *pg, int32_t shard, st
 		else
 			pthread_cond_wait(&cache->answered, &cache->mu);
 	}
-	if (!cache->has_failed)
+	if (cache->failed < mine) /* others may have ended since, without what was asked for here */
 		return 0;
 	*err = cache->error;
 	return -1;
