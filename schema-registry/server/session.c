@@ -10,6 +10,9 @@
 
 enum { SESSION_TURNS_MAX = 4, SESSION_ARENA_BYTES_MAX = 0, PING_MS = 1500 };
 
+/* An instance that stands still in a transaction, or was cut off, holds what it locked no longer than others try. */
+static const char SERVER_OPTIONS[] = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=10s " PG_FIXED_PLANS;
+
 struct sessions {
 	struct schema_cache *cache;
 	struct subject_cache *subjects;
@@ -38,7 +41,7 @@ struct sessions *sessions_new(const char *conninfo, int connections, struct metr
 {
 	struct sessions *sessions = xcalloc(1, sizeof(*sessions));
 	_cleanup_(freep)
-	char *complete = pg_conninfo_complete(conninfo, PG_FIXED_PLANS);
+	char *complete = pg_conninfo_complete(conninfo, SERVER_OPTIONS);
 
 	assert(connections > 0);
 	pthread_mutex_init(&sessions->mu, NULL);

@@ -265,6 +265,33 @@ static void nothing_is_registered_after_read_only_was_answered(void **state)
 	assert_int_equal(must((struct request){VERSIONS, .subject = "closing"}).ret_count, closer.seen);
 }
 
+static int read_settings(struct session *session, void *ctx)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+
+	if (pg_exec(session->pg,
+		    "SELECT count(*) FROM pg_settings WHERE setting <> '0'"
+		    " AND name IN ('lock_timeout', 'idle_in_transaction_session_timeout')",
+		    NULL, 0, &result, &err) < 0)
+		return session_failed(session, &err);
+	*(int64_t *)ctx = pg_get_int(result, 0, 0);
+	return 0;
+}
+
+/* Else nobody could change that subject until somebody ends it by hand. */
+static void an_instance_that_stands_still_holds_no_lock_for_ever(void **state)
+{
+	struct session session;
+	int64_t limited = 0;
+
+	SKIP_WITHOUT_DATABASE();
+	assert_int_equal(sessions_run(instance, read_settings, &limited, &session), 0);
+	session_release(&session);
+	assert_int_equal(limited, 2);
+}
+
 /* As after a failover to a copy that had not got the last change, and then took another one. */
 static void another_history_with_as_many_changes_is_told_apart(void **state)
 {
@@ -297,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
 		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),
+		cmocka_unit_test(an_instance_that_stands_still_holds_no_lock_for_ever),
 		cmocka_unit_test(another_history_with_as_many_changes_is_told_apart),
 	};
 
