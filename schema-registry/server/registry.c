@@ -356,9 +356,12 @@ static int check_compatible(struct session *session, struct subject subject, con
 
 /* ---- registering ---- */
 
+/* 0: there is none. */
 static int32_t next_version(const struct stored_subject *known)
 {
-	return known->version_count ? known->versions[known->version_count - 1].version + 1 : 1;
+	int32_t last = known->version_count ? known->versions[known->version_count - 1].version : 0;
+
+	return last < INT32_MAX ? last + 1 : 0;
 }
 
 /* May this be registered here, in the mode that is in force? */
@@ -370,6 +373,10 @@ static int check_admission(struct session *session, struct subject subject, cons
 
 	if (registry_check_writable(session, subject, &known->settings) < 0)
 		return -1;
+	if (input->version <= 0 && next_version(known) == 0)
+		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+				      "Invalid schema: subject %s has version %d, and there is no higher number", name,
+				      INT32_MAX);
 	if (mode == MODE_IMPORT) {
 		if (!input->id)
 			return session_refuse(session, REFUSAL_NOT_PERMITTED,
@@ -396,19 +403,28 @@ static int refuse_missing_reference(struct session *session, const struct stored
 			      subject_format(&session->arena, reference->subject), reference->version);
 }
 
-/* What a session's transaction has to do besides: it is only there for what one statement cannot do. */
-static int add_with_surroundings(struct session *session, const struct registration *registration,
-				 enum registration_outcome *ret_outcome, int32_t *ret_id)
+/* The context first: it may be new, which takes a transaction. */
+static int add_row(struct session *session, const struct registration *registration,
+		   enum registration_outcome *ret_outcome, int32_t *ret_id)
 {
-	const char *context = registration->subject.context;
 	struct error err;
 
-	if (session->is_in_transaction && store_add_context(session->pg, context, &err) < 0)
+	if ((session->is_in_transaction && store_add_context(session->pg, registration->subject.context, &err) < 0) ||
+	    store_register(session->pg, registration, ret_outcome, ret_id, &err) < 0)
 		return session_failed(session, &err);
-	if (store_register(session->pg, registration, ret_outcome, ret_id, &err) < 0)
-		return session_failed(session, &err);
-	if (*ret_outcome == REGISTRATION_DONE && registration->schema->id &&
-	    store_raise_ids(session->pg, context, registration->schema->id, &err) < 0)
+	return 0;
+}
+
+/* Only for an import that is not refused any more: a rollback does not bring ids back. */
+static int end_import(struct session *session, const struct registration *registration, int32_t id)
+{
+	int32_t wanted = registration->schema->id;
+	struct error err;
+
+	if (id != wanted)
+		return session_refuse(session, REFUSAL_ID_DOES_NOT_MATCH,
+				      "Schema already registered with id %d instead of input id %d", id, wanted);
+	if (store_raise_ids(session->pg, registration->subject.context, id, &err) < 0)
 		return session_failed(session, &err);
 	return 0;
 }
@@ -418,7 +434,7 @@ static int add(struct session *session, const struct registration *registration,
 	enum registration_outcome outcome;
 	int32_t id;
 
-	if (add_with_surroundings(session, registration, &outcome, &id) < 0)
+	if (add_row(session, registration, &outcome, &id) < 0)
 		return -1;
 	switch (outcome) {
 	case REGISTRATION_OVERTAKEN:
@@ -431,9 +447,8 @@ static int add(struct session *session, const struct registration *registration,
 	case REGISTRATION_DONE:
 		break;
 	}
-	if (stored->id && id != stored->id)
-		return session_refuse(session, REFUSAL_ID_DOES_NOT_MATCH,
-				      "Schema already registered with id %d instead of input id %d", id, stored->id);
+	if (stored->id && end_import(session, registration, id) < 0)
+		return -1;
 	stored->id = id;
 	return session->is_in_transaction ? session_commit(session, true) : 0;
 }

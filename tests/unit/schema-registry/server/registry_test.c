@@ -140,6 +140,32 @@ static void an_import_keeps_id_and_version_and_later_ids_avoid_it(void **state)
 	assert_true(registered_id("import-after", next) > base + 1);
 }
 
+static void a_refused_import_costs_no_ids(void **state)
+{
+	static const char text[] = "{\"type\":\"fixed\",\"name\":\"Known\",\"size\":5}";
+	int32_t id;
+
+	SKIP_WITHOUT_DATABASE();
+	id = registered_id("known", text);
+	(void)must((struct request){SET_MODE, .subject = "unknown", .setting = "IMPORT"});
+	must_refuse((struct request){REGISTER, .subject = "unknown", .text = text, .id = INT32_MAX},
+		    REFUSAL_ID_DOES_NOT_MATCH);
+	assert_true(registered_id("known-next", "{\"type\":\"fixed\",\"name\":\"Next\",\"size\":5}") < id + 100);
+}
+
+static void after_the_last_version_number_nothing_is_registered(void **state)
+{
+	static const char text[] = "{\"type\":\"fixed\",\"name\":\"Last\",\"size\":6}";
+
+	SKIP_WITHOUT_DATABASE();
+	(void)must((struct request){SET_MODE, .subject = "full", .setting = "IMPORT"});
+	(void)must((struct request){REGISTER, .subject = "full", .text = text, .id = 1000000, .version = INT32_MAX});
+	(void)must((struct request){SET_MODE, .subject = "full", .setting = "READWRITE"});
+	(void)must((struct request){SET_LEVEL, .subject = "full", .setting = "NONE"});
+	must_refuse((struct request){REGISTER, .subject = "full", .text = thing}, REFUSAL_INVALID_SCHEMA);
+	(void)must((struct request){REGISTER, .subject = "full", .text = text});
+}
+
 static void lost_connections_are_replaced_unnoticed(void **state)
 {
 	SKIP_WITHOUT_DATABASE();
@@ -176,6 +202,8 @@ int main(void)
 		cmocka_unit_test(what_is_referred_to_stays),
 		cmocka_unit_test(modes_guard_a_subject),
 		cmocka_unit_test(an_import_keeps_id_and_version_and_later_ids_avoid_it),
+		cmocka_unit_test(a_refused_import_costs_no_ids),
+		cmocka_unit_test(after_the_last_version_number_nothing_is_registered),
 		cmocka_unit_test(lost_connections_are_replaced_unnoticed),
 		cmocka_unit_test(a_database_that_is_away_is_told),
 	};
