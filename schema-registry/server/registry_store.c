@@ -271,6 +271,14 @@ int store_set(struct pg *pg, struct subject subject, enum setting setting, const
 	return pg_exec(pg, statements[setting], params, ARRAY_LEN(params), NULL, err);
 }
 
+int store_forget_settings(struct pg *pg, struct subject subject, struct error *err)
+{
+	const struct pg_param params[] = {pg_text(subject.context), pg_text(subject.name)};
+
+	return pg_exec(pg, "DELETE FROM setting WHERE context = $1 AND subject = $2", params, ARRAY_LEN(params), NULL,
+		       err);
+}
+
 /* ---- queries ---- */
 
 static int load_references(struct pg *pg, const char *context, struct stored_schema *schema, struct arena *arena,

@@ -135,6 +135,7 @@ NODISCARD int store_remove_versions(struct pg *pg, struct subject subject, int32
 /* value NULL: not set any more. */
 NODISCARD int store_set(struct pg *pg, struct subject subject, enum setting setting, const char *value,
 			struct error *err);
+NODISCARD int store_forget_settings(struct pg *pg, struct subject subject, struct error *err);
 /* Of the context's subjects; who does that holds the lock of the context as a whole. */
 NODISCARD int store_unset_modes(struct pg *pg, const char *context, struct error *err);
 

@@ -175,18 +175,6 @@ static int check_unreferenced(struct session *session, struct subject subject, i
 	return 0;
 }
 
-/* A subject without a live version keeps no settings: who uses its name next starts from the defaults. */
-static int forget_settings(struct session *session, struct subject subject)
-{
-	struct error err;
-
-	if (store_set(session->pg, subject, SETTING_LEVEL, NULL, &err) < 0 ||
-	    store_set(session->pg, subject, SETTING_MODE, NULL, &err) < 0 ||
-	    store_set(session->pg, subject, SETTING_CONFIG, NULL, &err) < 0)
-		return session_failed(session, &err);
-	return 0;
-}
-
 /* version 0: all. */
 static int hide(struct session *session, const struct deletion *deletion, int32_t version)
 {
@@ -196,8 +184,10 @@ static int hide(struct session *session, const struct deletion *deletion, int32_
 		return session_failed(session, &err);
 	if (check_unreferenced(session, deletion->subject, version) < 0)
 		return -1;
-	if ((version == 0 || deletion->live_count == 1) && forget_settings(session, deletion->subject) < 0)
-		return -1;
+	/* A subject without a live version keeps no settings: who uses its name next starts from the defaults. */
+	if ((version == 0 || deletion->live_count == 1) &&
+	    store_forget_settings(session->pg, deletion->subject, &err) < 0)
+		return session_failed(session, &err);
 	return session_commit(session, false);
 }
 
