@@ -183,6 +183,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0009_inquiries", EVENTS_VIEW},
 	{"0010_notices", NOTICES},
 	{"0011_saga_paused", PAUSED},
+	{"0012_events_of_room", EVENTS_VIEW},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 
