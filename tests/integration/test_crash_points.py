@@ -117,16 +117,18 @@ def commands_that_fail_for_a_while(world: World) -> None:
 
 
 def illegible_commands(world: World) -> None:
-    illegible(world, "payment.charge.command")
+    """Of a saga that has ended: a command that no saga decided would be a violation (I7)."""
+    ended = world.shop.finished(world.shop.start(world.shop.input()).saga.saga_id)
+    illegible(world, "payment.charge.command", ended.key, ended.saga_id)
 
 
 def illegible_replies(world: World) -> None:
-    illegible(world, "payment.charged")
+    """Of no saga: an answer unlike the one in the inbox would be a violation (I6)."""
+    illegible(world, "payment.charged", f"crash-{uuid.uuid4()}", str(uuid.uuid4()))
 
 
-def illegible(world: World, topic: str) -> None:
-    key, saga = f"crash-{uuid.uuid4()}", str(uuid.uuid4())
-    headers = command_headers(saga, "charge-payment", "forward") | {"saga-outcome": "succeeded"}
+def illegible(world: World, topic: str, key: str, saga_id: str) -> None:
+    headers = command_headers(saga_id, "charge-payment", "forward") | {"saga-outcome": "succeeded"}
     with world.crash():
         send(world.shop.endpoints["KAFKA_BOOTSTRAP"], topic, key, b"junk", headers)
     world.order()
