@@ -198,6 +198,8 @@ static void print_text(const struct check_findings *findings, const struct datab
 		buffer_append_format(out, "; %" PRId64 " assertions", extent->assertions);
 	if (sums->old)
 		buffer_append_format(out, "; %" PRId64 " of an earlier version, not replayed", sums->old);
+	if (findings->undecided_count)
+		buffer_append_format(out, "; %zu undecided", findings->undecided_count);
 	buffer_append_byte(out, '\n');
 	append_unseen_text(findings, out);
 }
