@@ -182,3 +182,25 @@ def test_a_config_that_one_instance_takes_soon_holds_at_the_other(urls: list[str
     assert call("DELETE", f"{urls[1]}/config/{subject}-old")[0] == 200
     assert call("GET", f"{urls[1]}/subjects/{subject}-old/versions")[0] == 404
     wait_until(lambda: call("GET", f"{urls[0]}/subjects/{subject}-old/versions")[0] == 404, "the alias is gone", 10)
+
+
+def test_a_context_is_deleted_or_registered_in_but_not_both(urls: list[str]) -> None:
+    for turn in range(15):
+        context = f".{uuid.uuid4()}"
+        place = f"/contexts/{context}/subjects"
+        assert call("POST", f"{urls[0]}{place}/first/versions", {"schema": '"int"'}) == (200, {"id": 1})
+        for permanent in ("", "?permanent=true"):
+            assert call("DELETE", f"{urls[0]}{place}/first{permanent}")[0] == 200
+
+        def work(client: int) -> int:
+            if client % 2:
+                return call("DELETE", f"{urls[turn % 2]}/contexts/{context}")[0]
+            return call("POST", f"{urls[client // 2 % 2]}{place}/s{client}/versions", {"schema": record(f"C{client}")})[0]
+
+        statuses = together(work)
+        assert set(statuses[::2]) == {200}, statuses
+        assert set(statuses[1::2]) <= {204, 404, 422}, statuses
+        assert context in call("GET", f"{urls[0]}/contexts")[1]
+        assert call("GET", f"{urls[1]}{place}")[1] == sorted(f":{context}:s{client}" for client in range(0, CLIENTS, 2))
+        ids = [call("GET", f"{urls[0]}{place}/s{client}/versions/1")[1]["id"] for client in range(0, CLIENTS, 2)]
+        assert len(set(ids)) == len(ids)
