@@ -7,8 +7,19 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import (
+    ConfigCompatibilityLevel,
+    Metadata,
+    MetadataProperties,
+    Schema,
+    SchemaRegistryClient,
+    ServerConfig,
+    dual_schema_id_deserializer,
+    header_schema_id_serializer,
+)
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.serialization import MessageField, SerializationContext
 from shop_client import Shop, http
 
 
@@ -59,6 +70,28 @@ def test_compatibility_can_be_asked_and_configured(registry: SchemaRegistryClien
     registry.set_compatibility(subject, "FORWARD")
     assert registry.get_compatibility(subject) == "FORWARD"
     assert registry.test_compatibility(subject, breaking)
+
+
+def test_guids_in_headers_lead_to_the_schema(shop: Shop, registry: SchemaRegistryClient, subject: str) -> None:
+    serialize = AvroSerializer(registry, record("Thing" + uuid.uuid4().hex, TEXT), conf={"schema.id.serializer": header_schema_id_serializer})
+    context = SerializationContext(subject, MessageField.VALUE, [])
+    message = serialize({"order_id": "long enough"}, context)
+    [(_, header)] = context.headers
+    assert len(header) == 17  # a magic byte and the guid; the id is in neither header nor message
+    other = SchemaRegistryClient({"url": shop.endpoints["REGISTRY_URL"]})  # with nothing in its cache
+    read = AvroDeserializer(other, conf={"schema.id.deserializer": dual_schema_id_deserializer})
+    assert read(message, SerializationContext(subject, MessageField.VALUE, context.headers)) == {"order_id": "long enough"}
+
+
+def test_a_config_as_the_client_writes_it(registry: SchemaRegistryClient, subject: str) -> None:
+    owner = Metadata(tags=None, properties=MetadataProperties({"owner": "a"}), sensitive=None)
+    registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL, compatibility_group="major", default_metadata=owner))
+    config = registry.get_config(subject)
+    assert config.compatibility_level == ConfigCompatibilityLevel.FULL
+    assert config.compatibility_group == "major"
+    registry.register_schema(subject, Schema(record("Thing", TEXT), "AVRO"))
+    assert registry.get_latest_version(subject).schema.metadata.properties.properties == {"owner": "a"}
+    assert registry.get_latest_with_metadata(subject, {"owner": "a"}).version == 1
 
 
 def test_protobuf_text_and_verdict(registry: SchemaRegistryClient, subject: str) -> None:
