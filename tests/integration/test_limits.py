@@ -55,8 +55,9 @@ def test_a_flood_of_one_definition_does_not_starve_another(stack: TestStack, sho
     participant.answer_all(before + 43)
     order = participant.came[before:]
     assert sorted(order) == sorted(flood + calm)
-    # Before the calm ones came, the flood had its IN_FLIGHT; from then on they take turns.
-    assert [order.index(saga_id) for saga_id in calm] <= [IN_FLIGHT + 2 * i + 1 for i in range(3)], order
+    # The flood had its IN_FLIGHT before the calm ones came; from then on they take turns. As they come by several partitions,
+    # those in flight together may overtake each other; first come, first served would be 40 and later.
+    assert max(order.index(saga_id) for saga_id in calm) < IN_FLIGHT + 2 * len(calm) + IN_FLIGHT, order
     assert participant.most_open <= IN_FLIGHT
     for saga_id in flood + calm:
         assert shop.finished(saga_id).state == saga_pb2.SAGA_STATE_COMPLETED
