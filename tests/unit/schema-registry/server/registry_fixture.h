@@ -52,7 +52,7 @@ struct request {
 	char message[500];
 	int32_t ret_id;
 	int32_t ret_version;
-	int32_t ret_versions[10];
+	int32_t ret_versions[10]; /* the first ones */
 	size_t ret_count;
 };
 
@@ -98,8 +98,8 @@ static inline int ask_rules(struct session *session, void *ctx)
 								       &versions, &request->ret_count)
 						   : registry_delete_subject(session, subject, request->is_permanent,
 									     &versions, &request->ret_count);
-		if (result == 0)
-			memcpy(request->ret_versions, versions, request->ret_count * sizeof(*versions));
+		for (size_t i = 0; result == 0 && i < request->ret_count && i < ARRAY_LEN(request->ret_versions); i++)
+			request->ret_versions[i] = versions[i];
 		return result;
 	case DELETE_VERSION:
 		return registry_delete_version(session, subject, request->version, request->is_permanent,

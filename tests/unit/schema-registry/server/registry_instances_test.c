@@ -317,6 +317,105 @@ static void another_history_with_as_many_changes_is_told_apart(void **state)
 	pg_free(pg);
 }
 
+/* ---- at random ---- */
+
+enum { MESS_STEPS = 150, MESS_THREADS = 6, MESS_SUBJECTS = 3 };
+
+struct messer { /* registers, refers to and deletes the same few subjects as the others */
+	struct sessions *sessions[2];
+	pthread_t thread;
+	unsigned seed;
+	int failures;
+	char message[500];
+};
+
+static struct request choose(unsigned *seed, char *base, char *text, size_t text_size)
+{
+	char *user = base + 3;
+	bool is_base = rand_r(seed) % 2;
+	bool is_permanent = rand_r(seed) % 2;
+	struct stored_reference latest = {"Thing", {CONTEXT_DEFAULT, base}, VERSION_LATEST};
+
+	(void)snprintf(base, 3, "b%d", rand_r(seed) % MESS_SUBJECTS);
+	(void)snprintf(user, 3, "u%d", rand_r(seed) % MESS_SUBJECTS);
+	(void)snprintf(text, text_size,
+		       "{\"type\":\"record\",\"name\":\"Thing\",\"fields\":[{\"name\":\"f%d\",\"type\":\"int\"}]}",
+		       rand_r(seed) % 3);
+	switch (rand_r(seed) % 4) {
+	case 0:
+		return (struct request){REGISTER, .subject = base, .text = text};
+	case 1:
+		return (struct request){REGISTER, .subject = user, .text = holder, .reference = latest};
+	case 2:
+		return (struct request){DELETE_SUBJECT, .subject = is_base ? base : user, .is_permanent = is_permanent};
+	default:
+		return (struct request){DELETE_VERSION, .subject = is_base ? base : user, .version = VERSION_LATEST,
+					.is_permanent = is_permanent};
+	}
+}
+
+static void *make_a_mess(void *ctx)
+{
+	struct messer *messer = ctx;
+
+	for (int step = 0; step < MESS_STEPS; step++) {
+		char names[6]; /* two of them */
+		char text[100];
+		struct request request = choose(&messer->seed, names, text, sizeof(text));
+
+		ask(messer->sessions[rand_r(&messer->seed) % 2], &request);
+		if (request.result < 0 && refusal_status(request.refusal) >= 500) {
+			messer->failures++;
+			(void)snprintf(messer->message, sizeof(messer->message), "%s", request.message);
+		}
+	}
+	return NULL;
+}
+
+static void expect_no_rows(struct pg *pg, const char *sql)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+
+	if (pg_exec(pg, sql, NULL, 0, &result, &err) < 0 || pg_rows(result) > 0)
+		fail_msg("%zu rows: %s", result ? pg_rows(result) : 0, sql);
+}
+
+/* What is referred to is there, what nobody holds is gone, and nobody has to come again. */
+static void whatever_meets_leaves_order_behind(void **state)
+{
+	struct messer messers[MESS_THREADS];
+	struct sessions *second;
+	struct pg *pg;
+
+	SKIP_WITHOUT_DATABASE();
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "NONE"});
+	for (unsigned i = 0; i < MESS_THREADS; i++) {
+		messers[i] = (struct messer){.sessions = {instance, second}, .seed = i};
+		assert_int_equal(pthread_create(&messers[i].thread, NULL, make_a_mess, &messers[i]), 0);
+	}
+	for (size_t i = 0; i < MESS_THREADS; i++)
+		pthread_join(messers[i].thread, NULL);
+	for (size_t i = 0; i < MESS_THREADS; i++) {
+		if (messers[i].failures > 0)
+			fail_msg("%d failures: %s", messers[i].failures, messers[i].message);
+	}
+	pg = pg_new(own_conninfo, "registry_test");
+	expect_no_rows(pg, "SELECT FROM schema s WHERE NOT EXISTS (SELECT FROM subject_version v"
+			   " WHERE v.context = s.context AND v.schema_id = s.id)");
+	expect_no_rows(pg,
+		       "SELECT FROM subject_version v"
+		       " JOIN schema_reference r ON r.context = v.context AND r.schema_id = v.schema_id"
+		       " WHERE NOT v.is_deleted AND NOT EXISTS (SELECT FROM subject_version t WHERE NOT t.is_deleted"
+		       " AND (t.context, t.subject, t.version) = (target_context, target_subject, target_version))");
+	expect_no_rows(pg, "SELECT FROM subject_version WHERE NOT is_deleted"
+			   " GROUP BY context, subject, schema_id HAVING count(*) > 1");
+	pg_free(pg);
+	sessions_free(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +425,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),
 		cmocka_unit_test(an_instance_that_stands_still_holds_no_lock_for_ever),
 		cmocka_unit_test(another_history_with_as_many_changes_is_told_apart),
+		cmocka_unit_test(whatever_meets_leaves_order_behind),
 	};
 
 	return cmocka_run_group_tests_name("registry_instances", tests, set_up, tear_down);
