@@ -202,7 +202,7 @@ int registry_unset_config(struct session *session, struct subject subject, struc
 	if (!settings->level && !settings->config && *subject.name)
 		return refuse_unset(session, subject);
 	if (view(session, subject, false, &old) < 0 || save(session, subject, SETTING_LEVEL, NULL) < 0 ||
-	    save(session, subject, SETTING_CONFIG, NULL) < 0 || session_commit(session, true) < 0)
+	    save(session, subject, SETTING_CONFIG, NULL) < 0 || session_commit(session, false) < 0)
 		return -1;
 	*ret_old = old;
 	return 0;
@@ -289,7 +289,7 @@ int registry_unset_mode(struct session *session, struct subject subject, bool is
 		return -1;
 	if (is_recursive && !*subject.name && store_unset_modes(session->pg, subject.context, &err) < 0)
 		return session_failed(session, &err);
-	if (session_commit(session, true) < 0)
+	if (session_commit(session, false) < 0)
 		return -1;
 	*ret_old = old;
 	*ret_was_set = was_set;

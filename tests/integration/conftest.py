@@ -78,14 +78,15 @@ def shop(stack: TestStack):
 
 @pytest.fixture
 def start_registry(stack: TestStack, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """start_registry(*flags) is one more schema registry over the stack's database (registry_instance.py)."""
+    """start_registry(*flags) is one more schema registry over the stack's database (registry_instance.py), or over the one that
+    `conninfo` names."""
     from registry_instance import Instance
 
     instances: list[Instance] = []
 
-    def start(*flags: str) -> Instance:
+    def start(*flags: str, conninfo: str = stack.endpoints["PG_REGISTRY_DSN"]) -> Instance:
         log = tmp_path / f"registry-{len(instances)}.log"
-        instances.append(Instance(stack.program("schema-registry"), stack.endpoints["PG_REGISTRY_DSN"], log, *flags))
+        instances.append(Instance(stack.program("schema-registry"), conninfo, log, *flags))
         return instances[-1]
 
     yield start

@@ -9,9 +9,13 @@ import urllib.error
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
+from harness import TestStack
+from postgres_proxy import Lost, PostgresProxy
+from psycopg.conninfo import make_conninfo
 from registry_instance import Instance
 from shop_client import http, wait_until
 
@@ -128,6 +132,25 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(start_registry
     ids = {answer["id"]: json.loads(answer["schema"])["name"] for answer in kept.values()}
     assert len(ids) == len(versions)
     assert {schema_id: json.loads(schema)["name"] for schema, schema_id in acknowledged.items()}.items() <= ids.items()
+
+
+@pytest.mark.parametrize("lost", Lost, ids=lambda lost: f"{lost.value}-lost")
+def test_an_unknown_commit_is_not_answered_with_what_it_did(stack: TestStack, start_registry: Callable[..., Instance],
+                                                            subject: str, lost: Lost) -> None:
+    """A registration or a level is the same when it is done twice; what is unset is not there the second time."""
+    with closing(PostgresProxy(stack.stack.ports["postgres"], lambda sql: sql.startswith((b"COMMIT", b"WITH moved")))) as proxy:
+        conninfo = make_conninfo(stack.endpoints["PG_REGISTRY_DSN"], port=proxy.port, sslmode="disable", gssencmode="disable")
+        url = start_registry(conninfo=conninfo).url
+        proxy.cut(lost, 1, every=1)
+        status, answer = register(url, subject, record("Once"))
+        assert (status, proxy.cuts) == (200, 1), answer
+        proxy.cut(lost, 1, every=1)
+        assert call("PUT", f"{url}/config/{subject}", {"compatibility": "FULL"})[0] == 200
+        proxy.cut(lost, 1, every=1)
+        status, answer = call("DELETE", f"{url}/config/{subject}")
+        assert (status, answer["error_code"], proxy.cuts) == (500, 50001, 3), answer
+        assert call("GET", f"{url}/config/{subject}")[0] == (404 if lost == Lost.REPLY else 200)
+        assert call("GET", f"{url}/subjects/{subject}/versions")[1] == [1]
 
 
 def test_what_another_instance_changes_shows_at_once(urls: list[str], subject: str) -> None:
