@@ -15,6 +15,7 @@
 #include "coordinator/api/definition_service.h"
 #include "coordinator/api/health_service.h"
 #include "coordinator/api/list_service.h"
+#include "coordinator/api/pause_service.h"
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/request_service.h"
@@ -62,6 +63,7 @@ struct coordinator {
 	struct rpc_server *server;
 	struct store *list_store; /* a connection of its own for each thread that reads beside the turn */
 	struct store *watch_store;
+	struct store *pause_store;
 	struct read_port list_port;
 	struct read_port watch_port;
 	struct watch_hub *watch_hub;
@@ -71,6 +73,7 @@ struct coordinator {
 	struct start_service *starts;
 	struct list_service *lists;
 	struct stuck_service *stuck;
+	struct pause_service *pauses;
 	struct watch_service *watches;
 	struct saga_service *sagas;
 	struct request_service *requests;
@@ -139,6 +142,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 	self->store = store_new(settings->postgres);
 	self->list_store = store_new(settings->postgres);
 	self->watch_store = store_new(settings->postgres);
+	self->pause_store = store_new(settings->postgres);
 	self->list_port = store_read_port(self->list_store);
 	self->watch_port = store_read_port(self->watch_store);
 	self->definition_port = store_definition_port(self->store);
@@ -223,6 +227,14 @@ static int reload_security(void *ctx, struct error *err)
 	return -1;
 }
 
+static struct pause_service *make_pause_service(struct coordinator *self)
+{
+	const struct pause_port changes = store_pause_port(self->pause_store);
+	const struct pause_port reads = store_pause_port(self->list_store);
+
+	return pause_service_new(self->server, &changes, &reads, self->catalog);
+}
+
 static int start_edges(struct coordinator *self, struct error *err)
 {
 	const struct settings *settings = &self->settings;
@@ -236,6 +248,7 @@ static int start_edges(struct coordinator *self, struct error *err)
 	self->requests = request_service_new(self->server, self->engine);
 	self->lists = list_service_new(self->server, &self->list_port);
 	self->stuck = stuck_service_new(self->server, &self->list_port, self->catalog);
+	self->pauses = make_pause_service(self);
 	self->watches = watch_service_new(self->server, self->watch_hub);
 	self->definitions = definition_service_new(self->server, self->catalog, self->engine);
 	self->health = health_service_new(self->server, is_serving, self);
@@ -371,6 +384,7 @@ static void release(struct coordinator *self)
 	start_service_free(self->starts);
 	list_service_free(self->lists);
 	stuck_service_free(self->stuck);
+	pause_service_free(self->pauses);
 	watch_service_free(self->watches);
 	watch_hub_free(self->watch_hub);
 	request_service_free(self->requests);
@@ -382,6 +396,7 @@ static void release(struct coordinator *self)
 	store_free(self->store);
 	store_free(self->list_store);
 	store_free(self->watch_store);
+	store_free(self->pause_store);
 	for (size_t i = 0; i < NOTICE_TARGETS_MAX; i++)
 		store_free(self->notice_stores[i]);
 	registry_client_free(self->registry);

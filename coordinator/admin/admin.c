@@ -162,6 +162,20 @@ static void print_dependencies(const struct admin *admin, const struct dependenc
 	buffer_append_text(out, "}");
 }
 
+/* For people who wonder why nothing happens; it is no reason to be degraded. */
+static void print_pauses(const struct admin *admin, struct arena *arena, struct buffer *out)
+{
+	const char **texts;
+	const size_t count = engine_pauses(admin->options.engine, arena, &texts);
+
+	buffer_append_text(out, "\"paused\":[");
+	for (size_t i = 0; i < count; i++) {
+		buffer_append_text(out, i ? "," : "");
+		buffer_append_json_string(out, texts[i], strlen(texts[i]));
+	}
+	buffer_append_text(out, "],");
+}
+
 static void answer_health(struct admin *admin, struct arena *arena, struct buffer *out)
 {
 	struct condition condition = {.unready = find_unready(admin, arena)};
@@ -178,6 +192,7 @@ static void answer_health(struct admin *admin, struct arena *arena, struct buffe
 			     admin_port(admin));
 	buffer_append_json_member(out, "environment", admin->options.environment);
 	buffer_append_format(out, ",\"timestamp\":\"%s\",", now);
+	print_pauses(admin, arena, out);
 	print_dependencies(admin, condition.dependencies, out);
 	buffer_append_text(out, "}");
 }

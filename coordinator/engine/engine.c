@@ -89,6 +89,11 @@ static bool is_store_silent(const struct engine *engine, struct error *err)
 	return true;
 }
 
+size_t engine_pauses(struct engine *engine, struct arena *arena, const char ***ret_texts)
+{
+	return pauses_describe(&engine->pauses, arena, ret_texts);
+}
+
 void engine_health(struct engine *engine, struct engine_health *ret_health)
 {
 	const struct bus_port *bus = &engine->ports.bus;
@@ -236,6 +241,7 @@ struct engine *engine_new(const struct engine_options *options)
 	arena_init(&engine->arena, 0);
 	arena_init(&engine->builds, 0);
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
+	pauses_init(&engine->pauses);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
 	room_init(&engine->room, &options->in_flight);
 	open_limit_init(&engine->open_limit, &options->open);
@@ -374,6 +380,7 @@ void engine_free(struct engine *engine)
 	resend_limit_release(&engine->resend_limit);
 	room_release(&engine->room);
 	open_limit_release(&engine->open_limit);
+	pauses_release(&engine->pauses);
 	free(engine->turn.items);
 	free(engine->turn.sends);
 	buffer_release(&engine->scratch);

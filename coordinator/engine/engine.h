@@ -128,6 +128,8 @@ struct engine_health {
 	char bus_error[160];
 };
 void engine_health(struct engine *engine, struct engine_health *ret_health); /* any thread */
+/* What operators have paused as a whole, a text for each, in the arena; any thread. */
+size_t engine_pauses(struct engine *engine, struct arena *arena, const char ***ret_texts);
 /* False: a turn has been running for so long that nothing known explains it; only a new process helps. Any thread. */
 bool engine_is_alive(const struct engine *engine);
 

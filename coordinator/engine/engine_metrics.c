@@ -22,6 +22,8 @@ static const char *const STATE_LABELS[SAGA_STATE_COUNT] = {
 	[SAGA_STATE_FAILED] = "outcome=\"failed\"",
 };
 
+static const char PAUSED_HELP[] = "Definitions and participants that an operator has paused.";
+
 static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
 {
 	metrics->started = metrics_counter(set, "saga_started_total", NULL, "Sagas that were started here.");
@@ -92,4 +94,6 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 		metrics_counter(set, "saga_starts_refused_total", NULL,
 				"Starts that were refused because their definition has as many open sagas as it may.");
 	metrics->queue_length = metrics_gauge(set, "saga_queue_length", NULL, "What waits for the next turn.");
+	metrics->paused[PAUSE_DEFINITION] = metrics_gauge(set, "saga_paused", "what=\"definition\"", PAUSED_HELP);
+	metrics->paused[PAUSE_PARTICIPANT] = metrics_gauge(set, "saga_paused", "what=\"participant\"", PAUSED_HELP);
 }

@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_ENGINE_ENGINE_METRICS_H
 #define COORDINATOR_ENGINE_ENGINE_METRICS_H
 
+#include "coordinator/engine/pause_port.h"
 #include "coordinator/saga/saga.h"
 #include "lib/metrics/metrics.h"
 
@@ -33,6 +34,7 @@ struct engine_metrics {
 	struct metric *queue_length;
 	struct metric *waiting;
 	struct metric *starts_refused;
+	struct metric *paused[PAUSE_KIND_COUNT];
 };
 
 void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);

@@ -13,6 +13,7 @@
 #include "coordinator/engine/cache.h"
 #include "coordinator/engine/engine_metrics.h"
 #include "coordinator/engine/limits.h"
+#include "coordinator/engine/pauses.h"
 #include "coordinator/engine/queue.h"
 #include "coordinator/engine/record.h"
 #include "coordinator/engine/report.h"
@@ -152,6 +153,7 @@ struct engine {
 	struct room room;
 	int64_t room_poll_us; /* monotonic */
 	struct open_limit open_limit;
+	struct pauses pauses;
 	struct arena arena;    /* a turn's */
 	struct arena builds;   /* a command's: what its input and the replies that it takes from decode to */
 	struct buffer scratch; /* for what is built and then copied to the arena */
@@ -286,7 +288,8 @@ size_t hold_commands(struct engine *engine, const struct plan *plan, const struc
 void hold_unsent(struct engine *engine, const struct plan *plan, struct uuid saga_id, struct saga_effects *effects);
 void hold_see(struct engine *engine, const struct plan *plan, const struct saga *saga); /* this is what is stored */
 void hold_begin_turn(struct engine *engine); /* appends works for what there is room for now to `due` */
-bool hold_release_event(const struct saga *saga, struct work *work, int64_t now_us, struct saga_event *ret_event);
+bool hold_release_event(const struct engine *engine, const struct plan *plan, const struct saga *saga,
+			struct work *work, struct saga_event *ret_event);
 void hold_end_turn(struct engine *engine);
 int64_t hold_next_turn_us(const struct engine *engine); /* monotonic; INT64_MAX: nobody waits */
 

@@ -206,6 +206,8 @@ static bool is_within_limit(struct engine *engine, const struct cached_saga *cac
 	if (event->type != SAGA_EVENT_RESEND && event->type != SAGA_EVENT_RETRY && event->type != SAGA_EVENT_RELEASED)
 		return true; /* a scheduled start, too: its step is none */
 	topic = cached->plan->steps[event->step].commands[event->phase].topic;
+	if (event->type != SAGA_EVENT_RETRY && pauses_find(&engine->pauses, cached->plan->definition.name, topic))
+		return false; /* a new attempt is held back, so that its time does not run */
 	if (event->type == SAGA_EVENT_RELEASED && room_is_limited(&engine->room, topic))
 		return false; /* it waits here from now on, if it did not before */
 	if (resend_limit_take(&engine->resend_limit, topic, engine_now_us(engine)))
@@ -412,7 +414,7 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 		*event = request_event(work, cached->plan);
 		return MADE_EVENT;
 	case WORK_RELEASE:
-		return hold_release_event(saga, work, engine_database_us(engine), event) ? MADE_EVENT : MADE_NOTHING;
+		return hold_release_event(engine, cached->plan, saga, work, event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_DUE:
 	case WORK_RESEND:
 		break;

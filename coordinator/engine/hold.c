@@ -1,5 +1,5 @@
 /*
- * hold.c - limits in the turn: which of the commands just decided are sent, which wait for room, and whose turn comes next.
+ * hold.c - limits and pauses in the turn: which of the commands just decided are sent, which wait, and whose turn comes next.
  *
  * Why:     that a command waits must survive a restart, and its time must not run out meanwhile: so it is an event of its saga
  *          (HELD), in the same commit as the one that decided the command, and so is that it is sent (RELEASED). Where
@@ -11,7 +11,7 @@
  */
 #include "coordinator/engine/engine_state.h"
 
-enum { POLL_US = 200 * 1000, POLL_IDS_MAX = 2000 };
+enum { POLL_US = 200 * 1000, POLL_IDS_MAX = 2000, PAUSED_LOOK_US = 50 * 1000 };
 
 /* A question about what became of a command does not wait for others to be answered, nor keep them waiting. */
 static bool waits_for_room(const struct saga_effect *effect)
@@ -27,7 +27,7 @@ static struct room_command command_of(const struct plan *plan, struct uuid saga_
 
 /* The saga after its command was held back; NULL: it must be sent. */
 static struct saga *hold(struct engine *engine, const struct plan *plan, const struct saga *saga,
-			 const struct room_command *command, struct saga_event *ret_event)
+			 const struct room_command *command, const struct pause *pause, struct saga_event *ret_event)
 {
 	struct saga_event event =
 		saga_room_event(SAGA_EVENT_HELD, saga, command->step, command->phase, saga->updated_us);
@@ -37,11 +37,39 @@ static struct saga *hold(struct engine *engine, const struct plan *plan, const s
 	const char *why;
 
 	room_participant_name(command->topic, name, sizeof(name));
-	event.detail = arena_format(&engine->arena, "participant '%s' has as many commands as it may", name);
+	event.detail = pause ? pause_describe(pause, &engine->arena)
+			     : arena_format(&engine->arena, "participant '%s' has as many commands as it may", name);
 	if (saga_apply(&plan->definition, saga, &event, &engine->arena, &held, &effects, &why) != SAGA_VERDICT_APPLIED)
 		return NULL;
 	*ret_event = event;
 	return held;
+}
+
+static const struct pause *pause_of(const struct engine *engine, const struct plan *plan,
+				    const struct saga_effect *effect)
+{
+	if (effect->type != SAGA_EFFECT_SEND_COMMAND || engine->pauses.count == 0)
+		return NULL;
+	return pauses_find(&engine->pauses, plan->definition.name,
+			   plan->steps[effect->step].commands[effect->phase].topic);
+}
+
+/* Whether it is to be sent. What a pause keeps back and was sent before, or is but a question, waits without an event: the
+ * sweep finds it, and its time runs. */
+static bool may_be_sent(struct engine *engine, const struct saga_event *cause, const struct saga_effect *effect,
+			const struct room_command *command, const struct pause *pause, bool *ret_is_held)
+{
+	const bool was_sent = cause->type == SAGA_EVENT_RESEND;
+
+	*ret_is_held = false;
+	if (pause) {
+		*ret_is_held = waits_for_room(effect) && !was_sent;
+		return false;
+	}
+	if (!waits_for_room(effect) || was_sent || !engine->room.is_limited)
+		return true;
+	*ret_is_held = !room_take(&engine->room, command);
+	return !*ret_is_held;
 }
 
 size_t hold_commands(struct engine *engine, const struct plan *plan, const struct saga_event *cause, struct saga *saga,
@@ -51,26 +79,30 @@ size_t hold_commands(struct engine *engine, const struct plan *plan, const struc
 	size_t held_count = 0;
 	size_t kept = 0;
 
-	if (!engine->room.is_limited)
+	if (!engine->room.is_limited && engine->pauses.count == 0)
 		return 0;
 	for (size_t i = 0; i < effects->count; i++) {
 		const struct saga_effect effect = effects->items[i];
+		const bool is_command = effect.type == SAGA_EFFECT_SEND_COMMAND;
+		const struct pause *pause = pause_of(engine, plan, &effect);
+		const struct room_command command = is_command ? command_of(plan, saga->id, &effect)
+							       : (struct room_command){0};
+		bool is_held = false;
 
-		if (waits_for_room(&effect)) {
-			const struct room_command command = command_of(plan, saga->id, &effect);
-			const bool was_sent = cause->type == SAGA_EVENT_RESEND;
-
-			if (!was_sent && !room_take(&engine->room, &command)) {
-				if (!held)
-					held = arena_alloc(&engine->arena, effects->count * sizeof(*held));
-				held[held_count].saga = hold(engine, plan, saga, &command, &held[held_count].event);
-				if (held[held_count].saga) {
-					saga = held[held_count++].saga;
-					continue;
-				}
+		if (is_command && !may_be_sent(engine, cause, &effect, &command, pause, &is_held)) {
+			if (!held)
+				held = arena_alloc(&engine->arena, effects->count * sizeof(*held));
+			held[held_count].saga =
+				is_held ? hold(engine, plan, saga, &command, pause, &held[held_count].event) : NULL;
+			if (held[held_count].saga) {
+				saga = held[held_count++].saga;
+				continue;
 			}
-			room_count(&engine->room, &command);
+			if (pause)
+				continue;
 		}
+		if (waits_for_room(&effect) && engine->room.is_limited)
+			room_count(&engine->room, &command);
 		effects->items[kept++] = effect;
 	}
 	effects->count = kept;
@@ -82,13 +114,19 @@ void hold_unsent(struct engine *engine, const struct plan *plan, struct uuid sag
 {
 	size_t kept = 0;
 
-	if (!engine->room.is_limited)
+	if (!engine->room.is_limited && engine->pauses.count == 0)
 		return;
 	for (size_t i = 0; i < effects->count; i++) {
-		const struct room_command command = command_of(plan, saga_id, &effects->items[i]);
+		const struct saga_effect effect = effects->items[i];
+		struct room_command command;
 
-		if (!waits_for_room(&effects->items[i]) || room_take(&engine->room, &command))
-			effects->items[kept++] = effects->items[i];
+		if (waits_for_room(&effect)) {
+			command = command_of(plan, saga_id, &effect);
+			if (pause_of(engine, plan, &effect) ||
+			    (engine->room.is_limited && !room_take(&engine->room, &command)))
+				continue;
+		}
+		effects->items[kept++] = effect;
 	}
 	effects->count = kept;
 }
@@ -173,15 +211,25 @@ void hold_begin_turn(struct engine *engine)
 	}
 }
 
-bool hold_release_event(const struct saga *saga, struct work *work, int64_t now_us, struct saga_event *ret_event)
+/* What has room and is paused goes back to its place at the turn's end. */
+static bool is_paused(const struct engine *engine, const struct plan *plan, const struct work *work)
+{
+	return engine->pauses.count > 0 &&
+	       pauses_find(&engine->pauses, plan->definition.name,
+			   plan->steps[work->release_step].commands[work->release_phase].topic);
+}
+
+bool hold_release_event(const struct engine *engine, const struct plan *plan, const struct saga *saga,
+			struct work *work, struct saga_event *ret_event)
 {
 	enum step_phase phase;
 
 	if (work->is_released || (size_t)work->release_step >= saga->step_count ||
-	    !step_held_phase(&saga->steps[work->release_step], &phase) || phase != work->release_phase)
+	    !step_held_phase(&saga->steps[work->release_step], &phase) || phase != work->release_phase ||
+	    is_paused(engine, plan, work))
 		return false;
 	work->is_released = true;
-	*ret_event = saga_room_event(SAGA_EVENT_RELEASED, saga, work->release_step, phase, now_us);
+	*ret_event = saga_room_event(SAGA_EVENT_RELEASED, saga, work->release_step, phase, engine_database_us(engine));
 	return true;
 }
 
@@ -197,5 +245,7 @@ int64_t hold_next_turn_us(const struct engine *engine)
 {
 	if (engine->room.waiting == 0)
 		return INT64_MAX;
-	return room_has_next(&engine->room) ? 0 : engine->room_poll_us;
+	if (room_has_next(&engine->room)) /* perhaps for what is paused alone, which must not keep the engine busy */
+		return engine->pauses.count > 0 ? engine_now_us(engine) + PAUSED_LOOK_US : 0;
+	return engine->room_poll_us;
 }

@@ -11,6 +11,7 @@
 #define COORDINATOR_ENGINE_PORTS_H
 
 #include "coordinator/engine/engine.h"
+#include "coordinator/engine/pause_port.h"
 
 /* ---- store ---- */
 
@@ -145,6 +146,8 @@ struct store_port {
 	/* How many sagas have not ended, by definition and state. */
 	int (*count_open)(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
 			  struct error *err);
+	/* As pause_port.list: what is paused as a whole. */
+	int (*pauses)(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err);
 };
 
 /* ---- bus ---- */

@@ -130,13 +130,28 @@ void sweep_recount(struct engine *engine)
 		engine->count_at_us = engine->recount_at_us;
 }
 
+/* What operators have paused, before anything is sent: so at every sweep, and before the first turn. */
+static int read_pauses(struct engine *engine, struct error *err)
+{
+	struct pause *pauses = NULL;
+	size_t count = 0;
+
+	if (engine->ports.store.pauses(engine->ports.store.ctx, &engine->arena, &pauses, &count, err) < 0)
+		return -1;
+	pauses_set(&engine->pauses, pauses, count);
+	for (int kind = 0; kind < PAUSE_KIND_COUNT; kind++)
+		metric_set(engine->metrics.paused[kind], (int64_t)pauses_count(&engine->pauses, (enum pause_kind)kind));
+	return 0;
+}
+
 void sweep_run(struct engine *engine)
 {
 	struct error err;
 
 	work_list_init(&engine->due);
 	if (engine_now_us(engine) >= engine->sweep_at_us &&
-	    (engine->is_boot_swept ? sweep_due(engine, &err) : sweep_boot(engine, &err)) < 0)
+	    (read_pauses(engine, &err) < 0 ||
+	     (engine->is_boot_swept ? sweep_due(engine, &err) : sweep_boot(engine, &err)) < 0))
 		engine_lost_store(engine, &err);
 	if (engine->is_store_up && engine_now_us(engine) >= engine->count_at_us && count_open(engine, &err) < 0)
 		engine_lost_store(engine, &err);

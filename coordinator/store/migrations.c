@@ -171,6 +171,17 @@ static const char PAUSED[] =
 	"UPDATE saga s SET is_paused = true WHERE s.is_open AND 'paused' = (SELECT e.event FROM saga_events e"
 	"	WHERE e.saga_id = s.saga_id AND e.event IN ('paused', 'resumed') ORDER BY e.sequence DESC LIMIT 1);";
 
+static const char PAUSES[] = "CREATE TABLE saga_pause ("
+			     "	kind smallint NOT NULL CHECK (kind IN (0, 1))," /* definition, participant */
+			     "	name text NOT NULL,"
+			     "	at timestamptz NOT NULL DEFAULT now(),"
+			     "	actor text NOT NULL,"
+			     "	reason text NOT NULL,"
+			     "	ended_at timestamptz," /* NULL: it is paused */
+			     "	ended_by text,"
+			     "	end_reason text);"
+			     "CREATE UNIQUE INDEX saga_pause_now ON saga_pause (kind, name) WHERE ended_at IS NULL;";
+
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
@@ -184,6 +195,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0010_notices", NOTICES},
 	{"0011_saga_paused", PAUSED},
 	{"0012_events_of_room", EVENTS_VIEW},
+	{"0013_pauses", PAUSES},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -60,6 +60,7 @@ struct store_port store_saga_port(struct store *store)
 		.glance = reader_glance,
 		.load_log = reader_load_log,
 		.count_open = reader_count_open,
+		.pauses = pause_table_list,
 	};
 }
 
@@ -77,6 +78,12 @@ struct read_port store_read_port(struct store *store)
 		.trim = feed_trim,
 		.sagas = store_saga_port(store),
 	};
+}
+
+struct pause_port store_pause_port(struct store *store)
+{
+	return (struct pause_port){
+		.ctx = store, .begin = pause_table_begin, .end = pause_table_end, .list = pause_table_list};
 }
 
 struct notice_port store_notice_port(struct store *store)

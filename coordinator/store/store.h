@@ -10,6 +10,7 @@
 #define COORDINATOR_STORE_STORE_H
 
 #include "coordinator/definition/catalog.h"
+#include "coordinator/engine/pause_port.h"
 #include "coordinator/engine/ports.h"
 #include "coordinator/engine/read_port.h"
 #include "coordinator/notice/notice_port.h"
@@ -29,6 +30,7 @@ struct definition_port store_definition_port(struct store *store);
 struct read_port store_read_port(struct store *store);
 /* Likewise. */
 struct notice_port store_notice_port(struct store *store);
+struct pause_port store_pause_port(struct store *store);
 /* One more whom the commits of this store leave a row for each notice; before the first commit. */
 void store_tell(struct store *store, const char *target);
 

@@ -79,6 +79,12 @@ int notice_table_settle(void *ctx, const char *target, const struct notice *noti
 int notice_table_count(void *ctx, const char *target, int64_t *ret_count, struct error *err);
 int notice_table_forget(void *ctx, int64_t older_than_ms, int64_t *ret_count, struct error *err);
 
+/* ---- pause_table.c ---- */
+int pause_table_begin(void *ctx, const struct pause *pause, struct arena *arena, struct pause *ret_pause,
+		      bool *ret_is_new, struct error *err);
+int pause_table_end(void *ctx, const struct pause *pause, bool *ret_was_paused, struct error *err);
+int pause_table_list(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err);
+
 /* ---- definition_table.c ---- */
 int definition_table_put(void *ctx, const struct stored_definition *definition, int32_t *ret_id, int32_t *ret_version,
 			 int64_t *ret_created_us, bool *ret_created, struct error *err);

@@ -386,6 +386,17 @@ static int store_load_log(void *ctx, const struct uuid *ids, size_t count, struc
 	return check_store(world, err);
 }
 
+static int store_pauses(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err)
+{
+	struct fake_world *world = ctx;
+
+	if (world->is_store_away)
+		return error_set(err, ERR_UNAVAILABLE, "the fake store is away");
+	*ret_pauses = arena_copy(arena, &world->pause, sizeof(world->pause));
+	*ret_count = world->pause.name ? 1 : 0;
+	return 0;
+}
+
 static int store_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
 			    struct error *err)
 {
@@ -470,7 +481,7 @@ struct fake_world *fake_world_new(void)
 	world->is_assigned = true;
 	world->ports = (struct engine_ports){
 		.store = {world, store_commit, store_now, store_load, store_find, store_due, store_left_behind,
-			  store_glance, store_load_log, store_count_open},
+			  store_glance, store_load_log, store_count_open, store_pauses},
 		.bus = {world, bus_send, bus_is_assigned, bus_health},
 		.clock = {world, clock_now, clock_now, clock_new_id},
 	};

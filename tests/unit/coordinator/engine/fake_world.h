@@ -46,6 +46,7 @@ struct fake_world {
 	size_t row_count;
 	struct store_log_row log[FAKE_LOG_MAX];
 	size_t log_count;
+	struct pause pause;              /* what is paused; its name is NULL: nothing */
 	struct store_notice last_notice; /* of what was committed */
 	size_t notice_count;
 	struct fake_sent sent[FAKE_SENT_MAX];

@@ -173,6 +173,47 @@ static void sagas_of_a_definition_that_is_away_wait(void **unused)
 	fake_saga_end(&f);
 }
 
+static void what_is_paused_is_not_sent_and_loses_no_time(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+	struct fake_answer second = {0};
+
+	(void)unused;
+	f.world->pause = (struct pause){PAUSE_DEFINITION, FAKE_PLAN.definition.name, "prices", "ann", 1};
+	fake_pass(f.world, f.engine, 1500); /* it is read */
+	assert_int_equal(fake_metric(f.world, "saga_paused{what=\"definition\"}"), 1);
+	fake_reply(f.world, f.engine, fake_last_sent(f.world, f.id), "succeeded", NULL);
+	fake_turns(f.engine);
+	fake_start(f.engine, "second", "input", &second);
+	fake_turns(f.engine);
+	assert_int_equal(second.state, SAGA_STATE_RUNNING); /* it is accepted */
+	fake_pass(f.world, f.engine, 120 * 1000);           /* longer than any command may take */
+	assert_int_equal(fake_sent_of(f.world, f.id, "charge", false), 0);
+	assert_int_equal(fake_sent_of(f.world, second.saga_id, "create", false), 0);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_RUNNING);
+	assert_int_equal(fake_log_count(f.world, f.id), 3); /* started, succeeded, held */
+	f.world->pause.name = NULL;
+	fake_pass(f.world, f.engine, 1500);
+	assert_int_equal(fake_sent_of(f.world, f.id, "charge", false), 1);
+	assert_int_equal(fake_sent_of(f.world, second.saga_id, "create", false), 1);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_RUNNING);
+	fake_saga_end(&f);
+}
+
+static void what_was_sent_before_a_pause_is_not_sent_again_until_it_ends(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+
+	(void)unused;
+	f.world->pause = (struct pause){PAUSE_DEFINITION, FAKE_PLAN.definition.name, "prices", "ann", 1};
+	fake_pass(f.world, f.engine, 20 * 1000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
+	f.world->pause.name = NULL;
+	fake_pass(f.world, f.engine, 1500);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	fake_saga_end(&f);
+}
+
 static void open_sagas_are_counted(void **unused)
 {
 	struct fake_saga f = fake_saga_begin();
@@ -195,6 +236,8 @@ int main(void)
 		cmocka_unit_test(two_instances_that_sweep_the_same_saga_send_once),
 		cmocka_unit_test(resends_of_one_topic_are_limited_and_none_is_forgotten),
 		cmocka_unit_test(sagas_of_a_definition_that_is_away_wait),
+		cmocka_unit_test(what_is_paused_is_not_sent_and_loses_no_time),
+		cmocka_unit_test(what_was_sent_before_a_pause_is_not_sent_again_until_it_ends),
 		cmocka_unit_test(open_sagas_are_counted),
 	};
 

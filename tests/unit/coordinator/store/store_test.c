@@ -53,7 +53,8 @@ static int begin(void **state)
 {
 	(void)state;
 	if (conninfo)
-		run("TRUNCATE saga, saga_log, saga_feed, saga_notice, definition; UPDATE saga_feed_floor SET xid = 0;"
+		run("TRUNCATE saga, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE saga_feed_floor "
+		    "SET xid = 0;"
 		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
 	return 0;
 }
@@ -403,6 +404,48 @@ static void a_notice_goes_when_it_is_sent_and_waits_when_it_failed(void **state)
 	assert_int_equal(left, 1);
 	ok(notices.forget(notices.ctx, 1000, &left, &err), &err); /* TIME_US is long ago */
 	assert_int_equal(left, 1);
+	arena_release(&arena);
+}
+
+static void a_pause_lasts_until_it_is_ended_and_stays_to_be_read(void **state)
+{
+	const struct pause_port pauses = store_pause_port(store);
+	const struct pause ann = {PAUSE_PARTICIPANT, "payment", "it moves", "ann", 0};
+	const struct pause bob = {PAUSE_PARTICIPANT, "payment", "it has moved", "bob", 0};
+	const struct pause other = {PAUSE_DEFINITION, "payment", "prices", "bob", 0};
+	struct pause found;
+	struct pause *list;
+	struct arena arena;
+	struct error err;
+	size_t count;
+	bool is_new;
+	bool was_paused;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	ok(pauses.begin(pauses.ctx, &ann, &arena, &found, &is_new, &err), &err);
+	assert_true(is_new && found.time_us > 0);
+	ok(pauses.begin(pauses.ctx, &bob, &arena, &found, &is_new, &err), &err);
+	assert_false(is_new);
+	assert_string_equal(found.actor, "ann"); /* it is hers */
+	assert_string_equal(found.reason, "it moves");
+	ok(pauses.begin(pauses.ctx, &other, &arena, &found, &is_new, &err), &err);
+	assert_true(is_new);
+	ok(port.pauses(port.ctx, &arena, &list, &count, &err), &err);
+	assert_int_equal(count, 2);
+	assert_int_equal(list[0].kind, PAUSE_PARTICIPANT);
+	assert_int_equal(list[1].kind, PAUSE_DEFINITION);
+	ok(pauses.end(pauses.ctx, &bob, &was_paused, &err), &err);
+	assert_true(was_paused);
+	ok(pauses.end(pauses.ctx, &bob, &was_paused, &err), &err);
+	assert_false(was_paused);
+	ok(pauses.list(pauses.ctx, &arena, &list, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_pause WHERE actor = 'ann' AND ended_by = 'bob'"
+				   " AND end_reason = 'it has moved' AND ended_at >= at"),
+			 1);
+	ok(pauses.begin(pauses.ctx, &ann, &arena, &found, &is_new, &err), &err);
+	assert_true(is_new); /* once more */
 	arena_release(&arena);
 }
 
@@ -866,6 +909,7 @@ int main(void)
 		cmocka_unit_test_setup(the_log_comes_back_in_order, begin),
 		cmocka_unit_test_setup(a_notice_is_stored_for_each_target_with_the_change_alone, begin),
 		cmocka_unit_test_setup(a_notice_goes_when_it_is_sent_and_waits_when_it_failed, begin),
+		cmocka_unit_test_setup(a_pause_lasts_until_it_is_ended_and_stays_to_be_read, begin),
 		cmocka_unit_test_setup(entries_of_before_callers_were_recorded_come_back_without_one, begin),
 		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
