@@ -346,7 +346,7 @@ static void wrong_usage_exits_with_2(void **state)
 	assert_has(run.out, "Usage: sagactl get [FLAGS] SAGA_ID…");
 	SAGACTL(&run, "--help");
 	assert_int_equal(run.exit_code, 0);
-	assert_has(run.out, "  definitions put FILE…       register saga definitions\n");
+	assert_has(run.out, "  definitions put FILE…            register saga definitions\n");
 }
 
 static int make_definition(void **state)

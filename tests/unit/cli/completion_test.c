@@ -38,7 +38,8 @@ static void commands_are_offered_and_then_their_second_words(void **state)
 	assert_int_equal(COMPLETE("defi"), 0);
 	assert_string_equal(run.out, "definitions\t\n");
 	assert_int_equal(COMPLETE("definitions", "p"), 0);
-	assert_string_equal(run.out, "put\tregister saga definitions\n");
+	assert_string_equal(run.out, "put\tregister saga definitions\n"
+				     "pause\tsend nothing for a definition's sagas until it is resumed\n");
 	assert_int_equal(COMPLETE("-o", "json", "--address", "h:1", "topi"), 0); /* flags may come first */
 	assert_string_equal(run.out, "topics\t\n");
 }
