@@ -287,7 +287,7 @@ def test_bash_completes_commands_flags_and_names(sagactl: Sagactl) -> None:
                           env={**os.environ, **sagactl.environment})
     completed = done.stdout.splitlines()
     assert "checkout" in completed.pop(4).split(), done.stderr  # other tests may have put definitions of such names, too
-    assert completed == ["cancel", "put get list", "json jsonl", "completing completed", f"{ROOT}/README.md"], done.stderr
+    assert completed == ["cancel", "put get list pause resume", "json jsonl", "completing completed", f"{ROOT}/README.md"], done.stderr
 
 
 def test_completion_scripts_are_good_syntax_in_the_shells_that_are_here() -> None:
