@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import grpc
@@ -80,11 +80,7 @@ class Orders:
         check_logs(self.shop, self.ids, self.since)
 
 
-@pytest.fixture(scope="module")
-def patient(shop: Shop) -> None:
-    """Steps that wait for minutes, so that no outcome depends on how fast this machine starts a process."""
-    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text()
-    source = source.replace("key: order_id\n", "key: order_id\ndefaults: {timeout: 10m}\n")
+def put_checkout(shop: Shop, source: str) -> None:
     put = shop.sagas.PutDefinition(saga_service_pb2.PutDefinitionRequest(source=source, file_name="checkout.yaml"), timeout=20)
     request = saga_service_pb2.GetDefinitionRequest(name="checkout")
 
@@ -93,3 +89,12 @@ def patient(shop: Shop) -> None:
         return found.version == put.definition.version and found.ready
 
     wait_until(is_ready, "the definition is ready", 60)
+
+
+@pytest.fixture(scope="module")
+def patient(shop: Shop) -> Iterator[None]:
+    """Steps that wait for minutes, so that no outcome depends on how fast this machine starts a process."""
+    source = (ROOT / "deploy" / "shop" / "checkout.yaml").read_text()
+    put_checkout(shop, source.replace("key: order_id\n", "key: order_id\ndefaults: {timeout: 10m}\n"))
+    yield
+    put_checkout(shop, source)
