@@ -60,6 +60,8 @@ struct coordinator {
 	struct dead_letter_gauge *letter_gauge;
 	struct engine_ports ports;
 	struct engine *engine;
+	struct limit_rules in_flight; /* the engine's until it ends, as the next */
+	struct limit_rules open;
 	struct rpc_server *server;
 	struct store *list_store; /* a connection of its own for each thread that reads beside the turn */
 	struct store *watch_store;
@@ -163,16 +165,17 @@ static int make_engine(struct coordinator *self, struct error *err)
 			      "dropped; every instance counts all of them.");
 	self->ports = (struct engine_ports){
 		.store = store_saga_port(self->store), .bus = bus_engine_port(self->bus), .clock = CLOCK_PORT_SYSTEM};
-	self->engine = engine_new(&(struct engine_options){
-		.instance = settings->instance,
-		.catalog = self->catalog,
-		.ports = &self->ports,
-		.metrics = self->metrics,
-		.spans = self->spans,
-		.sweep_ms = settings->sweep_ms,
-		.in_flight = settings_limits(settings->max_in_flight, &settings->max_in_flight_of),
-		.open = settings_limits(settings->max_open_sagas, &settings->max_open_sagas_of),
-		.registry = settings->registry.url});
+	self->in_flight = settings_limits(settings->max_in_flight, &settings->max_in_flight_of);
+	self->open = settings_limits(settings->max_open_sagas, &settings->max_open_sagas_of);
+	self->engine = engine_new(&(struct engine_options){.instance = settings->instance,
+							   .catalog = self->catalog,
+							   .ports = &self->ports,
+							   .metrics = self->metrics,
+							   .spans = self->spans,
+							   .sweep_ms = settings->sweep_ms,
+							   .in_flight = self->in_flight,
+							   .open = self->open,
+							   .registry = settings->registry.url});
 	return 0;
 }
 
@@ -375,6 +378,8 @@ static void stop(struct coordinator *self)
 	notices_free(self->notices);
 	bus_free(self->bus);
 	engine_free(self->engine);
+	settings_limits_release(&self->in_flight);
+	settings_limits_release(&self->open);
 	span_exporter_free(self->spans);
 }
 

@@ -271,6 +271,12 @@ struct limit_rules settings_limits(int64_t max, const struct option_properties *
 	return (struct limit_rules){max, items, of->count};
 }
 
+void settings_limits_release(struct limit_rules *rules)
+{
+	free((struct limit_rule *)rules->items);
+	*rules = (struct limit_rules){0};
+}
+
 struct kafka_options settings_kafka(const struct settings *settings)
 {
 	return kafka_settings_options(&settings->kafka, "saga-coordinator");

@@ -49,6 +49,8 @@ int settings_read(struct settings *settings, int argc, char **argv);
 struct kafka_options settings_kafka(const struct settings *settings);
 /* What the settings alone say of it; the rest is the caller's. */
 struct notices_options settings_notices(const struct settings *settings);
-struct limit_rules settings_limits(int64_t max, const struct option_properties *of); /* the process's until it ends */
+/* To be released; the names are the settings'. */
+struct limit_rules settings_limits(int64_t max, const struct option_properties *of);
+void settings_limits_release(struct limit_rules *rules);
 
 #endif
