@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from conftest import ROOT
-from kafka_tools import command_headers, headers_of, read_until, send
+from kafka_tools import command_headers, headers_of, read_until, saga_of_now, send
 from saga.v1 import saga_pb2, saga_service_pb2
 from shop_client import Shop, http, wait_until
 from shop_messages import AVRO_TOPICS
@@ -132,14 +132,14 @@ def test_commands_that_cannot_be_read_are_dead_letters_and_answered(shop: Shop, 
     expected: dict[str, str] = {}
     answered: dict[str, str] = {}
     for kind, (value, reason) in bad_values(shop, topic).items():
-        saga = str(uuid.uuid4())
+        saga = saga_of_now()
         expected[f"{run}-{kind}"] = reason
         answered[saga] = reason
         send(bootstrap, topic, f"{run}-{kind}", value, command_headers(saga, step, "forward", attempt=3))
     large = f"{run}-large-key-" + "k" * 2000
     expected[large] = "bad_headers"
-    send(bootstrap, topic, large, wire(schema_id(shop, topic), b"\x00"), command_headers(str(uuid.uuid4()), step, "forward"))
-    for kind, headers in bad_headers(str(uuid.uuid4()), step).items():
+    send(bootstrap, topic, large, wire(schema_id(shop, topic), b"\x00"), command_headers(saga_of_now(), step, "forward"))
+    for kind, headers in bad_headers(saga_of_now(), step).items():
         expected[f"{run}-{kind}"] = "bad_headers"
         send(bootstrap, topic, f"{run}-{kind}", wire(schema_id(shop, topic), b"\x00"), headers)
 
@@ -211,7 +211,7 @@ def test_reply_without_an_outcome_is_a_dead_letter(shop: Shop) -> None:
 def test_poison_in_a_retry_topic_holds_up_no_other_retry(shop: Shop, delay: str) -> None:
     """Whoever may write there: what can be sent back is judged on the command topic, what cannot is dead at once."""
     topic, bootstrap, run = "shipping.ship.command", shop.endpoints["KAFKA_BOOTSTRAP"], uuid.uuid4().hex[:8]
-    good = command_headers(str(uuid.uuid4()), "ship", "forward")
+    good = command_headers(saga_of_now(), "ship", "forward")
     values = {"large": bytes(1_030_000), "null": None, "junk": b"junk", "more-junk": b"junk"}
     if delay == "30s":
         values = {"large": bytes(1_030_000)}  # the others would come back in half a minute
@@ -227,7 +227,7 @@ def test_poison_in_a_retry_topic_holds_up_no_other_retry(shop: Shop, delay: str)
 @pytest.mark.parametrize("topic", ["payment.charge.command", "payment.charged"])
 def test_records_as_large_as_kafka_takes_them_are_dead_letters_without_their_value(shop: Shop, topic: str) -> None:
     key, bootstrap = f"large-{uuid.uuid4()}", shop.endpoints["KAFKA_BOOTSTRAP"]
-    headers = command_headers(str(uuid.uuid4()), "charge-payment", "forward") | {"saga-outcome": "succeeded"}
+    headers = command_headers(saga_of_now(), "charge-payment", "forward") | {"saga-outcome": "succeeded"}
     send(bootstrap, topic, key, bytes(1_030_000), headers)
     dead = dead_letters(shop, topic, {key})[key]
     assert dead.value() is None
@@ -280,7 +280,7 @@ def test_replies_of_unknown_sagas_and_stale_steps_are_counted_without_effect(sho
     before = {why: metric(shop, name) for why, name in names.items()}
     bootstrap, key = shop.endpoints["KAFKA_BOOTSTRAP"], f"ignored-{uuid.uuid4()}"
     outcome = {"saga-outcome": "succeeded"}
-    send(bootstrap, "payment.charged", key, value, command_headers(str(uuid.uuid4()), "charge-payment", "forward") | outcome)
+    send(bootstrap, "payment.charged", key, value, command_headers(saga_of_now(), "charge-payment", "forward") | outcome)
     send(bootstrap, "payment.charged", key, value, command_headers(ended.saga_id, "no-such-step", "forward") | outcome)
     send(bootstrap, "payment.charged", key, value, command_headers(ended.saga_id, "charge-payment", "forward") | outcome)
     wait_until(
@@ -361,7 +361,7 @@ def test_transient_failure_is_a_dead_letter_after_its_tries(shop: Shop, impatien
 
 def test_compensation_overtakes_a_command_that_waits_in_a_retry_topic(shop: Shop) -> None:
     """Order of a key: the barrier decides, so the late command does nothing."""
-    order, saga = str(uuid.uuid4()), str(uuid.uuid4())
+    order, saga = str(uuid.uuid4()), saga_of_now()
     bootstrap = shop.endpoints["KAFKA_BOOTSTRAP"]
     registry = SchemaRegistryClient({"url": shop.endpoints["REGISTRY_URL"]})
     ship = wire(
@@ -388,7 +388,7 @@ def test_dead_letters_are_durable_before_anything_is_acknowledged(shop: Shop, st
     for service, topic in (("payment", "payment.charge.command"), ("coordinator", "payment.charged")):
         stack.suspend(service)
         for key in keys:
-            send(bootstrap, topic, key, b"junk", command_headers(str(uuid.uuid4()), "charge-payment", "forward"))
+            send(bootstrap, topic, key, b"junk", command_headers(saga_of_now(), "charge-payment", "forward"))
         stack.resume(service)
         stack.kill(service)
         stack.wait_ready(service)
@@ -404,7 +404,7 @@ def test_health_is_degraded_while_dead_letters_have_no_topic(shop: Shop) -> None
 
     admin.delete_topics([f"{topic}.dlq"])[f"{topic}.dlq"].result(30)
     try:
-        send(bootstrap, topic, key, b"plain text", command_headers(str(uuid.uuid4()), "ship", "compensation"))
+        send(bootstrap, topic, key, b"plain text", command_headers(saga_of_now(), "ship", "compensation"))
         wait_until(lambda: any(f"{topic}.dlq" in reason for reason in health()["reasons"]), "a reason in /health", 60)
         assert health()["status"] == "degraded"
     finally:

@@ -9,7 +9,7 @@ import uuid
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from conftest import ROOT
-from kafka_tools import command_headers, headers_of, read_until, send
+from kafka_tools import command_headers, headers_of, read_until, saga_of_now, send
 from saga.v1 import saga_pb2
 from shop_client import Shop, wait_until
 from test_dead_letters import dead_letters, failing_shipments, impatient_checkout, wire  # noqa: F401
@@ -89,7 +89,7 @@ def test_replay_once_the_schema_is_registered_lets_the_saga_go_on(shop: Shop, st
 def test_bulk_replay_takes_what_the_filter_says(shop: Shop, stack) -> None:
     run, bootstrap = uuid.uuid4().hex[:8], shop.endpoints["KAFKA_BOOTSTRAP"]
     keys = {f"bulk-{run}-{number}" for number in range(20)}
-    saga = str(uuid.uuid4())
+    saga = saga_of_now()
     for key in keys:
         send(bootstrap, "order.create.command", key, b"junk", command_headers(saga, "create-order", "forward"))
     send(bootstrap, "payment.charge.command", f"bulk-{run}-0", b"junk", command_headers(saga, "charge-payment", "forward"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 
 import pytest
@@ -10,14 +9,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from kafka_tools import command_headers, headers_of, read_until, send
+from kafka_tools import command_headers, headers_of, read_until, saga_of_now, send
 from shop_client import Shop, http, wait_until
 from shop_messages import PROTOBUF_TOPICS
-
-
-def saga_of_now() -> str:
-    """An id as coordinators make them (UUIDv7), of a saga that none has: whoever checks what comes later does not meet it."""
-    return str(uuid.UUID(int=time.time_ns() // 10**6 << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int & (1 << 62) - 1))
 
 
 class Participant:

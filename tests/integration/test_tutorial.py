@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from kafka_tools import command_headers, headers_of, read_until, send
+from kafka_tools import command_headers, headers_of, read_until, saga_of_now, send
 from saga.v1 import saga_pb2
 from shop_client import Shop, wait_until
 from test_dead_letters import bad_headers, bad_values, dead_letters
@@ -150,7 +150,7 @@ def test_poison_goes_to_the_dead_letters_and_the_rest_flows(shop: Shop, inventor
     for kind, (value, reason) in bad_values(shop, topic).items():
         if kind == "wrong-type":
             continue  # the tutorial says that it does not look at that
-        saga = str(uuid.uuid4())
+        saga = saga_of_now()
         answered.add(saga)
         expected[f"{run}-{kind}"] = reason
         send(shop.endpoints["KAFKA_BOOTSTRAP"], topic, f"{run}-{kind}", value,
@@ -158,7 +158,7 @@ def test_poison_goes_to_the_dead_letters_and_the_rest_flows(shop: Shop, inventor
     for kind in ("no-headers", "no-saga-id", "no-phase", "phase-sideways"):
         expected[f"{run}-{kind}"] = "bad_headers"
         send(shop.endpoints["KAFKA_BOOTSTRAP"], topic, f"{run}-{kind}", b"junk",
-             bad_headers(str(uuid.uuid4()), "reserve-inventory")[kind])
+             bad_headers(saga_of_now(), "reserve-inventory")[kind])
     found = dead_letters(shop, topic, set(expected))
     assert {key: headers_of(record)["dlq-reason"] for key, record in found.items()} == expected
     replies = read_until(
