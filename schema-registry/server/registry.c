@@ -178,7 +178,7 @@ static int load_latest(struct session *session, struct subject subject, const st
 		       const struct stored_schema **ret_schema)
 {
 	const struct stored_version *latest = find_version(known, VERSION_LATEST, false);
-	struct registered registered;
+	struct registered registered = {0};
 
 	*ret_schema = NULL;
 	if (!latest)
