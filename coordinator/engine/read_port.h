@@ -65,6 +65,14 @@ struct feed_position {
 	int64_t index; /* of the entry in its commit, from 1; INT64_MAX: after all of them */
 };
 
+/* Which entries: after the position and below the horizon, so many at most. */
+struct feed_query {
+	struct feed_position after;
+	int64_t horizon;
+	size_t limit;
+	bool outcomes_only; /* leaves out those after which the saga is open (saga_state_is_open()) */
+};
+
 struct feed_entry {
 	struct feed_position position;
 	struct uuid saga_id;
@@ -98,9 +106,9 @@ struct read_port {
 	int (*log)(void *ctx, struct uuid saga_id, int64_t after, size_t limit, struct arena *arena,
 		   struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
 	int (*bounds)(void *ctx, struct feed_bounds *ret_bounds, struct error *err);
-	/* Entries after the position and below the horizon, in order. */
-	int (*feed)(void *ctx, struct feed_position after, int64_t horizon, size_t limit, struct arena *arena,
-		    struct feed_entry **ret_entries, size_t *ret_count, struct error *err);
+	/* In order; fewer than the limit only where there are no more. */
+	int (*feed)(void *ctx, const struct feed_query *query, struct arena *arena, struct feed_entry **ret_entries,
+		    size_t *ret_count, struct error *err);
 	/* Of those that exist, ascending by id. */
 	int (*heads)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct saga_head **ret_heads,
 		     size_t *ret_count, struct error *err);

@@ -224,9 +224,11 @@ static int fill_batch(struct watch_hub *hub, struct batch *batch, bool outcomes_
 static int read_batch(struct watch_hub *hub, struct feed_position after, int64_t horizon, bool outcomes_only,
 		      struct batch *ret_batch, struct error *err)
 {
+	const struct feed_query query = {
+		.after = after, .horizon = horizon, .limit = READ_MAX, .outcomes_only = outcomes_only};
 	struct batch batch = {0};
 
-	if (hub->port.feed(hub->port.ctx, after, horizon, READ_MAX, &hub->arena, &batch.entries, &batch.count, err) < 0)
+	if (hub->port.feed(hub->port.ctx, &query, &hub->arena, &batch.entries, &batch.count, err) < 0)
 		return -1;
 	batch.is_last = batch.count < READ_MAX;
 	batch.end = batch.is_last ? (struct feed_position){horizon - 1, INT64_MAX}

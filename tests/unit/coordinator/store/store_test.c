@@ -709,6 +709,7 @@ static void the_feed_waits_for_transactions_that_are_still_under_way(void **stat
 	struct pg *other = pg_new(own_conninfo, "store_test");
 	struct feed_bounds begun;
 	struct feed_bounds bounds;
+	struct feed_query query;
 	struct feed_entry *entries;
 	struct arena arena;
 	struct error err;
@@ -727,23 +728,51 @@ static void the_feed_waits_for_transactions_that_are_still_under_way(void **stat
 	start_ok(1, "key-1");
 	bounds = bounds_of(&reads);
 	assert_true(bounds.horizon >= begun.horizon && bounds.horizon < bounds.ceiling);
-	ok(reads.feed(reads.ctx, (struct feed_position){begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, &arena,
-		      &entries, &count, &err),
-	   &err);
+	query = (struct feed_query){{begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, false};
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
 	assert_int_equal(count, 0); /* what is committed is above what is not */
 	ok(pg_commit(other, NULL, &err), &err);
 	bounds = bounds_of(&reads);
-	ok(reads.feed(reads.ctx, (struct feed_position){begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, &arena,
-		      &entries, &count, &err),
-	   &err);
+	query = (struct feed_query){{begun.horizon - 1, INT64_MAX}, bounds.horizon, 10, false};
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
 	assert_int_equal(count, 2);
 	assert_true(uuid_equal(entries[0].saga_id, id_of(255)));
 	assert_true(uuid_equal(entries[1].saga_id, id_of(1)));
 	assert_int_equal(entries[1].first, 1);
 	assert_int_equal(entries[1].last, 1);
 	assert_int_equal(entries[1].state, SAGA_STATE_RUNNING);
-	ok(reads.feed(reads.ctx, entries[0].position, bounds.horizon, 10, &arena, &entries, &count, &err), &err);
+	query.after = entries[0].position;
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
 	assert_int_equal(count, 1); /* a position may be anywhere */
+	arena_release(&arena);
+}
+
+static void the_feed_leaves_out_what_is_no_outcome_on_request(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	struct change c;
+	struct store_change change;
+	struct feed_query query = {.limit = 10, .outcomes_only = true};
+	struct feed_entry *entries;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	query.after = (struct feed_position){bounds_of(&reads).horizon - 1, INT64_MAX};
+	start_ok(1, "key-1");
+	start_ok(2, "key-2");
+	change = make_end(&c, 2, 1);
+	commit_ok(&change, 1);
+	query.horizon = bounds_of(&reads).horizon;
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_true(uuid_equal(entries[0].saga_id, id_of(2)));
+	assert_int_equal(entries[0].state, SAGA_STATE_COMPENSATED);
+	query.outcomes_only = false;
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
+	assert_int_equal(count, 3);
 	arena_release(&arena);
 }
 
@@ -917,6 +946,7 @@ int main(void)
 		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
+		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),

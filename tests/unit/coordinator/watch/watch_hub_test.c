@@ -90,8 +90,8 @@ static int compare_entries(const void *a, const void *b)
 	return is_before(left->position, right->position) ? -1 : is_before(right->position, left->position);
 }
 
-static int port_feed(void *ctx, struct feed_position after, int64_t horizon, size_t limit, struct arena *arena,
-		     struct feed_entry **ret_entries, size_t *ret_count, struct error *err)
+static int port_feed(void *ctx, const struct feed_query *query, struct arena *arena, struct feed_entry **ret_entries,
+		     size_t *ret_count, struct error *err)
 {
 	struct feed_entry *found = arena_alloc(arena, (feed.count + 1) * sizeof(*found));
 	size_t count = 0;
@@ -99,12 +99,13 @@ static int port_feed(void *ctx, struct feed_position after, int64_t horizon, siz
 	(void)ctx;
 	feed.reads++;
 	for (size_t i = 0; i < feed.count; i++)
-		if (feed.is_visible[i] && is_before(after, feed.entries[i].position) &&
-		    feed.entries[i].position.xid < horizon)
+		if (feed.is_visible[i] && is_before(query->after, feed.entries[i].position) &&
+		    feed.entries[i].position.xid < query->horizon &&
+		    !(query->outcomes_only && saga_state_is_open(feed.entries[i].state)))
 			found[count++] = feed.entries[i];
 	qsort(found, count, sizeof(*found), compare_entries);
 	*ret_entries = found;
-	*ret_count = count < limit ? count : limit;
+	*ret_count = count < query->limit ? count : query->limit;
 	return away(err);
 }
 
