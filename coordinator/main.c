@@ -137,6 +137,11 @@ static int make_notices(struct coordinator *self, struct error *err)
 	return 0;
 }
 
+static void note_commit(void *ctx, bool has_outcome)
+{
+	watch_hub_note_commit(ctx, has_outcome);
+}
+
 static int make_engine(struct coordinator *self, struct error *err)
 {
 	const struct settings *settings = &self->settings;
@@ -175,6 +180,8 @@ static int make_engine(struct coordinator *self, struct error *err)
 							   .sweep_ms = settings->sweep_ms,
 							   .in_flight = self->in_flight,
 							   .open = self->open,
+							   .on_commit = note_commit,
+							   .on_commit_ctx = self->watch_hub,
 							   .registry = settings->registry.url});
 	return 0;
 }

@@ -243,6 +243,8 @@ struct engine *engine_new(const struct engine_options *options)
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
 	pauses_init(&engine->pauses);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
+	engine->on_commit = options->on_commit;
+	engine->on_commit_ctx = options->on_commit_ctx;
 	room_init(&engine->room, &options->in_flight);
 	open_limit_init(&engine->open_limit, &options->open);
 	engine_metrics_register(&engine->metrics, options->metrics);

@@ -111,6 +111,10 @@ struct engine_options {
 	struct limit_rules
 		in_flight; /* commands without a reply, by participant; lives as long as the engine, as the next */
 	struct limit_rules open; /* sagas that have not ended, by definition */
+	/* After a commit, its answers and its commands; has_outcome: a saga ended by it. On the engine's thread: must only
+	 * wake somebody. NULL: nobody wants to know. */
+	void (*on_commit)(void *ctx, bool has_outcome);
+	void *on_commit_ctx;
 };
 
 struct engine *engine_new(const struct engine_options *options);

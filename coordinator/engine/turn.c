@@ -390,6 +390,24 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	try_again(engine, group);
 }
 
+static void tell_commit(const struct engine *engine)
+{
+	const struct turn *turn = &engine->turn;
+	bool is_any = false;
+	bool has_outcome = false;
+
+	if (!engine->on_commit)
+		return;
+	for (size_t i = 0; i < turn->count; i++) {
+		if (turn->items[i].result != ITEM_DONE)
+			continue;
+		is_any = true;
+		has_outcome |= !saga_state_is_open(turn->items[i].change.state);
+	}
+	if (is_any)
+		engine->on_commit(engine->on_commit_ctx, has_outcome);
+}
+
 static void settle_items(struct engine *engine)
 {
 	struct turn *turn = &engine->turn;
@@ -413,6 +431,7 @@ static void settle_items(struct engine *engine)
 		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
 	}
 	turn->send_count = 0;
+	tell_commit(engine);
 }
 
 /* ---- rounds ---- */

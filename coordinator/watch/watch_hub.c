@@ -10,6 +10,8 @@
 
 enum {
 	POLL_MS = 50,
+	UNSETTLED_MS = 2, /* after a commit that was not in sight yet; doubles up to POLL_MS */
+	REST_FACTOR = 4,  /* a round's time, and so many times that much rest */
 	AWAY_MS = 500,
 	TRIM_MS = 60 * 1000,
 };
@@ -57,6 +59,7 @@ static int add(struct watch_hub *hub, struct watcher *watcher, struct error *err
 		++*count;
 		watcher->next = hub->added;
 		hub->added = watcher;
+		hub->wants_all = true; /* until the thread has looked */
 		hub->is_nudged = true;
 		(void)pthread_cond_signal(&hub->changed);
 	}
@@ -116,12 +119,24 @@ void watch_hub_nudge(struct watch_hub *hub)
 	(void)pthread_mutex_unlock(&hub->mu);
 }
 
+void watch_hub_note_commit(struct watch_hub *hub, bool has_outcome)
+{
+	(void)pthread_mutex_lock(&hub->mu);
+	if (!hub->has_commit && (hub->wants_all || (has_outcome && hub->wants_outcomes))) {
+		hub->has_commit = true;
+		(void)pthread_cond_signal(&hub->changed);
+	}
+	(void)pthread_mutex_unlock(&hub->mu);
+}
+
 /* Takes in who came, lets go of who is gone or has ended. */
 static void take_watchers(struct watch_hub *hub)
 {
 	struct watcher **at;
 	struct watcher *added;
 	size_t left[2] = {0};
+	bool wants_outcomes = false;
+	bool wants_all = false;
 
 	(void)pthread_mutex_lock(&hub->mu);
 	added = hub->added;
@@ -137,6 +152,7 @@ static void take_watchers(struct watch_hub *hub)
 
 		watcher->is_served = false;
 		if (!watcher->is_over && watcher->sink->room(watcher->ctx) != WATCH_GONE) {
+			*(watcher->watch.outcomes_only ? &wants_outcomes : &wants_all) = true;
 			at = &watcher->next;
 			continue;
 		}
@@ -147,6 +163,8 @@ static void take_watchers(struct watch_hub *hub)
 	(void)pthread_mutex_lock(&hub->mu);
 	hub->count_of_many -= left[false];
 	hub->count_of_one -= left[true];
+	hub->wants_outcomes = wants_outcomes;
+	hub->wants_all = wants_all || hub->added;
 	(void)pthread_mutex_unlock(&hub->mu);
 }
 
@@ -191,27 +209,62 @@ void watch_hub_round(struct watch_hub *hub)
 	hub->was_away = false;
 }
 
+struct schedule {
+	int64_t rested_us; /* no round for a commit before this … */
+	int64_t until_us;  /* … and one at this time, whatever happens */
+	int64_t retry_ms;
+};
+
+/* A commit of ours may be hidden for a moment by transactions of others, so after one the next look comes soon. */
+static void plan_next(struct watch_hub *hub, struct schedule *schedule, int64_t begun_us, bool had_commit)
+{
+	int64_t now_us = clock_monotonic_us();
+	int64_t wait_ms = !hub->watchers ? TRIM_MS : hub->was_away ? AWAY_MS : POLL_MS;
+
+	schedule->rested_us = now_us + REST_FACTOR * (now_us - begun_us);
+	schedule->retry_ms = had_commit ? UNSETTLED_MS : schedule->retry_ms * 2;
+	if (schedule->retry_ms > POLL_MS)
+		schedule->retry_ms = POLL_MS;
+	if (hub->is_unsettled && schedule->retry_ms < wait_ms)
+		wait_ms = schedule->retry_ms;
+	schedule->until_us = now_us + wait_ms * 1000;
+	if (hub->is_unsettled && schedule->until_us < schedule->rested_us)
+		schedule->until_us = schedule->rested_us;
+}
+
+/* False: the hub stops. */
+static bool wait_for_next(struct watch_hub *hub, const struct schedule *schedule, bool *ret_had_commit)
+{
+	bool is_stopping;
+
+	(void)pthread_mutex_lock(&hub->mu);
+	while (!hub->is_nudged && !hub->is_stopping) {
+		bool is_early = hub->has_commit && schedule->rested_us < schedule->until_us;
+
+		if (!condition_wait_until(&hub->changed, &hub->mu, is_early ? schedule->rested_us : schedule->until_us))
+			break;
+	}
+	*ret_had_commit = hub->has_commit;
+	hub->has_commit = false;
+	hub->is_nudged = false;
+	is_stopping = hub->is_stopping;
+	(void)pthread_mutex_unlock(&hub->mu);
+	return !is_stopping;
+}
+
 static void *run(void *arg)
 {
 	struct watch_hub *hub = arg;
-	bool is_stopping = false;
+	struct schedule schedule = {.retry_ms = POLL_MS};
+	bool had_commit = false;
 
-	while (!is_stopping) {
-		int64_t wait_ms;
-		int64_t until_us;
+	do {
+		int64_t begun_us = clock_monotonic_us();
 
 		watch_hub_round(hub);
 		trim(hub);
-		wait_ms = !hub->watchers ? TRIM_MS : hub->was_away ? AWAY_MS : POLL_MS;
-		until_us = clock_monotonic_us() + wait_ms * 1000;
-		(void)pthread_mutex_lock(&hub->mu);
-		while (!hub->is_nudged && !hub->is_stopping)
-			if (!condition_wait_until(&hub->changed, &hub->mu, until_us))
-				break;
-		hub->is_nudged = false;
-		is_stopping = hub->is_stopping;
-		(void)pthread_mutex_unlock(&hub->mu);
-	}
+		plan_next(hub, &schedule, begun_us, had_commit);
+	} while (wait_for_next(hub, &schedule, &had_commit));
 	return NULL;
 }
 

@@ -6,7 +6,9 @@
  *             end of the feed share one read, one that fell behind reads alone from where it is. Nothing is kept for it.
  * Guarantees: a watcher gets every change that fits its filter once, those of one saga in order; its position goes on
  *             whether anything fitted or not.
- * Cost:       none without watchers; with them two small statements each time, and one for all single sagas.
+ * Cost:       none without watchers; with them two small statements a round, and one for all single sagas. A round follows
+ *             a commit of this coordinator at once, but rests between rounds so that they take a fifth of the time at most;
+ *             other coordinators' commits are found by looking every 50 ms.
  * Threads:    one of its own; the sink's functions run there, but for on_released after a refused add. Adding from any.
  * Ownership:  borrows port and catalog; what a sink is given lives until it returns.
  */
@@ -63,6 +65,8 @@ NODISCARD int watch_hub_add_sagas(struct watch_hub *hub, const struct watch_saga
 NODISCARD int watch_hub_add_saga(struct watch_hub *hub, struct uuid saga_id, int64_t after_sequence,
 				 const struct watch_sink *sink, void *ctx, struct error *err);
 void watch_hub_nudge(struct watch_hub *hub); /* a watcher has room again, or is gone; any thread */
+/* This coordinator has committed changes, and whether a saga ended by one; any thread. */
+void watch_hub_note_commit(struct watch_hub *hub, bool has_outcome);
 
 /* One round; for tests and the thread. */
 void watch_hub_round(struct watch_hub *hub);

@@ -322,12 +322,14 @@ int watch_round_many(struct watch_hub *hub, struct error *err)
 	bool is_any = false;
 	int reads = 0;
 
+	hub->is_unsettled = false;
 	for (const struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next)
 		is_any |= !watcher->is_of_one && !watcher->is_over;
 	if (!is_any)
 		return 0;
 	if (hub->port.bounds(hub->port.ctx, &bounds, err) < 0)
 		return -1;
+	hub->is_unsettled = bounds.horizon < bounds.ceiling;
 	for (struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next) {
 		if (watcher->is_of_one || watcher->is_over)
 			continue;

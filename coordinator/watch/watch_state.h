@@ -34,6 +34,7 @@ struct watch_hub {
 	size_t of_many;
 	size_t of_one;
 	bool was_away;
+	bool is_unsettled; /* when last asked, transactions were under way that hide what came after them */
 	int64_t trim_us;
 	pthread_t thread;
 	bool is_running;
@@ -43,6 +44,9 @@ struct watch_hub {
 	struct watcher *added; /* guarded by mu, as all below */
 	size_t count_of_many;  /* admitted and not released */
 	size_t count_of_one;
+	bool wants_outcomes; /* somebody waits for commits with an outcome … */
+	bool wants_all;      /* … or for every one */
+	bool has_commit;     /* one of those came since the last round began */
 	bool is_nudged;
 	bool is_stopping;
 };

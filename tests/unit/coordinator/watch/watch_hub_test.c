@@ -10,9 +10,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "coordinator/watch/watch_hub.h"
+#include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
 enum { ENTRIES_MAX = 4000, SEEN_MAX = 8000 };
@@ -31,6 +35,9 @@ int32_t plan_find_step(const struct plan *plan, const char *step_id)
 	(void)step_id;
 	return -1;
 }
+
+/* For the one test with the hub's thread. */
+static pthread_mutex_t feed_mu = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
 	struct feed_entry entries[ENTRIES_MAX];
@@ -70,10 +77,12 @@ static int away(struct error *err)
 static int port_bounds(void *ctx, struct feed_bounds *ret_bounds, struct error *err)
 {
 	(void)ctx;
+	(void)pthread_mutex_lock(&feed_mu);
 	*ret_bounds = (struct feed_bounds){feed.floor, feed.next_xid, feed.next_xid};
 	for (size_t i = 0; i < feed.count; i++)
 		if (!feed.is_visible[i] && feed.entries[i].position.xid < ret_bounds->horizon)
 			ret_bounds->horizon = feed.entries[i].position.xid;
+	(void)pthread_mutex_unlock(&feed_mu);
 	return away(err);
 }
 
@@ -93,16 +102,19 @@ static int compare_entries(const void *a, const void *b)
 static int port_feed(void *ctx, const struct feed_query *query, struct arena *arena, struct feed_entry **ret_entries,
 		     size_t *ret_count, struct error *err)
 {
-	struct feed_entry *found = arena_alloc(arena, (feed.count + 1) * sizeof(*found));
+	struct feed_entry *found;
 	size_t count = 0;
 
 	(void)ctx;
+	(void)pthread_mutex_lock(&feed_mu);
+	found = arena_alloc(arena, (feed.count + 1) * sizeof(*found));
 	feed.reads++;
 	for (size_t i = 0; i < feed.count; i++)
 		if (feed.is_visible[i] && is_before(query->after, feed.entries[i].position) &&
 		    feed.entries[i].position.xid < query->horizon &&
 		    !(query->outcomes_only && saga_state_is_open(feed.entries[i].state)))
 			found[count++] = feed.entries[i];
+	(void)pthread_mutex_unlock(&feed_mu);
 	qsort(found, count, sizeof(*found), compare_entries);
 	*ret_entries = found;
 	*ret_count = count < query->limit ? count : query->limit;
@@ -155,12 +167,21 @@ static int port_snapshot(void *ctx, const struct saga_filter *filter, size_t lim
 	return away(err);
 }
 
+static int port_trim(void *ctx, int64_t keep_s, struct error *err)
+{
+	(void)ctx;
+	(void)keep_s;
+	(void)err;
+	return 0;
+}
+
 static const struct read_port PORT = {
 	.bounds = port_bounds,
 	.feed = port_feed,
 	.heads = port_heads,
 	.feed_log = port_feed_log,
 	.snapshot = port_snapshot,
+	.trim = port_trim,
 };
 
 /* ---- a reader ---- */
@@ -176,6 +197,7 @@ struct reader {
 	bool has_ended;
 	enum watch_end end;
 	bool is_released;
+	atomic_size_t shown; /* as count */
 };
 
 static enum watch_room sink_room(void *ctx)
@@ -195,6 +217,7 @@ static void sink_changes(void *ctx, const struct watch_change *changes, size_t c
 		reader->ids[reader->count] = changes[i].head->saga.id;
 		reader->sequences[reader->count++] = changes[i].row ? changes[i].row->entry.sequence : 0;
 	}
+	atomic_store(&reader->shown, reader->count);
 	if (!position)
 		return;
 	assert_false(reader->has_position && is_before(*position, reader->position)); /* never back */
@@ -449,6 +472,29 @@ static void watchers_are_limited_and_released_when_the_hub_stops(void **state)
 	test_free(readers);
 }
 
+/* The thread looks every 50 ms by itself, so so many commits one after another would take 10 s without the notes. */
+static void a_commit_of_this_coordinator_is_shown_at_once(void **state)
+{
+	struct reader *reader = watch(&(struct watch_sagas){.outcomes_only = true});
+	int64_t until_us = clock_monotonic_us() + 5 * 1000 * 1000;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(watch_hub_run(hub, &err), 0);
+	for (size_t i = 0; i < 200; i++) {
+		(void)pthread_mutex_lock(&feed_mu);
+		(void)add(100 + (int64_t)i, i, 1, SAGA_STATE_COMPLETED, true);
+		(void)pthread_mutex_unlock(&feed_mu);
+		watch_hub_note_commit(hub, true);
+		while (atomic_load(&reader->shown) < i + 1 && clock_monotonic_us() < until_us)
+			(void)sched_yield();
+		assert_int_equal(atomic_load(&reader->shown), i + 1);
+	}
+	watch_hub_stop(hub);
+	assert_true(reader->is_released);
+	test_free(reader);
+}
+
 int main(void)
 {
 #define WITH_HUB(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -461,6 +507,7 @@ int main(void)
 		WITH_HUB(the_beginning_is_not_shown_again_by_the_feed),
 		WITH_HUB(positions_that_are_not_kept_or_not_of_this_database_are_refused),
 		WITH_HUB(a_database_that_is_away_ends_new_watches_and_holds_up_old_ones),
+		WITH_HUB(a_commit_of_this_coordinator_is_shown_at_once),
 		WITH_HUB(watchers_are_limited_and_released_when_the_hub_stops),
 	};
 
