@@ -200,6 +200,19 @@ static void check_path_in_replies(struct binder *binder, const struct source_fie
 	}
 }
 
+/* From what a signal brings; one that need not come may leave it out. */
+static void check_signal_path(struct binder *binder, const struct source_field *field, const char *message,
+			      const struct schema_field *target)
+{
+	const struct plan_schema *schema = binder->steps[field->step].value; /* NULL: reported */
+	struct schema_field source;
+
+	if (!schema || !resolve_path(binder, field, schema->type, &source))
+		return;
+	source.is_nullable = source.is_nullable || binder->source->steps[field->step].definition.is_optional;
+	check_fit(binder, field->source_mark, message, field->source_text, &source, target);
+}
+
 /* From a reply: whichever message of success comes, the field must be in it. An inquiry may bring it, too. */
 static void check_reply_path(struct binder *binder, const struct source_field *field, const char *message,
 			     const struct schema_field *target)
@@ -253,7 +266,9 @@ static struct plan_fill mapped_fill(struct binder *binder, const struct source_f
 		return fill; /* reported */
 	fill.path = arena_copy(binder->arena, field->path, field->path_len * sizeof(*field->path));
 	fill.path_len = field->path_len;
-	if (field->step >= 0)
+	if (field->step >= 0 && binder->source->steps[field->step].value)
+		check_signal_path(binder, field, schema->message_type, target);
+	else if (field->step >= 0)
 		check_reply_path(binder, field, schema->message_type, target);
 	else if (binder->plan->input && resolve_path(binder, field, binder->plan->input->type, &source))
 		check_fit(binder, field->source_mark, schema->message_type, field->source_text, &source, target);
@@ -409,7 +424,16 @@ static size_t count_subjects(const struct source *source)
 	for (size_t i = 0; i < source->step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			count += 1 + source->steps[i].commands[phase].reply_count;
+	for (size_t i = 0; i < source->step_count; i++)
+		count += source->steps[i].value != NULL;
 	return count;
+}
+
+static void bind_signal(struct binder *binder, const struct source_step *source, struct plan_step *step)
+{
+	step->signal = source->signal;
+	if (source->value)
+		step->value = bind_subject(binder, source->value_mark, source->value);
 }
 
 static void bind_all(struct binder *binder)
@@ -425,10 +449,10 @@ static void bind_all(struct binder *binder)
 	plan->runbook = source->runbook;
 	bind_input(binder);
 	for (size_t i = 0; i < source->step_count; i++)
+		bind_signal(binder, &source->steps[i], &binder->steps[i]);
+	for (size_t i = 0; i < source->step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			bind_command(binder, &source->steps[i].commands[phase], &binder->steps[i].commands[phase]);
-	for (size_t i = 0; i < source->step_count; i++)
-		binder->steps[i].signal = source->steps[i].signal;
 	collect_reply_topics(binder);
 	plan->schemas = binder->found;
 	plan->schema_count = binder->found_count;

@@ -131,37 +131,38 @@ static const struct plan_schema *find_schema(const struct plan *plan, int32_t sc
 }
 
 /* The writer's schema: one of the plan's, or one that the participant has gone on to. */
-static int reply_schema(struct build *build, int32_t schema_id, const struct schema **ret_schema)
+static int reply_schema(const struct plan *plan, int32_t schema_id, const struct schema **ret_schema, struct error *err)
 {
-	const struct plan_schema *known = find_schema(build->plan, schema_id);
-	const struct schema_source *schemas = &memory_of(build->plan)->schemas;
+	const struct plan_schema *known = find_schema(plan, schema_id);
+	const struct schema_source *schemas = &memory_of(plan)->schemas;
 
 	if (!known)
-		return schemas->by_id(schemas->ctx, schema_id, ret_schema, build->err);
+		return schemas->by_id(schemas->ctx, schema_id, ret_schema, err);
 	*ret_schema = known->schema;
 	return 0;
 }
 
-static int decode_reply(struct build *build, struct bytes reply, struct value *ret_value)
+int plan_decode_reply(const struct plan *plan, struct bytes reply, struct arena *arena, struct value *ret_value,
+		      struct error *err)
 {
 	struct wire_prefix prefix = {0};
 	const struct schema *schema;
 	const struct schema_type *type;
 	struct bytes rest;
 
-	if (wire_format_read_id(reply, &prefix.schema_id, &rest, build->err) < 0 ||
-	    reply_schema(build, prefix.schema_id, &schema) < 0)
+	if (wire_format_read_id(reply, &prefix.schema_id, &rest, err) < 0 ||
+	    reply_schema(plan, prefix.schema_id, &schema, err) < 0)
 		return -1;
 	type = schema_root(schema);
 	if (schema_format(schema) == SCHEMA_FORMAT_PROTOBUF) {
-		if (wire_format_read_indexes(rest, &prefix, &rest, build->err) < 0)
+		if (wire_format_read_indexes(rest, &prefix, &rest, err) < 0)
 			return -1;
 		type = schema_message_at(schema, prefix.indexes, prefix.index_count);
 	}
 	if (!type)
-		return error_set(build->err, ERR_CORRUPT, "schema %d has no message at the reply's index path",
+		return error_set(err, ERR_CORRUPT, "schema %d has no message at the reply's index path",
 				 prefix.schema_id);
-	return codec_decode(type, rest, build->arena, ret_value, build->err);
+	return codec_decode(type, rest, arena, ret_value, err);
 }
 
 /* The record that a fill reads; NULL after an error. */
@@ -179,7 +180,7 @@ static const struct value *fill_root(struct build *build, int32_t step)
 	reply = build->saga->steps[step].reply;
 	if (reply.len == 0) /* its step is undone, though it may never have run: there is no reply to take from */
 		return *place;
-	if (decode_reply(build, reply, *place) < 0) {
+	if (plan_decode_reply(build->plan, reply, build->arena, *place, build->err) < 0) {
 		(void)error_prefix(build->err, "decode the reply of step '%s'", /* -1 is answered as NULL */
 				   build->plan->definition.steps[step].id);
 		return NULL;
@@ -256,6 +257,47 @@ int plan_build_command(const struct plan *plan, const struct saga *saga, struct 
 	if (encode_command(command->schema, &record, out, err) < 0)
 		return error_prefix(err, "build %s", command->schema->message_type);
 	return 0;
+}
+
+/* ---- signals ---- */
+static int parse_signal(const struct plan_schema *schema, struct bytes json, struct buffer *out,
+			struct problems *problems)
+{
+	_cleanup_(arena_release)
+	struct arena tree = {.limit_bytes = PLAN_TREE_BYTES_MAX};
+	struct value value;
+	struct error err;
+
+	if (value_parse_json(json, &tree, &value, &err) == 0)
+		return codec_encode(schema->type, &value, "value.", out, problems);
+	problems_add(problems, "value", "%s", err.msg);
+	return -1;
+}
+
+int plan_encode_signal(const struct plan *plan, int32_t step, struct bytes json, struct buffer *out,
+		       struct problems *problems)
+{
+	const struct plan_schema *schema = plan->steps[step].value;
+	const char *signal = plan->steps[step].signal;
+	const size_t start = out->len;
+	const size_t before = problems->count;
+
+	if (!schema && json.len > 0)
+		problems_add(problems, "value", "must be absent: signal '%s' of definition '%s' brings none", signal,
+			     plan->definition.name);
+	else if (schema && json.len == 0)
+		problems_add(problems, "value", "is required: signal '%s' brings a %s (subject '%s', version %d)",
+			     signal, schema->message_type, schema->subject, schema->version);
+	if (!schema || problems->count > before)
+		return problems->count > before ? -1 : 0;
+	append_prefix(schema, out);
+	if (parse_signal(schema, json, out, problems) < 0)
+		return -1;
+	if (out->len - start <= PLAN_INPUT_BYTES_MAX)
+		return 0;
+	problems_add(problems, "value", "has %zu bytes, at most %d are allowed", out->len - start,
+		     PLAN_INPUT_BYTES_MAX);
+	return -1;
 }
 
 /* ---- replies ---- */

@@ -47,6 +47,7 @@ struct plan_step {
 	struct plan_command commands[STEP_PHASE_COUNT];
 	bool is_reply_kept; /* a later command takes fields from its forward reply, or from the answer to its inquiry */
 	const char *signal; /* what it waits for; NULL: it does not */
+	const struct plan_schema *value; /* what the signal brings; NULL: nothing */
 };
 
 struct plan {
@@ -92,6 +93,14 @@ NODISCARD int plan_encode_input(const struct plan *plan, const struct value *inp
 NODISCARD int plan_check_input(const struct plan *plan, struct bytes encoded, struct arena *arena,
 			       struct buffer *ret_input, const char **ret_key, struct problems *problems);
 NODISCARD int plan_decode_input(const struct plan *plan, struct bytes input, struct arena *arena,
+				struct value *ret_value, struct error *err);
+
+/* Appends the value that a signal brings to that step, given as JSON (empty: it brings none), in wire format; nothing where
+ * the definition has no value for it. Problems have places such as `value.approved_by`; -1: there was one. */
+NODISCARD int plan_encode_signal(const struct plan *plan, int32_t step, struct bytes json, struct buffer *out,
+				 struct problems *problems);
+/* Of a kept reply, or of what a signal brought: bytes in wire format. Looks a schema up that the plan does not know. */
+NODISCARD int plan_decode_reply(const struct plan *plan, struct bytes reply, struct arena *arena,
 				struct value *ret_value, struct error *err);
 
 /* Appends the command's value in wire format. `saga` gives the kept replies. */

@@ -6,9 +6,10 @@
 
 #include "coordinator/definition/source_order.h"
 #include "coordinator/definition/source_reader.h"
+#include "coordinator/definition/source_wait.h"
 #include "lib/base/memory.h"
 
-enum { SUBJECT_BYTES_MAX = 255, MILESTONE_BYTES_MAX = 255, RUNBOOK_BYTES_MAX = 4000 };
+enum { MILESTONE_BYTES_MAX = 255, RUNBOOK_BYTES_MAX = 4000 };
 
 /* What a step is read with: the reader, and the definition so far. */
 struct source_context {
@@ -168,9 +169,12 @@ static void read_path(struct source_context *context, const struct yaml_node *no
 			(int)len, node->text);
 		return;
 	}
-	if (context->source->steps[field->step].definition.action != STEP_ACTION_COMMAND) {
-		PROBLEM(reader, node->mark, "source '%.80s': step '%.*s' only waits, it has no reply", node->text,
-			(int)len, node->text);
+	if (context->source->steps[field->step].definition.action != STEP_ACTION_COMMAND &&
+	    !context->source->steps[field->step].value) {
+		PROBLEM(reader, node->mark,
+			"source '%.80s': step '%.*s' only waits, it has no reply; a signal brings one with "
+			"wait: {signal: …, value: SUBJECT}",
+			node->text, (int)len, node->text);
 		return;
 	}
 	split_path(reader, node, dot + 1, field);
@@ -343,59 +347,6 @@ static void read_id(struct source_context *context, const struct yaml_node *map,
 		timed_out_milestone(reader->arena, text, "_compensation_timed_out");
 }
 
-/* ---- waits ---- */
-static bool has_signal(const struct source *source, const char *signal, const struct source_step *but)
-{
-	for (size_t i = 0; i < source->step_count; i++)
-		if (&source->steps[i] != but && source->steps[i].signal && strcmp(source->steps[i].signal, signal) == 0)
-			return true;
-	return false;
-}
-
-static void read_signal(struct source_context *context, const struct yaml_node *map, struct source_step *step)
-{
-	struct source_reader *reader = &context->reader;
-	const struct yaml_node *signal = reader_get(map, "signal");
-	const struct yaml_node *timeout = reader_get(map, "timeout");
-	const struct yaml_node *optional = reader_get(map, "optional");
-
-	step->definition.action = STEP_ACTION_SIGNAL;
-	step->signal = reader_id(reader, signal, "signal");
-	if (step->signal && has_signal(context->source, step->signal, step))
-		PROBLEM(reader, signal->mark, "two steps wait for signal '%s': give one another name", step->signal);
-	if (timeout)
-		reader_duration(reader, timeout, "timeout", &step->definition.policy[STEP_PHASE_FORWARD].timeout_ms);
-	else
-		PROBLEM(reader, map->mark,
-			"a wait for a signal needs a timeout, such as {signal: approved, timeout: 24h}");
-	if (optional)
-		step->definition.is_optional = reader_bool(reader, optional, "optional");
-}
-
-static void read_wait(struct source_context *context, const struct yaml_node *map, struct source_step *step)
-{
-	static const char *const signal_keys[] = {"signal", "timeout", "optional"};
-	static const char *const delay_keys[] = {"delay"};
-	struct source_reader *reader = &context->reader;
-	const struct yaml_node *delay;
-
-	if (!reader_is_kind(reader, map, YAML_MAP, "wait"))
-		return;
-	delay = reader_get(map, "delay");
-	if (!delay == !reader_get(map, "signal")) {
-		PROBLEM(reader, map->mark, "a wait is either {signal: approved, timeout: 24h} or {delay: 10m}");
-		return;
-	}
-	if (!delay) {
-		reader_check_keys(reader, map, signal_keys, ARRAY_LEN(signal_keys), "a wait for a signal");
-		read_signal(context, map, step);
-		return;
-	}
-	reader_check_keys(reader, map, delay_keys, ARRAY_LEN(delay_keys), "a delay");
-	step->definition.action = STEP_ACTION_DELAY;
-	reader_duration(reader, delay, "delay", &step->definition.policy[STEP_PHASE_FORWARD].timeout_ms);
-}
-
 /* ---- a step ---- */
 static void read_work(struct source_context *context, const struct yaml_node *map, int32_t own)
 {
@@ -411,7 +362,7 @@ static void read_work(struct source_context *context, const struct yaml_node *ma
 		reader_check_keys(reader, map, wait_keys, ARRAY_LEN(wait_keys), "a step that waits");
 		if (step->definition.kind == STEP_KIND_PIVOT)
 			PROBLEM(reader, step->mark, "a step that waits is no pivot: it is compensatable or retriable");
-		read_wait(context, wait, step);
+		source_read_wait(reader, wait, context->source, step);
 		return;
 	}
 	reader_check_keys(reader, map, keys, ARRAY_LEN(keys), "a step");
@@ -499,10 +450,7 @@ static void read_input(struct source_context *context, const struct yaml_node *r
 			source->input = arena_format(context->reader.arena, "%s-input", source->name);
 		return;
 	}
-	source->input = reader_text(&context->reader, input, "input");
-	if (source->input && strlen(source->input) > SUBJECT_BYTES_MAX)
-		PROBLEM(&context->reader, input->mark, "input must be a subject of at most %d bytes",
-			SUBJECT_BYTES_MAX);
+	source->input = reader_subject(&context->reader, input, "input");
 }
 
 static void read_runbook(struct source_context *context, const struct yaml_node *node)

@@ -11,7 +11,7 @@
 #include "lib/base/memory.h"
 #include "lib/base/spelling.h"
 
-enum { TOPIC_BYTES_MAX = 249, ATTEMPTS_MAX = 1000 };
+enum { TOPIC_BYTES_MAX = 249, SUBJECT_BYTES_MAX = 255, ATTEMPTS_MAX = 1000 };
 
 const struct yaml_node *reader_get(const struct yaml_node *map, const char *key)
 {
@@ -93,6 +93,15 @@ const char *reader_topic(struct source_reader *reader, const struct yaml_node *n
 	PROBLEM(reader, node->mark, "topic '%.80s' must be 1 to %d of letters, digits, '.', '_' and '-'", text,
 		TOPIC_BYTES_MAX);
 	return NULL;
+}
+
+const char *reader_subject(struct source_reader *reader, const struct yaml_node *node, const char *of_what)
+{
+	const char *text = reader_text(reader, node, of_what);
+
+	if (text && strlen(text) > SUBJECT_BYTES_MAX)
+		PROBLEM(reader, node->mark, "%s must be a subject of at most %d bytes", of_what, SUBJECT_BYTES_MAX);
+	return text;
 }
 
 bool reader_is_field_name(const char *text, size_t len)

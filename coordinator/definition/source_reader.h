@@ -29,6 +29,7 @@ bool reader_is_kind(struct source_reader *reader, const struct yaml_node *node, 
 const char *reader_text(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 const char *reader_id(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 const char *reader_topic(struct source_reader *reader, const struct yaml_node *node);
+const char *reader_subject(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 /* true or false, not quoted; false after a problem. */
 bool reader_bool(struct source_reader *reader, const struct yaml_node *node, const char *of_what);
 /* The name of a field in a schema. */

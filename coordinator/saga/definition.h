@@ -60,6 +60,7 @@ struct step_definition {
 	bool has_compensation;
 	bool has_inquiry;     /* where its outcome is unknown, its participant is asked before anything is undone */
 	bool is_optional;     /* STEP_ACTION_SIGNAL: without a signal in time it is skipped, not refused */
+	bool has_value;       /* STEP_ACTION_SIGNAL: the signal brings a value, which is kept as the step's reply */
 	bool is_reply_needed; /* later commands take fields from its reply, so it cannot be skipped */
 	/* The steps that are done before it begins, by index, ascending; each comes before it. NULL: the step before it. Steps
 	 * that do not come after each other run in parallel; compensation takes the reverse of this order. */

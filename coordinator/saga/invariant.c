@@ -103,6 +103,8 @@ static const char *check_step(const struct definition *definition, const struct 
 	MUST(!is_to_be_asked_about(its, step) || saga->paused_us || saga->is_resolved ||
 		     !log_has_room_for_try(saga->version),
 	     "I11: what can be asked about is");
+	MUST(its->action != STEP_ACTION_SIGNAL || (step->is_signalled && its->has_value) == (step->reply.len > 0),
+	     "I8: exactly a signal that brings a value has left one");
 	MUST(step_state_is_stuck(step->state) == (step->stuck_why != NULL), "I1: exactly what is stuck says why");
 	return check_pursuit(its, saga, step);
 }

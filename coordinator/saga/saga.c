@@ -102,10 +102,22 @@ struct saga_event saga_request_event(enum saga_event_type type, int32_t step, in
 }
 
 /* ---- is it heard? Each answers NULL, or why not. ---- */
-static const char *check_action(enum step_action action, enum saga_event_type type)
+static const char *check_signal(const struct step_definition *its, const struct saga_event *event)
 {
+	if (its->action != STEP_ACTION_SIGNAL)
+		return "the step waits for no signal";
+	if (its->has_value == (event->reply.len > 0))
+		return NULL;
+	return its->has_value ? "the signal has to bring a value" : "the signal brings no value";
+}
+
+static const char *check_action(const struct step_definition *its, const struct saga_event *event)
+{
+	const enum step_action action = its->action;
+	const enum saga_event_type type = event->type;
+
 	if (type == SAGA_EVENT_SIGNALLED)
-		return action == STEP_ACTION_SIGNAL ? NULL : "the step waits for no signal";
+		return check_signal(its, event);
 	if (type == SAGA_EVENT_ELAPSED)
 		return action == STEP_ACTION_DELAY ? NULL : "the step waits for no time";
 	if (type == SAGA_EVENT_TIMED_OUT)
@@ -154,7 +166,7 @@ static const char *check_step_event(const struct definition *definition, const s
 							   : "the saga has no such step";
 	why = machine_gate(saga->state);
 	if (!why)
-		why = check_action(definition->steps[event->step].action, event->type);
+		why = check_action(&definition->steps[event->step], event);
 	if (why)
 		return why;
 	step = &saga->steps[event->step];

@@ -50,7 +50,7 @@ enum step_state {
  * UNKNOWN    an answer to an inquiry: the participant cannot tell, and will not be able to
  * SCHEDULED  the first entry of the log of a saga that starts later; its detail is the time, as clock_format() writes it
  * CANCELLED  somebody asks the saga to turn back
- * SIGNALLED  what a step waits for; its reply is the signal's value
+ * SIGNALLED  what a step waits for; its reply is the signal's value, where the definition has one
  * OVERDUE    the time that the definition gives the whole saga is over
  * PAUSED RESUMED    nothing is sent in between, and no time runs out
  * RETRY_REQUESTED SKIP_REQUESTED RESOLVED_…    what an operator decides about a stuck saga; a skip names the step
@@ -89,7 +89,8 @@ struct step {
 	const char *reason;                 /* of the last failure; NULL: none */
 	const char *detail;
 	const char *stuck_why; /* in words; NULL: not stuck */
-	struct bytes reply;    /* wire-format value of the forward success, kept for later commands; empty: not kept */
+	struct bytes reply; /* wire-format value of the forward success, kept for later commands, or of the signal, kept
+				* always; empty: not kept */
 };
 
 struct saga {
@@ -124,7 +125,8 @@ struct saga_event {
 	const char *actor; /* who asked for it; NULL: nobody did. The core has no use for it, the log shows it */
 	bool has_no_effect;
 	struct bytes
-		reply; /* SUCCEEDED of a forward command, or of its inquiry, whose reply later commands need; else empty */
+		reply; /* SUCCEEDED of a forward command, or of its inquiry, whose reply later commands need; SIGNALLED:
+			     * what the signal brings; else empty */
 };
 
 enum saga_effect_type {

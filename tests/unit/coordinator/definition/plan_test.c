@@ -362,6 +362,100 @@ static void tells_an_input_that_is_too_large_by_its_length(void **state)
 	buffer_release(&text);
 }
 
+/* ---- what signals bring ---- */
+static const char ORDER_PROTO[] = "syntax = \"proto3\"; package t; message Order { string order_id = 1; }";
+static const char APPROVAL_PROTO[] = "syntax = \"proto3\"; package t; message Approval { string by = 1; int64 limit = "
+				     "2; optional string note = 3; }";
+static const char CHARGE_PROTO[] =
+	"syntax = \"proto3\"; package t; message Charge { string by = 1; int64 limit = 2; optional string note = 3; }";
+
+#define APPROVAL(more)                                                                                                 \
+	"saga: s\nkey: order_id\nsteps:\n"                                                                             \
+	"  - {id: approval, wait: {signal: approved, timeout: 1h" more "}}\n"                                          \
+	"  - {id: charge, command: charge, replies: {succeeded: charged}, compensation: none,"                         \
+	" fields: {by: approval.by, limit: approval.limit, note: approval.note}}\n"
+
+static void bind_approval(struct fixture *f, const char *text)
+{
+	fake_schemas_add(&f->schemas, "s-input", SCHEMA_FORMAT_PROTOBUF, ORDER_PROTO);
+	fake_schemas_add(&f->schemas, "approval", SCHEMA_FORMAT_PROTOBUF, APPROVAL_PROTO);
+	fake_schemas_add(&f->schemas, "charge-value", SCHEMA_FORMAT_PROTOBUF, CHARGE_PROTO);
+	fake_schemas_add(&f->schemas, "charged-value", SCHEMA_FORMAT_PROTOBUF, ORDER_PROTO);
+	if (text)
+		must_bind(f, text);
+}
+
+static void fills_a_command_from_what_a_signal_brought(void **state)
+{
+	struct fixture *f = *state;
+	struct buffer out = {0};
+	struct value value;
+	struct saga *saga;
+
+	bind_approval(f, APPROVAL(", value: approval"));
+	assert_string_equal(f->plan->steps[0].value->subject, "approval");
+	assert_int_equal(plan_encode_signal(f->plan, 0,
+					    bytes_of_text("{\"limit\":\"9007199254740993\",\"by\":\"ann\"}"), &out,
+					    &f->problems),
+			 0);
+	assert_int_equal(plan_decode_reply(f->plan, buffer_bytes(&out), &f->arena, &value, &f->err), 0);
+	saga = start(f);
+	saga->steps[0].reply = arena_bytes(&f->arena, buffer_bytes(&out));
+	assert_string_equal(build_json(f, saga, (struct bytes){0}, "charge", STEP_PHASE_FORWARD),
+			    "{\"by\":\"ann\",\"limit\":9007199254740993}");
+	buffer_release(&out);
+}
+
+static void says_all_that_is_wrong_with_what_a_signal_brings(void **state)
+{
+	struct fixture *f = *state;
+	struct buffer text = {0};
+	struct buffer out = {0};
+
+	bind_approval(f, APPROVAL(", value: approval"));
+	assert_int_equal(plan_encode_signal(f->plan, 0, (struct bytes){0}, &out, &f->problems), -1);
+	assert_problem(f, "value: is required: signal 'approved' brings a Approval (subject 'approval', version 1)");
+	assert_int_equal(plan_encode_signal(f->plan, 0, bytes_of_text("{\"by\":5,\"limit\":\"x\",\"who\":1}"), &out,
+					    &f->problems),
+			 -1);
+	assert_int_equal(f->problems.count, 4);
+	assert_non_null(strstr(f->problems.items[1].place, "value."));
+	buffer_append_text(&text, "{\"by\":\"");
+	for (int i = 0; i < PLAN_INPUT_BYTES_MAX; i++)
+		buffer_append_byte(&text, 'x');
+	buffer_append_text(&text, "\"}");
+	buffer_clear(&out);
+	assert_int_equal(plan_encode_signal(f->plan, 0, buffer_bytes(&text), &out, &f->problems), -1);
+	assert_problem(f, "value: has 262154 bytes, at most 262144 are allowed");
+	buffer_release(&out);
+	buffer_release(&text);
+}
+
+static void refuses_a_value_for_a_signal_that_brings_none(void **state)
+{
+	static const char TEXT[] = "saga: s\nkey: order_id\nsteps:\n  - {id: a, wait: {signal: go, timeout: 1h}}\n";
+	struct fixture *f = *state;
+	struct buffer out = {0};
+
+	bind_approval(f, TEXT);
+	assert_int_equal(plan_encode_signal(f->plan, 0, (struct bytes){0}, &out, &f->problems), 0);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(plan_encode_signal(f->plan, 0, bytes_of_text("{}"), &out, &f->problems), -1);
+	assert_problem(f, "value: must be absent: signal 'go' of definition 's' brings none");
+}
+
+static void checks_what_is_taken_from_a_signal_against_its_schema(void **state)
+{
+	struct fixture *f = *state;
+
+	bind_approval(f, NULL);
+	assert_int_equal(bind_text(f, APPROVAL(", value: aproval")), -1);
+	assert_problem(f, "t.yaml:4:65: subject 'aproval' has no schema (subject 'aproval' not found): register one "
+			  "first, or mend the name");
+	assert_int_equal(bind_text(f, APPROVAL(", value: charged-value")), -1);
+	assert_problem(f, "t.yaml:5:99: source 'approval.by': Order has no field 'by'");
+}
+
 static void makes_the_same_bytes_of_json_and_of_encoded_input(void **state)
 {
 	struct fixture *f = *state;
@@ -702,6 +796,10 @@ int main(void)
 		TEST(understands_replies_by_header_then_by_topic),
 		TEST(binds_again_to_pinned_schemas),
 		TEST(says_that_the_registry_is_away_instead_of_blaming_the_text),
+		TEST(fills_a_command_from_what_a_signal_brought),
+		TEST(says_all_that_is_wrong_with_what_a_signal_brings),
+		TEST(refuses_a_value_for_a_signal_that_brings_none),
+		TEST(checks_what_is_taken_from_a_signal_against_its_schema),
 		TEST(refuses_an_input_with_every_misfit_at_its_place),
 		TEST(refuses_an_input_without_its_key),
 		TEST(tells_an_input_that_is_too_large_by_its_length),

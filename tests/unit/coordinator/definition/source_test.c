@@ -395,6 +395,29 @@ static void reads_waits_and_the_sagas_timeout(void **state)
 	assert_int_equal(source->steps[1].definition.policy[STEP_PHASE_FORWARD].timeout_ms, 600 * 1000);
 }
 
+static void reads_what_a_signal_brings_and_who_takes_it(void **state)
+{
+	const struct source *source =
+		must_parse(*state, HEAD "  - {id: a, wait: {signal: approved, value: approval, timeout: 24h}}\n" STEP(
+					   "b", ", fields: {x: a.y}"));
+	const struct definition *definition = source_definition(source, 1, &((struct fixture *)*state)->arena);
+
+	assert_string_equal(source->steps[0].value, "approval");
+	assert_true(definition->steps[0].has_value);
+	assert_true(definition->steps[0].is_reply_needed);
+	assert_false(definition->steps[1].has_value);
+	assert_int_equal(source->steps[1].commands[STEP_PHASE_FORWARD].fields[0].step, 0);
+}
+
+static void refuses_to_take_from_a_signal_that_brings_nothing(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, wait: {signal: approved, timeout: 24h}}\n" STEP("b", ", fields: {x: a.y}"),
+		       "t.yaml:5:82",
+		       "source 'a.y': step 'a' only waits, it has no reply; a signal brings one with "
+		       "wait: {signal: …, value: SUBJECT}");
+}
+
 static void reads_an_inquiry_which_is_answered_as_its_command_is(void **state)
 {
 	struct fixture *f = *state;
@@ -488,6 +511,8 @@ int main(void)
 		TEST(refuses_unknown_as_an_outcome_of_commands),
 		TEST(refuses_the_steps_own_reply_in_its_inquiry),
 		TEST(refuses_a_wait_for_both_or_nothing),
+		TEST(reads_what_a_signal_brings_and_who_takes_it),
+		TEST(refuses_to_take_from_a_signal_that_brings_nothing),
 		TEST(refuses_a_signal_without_end),
 		TEST(refuses_two_waits_for_one_signal),
 		TEST(refuses_a_command_beside_a_wait),

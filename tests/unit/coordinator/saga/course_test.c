@@ -25,7 +25,7 @@ static enum saga_verdict signal_step(struct world *world, int32_t step)
 					 .time_us = world->now_us,
 					 .step = step,
 					 .milestone = "SIGNALLED",
-					 .reply = bytes_of_text("yes")};
+					 .reply = bytes_of_text(world->steps[step].has_value ? "yes" : "")};
 
 	return world_apply(world, &event);
 }
@@ -205,7 +205,7 @@ static void refuses_an_order_that_leaves_something_behind_the_pivot(void **state
 /* ---- waiting ---- */
 static void waits_for_a_signal(void **state)
 {
-	struct world world = world_of("cscp");
+	struct world world = world_of("cvcp");
 
 	(void)state;
 	world_succeed(&world, 0);
@@ -231,6 +231,37 @@ static void keeps_a_signal_that_comes_before_its_step(void **state)
 	world_succeed(&world, 0);
 	assert_step(&world, 1, "SUCCEEDED");
 	assert_true(world_sends(&world, 2, FORWARD, 1));
+	world_release(&world);
+}
+
+static void keeps_what_a_signal_brings_and_nothing_that_it_should_not(void **state)
+{
+	struct world world = world_of("cvscp");
+	struct saga_event event = {.type = SAGA_EVENT_SIGNALLED, .time_us = world.now_us, .step = 1};
+	struct saga *decoded;
+	struct buffer row = {0};
+	struct error err;
+
+	(void)state;
+	assert_ignored(world_apply(&world, &event));
+	assert_string_equal(world.why, "the signal has to bring a value");
+	event.step = 2;
+	event.reply = bytes_of_text("no");
+	assert_ignored(world_apply(&world, &event));
+	assert_string_equal(world.why, "the signal brings no value");
+	assert_applied(signal_step(&world, 1)); /* before its step has begun */
+	saga_encode(world.saga, &row);
+	assert_int_equal(saga_decode(&world.definition, buffer_bytes(&row), &world.arena, &decoded, &err), 0);
+	assert_true(bytes_equal_text(decoded->steps[1].reply, "yes"));
+	decoded->steps[1].reply.len = 0;
+	buffer_clear(&row);
+	saga_encode(decoded, &row);
+	assert_int_equal(saga_decode(&world.definition, buffer_bytes(&row), &world.arena, &decoded, &err), -1);
+	assert_non_null(strstr(err.msg, "I8: exactly a signal that brings a value has left one"));
+	world_succeed(&world, 0);
+	assert_step(&world, 1, "SUCCEEDED");
+	assert_true(bytes_equal_text(world.saga->steps[1].reply, "yes"));
+	buffer_release(&row);
 	world_release(&world);
 }
 
@@ -530,6 +561,7 @@ int main(void)
 		cmocka_unit_test(refuses_an_order_that_leaves_something_behind_the_pivot),
 		cmocka_unit_test(waits_for_a_signal),
 		cmocka_unit_test(keeps_a_signal_that_comes_before_its_step),
+		cmocka_unit_test(keeps_what_a_signal_brings_and_nothing_that_it_should_not),
 		cmocka_unit_test(goes_back_when_no_signal_comes_in_time),
 		cmocka_unit_test(goes_on_without_an_optional_signal_and_after_a_delay),
 		cmocka_unit_test(is_stuck_without_a_signal_past_the_pivot_until_it_comes),

@@ -42,10 +42,11 @@ void world_init(struct world *world, const char *kinds)
 			.kind = *at == 'p'          ? STEP_KIND_PIVOT
 				: strchr("rw", *at) ? STEP_KIND_RETRIABLE
 						    : STEP_KIND_COMPENSATABLE,
-			.action = strchr("sow", *at) ? STEP_ACTION_SIGNAL
-				  : *at == 'd'       ? STEP_ACTION_DELAY
-						     : STEP_ACTION_COMMAND,
+			.action = strchr("sowv", *at) ? STEP_ACTION_SIGNAL
+				  : *at == 'd'        ? STEP_ACTION_DELAY
+						      : STEP_ACTION_COMMAND,
 			.is_optional = *at == 'o',
+			.has_value = *at == 'v',
 			.has_compensation = strchr("cq", *at) != NULL,
 			.has_inquiry = *at == 'q',
 			.after = order + before.first,

@@ -8,7 +8,7 @@
 
 /* A letter a step: c compensatable, n compensatable without compensation, q compensatable
  * with an inquiry, p pivot, r retriable; s waits for a signal (w:
- * retriable, o: optional), d for its time. Those in parentheses run in parallel: c(cc)p. Ids: a, b, … */
+ * retriable, o: optional, v: with a value), d for its time. Those in parentheses run in parallel: c(cc)p. Ids: a, b, … */
 struct world {
 	struct step_definition *steps; /* in the arena, so that a world can be moved */
 	struct definition definition;
