@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "coordinator/api/saga_message.h"
+#include "coordinator/api/struct_value.h"
+#include "coordinator/definition/plan.h"
 #include "lib/base/memory.h"
 #include "lib/base/spelling.h"
 #include "saga/v1/saga_service.pb-c.h"
 
-enum { OUTSTANDING = 64 };
+enum { OUTSTANDING = 64, VALUE_JSON_BYTES_MAX = 4 * PLAN_INPUT_BYTES_MAX };
 
 static const struct asked {
 	const char *path;
@@ -137,9 +139,18 @@ static void on_answer(void *ctx, const struct request_answer *answer)
 	struct saga_error_texts texts;
 	struct arena arena;
 
+	if (answer->problems) {
+		server_call_fail_problems(request->call, answer->problems);
+		return;
+	}
 	if (answer->err) {
-		const struct status status = saga_error_status(request->saga_id, answer->err, &texts);
+		struct status status = saga_error_status(request->saga_id, answer->err, &texts);
 
+		if (answer->err->code == ERR_CONFLICT) {
+			uuid_format(request->saga_id, texts.id);
+			status.reason = "SIGNAL_ALREADY_EXISTS";
+			status.resource = (struct status_resource){"saga.v1.Saga", texts.id};
+		}
 		server_call_fail(request->call, &status);
 		return;
 	}
@@ -192,11 +203,41 @@ static void check_reason(const char *reason, bool is_required, struct problems *
 			     REQUEST_REASON_BYTES_MAX);
 }
 
+/* As JSON text, which the engine checks: the schema is that of the saga's definition, and only the engine knows the saga. */
+static void read_value(const Google__Protobuf__Struct *message, struct buffer *json, struct problems *problems)
+{
+	_cleanup_(arena_release)
+	struct arena tree = {.limit_bytes = PLAN_TREE_BYTES_MAX};
+	const size_t before = problems->count;
+	struct value value;
+	bool is_read;
+
+	if (!message)
+		return;
+	is_read = struct_to_value(message, "value", &tree, &value, problems) == 0;
+	if (is_read)
+		value_print_json(&value, json);
+	if (problems->count == before && (!is_read || json->len > VALUE_JSON_BYTES_MAX))
+		problems_add(problems, "value", "has more than %d bytes as JSON", VALUE_JSON_BYTES_MAX);
+}
+
+static void check_signal(const Saga__V1__SignalSagaRequest *message, struct saga_request *request, struct buffer *json,
+			 struct problems *problems)
+{
+	request->signal = message->signal;
+	if (!*request->signal)
+		problems_add(problems, "signal", "is required: the name that the definition's step waits for");
+	read_value(message->value, json, problems);
+	request->value = buffer_bytes(json);
+}
+
 static void ask(void *ctx, struct server_call *call, const ProtobufCMessage *message, struct arena *arena)
 {
 	const struct asked_of *of = ctx;
 	struct saga_request request = {
 		.type = of->asked->type, .actor = server_call_caller(call), .reason = text_of(message, "reason")};
+	_cleanup_(buffer_release)
+	struct buffer json = {0};
 	struct problems problems;
 	struct request_call *ctx_of_answer;
 	struct uuid id = {0};
@@ -205,11 +246,8 @@ static void ask(void *ctx, struct server_call *call, const ProtobufCMessage *mes
 	problems_init(&problems);
 	saga_id_check(text_of(message, "saga_id"), &id, &problems);
 	check_reason(request.reason, request.type != SAGA_EVENT_SIGNALLED, &problems);
-	if (request.type == SAGA_EVENT_SIGNALLED) {
-		request.signal = text_of(message, "signal");
-		if (!*request.signal)
-			problems_add(&problems, "signal", "is required: the name that the definition's step waits for");
-	}
+	if (request.type == SAGA_EVENT_SIGNALLED)
+		check_signal((const Saga__V1__SignalSagaRequest *)message, &request, &json, &problems);
 	if (request.type == SAGA_EVENT_SKIP_REQUESTED) {
 		request.step_id = text_of(message, "step_id");
 		if (!*request.step_id)

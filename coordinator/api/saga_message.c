@@ -106,12 +106,27 @@ char *message_text_make(const char *text, struct arena *arena)
 	return copy;
 }
 
-static Saga__V1__Step *make_step(const struct step_definition *definition, const struct step *step, struct arena *arena)
+/* What a signal brought; NULL: nothing, or what this process cannot read now, of which the saga must be shown all the same. */
+static Google__Protobuf__Struct *value_of(const struct saga_view *view, int32_t index, struct arena *arena)
 {
+	const struct step *step = &view->saga->steps[index];
+	struct value value;
+	struct error err;
+
+	if (!view->plan->definition.steps[index].has_value || step->reply.len == 0)
+		return NULL;
+	if (plan_decode_reply(view->plan, step->reply, arena, &value, &err) < 0)
+		return NULL;
+	return value_to_struct(&value, arena);
+}
+
+static Saga__V1__Step *make_step(const struct saga_view *view, int32_t index, struct arena *arena)
+{
+	const struct step *step = &view->saga->steps[index];
 	Saga__V1__Step *message = arena_alloc(arena, sizeof(*message));
 
 	saga__v1__step__init(message);
-	message->step_id = (char *)definition->id;
+	message->step_id = (char *)view->plan->definition.steps[index].id;
 	message->state = (Saga__V1__StepState)(step->state + 1);
 	message->attempts = step->attempts[STEP_PHASE_FORWARD];
 	message->compensation_attempts = step->attempts[STEP_PHASE_COMPENSATION];
@@ -121,6 +136,7 @@ static Saga__V1__Step *make_step(const struct step_definition *definition, const
 	message->detail = message_text_make(step->detail, arena);
 	message->start_time = timestamp_make(step->started_us, arena);
 	message->update_time = timestamp_make(step->updated_us, arena);
+	message->value = value_of(view, index, arena);
 	return message;
 }
 
@@ -159,7 +175,7 @@ static void add_steps(Saga__V1__Saga *message, const struct saga_view *view, str
 	message->n_steps = count;
 	message->steps = arena_alloc(arena, (count + 1) * sizeof(*message->steps));
 	for (size_t i = 0; i < count; i++)
-		message->steps[i] = make_step(&view->plan->definition.steps[i], &view->saga->steps[i], arena);
+		message->steps[i] = make_step(view, (int32_t)i, arena);
 }
 
 static void add_labels(Saga__V1__Saga *message, const struct engine_label *labels, size_t count, struct arena *arena)
@@ -196,6 +212,8 @@ Saga__V1__SagaEvent **saga_events_make(const struct saga_view *view, struct aren
 		bool is_of_step = step >= 0 && (size_t)step < definition->step_count;
 
 		events[i] = make_event(is_of_step ? definition->steps[step].id : NULL, &view->log[i], arena);
+		if (is_of_step && view->log[i].event.type == SAGA_EVENT_SIGNALLED) /* a step takes one signal */
+			events[i]->value = value_of(view, step, arena);
 	}
 	return events;
 }

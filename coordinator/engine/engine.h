@@ -81,16 +81,20 @@ struct saga_request {
 	enum saga_event_type type; /* SIGNALLED, or one that saga_request_event() takes */
 	const char *step_id;       /* SKIP_REQUESTED: which step; else NULL */
 	const char *signal;        /* SIGNALLED: its name; else NULL */
+	struct bytes value;        /* SIGNALLED: what it brings, as JSON; empty: nothing */
 	const char *actor;         /* NULL: not told */
 	const char *reason;
 };
 
 /* What became of it; everything lives until `done` returns. */
 struct request_answer {
-	const struct saga_view *view; /* NULL exactly when `err` is not; without the log */
-	enum saga_verdict verdict;    /* IGNORED: it was so before; REFUSED: it cannot be done, now or ever */
-	const char *why;              /* unless APPLIED */
-	const struct error *err;      /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT */
+	const struct saga_view *view;    /* NULL exactly when `err` is not; without the log */
+	enum saga_verdict verdict;       /* IGNORED: it was so before; REFUSED: it cannot be done, now or ever */
+	const char *why;                 /* unless APPLIED */
+	const struct problems *problems; /* ERR_INVALID: what is wrong with a signal's value; else NULL */
+	const struct error
+		*err; /* ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_LIMIT; of a signal ERR_INVALID; and ERR_CONFLICT: it
+				  * came before, with another value */
 };
 typedef void request_done_fn(void *ctx, const struct request_answer *answer);
 /* Answers after the commit. */

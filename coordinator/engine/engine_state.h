@@ -261,7 +261,9 @@ struct request_link *request_item_new(struct uuid saga_id, const struct saga_req
 				      void *ctx);
 void request_item_free(struct request_link *link); /* never taken */
 void request_take(struct engine *engine, struct request_link *link);
-struct saga_event request_event(const struct work *work, const struct plan *plan); /* without its time */
+/* Without its time; false: it cannot be asked of a saga of that definition, and is answered so. */
+bool request_event(struct engine *engine, const struct work *work, const struct plan *plan,
+		   struct saga_event *ret_event);
 void request_note(const struct work *work, enum saga_verdict verdict, const char *why);
 void request_fail(const struct work *work, const struct error *err);
 void request_settle(struct engine *engine, struct work *work); /* answers, with what the cache has; frees the work */

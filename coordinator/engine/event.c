@@ -411,8 +411,7 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 	case WORK_REPLY:
 		return make_reply_event(engine, cached, work, event);
 	case WORK_REQUEST:
-		*event = request_event(work, cached->plan);
-		return MADE_EVENT;
+		return request_event(engine, work, cached->plan, event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_RELEASE:
 		return hold_release_event(engine, cached->plan, saga, work, event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_DUE:

@@ -13,6 +13,7 @@
 
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/memory.h"
+#include "lib/base/problems.h"
 
 struct request_item {
 	struct request_link link;
@@ -23,7 +24,9 @@ struct request_item {
 	char why[240];
 	bool is_failed;
 	struct error err;
-	struct saga_request request; /* its texts are in `texts` */
+	struct problems *problems;   /* why its value is not the signal's; NULL: nothing is wrong with it */
+	struct bytes encoded;        /* the signal's value in wire format, in the turn's arena */
+	struct saga_request request; /* its texts, and its value, are in `texts` */
 	char texts[];
 };
 static_assert(offsetof(struct request_item, link) == 0, "the queue's link is the item");
@@ -48,11 +51,22 @@ static const char *put_text(char **at, const char *text)
 	return copy;
 }
 
+static struct bytes put_bytes(char **at, struct bytes bytes)
+{
+	const struct bytes copy = {(const uint8_t *)*at, bytes.len};
+
+	if (bytes.len > 0)
+		memcpy(*at, bytes.data, bytes.len);
+	*at += bytes.len;
+	return copy;
+}
+
 struct request_link *request_item_new(struct uuid saga_id, const struct saga_request *request, request_done_fn *done,
 				      void *ctx)
 {
 	struct request_item *item = xcalloc(1, sizeof(*item) + text_size(request->reason) + text_size(request->actor) +
-						       text_size(request->step_id) + text_size(request->signal));
+						       text_size(request->step_id) + text_size(request->signal) +
+						       request->value.len);
 	char *at = item->texts;
 
 	item->work.kind = WORK_REQUEST;
@@ -63,13 +77,28 @@ struct request_link *request_item_new(struct uuid saga_id, const struct saga_req
 					      .step_id = put_text(&at, request->step_id),
 					      .signal = put_text(&at, request->signal),
 					      .actor = put_text(&at, request->actor),
-					      .reason = put_text(&at, request->reason)};
+					      .reason = put_text(&at, request->reason),
+					      .value = put_bytes(&at, request->value)};
 	return &item->link;
+}
+
+static void drop_problems(struct request_item *item)
+{
+	if (item->problems)
+		problems_release(item->problems);
+	free(item->problems);
+	item->problems = NULL;
+}
+
+static void free_item(struct request_item *item)
+{
+	drop_problems(item);
+	free(item);
 }
 
 void request_item_free(struct request_link *link)
 {
-	free((struct request_item *)link);
+	free_item((struct request_item *)link);
 }
 
 void request_take(struct engine *engine, struct request_link *link)
@@ -77,31 +106,58 @@ void request_take(struct engine *engine, struct request_link *link)
 	work_list_add(&engine->works, &((struct request_item *)link)->work);
 }
 
-struct saga_event request_event(const struct work *work, const struct plan *plan)
+/* The value is checked here, for only now it is known which version of the definition the saga has. */
+static bool encode_value(struct engine *engine, struct request_item *item, const struct plan *plan, int32_t step)
 {
-	const struct saga_request *request = &item_of(work)->request;
-	const int32_t step = request->step_id ? plan_find_step(plan, request->step_id) : -1;
-	struct saga_event event;
+	struct problems *problems = xmalloc(sizeof(*problems));
+	bool is_good;
 
-	if (request->type == SAGA_EVENT_SIGNALLED)
-		event = (struct saga_event){.type = request->type,
-					    .step = plan_find_signal(plan, request->signal),
-					    .detail = request->reason};
-	else
-		event = saga_request_event(request->type, step, 0, request->reason);
-	event.actor = request->actor;
-	return event;
+	problems_init(problems);
+	buffer_clear(&engine->scratch);
+	is_good = plan_encode_signal(plan, step, item->request.value, &engine->scratch, problems) == 0;
+	drop_problems(item);
+	item->problems = problems;
+	if (!is_good)
+		return false;
+	drop_problems(item);
+	item->encoded = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
+	return true;
 }
 
-/* The core ignores a signal that nobody waits for; who sent it must know whether it counts. */
-static bool is_lost_signal(const struct request_item *item, const struct cached_saga *cached, const struct saga *saga)
+bool request_event(struct engine *engine, const struct work *work, const struct plan *plan,
+		   struct saga_event *ret_event)
+{
+	struct request_item *item = item_of(work);
+	const struct saga_request *request = &item->request;
+	int32_t step = request->step_id ? plan_find_step(plan, request->step_id) : -1;
+
+	if (request->type == SAGA_EVENT_SIGNALLED) {
+		step = plan_find_signal(plan, request->signal);
+		if (step >= 0 && !encode_value(engine, item, plan, step))
+			return false;
+		*ret_event = (struct saga_event){
+			.type = request->type, .step = step, .detail = request->reason, .reply = item->encoded};
+	} else {
+		*ret_event = saga_request_event(request->type, step, 0, request->reason);
+	}
+	ret_event->actor = request->actor;
+	return true;
+}
+
+/* The core ignores a signal that nobody waits for, and one that came before; who sent it must know whether it counts. */
+enum counted { COUNTED, COUNTED_NOT, COUNTED_WITH_OTHER_VALUE };
+
+static enum counted count_signal(const struct request_item *item, const struct cached_saga *cached,
+				 const struct saga *saga)
 {
 	int32_t step;
 
 	if (item->request.type != SAGA_EVENT_SIGNALLED || item->verdict != SAGA_VERDICT_IGNORED)
-		return false;
+		return COUNTED;
 	step = plan_find_signal(cached->plan, item->request.signal);
-	return step < 0 || !saga->steps[step].is_signalled;
+	if (step < 0 || !saga->steps[step].is_signalled)
+		return COUNTED_NOT;
+	return bytes_equal(saga->steps[step].reply, item->encoded) ? COUNTED : COUNTED_WITH_OTHER_VALUE;
 }
 
 void request_note(const struct work *work, enum saga_verdict verdict, const char *why)
@@ -122,13 +178,14 @@ void request_fail(const struct work *work, const struct error *err)
 
 static void answer_error(struct request_item *item, const struct error *err)
 {
-	item->done(item->ctx, &(struct request_answer){.err = err});
-	free(item);
+	item->done(item->ctx, &(struct request_answer){.err = err, .problems = item->problems});
+	free_item(item);
 }
 
 static void answer_cached(struct engine *engine, struct request_item *item, const struct cached_saga *cached)
 {
 	struct saga_view view = turn_view(cached, turn_decode(engine, cached));
+	char id[UUID_TEXT_LEN + 1];
 	struct error err;
 
 	if (!view.saga) {
@@ -136,13 +193,24 @@ static void answer_cached(struct engine *engine, struct request_item *item, cons
 		answer_error(item, &err);
 		return;
 	}
-	if (is_lost_signal(item, cached, view.saga))
+	switch (count_signal(item, cached, view.saga)) {
+	case COUNTED:
+		break;
+	case COUNTED_NOT:
 		item->verdict = SAGA_VERDICT_REFUSED;
+		break;
+	case COUNTED_WITH_OTHER_VALUE:
+		uuid_format(view.saga->id, id);
+		(void)error_set(&err, ERR_CONFLICT, "signal '%s' came to saga '%s' before, with another value",
+				item->request.signal, id);
+		answer_error(item, &err);
+		return;
+	}
 	item->done(item->ctx,
 		   &(struct request_answer){.view = &view,
 					    .verdict = item->verdict,
 					    .why = item->verdict == SAGA_VERDICT_APPLIED ? NULL : item->why});
-	free(item);
+	free_item(item);
 }
 
 void request_settle(struct engine *engine, struct work *work)
@@ -158,6 +226,9 @@ void request_settle(struct engine *engine, struct work *work)
 		answer_error(item, &item->err);
 	} else if (!cached) {
 		(void)error_set(&err, ERR_NOT_FOUND, "saga '%s' does not exist", id);
+		answer_error(item, &err);
+	} else if (item->problems) {
+		(void)problems_to_error(item->problems, ERR_INVALID, &err); /* always -1: it makes the text */
 		answer_error(item, &err);
 	} else {
 		answer_cached(engine, item, cached);

@@ -200,12 +200,13 @@ void callers_resume_all(struct simulation *sim, void *of, int64_t number)
 		plan_event(sim, 2 * SECOND_US, callers_resume_all, NULL, 0);
 }
 
-/* Most signals come in time, some before their step has begun. */
+/* Most signals come in time, some before their step has begun. What one brings is the saga's id. */
 static void signal_one(struct simulation *sim)
 {
 	const struct life *life = &sim->lives[draw(sim, STREAM_OPERATOR, sim->life_count)];
 	struct instance *instance = instance_any(sim, STREAM_OPERATOR);
 	struct saga_request request = {.type = SAGA_EVENT_SIGNALLED, .actor = "signaller", .reason = ""};
+	char value[UUID_TEXT_LEN + 1];
 	struct call *call;
 
 	if (!life->exists || !instance)
@@ -215,6 +216,8 @@ static void signal_one(struct simulation *sim)
 			request.signal = life->plan->definition.steps[i].id;
 	if (!request.signal)
 		return;
+	uuid_format(life->id, value);
+	request.value = bytes_of_text(value);
 	call = new_call(sim, instance, NULL);
 	call->request = request.type;
 	engine_request(instance->engine, life->id, &request, request_done, call);

@@ -152,6 +152,19 @@ static struct saga *replay_event(struct simulation *sim, struct life *life, stru
 	return after;
 }
 
+/* I8: a signal that was taken has brought what was sent with it: its saga's id. */
+static void check_signals(struct simulation *sim, const struct life *life, const struct saga *saga)
+{
+	char sent[UUID_TEXT_LEN + 1];
+
+	uuid_format(life->id, sent);
+	for (size_t i = 0; i < saga->step_count; i++)
+		if (step_of(life, (int32_t)i)->has_value && saga->steps[i].is_signalled &&
+		    !bytes_equal_text(saga->steps[i].reply, sent))
+			fail(sim, "I8: saga %02x: the signal of step '%s' has brought something else than was sent",
+			     short_id(life), step_of(life, (int32_t)i)->id);
+}
+
 static void check_row(struct simulation *sim, struct life *life, const struct saga *saga, struct bytes data)
 {
 	struct buffer ours = {0};
@@ -187,6 +200,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 	if (!saga)
 		return;
 	check_row(sim, life, saga, change->data);
+	check_signals(sim, life, saga);
 	if (change->due_us != plant_real_due_us(saga))
 		fail(sim, "I12: saga %02x is due at %lld, its row says %lld", short_id(life),
 		     (long long)plant_real_due_us(saga), (long long)change->due_us);

@@ -161,7 +161,8 @@ static void send_signal(struct core *core)
 			apply(core, (struct saga_event){.type = SAGA_EVENT_SIGNALLED,
 							.step = (int32_t)i,
 							.milestone = "SIGNALLED",
-							.reply = bytes_of_text("yes")});
+							.reply = bytes_of_text(
+								definition_of(core)->steps[i].has_value ? "yes" : "")});
 }
 
 static void send_again(struct core *core)
@@ -173,7 +174,7 @@ static void send_again(struct core *core)
 		apply(core, event);
 }
 
-/* Of a step that may not be about to do any of it; a signal for a step that waits for none. */
+/* Of a step that may not be about to do any of it; a signal for a step that waits for none, or without its value. */
 static void stray(struct core *core)
 {
 	static const enum saga_event_type types[] = {SAGA_EVENT_RESEND,   SAGA_EVENT_RETRY,   SAGA_EVENT_TIMED_OUT,

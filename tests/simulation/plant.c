@@ -118,6 +118,18 @@ static enum saga_verdict reopen(const struct saga *saga, struct arena *arena, st
 	return SAGA_VERDICT_APPLIED;
 }
 
+static enum saga_verdict lose_value(const struct definition *definition, const struct saga *saga,
+				    const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
+				    struct saga_effects *ret_effects, const char **ret_why)
+{
+	const enum saga_verdict verdict =
+		__real_saga_apply(definition, saga, event, arena, ret_saga, ret_effects, ret_why);
+
+	if (verdict == SAGA_VERDICT_APPLIED)
+		(*ret_saga)->steps[event->step].reply.len = 0;
+	return verdict;
+}
+
 enum saga_verdict __wrap_saga_apply(const struct definition *definition, const struct saga *saga,
 				    const struct saga_event *event, struct arena *arena, struct saga **ret_saga,
 				    struct saga_effects *ret_effects, const char **ret_why)
@@ -135,6 +147,8 @@ enum saga_verdict __wrap_saga_apply(const struct definition *definition, const s
 	if (is_planted(PLANT_REOPENED) && saga_state_is_terminal(saga->state) && event->type == SAGA_EVENT_SUCCEEDED)
 		return reopen(saga, arena, ret_saga);
 	change_event(saga, &changed);
+	if (is_planted(PLANT_SIGNAL_VALUE_LOST) && event->type == SAGA_EVENT_SIGNALLED)
+		return lose_value(definition, saga, event, arena, ret_saga, ret_effects, ret_why);
 	if (is_planted(PLANT_PAUSED_SENDS) && event->type == SAGA_EVENT_RESEND)
 		unpaused.paused_us = 0;
 	return __real_saga_apply(definition, &unpaused, &changed, arena, ret_saga, ret_effects, ret_why);

@@ -39,7 +39,9 @@
 	PLANT(REOPENED, "reopened", "a saga that has ended goes on")                                                   \
 	PLANT(INQUIRY_NO_BARRIER, "inquiry-no-barrier", "what is said never to have been done is done all the same")   \
 	PLANT(INQUIRY_IGNORED, "inquiry-ignored", "a step is undone although it was said never to have been done")     \
-	PLANT(INQUIRY_MISREAD, "inquiry-misread", "the saga goes on although it was said that the step was not done")
+	PLANT(INQUIRY_MISREAD, "inquiry-misread", "the saga goes on although it was said that the step was not done")  \
+	PLANT(SIGNAL_VALUE, "signal-value", "a signal's value is cut before it is kept")                               \
+	PLANT(SIGNAL_VALUE_LOST, "signal-value-lost", "a signal is kept, its value is not")
 
 enum plant {
 	PLANT_NONE,

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 
 #include "lib/base/memory.h"
+#include "tests/simulation/plant.h"
 #include "tests/simulation/simulation.h"
 
 /* As saga_fixture.h has them. A signal has the name of its step. */
 static const char *const KINDS[SHAPES] = {"cccpr",   "cnpr",   "ccr",  "ccc",  "pr",      "cp",
 					  "c(cc)pr", "c(nc)p", "cdcp", "cocp", "(cc)cp",  "ccp(rr)",
-					  "c(ccc)c", "cscp",   "cpwr", "qcp",  "c(qq)cp", "qqq"};
+					  "c(ccc)c", "cvcp",   "cpwr", "qcp",  "c(qq)cp", "qqq"};
 static const char *const TOPICS[STEPS_MAX][STEP_PHASE_COUNT] = {
 	{"a.do", "a.undo", "a.ask"}, {"b.do", "b.undo", "b.ask"}, {"c.do", "c.undo", "c.ask"},
 	{"d.do", "d.undo", "d.ask"}, {"e.do", "e.undo", "e.ask"}, {"f.do", "f.undo", "f.ask"},
@@ -89,6 +90,15 @@ int32_t plan_find_signal(const struct plan *plan, const char *signal)
 	const int32_t step = plan_find_step(plan, signal);
 
 	return step >= 0 && plan->definition.steps[step].action == STEP_ACTION_SIGNAL ? step : -1;
+}
+
+int plan_encode_signal(const struct plan *plan, int32_t step, struct bytes json, struct buffer *out,
+		       struct problems *problems)
+{
+	(void)problems;
+	if (plan->definition.steps[step].has_value)
+		buffer_append(out, json.data, is_planted(PLANT_SIGNAL_VALUE) ? 1 : json.len);
+	return 0;
 }
 
 int32_t plan_find_step(const struct plan *plan, const char *step_id)

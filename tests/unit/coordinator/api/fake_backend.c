@@ -16,6 +16,8 @@ struct waiting {
 	request_done_fn *cancel_done;
 	enum saga_verdict verdict;
 	void *ctx;
+	bool has_other_value;
+	bool has_bad_value;
 	bool is_held;
 	char *key;
 	int64_t start_us;
@@ -34,7 +36,8 @@ struct engine {
 static atomic_bool is_plan_ready = true;
 static atomic_int held_count;
 static _Atomic int64_t last_wait_ms;
-static char last_actor[64]; /* written by the server's thread before the answer, read by the test after it */
+static char last_value[200]; /* likewise */
+static char last_actor[64];  /* written by the server's thread before the answer, read by the test after it */
 static struct engine *the_engine;
 
 static const struct step_definition STEPS[] = {{.id = "create-order"}, {.id = "charge-payment"}};
@@ -90,6 +93,13 @@ int plan_check_input(const struct plan *plan, struct bytes encoded, struct arena
 	buffer_append(ret_input, encoded.data, encoded.len);
 	*ret_key = arena_strndup(arena, (const char *)encoded.data, encoded.len);
 	return 0;
+}
+
+int plan_decode_reply(const struct plan *plan, struct bytes reply, struct arena *arena, struct value *ret_value,
+		      struct error *err)
+{
+	(void)plan;
+	return value_parse_json(reply, arena, ret_value, err);
 }
 
 int plan_decode_input(const struct plan *plan, struct bytes input, struct arena *arena, struct value *ret_value,
@@ -158,6 +168,21 @@ int catalog_put(struct catalog *catalog, const struct catalog_upload *upload, co
 }
 
 /* ---- engine ---- */
+static void refuse_value(const struct waiting *waiting)
+{
+	struct problems problems;
+	struct error err;
+
+	problems_init(&problems);
+	if (waiting->has_bad_value)
+		problems_add(&problems, "value.by", "no such person");
+	(void)error_set(&err, waiting->has_bad_value ? ERR_INVALID : ERR_CONFLICT,
+			"signal 'approved' came before, with another value");
+	waiting->cancel_done(waiting->ctx, &(struct request_answer){
+						   .err = &err, .problems = waiting->has_bad_value ? &problems : NULL});
+	problems_release(&problems);
+}
+
 static void answer(struct waiting *waiting)
 {
 	struct step steps[2] = {{.state = STEP_STATE_DISPATCHED, .detail = "bad \xff byte"}, {0}};
@@ -180,6 +205,8 @@ static void answer(struct waiting *waiting)
 
 	if (waiting->start_done)
 		waiting->start_done(waiting->ctx, &view, false, NULL);
+	else if (waiting->has_other_value || waiting->has_bad_value)
+		refuse_value(waiting);
 	else if (waiting->cancel_done)
 		waiting->cancel_done(waiting->ctx,
 				     &(struct request_answer){.view = &view,
@@ -302,6 +329,10 @@ void engine_request(struct engine *engine, struct uuid saga_id, const struct sag
 		waiting->verdict = SAGA_VERDICT_IGNORED;
 	if (strcmp(reason, "too late") == 0)
 		waiting->verdict = SAGA_VERDICT_REFUSED;
+	waiting->has_other_value = strcmp(reason, "other value") == 0;
+	waiting->has_bad_value = strcmp(reason, "bad value") == 0;
+	(void)snprintf(last_value, sizeof(last_value), "%.*s", (int)request->value.len,
+		       request->value.len > 0 ? (const char *)request->value.data : "");
 	enqueue(engine, waiting);
 }
 
@@ -329,6 +360,11 @@ void fake_backend_set_ready(bool is_ready)
 int fake_backend_waiting(void)
 {
 	return atomic_load(&held_count);
+}
+
+const char *fake_backend_last_value(void)
+{
+	return last_value;
 }
 
 const char *fake_backend_last_actor(void)

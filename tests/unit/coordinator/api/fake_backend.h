@@ -15,6 +15,7 @@ void fake_backend_set_ready(bool is_ready);
 int fake_backend_waiting(void);            /* GetSaga calls held */
 void fake_backend_release(void);           /* answers them */
 int64_t fake_backend_last_wait(void);      /* wait_ms of the last GetSaga */
+const char *fake_backend_last_value(void); /* of the last signal: JSON */
 const char *fake_backend_last_actor(void); /* of the last start, cancel or definition put */
 
 #endif

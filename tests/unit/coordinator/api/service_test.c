@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -285,6 +286,47 @@ static void cancels_a_saga_and_says_whether_it_had_turned_back_before(void **sta
 	saga__v1__cancel_saga_response__free_unpacked(response, NULL);
 }
 
+static Saga__V1__SignalSagaResponse *signal_saga(struct fixture *fixture, const char *reason, double number)
+{
+	Saga__V1__SignalSagaRequest request = SAGA__V1__SIGNAL_SAGA_REQUEST__INIT;
+	Saga__V1__StartSagaRequest other = start_request("by", "ann");
+
+	request.saga_id = (char *)"01890a5d-ac96-774b-bcce-b302099a8057";
+	request.signal = (char *)"approved";
+	request.reason = (char *)reason;
+	request.value = other.json;
+	if (number != 0) {
+		other.json->fields[0]->value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
+		other.json->fields[0]->value->number_value = number;
+	}
+	return (Saga__V1__SignalSagaResponse *)call(fixture, "/saga.v1.SagaService/SignalSaga", &request.base,
+						    &saga__v1__signal_saga_response__descriptor);
+}
+
+static void hands_a_signals_value_on_as_json(void **state)
+{
+	Saga__V1__SignalSagaResponse *response = signal_saga(*state, "", 0);
+
+	assert_non_null(response);
+	assert_string_equal(fake_backend_last_value(), "{\"by\":\"ann\"}");
+	saga__v1__signal_saga_response__free_unpacked(response, NULL);
+}
+
+static void tells_a_value_that_does_not_fit_from_one_that_differs(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_null(signal_saga(fixture, "other value", 0));
+	assert_int_equal(fixture->err.code, ERR_CONFLICT);
+	assert_non_null(strstr(fixture->err.msg, "before, with another value"));
+	assert_null(signal_saga(fixture, "bad value", 0));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "value.by: no such person"));
+	assert_null(signal_saga(fixture, "", INFINITY));
+	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_non_null(strstr(fixture->err.msg, "value.by"));
+}
+
 static void refuses_a_cancel_with_the_state_and_the_reason(void **state)
 {
 	struct fixture *fixture = *state;
@@ -560,6 +602,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_invalid_for_an_id_that_is_no_uuid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shows_history_and_input_of_a_saga, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cancels_a_saga_and_says_whether_it_had_turned_back_before, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(hands_a_signals_value_on_as_json, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_a_value_that_does_not_fit_from_one_that_differs, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(refuses_a_cancel_with_the_state_and_the_reason, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(passes_a_later_start_on_and_refuses_illegal_times, set_up, tear_down),

@@ -66,12 +66,37 @@ const struct plan FAKE_PLAN = {
 	.reply_topic_count = 1,
 };
 
+static const struct step_definition waiting_definitions[] = {
+	{.id = "create", .has_compensation = true, .policy = POLICIES},
+	{.id = "approval", .action = STEP_ACTION_SIGNAL, .has_value = true, .policy = POLICIES},
+	{.id = "confirm", .kind = STEP_KIND_PIVOT, .policy = POLICIES},
+};
+
+static const struct plan_step waiting_steps[] = {
+	{.commands = {{.topic = "create.command", .schema = &schema},
+		      {.topic = "uncreate.command", .schema = &schema}}},
+	{.signal = "approved", .value = &schema},
+	{.commands = {{.topic = "confirm.command", .schema = &schema}, {.topic = NULL}}},
+};
+
+const struct plan FAKE_WAITING_PLAN = {
+	.definition = {.name = "waiting", .version = 1, .steps = waiting_definitions, .step_count = 3},
+	.id = 2,
+	.source = "",
+	.key_field = "key",
+	.steps = waiting_steps,
+	.reply_topics = reply_topics,
+	.reply_topic_count = 1,
+};
+
 static struct fake_world *current; /* for the functions of catalog.h, which have no world */
 
 const struct plan *catalog_by_id(struct catalog *catalog, int32_t id)
 {
 	(void)catalog;
-	return id == FAKE_PLAN.id && !current->is_definition_away ? &FAKE_PLAN : NULL;
+	if (current->is_definition_away)
+		return NULL;
+	return id == FAKE_PLAN.id ? &FAKE_PLAN : id == FAKE_WAITING_PLAN.id ? &FAKE_WAITING_PLAN : NULL;
 }
 
 int catalog_refresh(struct catalog *catalog, struct error *err)
@@ -83,8 +108,23 @@ int catalog_refresh(struct catalog *catalog, struct error *err)
 
 int32_t plan_find_signal(const struct plan *plan, const char *signal)
 {
-	(void)plan;
-	(void)signal;
+	for (size_t i = 0; i < plan->definition.step_count; i++)
+		if (plan->steps[i].signal && strcmp(plan->steps[i].signal, signal) == 0)
+			return (int32_t)i;
+	return -1;
+}
+
+/* Any JSON text but `null` will do, and stays as it is. */
+int plan_encode_signal(const struct plan *plan, int32_t step, struct bytes json, struct buffer *out,
+		       struct problems *problems)
+{
+	assert(plan->steps[step].value);
+	if (json.len > 0 && !bytes_equal_text(json, "null")) {
+		buffer_append(out, json.data, json.len);
+		return 0;
+	}
+	problems_add(problems, "value", "is required");
+	problems_add(problems, "value.by", "is required, too");
 	return -1;
 }
 
@@ -214,6 +254,7 @@ static bool apply_change(struct fake_world *world, const struct store_commit *co
 		log->entry.event.reason = keep_text(world, log->entry.event.reason);
 		log->entry.event.detail = keep_text(world, log->entry.event.detail);
 		log->entry.event.actor = keep_text(world, log->entry.event.actor);
+		world->last_value_bytes = log->entry.event.reply.len;
 		log->entry.event.reply = (struct bytes){0};
 		log->entry.milestone = keep_text(world, log->entry.milestone);
 		log->entry.event.step = -1;

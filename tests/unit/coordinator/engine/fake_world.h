@@ -1,6 +1,6 @@
 /*
  * fake_world.h - the engine's surroundings in memory, on one thread: a store with faults, a bus that keeps what is sent,
- * a clock that stands until it is moved; and one plan, without registry.
+ * a clock that stands until it is moved; and two plans, without registry.
  *
  * The plan: `create` and `charge` (with compensations), `confirm` (the pivot). A command's value is "<step>/<phase>".
  */
@@ -10,6 +10,7 @@
 #include "coordinator/engine/ports.h"
 
 extern const struct plan FAKE_PLAN;
+extern const struct plan FAKE_WAITING_PLAN; /* `create`, `approval` (the signal `approved`, with a value), `confirm` */
 
 enum { FAKE_ENGINES_MAX = 4, FAKE_ROWS_MAX = 64, FAKE_SENT_MAX = 4096, FAKE_LOG_MAX = 1024 };
 
@@ -49,6 +50,7 @@ struct fake_world {
 	struct pause pause;              /* what is paused; its name is NULL: nothing */
 	struct store_notice last_notice; /* of what was committed */
 	size_t notice_count;
+	size_t last_value_bytes; /* of the log's last entry, which is not given back */
 	struct fake_sent sent[FAKE_SENT_MAX];
 	size_t sent_count;
 	bool is_assigned;

@@ -19,6 +19,7 @@ struct cancelled {
 	enum saga_verdict verdict;
 	char why[240];
 	struct error err;
+	size_t problem_count;
 };
 
 static void cancel_done(void *ctx, const struct request_answer *answer)
@@ -29,6 +30,7 @@ static void cancel_done(void *ctx, const struct request_answer *answer)
 	assert_true(!answer->view == !!answer->err);
 	if (answer->err) {
 		cancelled->err = *answer->err;
+		cancelled->problem_count = answer->problems ? answer->problems->count : 0;
 		return;
 	}
 	cancelled->has_view = true;
@@ -236,6 +238,97 @@ static void a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it(vo
 	fake_saga_end(&f);
 }
 
+/* ---- signals ---- */
+static struct fake_saga begin_waiting(void)
+{
+	struct fake_saga f = fake_saga_begin();
+	const struct start_request request = {
+		.plan = &FAKE_WAITING_PLAN, .idempotency_key = "w", .key = "w", .input = bytes_of_text("input")};
+
+	f.started = (struct fake_answer){0};
+	engine_start_saga(f.engine, &request, fake_start_done, &f.started);
+	fake_turns(f.engine);
+	assert_true(f.started.has_view);
+	f.id = f.started.saga_id;
+	return f;
+}
+
+static struct cancelled signal_with(struct fake_saga *f, const char *signal, const char *value)
+{
+	const struct saga_request request = {.type = SAGA_EVENT_SIGNALLED,
+					     .signal = signal,
+					     .value = bytes_of_text(value),
+					     .actor = "ann",
+					     .reason = ""};
+	struct cancelled answer = {0};
+
+	engine_request(f->engine, f->id, &request, cancel_done, &answer);
+	fake_turns(f->engine);
+	assert_int_equal(answer.calls, 1);
+	return answer;
+}
+
+static void a_signals_value_is_kept_before_its_step_begins_and_is_in_the_log(void **unused)
+{
+	struct fake_saga f = begin_waiting();
+	struct cancelled answer = signal_with(&f, "approved", "yes");
+	const struct fake_row *row = fake_find_row(f.world, f.id);
+	struct saga *saga;
+	struct error err;
+
+	(void)unused;
+	assert_int_equal(answer.verdict, SAGA_VERDICT_APPLIED);
+	assert_int_equal(saga_decode(&FAKE_WAITING_PLAN.definition, row->row.data, &f.world->arena, &saga, &err), 0);
+	assert_true(bytes_equal_text(saga->steps[1].reply, "yes"));
+	assert_int_equal(saga->steps[1].state, STEP_STATE_PENDING);
+	assert_int_equal(f.world->last_value_bytes, strlen("yes"));
+	reply(&f, "succeeded");
+	assert_string_equal(fake_last_sent(f.world, f.id)->step, "confirm");
+	fake_saga_end(&f);
+}
+
+static void a_signal_that_comes_again_counts_with_the_same_value_only(void **unused)
+{
+	struct fake_saga f = begin_waiting();
+	struct cancelled answer = signal_with(&f, "approved", "yes");
+
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		answer = signal_with(&f, "approved", "yes");
+		assert_int_equal(answer.verdict, SAGA_VERDICT_IGNORED);
+		answer = signal_with(&f, "approved", "no");
+		assert_int_equal(answer.err.code, ERR_CONFLICT);
+		assert_non_null(strstr(answer.err.msg, "before, with another value"));
+		engine_free(f.engine); /* and after a restart */
+		f.engine = fake_engine_new(f.world, "one");
+	}
+	reply(&f, "succeeded");
+	reply(&f, "succeeded");
+	assert_int_equal(fake_find_row(f.world, f.id)->row.state, SAGA_STATE_COMPLETED);
+	answer = signal_with(&f, "approved", "yes");
+	assert_int_equal(answer.verdict, SAGA_VERDICT_IGNORED);
+	answer = signal_with(&f, "approved", "no");
+	assert_int_equal(answer.err.code, ERR_CONFLICT);
+	fake_saga_end(&f);
+}
+
+static void a_value_that_does_not_fit_changes_nothing_and_says_all_that_is_wrong(void **unused)
+{
+	struct fake_saga f = begin_waiting();
+	struct cancelled answer = signal_with(&f, "approved", "");
+	const int64_t version = fake_find_row(f.world, f.id)->row.version;
+
+	(void)unused;
+	assert_int_equal(answer.err.code, ERR_INVALID);
+	assert_string_equal(answer.err.msg, "value: is required; value.by: is required, too");
+	assert_int_equal(answer.problem_count, 2);
+	assert_int_equal(fake_find_row(f.world, f.id)->row.version, version);
+	answer = signal_with(&f, "aproved", "yes");
+	assert_int_equal(answer.verdict, SAGA_VERDICT_REFUSED);
+	assert_string_equal(answer.why, "no step of its definition waits for this signal");
+	fake_saga_end(&f);
+}
+
 /* ---- later starts ---- */
 static void start_later(struct fake_saga *f, int64_t start_us, int64_t delay_us)
 {
@@ -364,6 +457,9 @@ int main(void)
 		cmocka_unit_test(a_cancel_is_answered_while_the_store_is_away_and_when_the_engine_ends),
 		cmocka_unit_test(a_cancel_that_the_store_refuses_says_so_and_the_saga_goes_on),
 		cmocka_unit_test(a_reply_that_the_store_refuses_is_no_answer_to_a_cancel_beside_it),
+		cmocka_unit_test(a_signals_value_is_kept_before_its_step_begins_and_is_in_the_log),
+		cmocka_unit_test(a_signal_that_comes_again_counts_with_the_same_value_only),
+		cmocka_unit_test(a_value_that_does_not_fit_changes_nothing_and_says_all_that_is_wrong),
 		cmocka_unit_test(a_delayed_saga_sends_nothing_before_its_time_even_after_a_restart),
 		cmocka_unit_test(a_start_time_that_is_past_starts_at_once),
 		cmocka_unit_test(a_delayed_saga_whose_first_commit_was_lost_is_answered_once_it_is_found),
