@@ -3,10 +3,12 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/json_argument.h"
 #include "cli/saga_choice.h"
 #include "cli/saga_requests.h"
 #include "lib/base/memory.h"
 #include "lib/base/uuid.h"
+#include "lib/rpc/json_struct.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
 
 #define BIT(name) (1u << SAGA__V1__SAGA_STATE__SAGA_STATE_##name)
@@ -15,6 +17,8 @@ static const char *reason;
 static const char *outcome;
 static const char *skipped_step;
 static const char *signal_name;
+static const char *value_text;
+static Google__Protobuf__Struct *value; /* NULL: none */
 
 /* clang-format off */
 #define REASON_OPTION                                                                                                  \
@@ -32,6 +36,13 @@ static const struct option signal_options[] = {
 	 .value_name = "TEXT",
 	 .help = "Who says so, and why: it stands in the saga's log from then on.",
 	 .place = &reason},
+	{.flag = "value",
+	 .letter = 'v',
+	 .value_name = "JSON|@FILE",
+	 .help = "What it brings, as JSON, where the definition names a schema for it; @FILE reads it from there, - "
+		 "from "
+		 "standard input.",
+	 .place = &value_text},
 	SAGA_FILTER_OPTIONS,
 	SAGA_CHOICE_OPTIONS,
 };
@@ -106,6 +117,26 @@ static void fill_signal(ProtobufCMessage *request)
 {
 	((Saga__V1__SignalSagaRequest *)request)->reason = (char *)(reason ? reason : "");
 	((Saga__V1__SignalSagaRequest *)request)->signal = (char *)signal_name;
+	((Saga__V1__SignalSagaRequest *)request)->value = value;
+}
+
+/* False: it is no JSON object. */
+static bool read_value(struct arena *arena)
+{
+	struct problems problems;
+	struct json_node *root = NULL;
+
+	value = NULL;
+	if (!value_text)
+		return true;
+	problems_init(&problems);
+	root = json_argument_read("--value", value_text, arena, &problems);
+	if (root)
+		value = json_struct_of_tree(arena, root);
+	else
+		session_say_problems(&problems);
+	problems_release(&problems);
+	return root != NULL;
 }
 
 static enum exit_code run_signal(struct session *session_, char **arguments, int count)
@@ -120,11 +151,16 @@ static enum exit_code run_signal(struct session *session_, char **arguments, int
 						      "the signal had come before",
 						      fill_signal};
 
+	_cleanup_(arena_release)
+	struct arena arena = {0};
+
 	signal_name = arguments[count - 1];
 	if (strlen(signal_name) == UUID_TEXT_LEN && signal_name[8] == '-') {
 		(void)fprintf(stderr, "sagactl signal: '%s' is a saga: name the signal behind it\n", signal_name);
 		return EXIT_USAGE;
 	}
+	if (!read_value(&arena))
+		return EXIT_USAGE;
 	return run(session_, &rule, &requests, arguments, count - 1);
 }
 
@@ -142,6 +178,7 @@ const struct command signal_command = {
 		"say which\n"
 		"sagas.\n",
 	.examples = "sagactl signal 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 approved --reason 'Ann, by phone'\n"
+		    "sagactl signal 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 approved --value '{\"approved_by\":\"ann\"}'\n"
 		    "sagactl signal approved --definition checkout --label batch=17 --dry-run\n",
 	.options = signal_options,
 	.option_count = ARRAY_LEN(signal_options),

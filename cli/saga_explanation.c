@@ -11,6 +11,7 @@
 #include "cli/table.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
+#include "lib/rpc/json_struct.h"
 
 struct making {
 	const Saga__V1__Saga *saga;
@@ -151,14 +152,17 @@ static void add_wait_state(struct making *making, size_t index)
 {
 	const Saga__V1__Step *step = making->saga->steps[index];
 	const bool is_delay = making->replay && definition_of(making, index)->action == STEP_ACTION_DELAY;
-	const char *signal = making->replay ? making->replay->source->steps[index].signal : NULL;
+	const struct source_step *source = making->replay ? &making->replay->source->steps[index] : NULL;
+	const char *signal = source ? source->signal : NULL;
 
 	if (is_delay)
 		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for its time",
 		    step->step_id);
 	else if (signal)
-		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for the signal '%s'",
-		    step->step_id, signal);
+		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for the signal '%s'%s",
+		    step->step_id, signal,
+		    source->value ? arena_format(making->arena, ", which brings a value (subject '%s')", source->value)
+				  : "");
 	else
 		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for a signal, or its time",
 		    step->step_id);
@@ -187,6 +191,30 @@ static void add_stuck_step(struct making *making, const Saga__V1__Step *step, co
 	    reason_of(making, step->reason, step->detail));
 }
 
+/* "; it brought {…}" */
+static const char *brought(struct making *making, const Saga__V1__Step *step)
+{
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+
+	if (!step->value)
+		return "";
+	buffer_append_text(&text, "; it brought ");
+	json_struct_append(&text, step->value);
+	return arena_strdup(making->arena, buffer_text(&text));
+}
+
+/* A signal that is there before its step has begun. */
+static void add_early_signal(struct making *making, size_t index)
+{
+	const struct step *step = derived_step(making, index);
+
+	if (step && step->is_signalled && !making->replay->saga->failure_milestone)
+		add(making, &making->out->next, 0, "%s: does not wait: its signal '%s' has come%s",
+		    making->saga->steps[index]->step_id, making->replay->source->steps[index].signal,
+		    brought(making, making->saga->steps[index]));
+}
+
 static void explain_step(struct making *making, size_t index)
 {
 	const Saga__V1__Step *step = making->saga->steps[index];
@@ -194,6 +222,9 @@ static void explain_step(struct making *making, size_t index)
 	enum step_phase phase = STEP_PHASE_FORWARD;
 
 	switch (step->state) {
+	case SAGA__V1__STEP_STATE__STEP_STATE_PENDING:
+		add_early_signal(making, index);
+		return;
 	case SAGA__V1__STEP_STATE__STEP_STATE_DISPATCHED:
 		add_waiting_for_reply(making, index, phase);
 		break;
@@ -408,10 +439,12 @@ static void add_signals(struct making *making)
 {
 	for (size_t i = 0; making->replay && i < making->saga->n_steps; i++) {
 		const char *signal = making->replay->source->steps[i].signal;
+		const bool has_value = making->replay->source->steps[i].value != NULL;
 
 		if (signal && making->saga->steps[i]->state == SAGA__V1__STEP_STATE__STEP_STATE_WAITING)
 			add_command(making,
-				    arena_format(making->arena, "sagactl signal %s %s", making->saga->saga_id, signal),
+				    arena_format(making->arena, "sagactl signal %s %s%s", making->saga->saga_id, signal,
+						 has_value ? " --value '{…}'" : ""),
 				    "bring it the signal");
 	}
 }

@@ -86,6 +86,8 @@ static bool read_event(const Saga__V1__Saga *saga, const struct definition *defi
 	if (!find_type(message->event, &event.type) || (message->step_id[0] && event.step < 0))
 		return false;
 	event.has_no_effect = had_no_effect(saga, &event);
+	if (event.type == SAGA_EVENT_SIGNALLED && event.step >= 0 && definition->steps[event.step].has_value)
+		event.reply = bytes_of_text("?"); /* what it brought is of no account for where it leads */
 	*ret_event = event;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
+#include "lib/rpc/json_struct.h"
 
 /* ---- the head ---- */
 
@@ -188,15 +189,21 @@ static enum table_colour milestone_colour(const Saga__V1__SagaEvent *event)
 	return is_failure ? TABLE_RED : colour == TABLE_BOLD ? TABLE_GREEN : colour;
 }
 
-/* "by ann: changed my mind": who asked comes first, since a long reason may be cut. */
+/* "by ann: changed my mind {…}": who asked comes first, since a long reason, and what a signal brought, may be cut. */
 static void add_note(struct table *table, const Saga__V1__SagaEvent *event)
 {
 	_cleanup_(buffer_release)
-	struct buffer by = {0};
+	struct buffer note = {0};
 
 	if (event->actor[0])
-		buffer_append_format(&by, "by %s%s", event->actor, event->reason[0] || event->detail[0] ? ": " : "");
-	add_reason(table, buffer_text(&by), event->reason, event->detail);
+		buffer_append_format(&note, "by %s%s", event->actor, event->reason[0] || event->detail[0] ? ": " : "");
+	buffer_append_format(&note, "%s%s%s", event->reason, event->reason[0] && event->detail[0] ? ": " : "",
+			     event->detail);
+	if (event->value) {
+		buffer_append_text(&note, note.len > 0 ? " " : "");
+		json_struct_append(&note, event->value);
+	}
+	table_add(table, TABLE_PLAIN, "%s", buffer_text(&note));
 }
 
 static void add_event(struct table *table, const struct saga_view *view, const Saga__V1__SagaEvent *event)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "cli/file.h"
+#include "cli/json_argument.h"
 #include "cli/saga_filter.h"
 #include "cli/saga_timeline.h"
 #include "cli/saga_watch.h"
@@ -11,8 +11,6 @@
 #include "cli/time_text.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/json_struct.h"
-
-enum { INPUT_BYTES_MAX = 1 << 20 };
 
 static const char *input_text;
 static const char *batch_path;
@@ -87,29 +85,10 @@ static const struct option start_options[] = {
 
 static Google__Protobuf__Struct *read_input(struct arena *arena, struct problems *problems)
 {
-	_cleanup_(buffer_release)
-	struct buffer file = {0};
-	struct bytes text = bytes_of_text(input_text);
-	const char *place = "--input";
-	struct json_node *root;
-	struct error err;
+	struct json_node *root = json_argument_read("--input", input_text, arena, problems);
 
-	if (input_text[0] == '@' || strcmp(input_text, "-") == 0) {
-		place = input_text + (input_text[0] == '@');
-		if (file_read(place, INPUT_BYTES_MAX, &file, &err) < 0) {
-			problems_add(problems, "", "%s", err.msg);
-			return NULL;
-		}
-		text = buffer_bytes(&file);
-	}
-	if (json_tree_parse(arena, text, &root, &err) < 0) { /* the message begins with line:col */
-		problems_add(problems, "", "%s:%s", place, err.msg);
+	if (!root)
 		return NULL;
-	}
-	if (root->kind != JSON_OBJECT) {
-		problems_add(problems, place, "must be an object, not %s", json_kind_name(root->kind));
-		return NULL;
-	}
 	if (key_field && !start_key_of(arena, root, key_field))
 		problems_add(problems, "--key-from", "the input has no text or number '%s'", key_field);
 	else if (key_field)

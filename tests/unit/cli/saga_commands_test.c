@@ -134,8 +134,12 @@ static void signal_saga(struct bytes packed, struct fake_rpc_answer *answer)
 	Saga__V1__SignalSagaRequest *request = saga__v1__signal_saga_request__unpack(NULL, packed.len, packed.data);
 	Saga__V1__SignalSagaResponse response = SAGA__V1__SIGNAL_SAGA_RESPONSE__INIT;
 	Saga__V1__Saga saga = saga_of(request->saga_id);
+	_cleanup_(buffer_release)
+	struct buffer value = {0};
 
-	note("signal %s %s: '%s'\n", request->saga_id, request->signal, request->reason);
+	if (request->value)
+		json_struct_append(&value, request->value);
+	note("signal %s %s: '%s'%s\n", request->saga_id, request->signal, request->reason, buffer_text(&value));
 	response.saga = &saga;
 	response.already_signalled = strcmp(request->saga_id, OTHER_ID) == 0;
 	fake_rpc_append(&answer->message, &response.base);
@@ -386,6 +390,33 @@ static void signal_takes_ids_and_then_the_signals_name(void **state)
 	assert_non_null(strstr(run.err, "name the signal behind it"));
 }
 
+static void signal_brings_a_value_from_the_command_line_or_a_file(void **state)
+{
+	struct sagactl_run run;
+	char path[64];
+	FILE *file;
+
+	(void)state;
+	SAGACTL(&run, "signal", SAGA_ID, "approved", "--reason", "Ann", "--value", "{\"by\":\"ann\",\"limit\":5}");
+	assert_int_equal(run.exit_code, 0);
+	assert_string_equal(coordinator.seen, "signal " SAGA_ID " approved: 'Ann'{\"by\":\"ann\",\"limit\":5}\n");
+	(void)snprintf(path, sizeof(path), "@/tmp/signal_value.%d", (int)getpid());
+	file = fopen(path + 1, "w");
+	assert_non_null(file);
+	assert_true(fputs("{\"by\":\"bob\"}", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	SAGACTL(&run, "signal", SAGA_ID, "approved", "--value", path);
+	assert_int_equal(remove(path + 1), 0);
+	assert_int_equal(run.exit_code, 0);
+	assert_non_null(strstr(coordinator.seen, "{\"by\":\"bob\"}"));
+	SAGACTL(&run, "signal", SAGA_ID, "approved", "--value", "[1]");
+	assert_int_equal(run.exit_code, 2);
+	assert_non_null(strstr(run.err, "--value: must be an object, not"));
+	SAGACTL(&run, "signal", SAGA_ID, "approved", "--value", "{");
+	assert_int_equal(run.exit_code, 2);
+	assert_non_null(strstr(run.err, "--value:1:2"));
+}
+
 /* ---- start --batch ---- */
 
 static char batch_path[] = "/tmp/saga_commands_test.XXXXXX";
@@ -466,6 +497,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_log_has_dates_and_all_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cancel_needs_a_reason_and_says_what_became_of_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(signal_takes_ids_and_then_the_signals_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(signal_brings_a_value_from_the_command_line_or_a_file, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_starts_what_it_can_and_names_the_line_of_what_was_refused,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_that_is_wrong_anywhere_starts_nothing, set_up, tear_down),

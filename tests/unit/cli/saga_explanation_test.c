@@ -8,6 +8,7 @@
 
 #include "cli/saga_explanation.h"
 #include "lib/base/memory.h"
+#include "lib/rpc/json_struct.h"
 #include "lib/base/problems.h"
 
 #define ID "01900000-0000-7000-8000-000000000001"
@@ -110,6 +111,24 @@ static Google__Protobuf__Timestamp *time_of(struct world *world, int64_t us)
 	return us ? time : NULL;
 }
 
+/* Of a JSON text, in place of a signal's value in wire format. */
+static Google__Protobuf__Struct *struct_of(struct world *world, const char *json)
+{
+	struct json_node *root;
+	struct error err;
+
+	assert_int_equal(json_tree_parse(&world->arena, bytes_of_text(json), &root, &err), 0);
+	return json_struct_of_tree(&world->arena, root);
+}
+
+/* The wait is for a signal that brings a value. */
+static void use_value(struct world *world)
+{
+	const char *at = strstr(SOURCE, ", timeout: 10m");
+
+	use(world, arena_format(&world->arena, "%.*s, value: approval%s", (int)(at - SOURCE), SOURCE, at));
+}
+
 static void note(struct world *world, const struct saga_event *event)
 {
 	Saga__V1__SagaEvent *message = arena_alloc(&world->arena, sizeof(*message));
@@ -128,6 +147,8 @@ static void note(struct world *world, const struct saga_event *event)
 		message->phase = (Saga__V1__StepPhase)(event->phase + 1);
 		message->attempt = event->attempt;
 	}
+	if (event->reply.len > 0)
+		message->value = struct_of(world, (const char *)event->reply.data);
 	world->events[world->event_count++] = message;
 }
 
@@ -218,6 +239,8 @@ static const Saga__V1__Saga *shown(struct world *world)
 		one->reason = text(step->reason);
 		one->detail = text(step->detail);
 		one->update_time = time_of(world, step->updated_us);
+		if (step->reply.len > 0)
+			one->value = struct_of(world, (const char *)step->reply.data);
 		message->steps[message->n_steps++] = one;
 	}
 	message->events = world->events;
@@ -412,6 +435,58 @@ static void a_wait_for_a_signal_names_it(void **state)
 			 "    sagactl cancel " ID " --reason '…'\n"
 			 "  hold it where it is:\n"
 			 "    sagactl pause " ID " --reason '…'\n");
+}
+
+static void a_wait_for_a_value_names_its_subject(void **state)
+{
+	struct world *world = *state;
+
+	use_value(world);
+	start(world, 0);
+	reply(world, SAGA_EVENT_SUCCEEDED, PAY, STEP_PHASE_FORWARD, SECOND);
+	assert_explained(world, 2 * SECOND,
+			 "why, and since when\n"
+			 "  step 'approve' waits for the signal 'approved', which brings a value (subject 'approval')\n"
+			 "    2023-11-14T22:13:21.000000Z, 1.000 s ago\n"
+			 "next\n"
+			 "  approve: without the signal by then, the saga turns back\n"
+			 "    2023-11-14T22:23:21.000000Z, in 9 min 59 s\n"
+			 "  the time of the whole saga is over, and it turns back\n"
+			 "    2023-11-14T23:13:20.000000Z, in 59 min 58 s\n"
+			 "what can be done\n"
+			 "  bring it the signal:\n"
+			 "    sagactl signal " ID " approved --value '{…}'\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n"
+			 "  hold it where it is:\n"
+			 "    sagactl pause " ID " --reason '…'\n");
+}
+
+static void a_signal_that_came_early_says_what_it_brought(void **state)
+{
+	struct world *world = *state;
+
+	use_value(world);
+	start(world, 0);
+	apply(world, (struct saga_event){.type = SAGA_EVENT_SIGNALLED,
+					 .time_us = T0 + SECOND,
+					 .step = APPROVE,
+					 .reply = bytes_of_text("{\"by\":\"ann\"}")});
+	request(world, SAGA_EVENT_PAUSED, -1, "lunch", 2 * SECOND);
+	assert_explained(world, 2 * SECOND,
+			 "why, and since when\n"
+			 "  it is paused by ann: lunch\n"
+			 "    2023-11-14T22:13:22.000000Z, 0.0 ms ago\n"
+			 "  step 'pay' waits for a reply to its command, attempt 1 of 3\n"
+			 "    2023-11-14T22:13:20.000000Z, 2.000 s ago\n"
+			 "next\n"
+			 "  approve: does not wait: its signal 'approved' has come; it brought {\"by\":\"ann\"}\n"
+			 "  nothing is sent and no time runs out until it is resumed; replies count\n"
+			 "what can be done\n"
+			 "  let it go on:\n"
+			 "    sagactl resume " ID " --reason '…'\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n");
 }
 
 static void a_paused_saga_says_by_whom_and_that_nothing_runs_out(void **state)
@@ -708,6 +783,8 @@ int main(void)
 		TEST(an_inquiry_without_an_answer_for_now_is_made_again),
 		TEST(an_accepted_command_is_its_participants),
 		TEST(a_wait_for_a_signal_names_it),
+		TEST(a_wait_for_a_value_names_its_subject),
+		TEST(a_signal_that_came_early_says_what_it_brought),
 		TEST(a_paused_saga_says_by_whom_and_that_nothing_runs_out),
 		TEST(a_resumed_saga_has_its_time_moved_on),
 		TEST(a_scheduled_saga_says_when_it_starts),

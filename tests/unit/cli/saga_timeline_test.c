@@ -11,6 +11,7 @@
 #include "cli/saga_words.h"
 #include "cli/screen.h"
 #include "lib/base/memory.h"
+#include "lib/rpc/json_struct.h"
 #include "tests/unit/lib/base/captured_stream.h"
 
 enum { START_S = 1700000000, EVENTS = 6 };
@@ -147,6 +148,24 @@ static void a_narrow_terminal_cuts_reasons_but_no_ids(void **state)
 		     "  .  ship            PENDING\n");
 }
 
+static void an_event_shows_who_said_what_and_what_a_signal_brought(void **state)
+{
+	struct terminal terminal = {.columns = 120};
+	struct arena arena = {0};
+	struct buffer out = {0};
+
+	(void)state;
+	fixture.events[2].event = (char *)"signalled";
+	fixture.events[2].actor = (char *)"ann";
+	fixture.events[2].detail = (char *)"looks fine";
+	fixture.events[2].value = json_struct_new(&arena);
+	json_struct_add(&arena, fixture.events[2].value, "limit", json_value_int(&arena, 5));
+	saga_timeline_append(&out, &fixture.view, &terminal, 0);
+	assert_non_null(strstr(buffer_text(&out), "by ann: looks fine {\"limit\":5}\n"));
+	buffer_release(&out);
+	arena_release(&arena);
+}
+
 static void states_have_colours(void **state)
 {
 	const struct terminal terminal = {.is_live = true, .has_colours = true};
@@ -210,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup(a_terminal_without_unicode_gets_ascii, set_up),
 		cmocka_unit_test_setup(the_newest_events_stay_when_not_all_fit, set_up),
 		cmocka_unit_test_setup(a_narrow_terminal_cuts_reasons_but_no_ids, set_up),
+		cmocka_unit_test_setup(an_event_shows_who_said_what_and_what_a_signal_brought, set_up),
 		cmocka_unit_test_setup(states_have_colours, set_up),
 		cmocka_unit_test(durations_have_the_unit_that_suits_them),
 		cmocka_unit_test(drawing_again_goes_back_to_the_first_line_and_clears_what_is_left),
