@@ -9,6 +9,8 @@
 #include "schema-registry/server/prepared_schema.h"
 #include "schema-registry/server/subject_config.h"
 
+enum { VERSION_IMPORTED_MAX = 2000000000 }; /* a subject must be able to go on */
+
 /* The newest that is equal, or NULL. */
 static const struct stored_version *find_equal(const struct stored_subject *known, const struct stored_schema *schema,
 					       bool with_deleted)
@@ -381,6 +383,12 @@ static int check_admission(struct session *session, struct subject subject, cons
 		if (!input->id)
 			return session_refuse(session, REFUSAL_NOT_PERMITTED,
 					      "Subject %s is in import mode: give the schema's id", name);
+		if (input->version > VERSION_IMPORTED_MAX)
+			return session_refuse(
+				session, REFUSAL_INVALID_VERSION,
+				"The version %d cannot be imported: numbers above %d are kept for the versions "
+				"that follow",
+				input->version, VERSION_IMPORTED_MAX);
 		if (input->version > 0 && find_version(known, input->version, true))
 			return session_refuse(session, REFUSAL_NOT_PERMITTED,
 					      "Subject %s has another schema as version %d already", name,
@@ -403,13 +411,15 @@ static int refuse_missing_reference(struct session *session, const struct stored
 			      subject_format(&session->arena, reference->subject), reference->version);
 }
 
-/* The context first: it may be new, which takes a transaction. */
+/* The context first: it may be new, which takes a transaction. The lock of its ids before the id, so that all have one order. */
 static int add_row(struct session *session, const struct registration *registration,
 		   enum registration_outcome *ret_outcome, int32_t *ret_id)
 {
+	const char *context = registration->subject.context;
 	struct error err;
 
-	if ((session->is_in_transaction && store_add_context(session->pg, registration->subject.context, &err) < 0) ||
+	if ((session->is_in_transaction && store_add_context(session->pg, context, &err) < 0) ||
+	    (registration->schema->id && store_lock_ids(session->pg, context, &err) < 0) ||
 	    store_register(session->pg, registration, ret_outcome, ret_id, &err) < 0)
 		return session_failed(session, &err);
 	return 0;
@@ -537,6 +547,7 @@ static int register_new(struct session *session, struct subject subject, const s
 		.version = wanted->version > 0 ? wanted->version : next_version(known),
 		.schema = &prepared->stored,
 		.changes = known->changes,
+		.is_id_searched = session->turn > 0,
 	};
 
 	registry_effective(&known->settings, &comparison.level, &mode);

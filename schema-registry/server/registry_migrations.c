@@ -76,10 +76,50 @@ static const char change_counts[] = "CREATE TABLE change_count ("
 /* What else can be set for a subject is one JSON object, see subject_config.h. */
 static const char config[] = "ALTER TABLE setting ADD COLUMN config text;";
 
+/*
+ * Ids that are free, wherever imports lie: a sequence that has come to its end begins anew, and what is taken there is passed
+ * over up to the next gap. Whoever looks for a free id or raises the sequence has the lock of the context's ids, so that two
+ * do not send each other back for ever.
+ */
+static const char free_ids[] =
+	"CREATE OR REPLACE FUNCTION add_context(new_name text) RETURNS void LANGUAGE plpgsql AS $$"
+	" DECLARE new_number integer;"
+	" BEGIN"
+	"  INSERT INTO context (name) VALUES (new_name) ON CONFLICT DO NOTHING RETURNING number INTO new_number;"
+	"  IF new_number IS NOT NULL THEN"
+	"   EXECUTE format('CREATE SEQUENCE schema_id_%s AS integer CYCLE', new_number);"
+	"  END IF;"
+	" END $$;"
+	"DO $$ DECLARE ids regclass;"
+	" BEGIN"
+	"  FOR ids IN SELECT context_sequence(name) FROM context LOOP"
+	"   EXECUTE format('ALTER SEQUENCE %s CYCLE', ids);"
+	"  END LOOP;"
+	" END $$;"
+	"CREATE FUNCTION lock_ids(context_name text) RETURNS void LANGUAGE sql AS $$"
+	"  SELECT pg_advisory_xact_lock(context_sequence(context_name)::oid::bigint) $$;"
+	"CREATE FUNCTION draw_free_id(context_name text) RETURNS integer LANGUAGE plpgsql AS $$"
+	" DECLARE"
+	"  ids regclass := context_sequence(context_name);"
+	"  drawn integer;"
+	" BEGIN"
+	"  PERFORM lock_ids(context_name);"
+	"  LOOP"
+	"   drawn := nextval(ids);"
+	"   IF NOT EXISTS (SELECT FROM schema WHERE context = context_name AND id = drawn) THEN"
+	"    RETURN drawn;"
+	"   END IF;"
+	"   PERFORM setval(ids, (SELECT s.id FROM schema s WHERE s.context = context_name AND s.id >= drawn AND NOT "
+	"EXISTS"
+	"    (SELECT FROM schema n WHERE n.context = s.context AND n.id = s.id::bigint + 1) ORDER BY s.id LIMIT 1));"
+	"  END LOOP;"
+	" END $$;";
+
 static const struct pg_migration migrations[] = {
 	{"0001_initial", initial},
 	{"0002_config", config},
 	{"0003_change_counts", change_counts},
+	{"0004_free_ids", free_ids},
 };
 
 const struct pg_migration *registry_migrations(size_t *ret_count)

@@ -86,16 +86,6 @@ int store_add_context(struct pg *pg, const char *context, struct error *err)
 	return 0;
 }
 
-int store_raise_ids(struct pg *pg, const char *context, int32_t id, struct error *err)
-{
-	const struct pg_param params[] = {pg_text(context), pg_int4(id)};
-
-	return pg_exec(pg,
-		       "SELECT setval(context_sequence($1), $2::int) WHERE $2::int >"
-		       " coalesce(pg_sequence_last_value(context_sequence($1)), 0)",
-		       params, ARRAY_LEN(params), NULL, err);
-}
-
 /*
  * Everything of a registration in one statement, which alone is a transaction. It does nothing unless the count of changes
  * is still what it was, and holds its row from then on; so what was checked before holds. What context_sequence() says is
@@ -116,8 +106,8 @@ static const char REGISTER[] =
 	"  SELECT id FROM schema WHERE context = $3 AND identity = $7 AND EXISTS (SELECT FROM ready) FOR KEY SHARE),"
 	" made AS ("
 	"  INSERT INTO schema (context, id, identity, format, body, metadata, rule_set)"
-	"  SELECT $3, coalesce($6::int, nextval("
-	"   (SELECT ('schema_id_' || number)::regclass FROM context WHERE name = $3))::int), $7, $8, $9, $10, $15"
+	"  SELECT $3, CASE WHEN $6::int IS NOT NULL THEN $6::int WHEN $16 THEN draw_free_id($3) ELSE nextval("
+	"   (SELECT ('schema_id_' || number)::regclass FROM context WHERE name = $3))::int END, $7, $8, $9, $10, $15"
 	"  FROM ready WHERE NOT EXISTS (SELECT FROM found) ON CONFLICT DO NOTHING RETURNING id),"
 	" linked AS ("
 	"  INSERT INTO schema_reference (context, schema_id, position, name, target_context, target_subject, "
@@ -176,7 +166,7 @@ static enum registration_outcome read_outcome(const struct pg_result *result, in
 		*ret_id = get_int(result, 0, 2);
 		return REGISTRATION_DONE;
 	}
-	/* With the count in hand, but without an id: an equal schema, or one of that id, was registered meanwhile. */
+	/* With the count in hand, but without an id: an equal schema was registered meanwhile, or the id is taken. */
 	return is_moved && pg_get_bool(result, 0, 4) ? REGISTRATION_ID_TAKEN : REGISTRATION_OVERTAKEN;
 }
 
@@ -207,8 +197,9 @@ int store_register(struct pg *pg, const struct registration *registration, enum 
 				 pg_array_param(&columns.subjects),
 				 pg_array_param(&columns.versions),
 				 pg_text(schema->rule_set),
+				 pg_bool(registration->is_id_searched),
 			 },
-			 15, &result, err);
+			 16, &result, err);
 	release_columns(&columns);
 	if (status == 0)
 		*ret_outcome = read_outcome(result, ret_id);

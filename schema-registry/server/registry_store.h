@@ -23,7 +23,12 @@
 #include "schema-registry/model/schema.h"
 #include "schema-registry/server/subject.h"
 
-enum { SCHEMA_IDENTITY_LEN = 32, STORE_SHARDS = 256, STORE_SHARD_ABOVE = 0 /* of contexts as a whole */ };
+enum {
+	SCHEMA_IDENTITY_LEN = 32,
+	STORE_SHARDS = 256,
+	STORE_SHARD_ABOVE = 0,       /* of contexts as a whole */
+	ID_FOLLOWED_MAX = 2000000000 /* of an import: higher ones are kept, but ids do not go on from there */
+};
 
 struct stored_reference {
 	const char *name;
@@ -88,6 +93,7 @@ struct registration {
 	int32_t version;
 	const struct stored_schema *schema; /* its id: the one it has by its identity, else this, else (0) a new one */
 	int64_t changes;                    /* of the subject's shard, as it was when the version was chosen */
+	bool is_id_searched; /* a new id is looked for among those that are free; else the next is tried */
 };
 
 enum registration_outcome {
@@ -126,7 +132,9 @@ NODISCARD int store_add_context(struct pg *pg, const char *context, struct error
 NODISCARD int store_lock_context(struct pg *pg, const char *context, bool *ret_is_there, bool *ret_is_empty,
 				 struct error *err);
 NODISCARD int store_remove_context(struct pg *pg, const char *context, struct error *err); /* one that is empty */
-/* Ids that are given later must not meet one that was imported. */
+/* Before an import: nobody else raises the context's ids, or looks for a free one, until the transaction ends. */
+NODISCARD int store_lock_ids(struct pg *pg, const char *context, struct error *err);
+/* Ids that are given later come after this one, unless it is so high that few would be left (ID_FOLLOWED_MAX). */
 NODISCARD int store_raise_ids(struct pg *pg, const char *context, int32_t id, struct error *err);
 /* version 0: all of the subject. */
 NODISCARD int store_hide_versions(struct pg *pg, struct subject subject, int32_t version, struct error *err);

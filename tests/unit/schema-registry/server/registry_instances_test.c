@@ -54,6 +54,58 @@ static void instances_at_once_agree_on_ids_and_versions(void **state)
 	sessions_free(second);
 }
 
+enum { IMPORTS = 40, IMPORT_STEP = 5 };
+
+static void *import_or_register(void *ctx)
+{
+	struct racer *racer = ctx;
+	bool is_import = strncmp(racer->subject, "import", 6) == 0;
+	static atomic_int step;
+
+	for (int i = 0; i < IMPORTS; i++) {
+		char text[80];
+		int mark = step++;
+		struct request request = {REGISTER, .subject = racer->subject, .text = text};
+
+		(void)snprintf(text, sizeof(text), "{\"type\":\"fixed\",\"name\":\"Step%d\",\"size\":9}", mark);
+		/* Ahead of what is drawn meanwhile, which comes after it at once. */
+		request.id = is_import ? 100000 + mark * IMPORT_STEP : 0;
+		ask(racer->sessions, &request);
+		if (request.result < 0 && request.refusal != REFUSAL_NOT_PERMITTED)
+			racer->requests[0] = request;
+	}
+	return NULL;
+}
+
+/* An import raises the ids while others draw: whoever meets a taken one gets another, and no one is refused for it. */
+static void imports_and_registrations_do_not_meet_at_ids(void **state)
+{
+	struct sessions *second;
+	struct racer racers[8] = {0};
+
+	SKIP_WITHOUT_DATABASE();
+	second = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "NONE"});
+	for (size_t i = 0; i < ARRAY_LEN(racers); i++) {
+		racers[i].sessions = i % 2 ? instance : second;
+		(void)snprintf(racers[i].subject, sizeof(racers[i].subject), i < 4 ? "import-%zu" : "draw-%zu", i);
+		if (i < 4)
+			(void)must((struct request){SET_MODE, .subject = racers[i].subject, .setting = "IMPORT"});
+	}
+	for (size_t i = 0; i < ARRAY_LEN(racers); i++)
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, import_or_register, &racers[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(racers); i++)
+		pthread_join(racers[i].thread, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(racers); i++) {
+		if (racers[i].requests[0].result < 0)
+			fail_msg("%s: %s", racers[i].subject, racers[i].requests[0].message);
+	}
+	for (size_t i = 4; i < ARRAY_LEN(racers); i++)
+		assert_int_equal(must((struct request){VERSIONS, .subject = racers[i].subject}).ret_count, IMPORTS);
+	(void)must((struct request){SET_LEVEL, .subject = "", .setting = "BACKWARD"});
+	sessions_free(second);
+}
+
 static void expect_seen(struct sessions *sessions, struct request request, bool is_found)
 {
 	ask(sessions, &request);
@@ -420,6 +472,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instances_at_once_agree_on_ids_and_versions),
+		cmocka_unit_test(imports_and_registrations_do_not_meet_at_ids),
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
 		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),

@@ -153,13 +153,68 @@ static void a_refused_import_costs_no_ids(void **state)
 	assert_true(registered_id("known-next", "{\"type\":\"fixed\",\"name\":\"Next\",\"size\":5}") < id + 100);
 }
 
+static void import(const char *subject, int32_t id, int size)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text), "{\"type\":\"fixed\",\"name\":\"Imported%d\",\"size\":%d}", id, size);
+	(void)must((struct request){REGISTER, .subject = subject, .text = text, .id = id});
+}
+
+#define OWN_SEQUENCE(last)                                                                                             \
+	"SELECT setval('registry_test_%1$d.schema_id_' || number, " last ")"                                           \
+	" FROM registry_test_%1$d.context WHERE name = '.ids'"
+
+static int32_t id_in(const char *context, int size)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text), "{\"type\":\"fixed\",\"name\":\"Own\",\"size\":%d}", size);
+	return must((struct request){REGISTER, .context = context, .subject = "own", .text = text}).ret_id;
+}
+
+static void an_import_of_the_highest_id_does_not_end_the_ids(void **state)
+{
+	int32_t id;
+
+	SKIP_WITHOUT_DATABASE();
+	id = registered_id("ids-before", "{\"type\":\"fixed\",\"name\":\"Before\",\"size\":61}");
+	(void)must((struct request){SET_MODE, .subject = "ids", .setting = "IMPORT"});
+	import("ids", INT32_MAX, 61);
+	import("ids", INT32_MAX - 1, 61);
+	assert_int_equal(registered_id("ids-after", "{\"type\":\"fixed\",\"name\":\"After\",\"size\":61}"), id + 1);
+}
+
+static void ids_that_are_taken_are_passed_over(void **state)
+{
+	const char *context = ".ids";
+
+	SKIP_WITHOUT_DATABASE();
+	(void)must((struct request){SET_LEVEL, .context = context, .subject = "", .setting = "NONE"});
+	for (int i = 1; i <= 20; i++)
+		assert_int_equal(id_in(context, i), i);
+	/* As a restored copy may have it, and as an import may leave it that meets others who draw. */
+	assert_int_equal(run_script(OWN_SEQUENCE("3")), 0);
+	assert_int_equal(id_in(context, 21), 21);
+	/* As an earlier release left it after an import of the highest. */
+	assert_int_equal(run_script(OWN_SEQUENCE("2147483647")), 0);
+	assert_int_equal(id_in(context, 22), 22);
+	assert_int_equal(id_in(context, 23), 23);
+}
+
 static void after_the_last_version_number_nothing_is_registered(void **state)
 {
 	static const char text[] = "{\"type\":\"fixed\",\"name\":\"Last\",\"size\":6}";
 
 	SKIP_WITHOUT_DATABASE();
 	(void)must((struct request){SET_MODE, .subject = "full", .setting = "IMPORT"});
-	(void)must((struct request){REGISTER, .subject = "full", .text = text, .id = 1000000, .version = INT32_MAX});
+	must_refuse((struct request){REGISTER, .subject = "full", .text = text, .id = 1000000, .version = INT32_MAX},
+		    REFUSAL_INVALID_VERSION);
+	(void)must((struct request){REGISTER, .subject = "full", .text = text, .id = 1000000, .version = 2000000000});
+	/* As an earlier release let it be imported. */
+	assert_int_equal(
+		run_script("UPDATE registry_test_%d.subject_version SET version = 2147483647 WHERE subject = 'full'"),
+		0);
 	(void)must((struct request){SET_MODE, .subject = "full", .setting = "READWRITE"});
 	(void)must((struct request){SET_LEVEL, .subject = "full", .setting = "NONE"});
 	must_refuse((struct request){REGISTER, .subject = "full", .text = thing}, REFUSAL_INVALID_SCHEMA);
@@ -203,6 +258,8 @@ int main(void)
 		cmocka_unit_test(modes_guard_a_subject),
 		cmocka_unit_test(an_import_keeps_id_and_version_and_later_ids_avoid_it),
 		cmocka_unit_test(a_refused_import_costs_no_ids),
+		cmocka_unit_test(an_import_of_the_highest_id_does_not_end_the_ids),
+		cmocka_unit_test(ids_that_are_taken_are_passed_over),
 		cmocka_unit_test(after_the_last_version_number_nothing_is_registered),
 		cmocka_unit_test(lost_connections_are_replaced_unnoticed),
 		cmocka_unit_test(a_database_that_is_away_is_told),
