@@ -2,17 +2,17 @@
 #include "lib/http/http_request.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include "lib/base/memory.h"
+#include "lib/http/http_connections.h"
 
 struct http_request *http_request_new(const char *uri)
 {
 	struct http_request *request = xcalloc(1, sizeof(*request));
 
+	request->target = xstrdup(uri);
 	/* A proxy's form of the target, `http://host/path`, means the same path. */
 	if (strncmp(uri, "http://", 7) == 0) {
 		uri = strchr(uri + 7, '/');
@@ -30,6 +30,7 @@ void http_request_free(struct http_request *request)
 	buffer_release(&request->body);
 	free(request->decoded);
 	free(request->path);
+	free(request->target);
 	free(request);
 }
 
@@ -113,13 +114,8 @@ struct bytes http_request_peer(const struct http_request *request)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr_in6 *six = (const void *)info->client_addr;
 
-	if (info->client_addr->sa_family != AF_INET6)
-		return (struct bytes){(const void *)&((const struct sockaddr_in *)(const void *)six)->sin_addr, 4};
-	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-		return (struct bytes){six->sin6_addr.s6_addr + 12, 4};
-	return (struct bytes){six->sin6_addr.s6_addr, 8};
+	return http_client_of(info->client_addr);
 }
 
 const char *http_request_method(const struct http_request *request)

@@ -19,6 +19,8 @@ enum { HTTP_PATH_PARTS_MAX = 32 };
 
 struct http_request {
 	struct MHD_Connection *connection; /* NULL until the headers are there */
+	struct http_connection *place;     /* the connection's among all others */
+	char *target;                      /* as sent, with the query */
 	const char *method;                /* borrowed from the connection */
 	char *path;                        /* as sent, without the query */
 	char *decoded;                     /* the memory of the parts */

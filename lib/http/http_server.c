@@ -3,7 +3,7 @@
  *
  * One thread a connection: a handler that blocks for seconds (a front that waits for a saga's outcome) then holds up
  * nobody else, and an idle keep-alive connection holds up no handler. A pool of polling threads was rejected for the
- * first reason. CONNECTIONS_MAX bounds the threads, `options.threads` the handlers that run at the same time.
+ * first reason. HTTP_CONNECTIONS_MAX bounds the threads, `options.threads` the handlers that run at the same time.
  */
 #include "lib/http/http_server.h"
 
@@ -19,12 +19,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/condition.h"
+#include "lib/http/http_connections.h"
+#include "lib/http/http_framing.h"
 #include "lib/http/http_request.h"
 #include "lib/http/http_tls.h"
 #include "lib/security/listen_rule.h"
 
 enum {
-	CONNECTIONS_MAX = 512,
+	CONNECTIONS_LEAVING_MAX = 64,     /* shut down, but not gone yet; who comes then waits a moment */
 	THREAD_STACK_BYTES = 1024 * 1024, /* parsers of nested input run on it */
 	RECEIVE_TIMEOUT_S = 10,           /* without a byte, while a request comes in */
 	IDLE_TIMEOUT_S = 60,              /* between two requests, and while an answer goes out */
@@ -51,6 +53,7 @@ struct http_server {
 	int listen_fd;
 	uint16_t port;
 	size_t body_bytes_max;
+	struct http_connections *connections;
 	int threads;
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
 	void (*refuse)(struct http_response *response, int status, const char *code, const char *text);
@@ -81,6 +84,8 @@ static void on_request_done(void *ctx, struct MHD_Connection *connection, void *
 	(void)why; /* a client that went away is no concern of ours */
 	if (!request)
 		return;
+	if (request->place)
+		http_connection_note(request->place, HTTP_CONNECTION_IDLE);
 	if (request->is_handled) {
 		pthread_mutex_lock(&server->mu);
 		generation->unanswered--;
@@ -89,6 +94,14 @@ static void on_request_done(void *ctx, struct MHD_Connection *connection, void *
 	}
 	http_request_free(request);
 	*place = NULL;
+}
+
+/* What http_request_identify() takes. Some clients send a login only after they were asked for one. */
+static void add_challenges(struct MHD_Response *response)
+{
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"amends\"");
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+				      "Basic realm=\"amends\", charset=\"UTF-8\"");
 }
 
 /* Hands the response to libmicrohttpd, which owns its body from then on. */
@@ -115,6 +128,10 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, struct h
 	}
 	if (response->allow[0])
 		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_ALLOW, response->allow);
+	if (response->status == MHD_HTTP_UNAUTHORIZED)
+		add_challenges(sent);
+	if (response->is_last)
+		(void)MHD_add_response_header(sent, MHD_HTTP_HEADER_CONNECTION, "close");
 	result = MHD_queue_response(connection, (unsigned)response->status, sent);
 	MHD_destroy_response(sent);
 	free((char *)response->location);
@@ -143,15 +160,30 @@ static enum MHD_Result send_too_large(const struct http_server *server, struct M
 	return send_refusal(server, connection, 413, "limit", text);
 }
 
+static enum MHD_Result send_fault(const struct http_server *server, struct MHD_Connection *connection, int status,
+				  const char *text)
+{
+	struct http_response response = {.status = status, .content_type = "application/json"};
+
+	server->refuse(&response, status, status == 501 ? "unsupported" : "invalid", text);
+	response.is_last = true; /* where the next request begins is unknown */
+	return send_response(connection, &response);
+}
+
 /* The first call for a request: its headers are there, its body is not. */
 static enum MHD_Result on_headers(struct http_server *server, struct MHD_Connection *connection,
-				  struct http_request *request, const char *method)
+				  struct http_request *request, const char *method, const char *version)
 {
+	int status;
+	const char *fault = http_framing_fault(connection, request->target, version, &status);
 	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	bool is_asking = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT) != NULL;
 	size_t body_bytes = length ? strtoull(length, NULL, 10) : 0; /* libmicrohttpd has checked that it is a number */
 
 	request->connection = connection;
+	request->place = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	if (fault)
+		return send_fault(server, connection, status, fault);
 	request->method = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : method;
 	if (body_bytes <= server->body_bytes_max)
 		return MHD_YES;
@@ -209,7 +241,9 @@ static enum MHD_Result answer(struct generation *generation, struct MHD_Connecti
 				    "a client certificate is needed, signed by an authority that this server knows");
 	/* The time-out counts from the last byte; it must not pass while the handler works. */
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	http_connection_note(request->place, HTTP_CONNECTION_HANDLING);
 	run_handler(generation, request, &response);
+	http_connection_note(request->place, HTTP_CONNECTION_ANSWERING);
 	(void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S);
 	return send_response(connection, &response);
 }
@@ -223,10 +257,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	enum MHD_Result result;
 
 	(void)url; /* decoded already: see http_request.h */
-	(void)version;
 	assert(request);
 	if (!request->connection)
-		return on_headers(server, connection, request, method);
+		return on_headers(server, connection, request, method, version);
 	if (*data_len > 0) {
 		result = on_body_part(server, request, data, *data_len);
 		*data_len = 0;
@@ -235,6 +268,33 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	if (request->is_too_large)
 		return send_too_large(server, connection);
 	return answer(generation, connection, request);
+}
+
+/* ---- connections ---- */
+
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *address, socklen_t len)
+{
+	struct generation *generation = ctx;
+
+	(void)len;
+	return http_connections_admit(generation->server->connections, address) ? MHD_YES : MHD_NO;
+}
+
+/* libmicrohttpd closes the socket after the second of the two. */
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **place,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct generation *generation = ctx;
+	struct http_connections *connections = generation->server->connections;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		http_connections_remove(connections, *place);
+		*place = NULL;
+		return;
+	}
+	*place = http_connections_add(
+		connections, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 }
 
 /* ---- the server ---- */
@@ -298,13 +358,15 @@ static struct MHD_Daemon *start_daemon(struct generation *generation)
 
 	if (generation->texts.certificate)
 		flags |= MHD_USE_TLS;
-	return MHD_start_daemon(flags, server->port, NULL, NULL, on_request, generation, /**/
-				MHD_OPTION_LISTEN_SOCKET, server->listen_fd,             /**/
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned)RECEIVE_TIMEOUT_S,                              /**/
-				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES, /**/
-				MHD_OPTION_URI_LOG_CALLBACK, on_request_line, generation, /**/
-				MHD_OPTION_NOTIFY_COMPLETED, on_request_done, generation, /**/
+	return MHD_start_daemon(flags, server->port, on_accept, generation, on_request, generation, /**/
+				MHD_OPTION_LISTEN_SOCKET, server->listen_fd,                        /**/
+				MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned)HTTP_CONNECTIONS_MAX + (unsigned)CONNECTIONS_LEAVING_MAX, /**/
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, generation,            /**/
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)RECEIVE_TIMEOUT_S,         /**/
+				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,           /**/
+				MHD_OPTION_URI_LOG_CALLBACK, on_request_line, generation,           /**/
+				MHD_OPTION_NOTIFY_COMPLETED, on_request_done, generation,           /**/
 				MHD_OPTION_ARRAY, generation->texts.certificate ? tls : none, MHD_OPTION_END);
 }
 
@@ -366,6 +428,10 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 	server->port = bound_port(fd);
 	server->certificates = options->certificates;
 	server->body_bytes_max = options->body_bytes_max;
+	server->connections = http_connections_new(
+		HTTP_CONNECTIONS_MAX,
+		options->connections_per_client_max > 0 ? options->connections_per_client_max : HTTP_CONNECTIONS_MAX,
+		&options->metrics);
 	server->threads = options->threads > 0 ? options->threads : THREADS_DEFAULT;
 	server->handle = options->handle;
 	server->refuse = options->refuse ? options->refuse : refuse_plainly;
@@ -424,6 +490,7 @@ void http_server_free(struct http_server *server)
 		generation_free(server->current);
 	}
 	close(server->listen_fd);
+	http_connections_free(server->connections);
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->mu);
 	free(server);

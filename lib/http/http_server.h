@@ -6,9 +6,11 @@
  *             it likes.
  * Ownership:  the request is valid inside the handler only; response bodies are owned by the response.
  * Security:   plain only on loopback, or where the caller says so; with certificates only TLS.
- * Limits:     512 connections; bodies beyond body_bytes_max are answered 413 without calling the handler; 10 s without
+ * Limits:     512 connections, where idle ones give way to new ones (http_connections.h); bodies beyond body_bytes_max are
+ *             answered 413 without calling the handler; 10 s without
  *             a byte while a request comes in, 60 s between requests. Paths and queries that are no UTF-8 text, or hold
- *             a zero byte, are answered 400, so that handlers never see a text that was cut.
+ *             a zero byte, are answered 400, so that handlers never see a text that was cut. A request that others could
+ *             read as another one (http_framing.h) is answered 400, and its connection ends.
  */
 #ifndef LIB_HTTP_HTTP_SERVER_H
 #define LIB_HTTP_HTTP_SERVER_H
@@ -21,8 +23,11 @@
 #include "lib/base/error.h"
 #include "lib/base/problems.h"
 #include "lib/base/memory.h"
+#include "lib/metrics/metrics.h"
 #include "lib/security/access.h"
 #include "lib/security/certificates.h"
+
+enum { HTTP_CONNECTIONS_MAX = 512 };
 
 struct http_server;
 struct http_request;
@@ -34,6 +39,13 @@ struct http_response {
 	const char *location;     /* heap or NULL; owned */
 	int retry_after_s;        /* above 0: sent as Retry-After */
 	char allow[64];           /* with a 405: the methods that would do, sent as Allow */
+	bool is_last;             /* the connection ends after it */
+};
+
+struct http_server_metrics {      /* all may be NULL */
+	struct metric *open;      /* gauge: connections */
+	struct metric *refused;   /* counter: connections for which there was no room */
+	struct metric *displaced; /* counter: idle ones that were ended to make room */
 };
 
 struct http_server_options {
@@ -43,6 +55,8 @@ struct http_server_options {
 	struct certificates *certificates; /* borrowed; NULL: plain. With a client authority, clients must show one */
 	bool is_insecure_allowed;          /* plain beyond loopback, too */
 	int threads;                       /* handlers that run at the same time; others wait for their turn. 0: 4 */
+	int connections_per_client_max;    /* of one address, see http_client_of(); 0: as many as there are */
+	struct http_server_metrics metrics;
 	void (*handle)(void *ctx, const struct http_request *request, struct http_response *response);
 	/* Writes the body of what is refused before `handle` sees it, in the words of the API; NULL: http_response_error(). */
 	void (*refuse)(struct http_response *response, int status, const char *code, const char *text);

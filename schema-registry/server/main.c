@@ -36,6 +36,7 @@ static struct {
 	const char *postgres;
 	int64_t body_bytes_max;
 	int64_t rate_limit;
+	int64_t connections_per_client_max;
 	struct log_options log;
 	const char *environment;
 } settings;
@@ -86,6 +87,17 @@ static const struct option options[] = {
 	 .help = "requests a second from one client address, IPv6: network; what is more is answered 429. 0: no limit",
 	 .place = &settings.rate_limit,
 	 .max = RATE_MAX},
+	{.flag = "connections-per-client-max",
+	 .environment = "REGISTRY_CONNECTIONS_PER_CLIENT_MAX",
+	 .type = OPTION_INT,
+	 .default_text = "256",
+	 .value_name = "CONNECTIONS",
+	 .help = "connections from one client address, IPv6: network, of 512 in all; who opens more loses the one that "
+		 "was "
+		 "idle for the longest time",
+	 .place = &settings.connections_per_client_max,
+	 .min = 1,
+	 .max = HTTP_CONNECTIONS_MAX},
 	LOG_OPTIONS(settings.log),
 	{.flag = "environment",
 	 .environment = "ENVIRONMENT",
@@ -167,15 +179,18 @@ static int reload_security(void *ctx, struct error *err)
 
 static int serve(struct rest *rest, struct security *security, int argc, char **argv)
 {
-	struct http_server_options server_options = {.address = settings.listen_address,
-						     .port = (uint16_t)settings.listen_port,
-						     .certificates = security->certificates,
-						     .is_insecure_allowed = settings.is_insecure_allowed,
-						     .body_bytes_max = (size_t)settings.body_bytes_max,
-						     .threads = HANDLERS,
-						     .handle = rest_handle,
-						     .refuse = rest_refuse,
-						     .ctx = rest};
+	struct http_server_options server_options = {
+		.address = settings.listen_address,
+		.port = (uint16_t)settings.listen_port,
+		.certificates = security->certificates,
+		.is_insecure_allowed = settings.is_insecure_allowed,
+		.body_bytes_max = (size_t)settings.body_bytes_max,
+		.threads = HANDLERS,
+		.connections_per_client_max = (int)settings.connections_per_client_max,
+		.metrics = rest->connections,
+		.handle = rest_handle,
+		.refuse = rest_refuse,
+		.ctx = rest};
 	_cleanup_(http_server_freep)
 	struct http_server *server = NULL;
 	struct error err;

@@ -25,6 +25,15 @@ void rest_init(struct rest *rest, struct sessions *sessions, struct metrics *met
 	rest->requests[REST_STATUS_FAILED] = metrics_counter(metrics, name, "status=\"5xx\"", help);
 	rest->limited = metrics_counter(metrics, "registry_rate_limited_total", NULL,
 					"Requests refused because one client sent too many.");
+	rest->connections = (struct http_server_metrics){
+		.open = metrics_gauge(metrics, "registry_http_connections", NULL,
+				      "Connections that clients have open."),
+		.refused =
+			metrics_counter(metrics, "registry_http_connections_refused_total", NULL,
+					"Connections for which there was no room, since requests were at work on all."),
+		.displaced = metrics_counter(metrics, "registry_http_connections_displaced_total", NULL,
+					     "Idle connections that were ended to make room for new ones."),
+	};
 	rest->seconds = metrics_histogram(metrics, "registry_request_seconds", NULL, "Time to answer a request.",
 					  METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
 }

@@ -28,6 +28,7 @@ struct rest { /* what all requests share; read-only while the server runs */
 	struct metrics *metrics;
 	struct metric *requests[REST_STATUS_COUNT];
 	struct metric *limited;
+	struct http_server_metrics connections;
 	struct metric *seconds;
 	const char *environment;
 	struct access *access;    /* NULL: whoever reaches the address may do all */

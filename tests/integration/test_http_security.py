@@ -150,6 +150,14 @@ def test_every_route_of_the_registry_needs_its_role(registry: tuple[str, dict[st
     assert status("GET", "/health", None) == 200
 
 
+def test_who_is_not_known_is_asked_for_a_credential(registry: tuple[str, dict[str, str]], authority: Authority) -> None:
+    """HttpURLConnection and browsers send a login only then."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{registry[0]}/subjects", timeout=10, context=ssl.create_default_context(cafile=authority.certificate))
+    assert refused.value.code == 401
+    assert [text.split()[0] for text in refused.value.headers.get_all("WWW-Authenticate")] == ["Bearer", "Basic"]
+
+
 def test_clients_of_confluent_send_the_token_as_a_password(registry: tuple[str, dict[str, str]], authority: Authority) -> None:
     url, tokens = registry
     login = b64encode(f"anybody:{tokens['schema-reader']}".encode()).decode()
