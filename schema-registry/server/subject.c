@@ -7,10 +7,13 @@ enum { NAME_BYTES_MAX = 1000, CONTEXT_BYTES_MAX = 250 }; /* both together fit an
 
 struct subject subject_parse(struct arena *arena, const char *context, const char *text)
 {
-	const char *end = strncmp(text, ":.", 2) == 0 ? strchr(text + 1, ':') : NULL;
+	const char *end;
 
-	if (!end)
+	if (strncmp(text, ":.", 2) != 0)
 		return (struct subject){context, text};
+	end = strchr(text + 1, ':');
+	if (!end)
+		return (struct subject){text + 1, ""};
 	return (struct subject){arena_strndup(arena, text + 1, (size_t)(end - text) - 1), end + 1};
 }
 

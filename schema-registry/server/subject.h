@@ -19,7 +19,7 @@ struct subject {
 	const char *name;    /* "": the context as a whole, where settings are concerned */
 };
 
-/* A name without a context belongs to `context`. */
+/* A name without a context belongs to `context`; `:.staging` and `:.staging:` are the context as a whole. */
 struct subject subject_parse(struct arena *arena, const char *context, const char *text);
 
 /* `.staging`, `:.staging:` and `staging` mean the same. */

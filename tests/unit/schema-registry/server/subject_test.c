@@ -27,7 +27,9 @@ static void splits_context_and_name(void **state)
 	expect(&arena, ":.staging:a:b", ".staging", "a:b");
 	expect(&arena, ":.:orders", ".", "orders");
 	expect(&arena, ":.staging:", ".staging", "");
-	expect(&arena, ":.staging", ".here", ":.staging");
+	expect(&arena, ":.staging", ".staging", "");
+	expect(&arena, ":.", ".", "");
+	expect(&arena, ":staging:orders", ".here", ":staging:orders");
 	expect(&arena, "a:.b:c", ".here", "a:.b:c");
 	arena_release(&arena);
 }
