@@ -109,33 +109,6 @@ int registry_by_version(struct session *session, struct subject subject, int32_t
 	return load_registered(session, subject, found, ret_registered);
 }
 
-int registry_search(struct session *session, const struct subject_filter *filter, struct registered **ret_registered,
-		    size_t *ret_count)
-{
-	struct registered *found;
-	struct stored_place *places;
-	size_t place_count;
-	size_t count = 0;
-	struct error err;
-
-	if (store_search_versions(session->pg, filter, &session->arena, &places, &place_count, &err) < 0)
-		return session_failed(session, &err);
-	found = arena_alloc(&session->arena, (place_count + 1) * sizeof(*found));
-	for (size_t i = 0; i < place_count; i++) {
-		const struct stored_version *version = &places[i].version;
-		struct schema_entry *entry;
-
-		if (prepare_load(session, places[i].subject.context, version->schema_id, version->identity, &entry) < 0)
-			return -1;
-		if (entry) /* else it was deleted for good since */
-			found[count++] =
-				(struct registered){places[i].subject, version->version, schema_entry_stored(entry)};
-	}
-	*ret_registered = found;
-	*ret_count = count;
-	return 0;
-}
-
 static bool has_properties(const struct stored_schema *schema, const struct property *properties, size_t count)
 {
 	json_t *metadata = schema->metadata ? json_loads(schema->metadata, 0, NULL) : NULL;
@@ -503,14 +476,21 @@ static int take_latest_text(struct session *session, struct subject subject, con
 	return 0;
 }
 
+struct view { /* of a subject, while a schema is registered under it */
+	struct subject subject;
+	const struct stored_subject *known;
+	struct subject_config config;
+};
+
 /* Brings `wanted` to what is to be registered, and finds whether it is. */
-static int find_or_complete(struct session *session, struct subject subject, const struct stored_subject *known,
-			    struct schema_input *wanted, struct prepared_schema *prepared, bool *ret_is_found,
-			    struct registered *ret_registered)
+static int find_or_complete(struct session *session, const struct view *view, struct schema_input *wanted,
+			    struct prepared_schema *prepared, bool *ret_is_found, struct registered *ret_registered)
 {
-	struct subject_config config = subject_config_of(session, &known->settings);
+	const struct stored_subject *known = view->known;
+	const struct subject_config *config = &view->config;
+	struct subject subject = view->subject;
 	/* What the client sent may be there as it is; else only what it becomes is looked for. */
-	bool is_exact = wanted->has_text && !subject_config_adds(&config);
+	bool is_exact = wanted->has_text && !subject_config_adds(config);
 	bool is_changed = false;
 	enum registry_mode mode;
 	enum compat_level level;
@@ -518,7 +498,7 @@ static int find_or_complete(struct session *session, struct subject subject, con
 	*ret_is_found = false;
 	if (!wanted->has_text && take_latest_text(session, subject, known, wanted) < 0)
 		return -1;
-	wanted->is_normalized |= config.is_normalizing;
+	wanted->is_normalized |= config->is_normalizing;
 	if (prepare_input(session, wanted, prepared) < 0 ||
 	    (is_exact && find_registered(session, subject, wanted, prepared, known, ret_is_found, ret_registered) < 0))
 		return -1;
@@ -526,7 +506,7 @@ static int find_or_complete(struct session *session, struct subject subject, con
 		return 0;
 	registry_effective(&known->settings, &level, &mode);
 	/* An import keeps what it brings. */
-	if (mode != MODE_IMPORT && complete(session, subject, known, &config, wanted, &is_changed) < 0)
+	if (mode != MODE_IMPORT && complete(session, subject, known, config, wanted, &is_changed) < 0)
 		return -1;
 	if (is_changed && prepare_input(session, wanted, prepared) < 0)
 		return -1;
@@ -535,12 +515,12 @@ static int find_or_complete(struct session *session, struct subject subject, con
 	return find_registered(session, subject, wanted, prepared, known, ret_is_found, ret_registered);
 }
 
-static int register_new(struct session *session, struct subject subject, const struct stored_subject *known,
-			const struct schema_input *wanted, struct prepared_schema *prepared,
-			struct registered *ret_registered)
+static int register_new(struct session *session, const struct view *view, const struct schema_input *wanted,
+			struct prepared_schema *prepared, struct registered *ret_registered)
 {
-	struct subject_config config = subject_config_of(session, &known->settings);
-	struct comparison comparison = {.group = config.group};
+	const struct stored_subject *known = view->known;
+	struct subject subject = view->subject;
+	struct comparison comparison = {.group = view->config.group};
 	enum registry_mode mode;
 	struct registration registration = {
 		.subject = subject,
@@ -564,16 +544,18 @@ static int find_or_register(struct session *session, struct subject subject, con
 			    bool only_finds, bool *ret_is_done, struct registered *ret_registered)
 {
 	struct schema_input wanted = *input;
-	const struct stored_subject *known;
+	struct view view = {.subject = subject};
 	struct prepared_schema prepared;
 
-	if (session_read_subject(session, subject, &known) < 0 ||
-	    find_or_complete(session, subject, known, &wanted, &prepared, ret_is_done, ret_registered) < 0)
+	if (session_read_subject(session, subject, &view.known) < 0)
+		return -1;
+	view.config = subject_config_of(session, &view.known->settings);
+	if (find_or_complete(session, &view, &wanted, &prepared, ret_is_done, ret_registered) < 0)
 		return -1;
 	if (*ret_is_done || only_finds)
 		return 0;
 	*ret_is_done = true;
-	return register_new(session, subject, known, &wanted, &prepared, ret_registered);
+	return register_new(session, &view, &wanted, &prepared, ret_registered);
 }
 
 /*

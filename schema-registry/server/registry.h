@@ -54,10 +54,6 @@ NODISCARD int registry_by_id(struct session *session, const char *context, int32
 NODISCARD int registry_by_version(struct session *session, struct subject subject, int32_t version, bool with_deleted,
 				  struct registered *ret_registered);
 
-/* All versions that the filter finds, in the order of their subjects. */
-NODISCARD int registry_search(struct session *session, const struct subject_filter *filter,
-			      struct registered **ret_registered, size_t *ret_count);
-
 /* The newest version whose metadata has all of these properties. */
 struct property {
 	const char *key;
@@ -89,6 +85,9 @@ NODISCARD int registry_versions(struct session *session, struct subject subject,
 				const int32_t **ret_versions, size_t *ret_count);
 NODISCARD int registry_subjects(struct session *session, const struct subject_filter *filter,
 				struct subject **ret_subjects, size_t *ret_count);
+/* All versions that the filter finds, in the order of their subjects. */
+NODISCARD int registry_search(struct session *session, const struct subject_filter *filter,
+			      struct registered **ret_registered, size_t *ret_count);
 NODISCARD int registry_contexts(struct session *session, const char ***ret_contexts, size_t *ret_count);
 NODISCARD int registry_holders(struct session *session, const char *context, int32_t id, bool with_deleted,
 			       struct stored_holder **ret_holders, size_t *ret_count);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/memory.h"
+#include "schema-registry/server/prepared_schema.h"
 #include "schema-registry/server/registry.h"
 
 static int refuse_no_subject(struct session *session, struct subject subject)
@@ -44,6 +45,33 @@ int registry_subjects(struct session *session, const struct subject_filter *filt
 
 	if (store_list_subjects(session->pg, filter, &session->arena, ret_subjects, ret_count, &err) < 0)
 		return session_failed(session, &err);
+	return 0;
+}
+
+int registry_search(struct session *session, const struct subject_filter *filter, struct registered **ret_registered,
+		    size_t *ret_count)
+{
+	struct registered *found;
+	struct stored_place *places;
+	size_t place_count;
+	size_t count = 0;
+	struct error err;
+
+	if (store_search_versions(session->pg, filter, &session->arena, &places, &place_count, &err) < 0)
+		return session_failed(session, &err);
+	found = arena_alloc(&session->arena, (place_count + 1) * sizeof(*found));
+	for (size_t i = 0; i < place_count; i++) {
+		const struct stored_version *version = &places[i].version;
+		struct schema_entry *entry;
+
+		if (prepare_load(session, places[i].subject.context, version->schema_id, version->identity, &entry) < 0)
+			return -1;
+		if (entry) /* else it was deleted for good since */
+			found[count++] =
+				(struct registered){places[i].subject, version->version, schema_entry_stored(entry)};
+	}
+	*ret_registered = found;
+	*ret_count = count;
 	return 0;
 }
 
@@ -158,14 +186,18 @@ static int begin_deletion(struct session *session, struct subject subject, struc
 	return 0;
 }
 
-/* What is still referred to must stay. Looked for after the change, when no new referrer can come any more. */
-static int check_unreferenced(struct session *session, struct subject subject, int32_t version)
+/*
+ * What is still referred to must stay. Looked for after the change, when no new referrer can come any more. A soft deleted
+ * referrer still answers by its id: it lets its target be hidden, but not be taken from under it.
+ */
+static int check_unreferenced(struct session *session, struct subject subject, int32_t version, bool by_deleted_too)
 {
 	int32_t *ids;
 	size_t count;
 	struct error err;
 
-	if (store_list_referrers(session->pg, subject, version, false, &session->arena, &ids, &count, &err) < 0)
+	if (store_list_referrers(session->pg, subject, version, by_deleted_too, &session->arena, &ids, &count, &err) <
+	    0)
 		return session_failed(session, &err);
 	if (count > 0)
 		return session_refuse(
@@ -182,7 +214,7 @@ static int hide(struct session *session, const struct deletion *deletion, int32_
 
 	if (store_hide_versions(session->pg, deletion->subject, version, &err) < 0)
 		return session_failed(session, &err);
-	if (check_unreferenced(session, deletion->subject, version) < 0)
+	if (check_unreferenced(session, deletion->subject, version, false) < 0)
 		return -1;
 	/* A subject without a live version keeps no settings: who uses its name next starts from the defaults. */
 	if ((version == 0 || deletion->live_count == 1) &&
@@ -195,10 +227,10 @@ static int remove_for_good(struct session *session, const struct deletion *delet
 {
 	struct error err;
 
-	if (check_unreferenced(session, deletion->subject, version) < 0)
-		return -1;
 	if (store_remove_versions(session->pg, deletion->subject, version, &err) < 0)
 		return session_failed(session, &err);
+	if (check_unreferenced(session, deletion->subject, version, true) < 0)
+		return -1;
 	if (session_commit(session, false) < 0)
 		return -1;
 	for (size_t i = 0; i < deletion->count; i++) {

@@ -462,6 +462,8 @@ static void whatever_meets_leaves_order_behind(void **state)
 		       " JOIN schema_reference r ON r.context = v.context AND r.schema_id = v.schema_id"
 		       " WHERE NOT v.is_deleted AND NOT EXISTS (SELECT FROM subject_version t WHERE NOT t.is_deleted"
 		       " AND (t.context, t.subject, t.version) = (target_context, target_subject, target_version))");
+	expect_no_rows(pg, "SELECT FROM schema_reference WHERE NOT EXISTS (SELECT FROM subject_version t WHERE"
+			   " (t.context, t.subject, t.version) = (target_context, target_subject, target_version))");
 	expect_no_rows(pg, "SELECT FROM subject_version WHERE NOT is_deleted"
 			   " GROUP BY context, subject, schema_id HAVING count(*) > 1");
 	pg_free(pg);

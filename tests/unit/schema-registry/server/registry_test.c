@@ -105,6 +105,37 @@ static void what_is_referred_to_stays(void **state)
 	(void)must((struct request){DELETE_SUBJECT, .subject = "base"});
 }
 
+/* It answers by its id, and what reads messages of it needs what it refers to. */
+static void what_a_hidden_schema_refers_to_is_not_taken_from_under_it(void **state)
+{
+	struct stored_reference first = {"Thing", {CONTEXT_DEFAULT, "lower"}, 1};
+
+	SKIP_WITHOUT_DATABASE();
+	(void)registered_id("lower", thing);
+	(void)must((struct request){REGISTER, .subject = "upper", .text = holder, .reference = first});
+	(void)must((struct request){DELETE_SUBJECT, .subject = "upper"});
+	(void)must((struct request){DELETE_SUBJECT, .subject = "lower"});
+	must_refuse((struct request){DELETE_SUBJECT, .subject = "lower", .is_permanent = true},
+		    REFUSAL_REFERENCE_EXISTS);
+	must_refuse((struct request){DELETE_VERSION, .subject = "lower", .version = 1, .is_permanent = true},
+		    REFUSAL_REFERENCE_EXISTS);
+	(void)must((struct request){DELETE_SUBJECT, .subject = "upper", .is_permanent = true});
+	(void)must((struct request){DELETE_SUBJECT, .subject = "lower", .is_permanent = true});
+}
+
+static void a_subject_that_refers_to_itself_can_be_deleted(void **state)
+{
+	struct stored_reference first = {"Thing", {CONTEXT_DEFAULT, "own-past"}, 1};
+
+	SKIP_WITHOUT_DATABASE();
+	(void)must((struct request){SET_LEVEL, .subject = "own-past", .setting = "NONE"});
+	(void)registered_id("own-past", thing);
+	(void)must((struct request){REGISTER, .subject = "own-past", .text = holder, .reference = first});
+	must_refuse((struct request){DELETE_VERSION, .subject = "own-past", .version = 1}, REFUSAL_REFERENCE_EXISTS);
+	(void)must((struct request){DELETE_SUBJECT, .subject = "own-past"});
+	(void)must((struct request){DELETE_SUBJECT, .subject = "own-past", .is_permanent = true});
+}
+
 static void modes_guard_a_subject(void **state)
 {
 	int32_t id;
@@ -255,6 +286,8 @@ int main(void)
 		cmocka_unit_test(a_hidden_schema_comes_back_with_its_id_and_a_new_version),
 		cmocka_unit_test(a_permanent_deletion_takes_the_id_when_nobody_holds_it),
 		cmocka_unit_test(what_is_referred_to_stays),
+		cmocka_unit_test(what_a_hidden_schema_refers_to_is_not_taken_from_under_it),
+		cmocka_unit_test(a_subject_that_refers_to_itself_can_be_deleted),
 		cmocka_unit_test(modes_guard_a_subject),
 		cmocka_unit_test(an_import_keeps_id_and_version_and_later_ids_avoid_it),
 		cmocka_unit_test(a_refused_import_costs_no_ids),
