@@ -139,6 +139,12 @@ static void report(struct checker *checker, const struct compat_place *place, st
 #define REPORT(checker, place, type_, hint_, ...)                                                                      \
 	report(checker, place, (struct compat_finding){.type = (type_), .hint = (hint_)}, __VA_ARGS__)
 
+/* What to do in the new schema: in the direction FORWARD the reader is the old one, and cannot be mended. */
+static const char *advice(const struct checker *checker, const char *backward, const char *forward)
+{
+	return checker->reporter->is_forward ? forward : backward;
+}
+
 /* ---- pairs of records ---- */
 
 static size_t hash_pair(const struct avro_type *reader, const struct avro_type *writer)
@@ -224,7 +230,8 @@ static bool check_name(struct checker *checker, const struct avro_type *reader, 
 
 	if (has_name_of(reader, writer))
 		return true;
-	REPORT(checker, &at, "NAME_MISMATCH", "keep the name, or list the older one among the aliases",
+	REPORT(checker, &at, "NAME_MISMATCH",
+	       advice(checker, "keep the name, or list the older one among the aliases", "keep the name"),
 	       "the name '%s' of the %s schema is '%s' in the %s schema,", reader->base.full_name, checker->reader_name,
 	       writer->base.full_name, checker->writer_name);
 	return false;
@@ -260,7 +267,8 @@ static bool check_enum(struct checker *checker, const struct avro_type *reader, 
 	if (missing.len == 0 || reader->default_symbol >= 0)
 		return fits;
 	REPORT(checker, &at, "MISSING_ENUM_SYMBOLS",
-	       "keep the symbols, or give the enum a default that stands for unknown ones",
+	       advice(checker, "keep the symbols, or give the enum a default that stands for unknown ones",
+		      "leave out what the old enum does not know, since it has no default that stands for it"),
 	       "the %s schema lacks the symbols [%s] of the %s schema's enum", checker->reader_name,
 	       buffer_text(&missing), checker->writer_name);
 	return false;
@@ -303,7 +311,8 @@ static bool check_fields(struct checker *checker, const struct avro_type *reader
 			fits &= check(checker, field->type, written->type, &type_at);
 		} else if (!field->default_json &&
 			   !(field->type->kind == AVRO_ENUM && field->type->default_symbol >= 0)) {
-			REPORT(checker, &field_at, "READER_FIELD_MISSING_DEFAULT_VALUE", "give the field a default",
+			REPORT(checker, &field_at, "READER_FIELD_MISSING_DEFAULT_VALUE",
+			       advice(checker, "give the field a default", "keep the field"),
 			       "field '%s' of the %s schema has no default and is missing in the %s schema,",
 			       field->name, checker->reader_name, checker->writer_name);
 			fits = false;
@@ -402,7 +411,8 @@ static bool check_reader_union(struct checker *checker, const struct avro_type *
 				return false;
 		}
 	}
-	REPORT(checker, place, "MISSING_UNION_BRANCH", "add the type to the union",
+	REPORT(checker, place, "MISSING_UNION_BRANCH",
+	       advice(checker, "add the type to the union", "leave the type out of the union"),
 	       "the union of the %s schema has no branch for type '%s' of the %s schema,", checker->reader_name,
 	       writer->base.full_name, checker->writer_name);
 	return false;
@@ -459,7 +469,9 @@ static bool check_inner(struct checker *checker, const struct avro_type *reader,
 		return check_same_kind(checker, reader, writer, place);
 	if (is_promotion(reader->kind, writer->kind))
 		return true;
-	REPORT(checker, place, "TYPE_MISMATCH", "a type may only widen: int, long, float, double; or use a new field",
+	REPORT(checker, place, "TYPE_MISMATCH",
+	       advice(checker, "a type may only widen: int, long, float, double; or use a new field",
+		      "keep the type, or use a new field: the old schema reads no wider one"),
 	       "type '%s' of the %s schema cannot read type '%s' of the %s schema,", reader->base.full_name,
 	       checker->reader_name, writer->base.full_name, checker->writer_name);
 	return false;

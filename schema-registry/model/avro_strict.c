@@ -103,6 +103,9 @@ static void check_default(struct checker *checker, const struct avro_field *old,
 {
 	const json_t *before = old ? old->default_json : NULL;
 
+	/* null, true and false are one value for jansson, wherever they stand. */
+	if (update->default_json && !json_is_null(update->default_json) && !json_is_boolean(update->default_json))
+		spot.json = update->default_json;
 	if (update->default_json && !update->default_bytes.data)
 		report(checker, spot, "DEFAULT_DOES_NOT_FIT",
 		       "give a default of the field's type (of a union: of its first branch)",
@@ -113,9 +116,29 @@ static void check_default(struct checker *checker, const struct avro_field *old,
 		       update->name);
 }
 
+/* All in one finding: they have one place. */
+static void report_removed_fields(struct checker *checker, const struct avro_type *old, const struct avro_type *update,
+				  const bool *is_kept)
+{
+	const struct spot spot = {update->owner, json_object_get(update->json, "fields")};
+	_cleanup_(buffer_release)
+	struct buffer names = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < old->field_count; i++) {
+		if (!is_kept[i])
+			buffer_append_format(&names, "%s'%s'", count++ > 0 ? ", " : "", old->fields[i].name);
+	}
+	if (count > 0)
+		report(checker, spot, "FIELD_REMOVED", count == 1 ? "keep the field" : "keep the fields",
+		       "%s %s of '%s' %s gone", count == 1 ? "field" : "fields", buffer_text(&names),
+		       update->base.full_name, count == 1 ? "is" : "are");
+}
+
 static void check_record(struct checker *checker, const struct avro_type *old, const struct avro_type *update)
 {
-	size_t matched = 0;
+	_cleanup_(freep)
+	bool *is_kept = xcalloc(old->field_count + 1, sizeof(*is_kept));
 
 	for (size_t i = 0; i < update->field_count; i++) {
 		const struct avro_field *field = &update->fields[i];
@@ -126,17 +149,14 @@ static void check_record(struct checker *checker, const struct avro_type *old, c
 		check_default(checker, before, field, spot);
 		if (!before)
 			continue;
-		matched++;
+		is_kept[before - old->fields] = true;
 		if (checker->strictness >= STRICTNESS_WIRE_JSON && strcmp(before->name, field->name) != 0)
 			report(checker, spot, "FIELD_RENAMED", "keep the name: it is what JSON holds",
 			       "field '%s' was called '%s'", field->name, before->name);
 		check_type(checker, before->type, field->type, type_spot);
 	}
-	if (checker->strictness >= STRICTNESS_STRICT && matched < old->field_count)
-		report(checker, (struct spot){update->owner, json_object_get(update->json, "fields")}, "FIELD_REMOVED",
-		       "keep the fields", "%zu field%s of '%s' %s gone", old->field_count - matched,
-		       old->field_count - matched == 1 ? "" : "s", update->base.full_name,
-		       old->field_count - matched == 1 ? "is" : "are");
+	if (checker->strictness >= STRICTNESS_STRICT)
+		report_removed_fields(checker, old, update, is_kept);
 }
 
 /* ---- other types ---- */
@@ -144,11 +164,18 @@ static void check_record(struct checker *checker, const struct avro_type *old, c
 static void check_enum(struct checker *checker, const struct avro_type *old, const struct avro_type *update,
 		       struct spot spot)
 {
+	_cleanup_(buffer_release)
+	struct buffer names = {0};
+	size_t count = 0;
+
 	for (size_t i = 0; i < old->symbol_count && checker->strictness >= STRICTNESS_STRICT; i++) {
 		if (name_index_find(&update->symbol_index, bytes_of_text(old->symbols[i])) < 0)
-			report(checker, member(spot, update, "symbols"), "SYMBOL_REMOVED", "keep the symbol",
-			       "symbol '%s' is gone", old->symbols[i]);
+			buffer_append_format(&names, "%s'%s'", count++ > 0 ? ", " : "", old->symbols[i]);
 	}
+	if (count > 0) /* all in one finding: they have one place */
+		report(checker, member(spot, update, "symbols"), "SYMBOL_REMOVED",
+		       count == 1 ? "keep the symbol" : "keep the symbols", "%s %s %s gone",
+		       count == 1 ? "symbol" : "symbols", buffer_text(&names), count == 1 ? "is" : "are");
 }
 
 static const char *logical_type(const struct avro_type *type)
@@ -167,9 +194,9 @@ static void check_logical_type(struct checker *checker, const struct avro_type *
 
 	if (strcmp(before, after) != 0) {
 		if ((*before && *after) || checker->strictness >= STRICTNESS_STRICT)
-			report(checker, spot, "LOGICAL_TYPE_CHANGED", "use a new field for the other meaning",
-			       "the logical type changes from '%s' to '%s'", *before ? before : "none",
-			       *after ? after : "none");
+			report(checker, member(spot, update, "logicalType"), "LOGICAL_TYPE_CHANGED",
+			       "use a new field for the other meaning", "the logical type changes from '%s' to '%s'",
+			       *before ? before : "none", *after ? after : "none");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(parts) && strcmp(after, "decimal") == 0; i++) {
@@ -177,7 +204,8 @@ static void check_logical_type(struct checker *checker, const struct avro_type *
 		json_int_t is = json_integer_value(json_object_get(update->json, parts[i]));
 
 		if (was != is)
-			report(checker, spot, "DECIMAL_CHANGED", "use a new field for the other precision or scale",
+			report(checker, member(spot, update, parts[i]), "DECIMAL_CHANGED",
+			       "use a new field for the other precision or scale",
 			       "the decimal's %s changes from %lld to %lld", parts[i], (long long)was, (long long)is);
 	}
 }
@@ -185,14 +213,18 @@ static void check_logical_type(struct checker *checker, const struct avro_type *
 static void check_kind(struct checker *checker, const struct avro_type *old, const struct avro_type *update,
 		       struct spot spot)
 {
-	bool is_text_change =
-		(old->kind == AVRO_BYTES && update->kind == AVRO_STRING) ||
-		(old->kind == AVRO_STRING && update->kind == AVRO_BYTES && checker->strictness >= STRICTNESS_WIRE_JSON);
+	bool becomes_text = old->kind == AVRO_BYTES && update->kind == AVRO_STRING;
+	bool becomes_bytes = old->kind == AVRO_STRING && update->kind == AVRO_BYTES;
+	const char *hint = "use a new field";
 
-	if (is_text_change || checker->strictness >= STRICTNESS_STRICT)
-		report(checker, spot, "TYPE_CHANGED",
-		       is_text_change ? "bytes need not be UTF-8: use a new field" : "use a new field",
-		       "the type changes from '%s' to '%s'", old->base.full_name, update->base.full_name);
+	if (becomes_text)
+		hint = "use a new field: bytes need not be UTF-8";
+	else if (becomes_bytes)
+		hint = "use a new field: JSON has another form for bytes";
+	if (becomes_text || (becomes_bytes && checker->strictness >= STRICTNESS_WIRE_JSON) ||
+	    checker->strictness >= STRICTNESS_STRICT)
+		report(checker, spot, "TYPE_CHANGED", hint, "the type changes from '%s' to '%s'", old->base.full_name,
+		       update->base.full_name);
 }
 
 static bool is_same_branch(const struct avro_type *a, const struct avro_type *b)

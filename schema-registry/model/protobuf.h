@@ -78,7 +78,8 @@ struct protobuf_message {
 	struct schema_type base;
 	const char *local_name; /* without the package: Outer.Inner */
 	const struct protobuf_message *parent;
-	bool is_own; /* of the schema's file, not of an import */
+	const Google__Protobuf__DescriptorProto *source; /* fields and nested messages have the same positions */
+	bool is_own;                                     /* of the schema's file, not of an import */
 	bool is_map_entry;
 	int32_t index;                 /* among the real messages of its level */
 	struct protobuf_field *fields; /* in the order of the text */
@@ -126,7 +127,8 @@ struct schema_place protobuf_place_of(const struct schema *schema, const struct 
 void protobuf_locate(struct bytes text, const char *pointer, size_t *ret_line, size_t *ret_column);
 
 const struct protobuf_field *protobuf_find_number(const struct protobuf_message *message, uint32_t number);
-const char *protobuf_enum_name(const struct protobuf_enum *enumeration, int32_t number); /* or NULL */
+const char *protobuf_enum_name(const struct protobuf_enum *enumeration, int32_t number);    /* or NULL */
+const struct protobuf_field *protobuf_field_of_entry(const struct protobuf_message *entry); /* the map */
 struct schema_field protobuf_describe_field(const struct protobuf_message *message, size_t index);
 
 /* The message at a path of indexes; map entries do not count. */

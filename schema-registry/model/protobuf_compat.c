@@ -73,6 +73,22 @@ static void report(struct checker *checker, const struct protobuf_message *messa
 #define REPORT(checker, message, field, type_, hint_, ...)                                                             \
 	report(checker, message, field, (struct compat_finding){.type = (type_), .hint = (hint_)}, __VA_ARGS__)
 
+/* What to do in the new schema: in the direction FORWARD it is the original, which cannot be brought back. */
+static const char *advice(const struct checker *checker, const char *backward, const char *forward)
+{
+	return checker->reporter->is_forward ? forward : backward;
+}
+
+/* Key and value of a map are the fields of its entry, which nobody has written. */
+static const char *field_text(const struct protobuf_message *message, const struct protobuf_field *field,
+			      struct buffer *out)
+{
+	const struct protobuf_field *map = message->is_map_entry ? protobuf_field_of_entry(message) : NULL;
+
+	buffer_append_format(out, "%s%s%s", map ? map->name : "", map ? "." : "", field->name);
+	return buffer_text(out);
+}
+
 /* ---- kinds ---- */
 
 enum field_class { CLASS_SCALAR, CLASS_MAP, CLASS_MESSAGE };
@@ -145,10 +161,13 @@ static bool compare_targets(struct checker *checker, const struct protobuf_messa
 			    const struct protobuf_field *original, const struct protobuf_field *update)
 {
 	if (strcmp(original->message->local_name, update->message->local_name) != 0) {
+		_cleanup_(buffer_release)
+		struct buffer name = {0};
+
 		REPORT(checker, message, update, "FIELD_NAMED_TYPE_CHANGED", "use a new number for the other type",
-		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
-		       original->message->local_name, checker->original_name, update->message->local_name,
-		       checker->update_name);
+		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,",
+		       field_text(message, update, &name), original->message->local_name, checker->original_name,
+		       update->message->local_name, checker->update_name);
 		return false;
 	}
 	if (original->message->is_own && update->message->is_own)
@@ -162,11 +181,14 @@ static bool compare_types(struct checker *checker, const struct protobuf_message
 			  const struct protobuf_field *original, const struct protobuf_field *update)
 {
 	enum field_class class = class_of(update);
+	_cleanup_(buffer_release)
+	struct buffer name = {0};
 
 	if (class_of(original) != class) {
 		REPORT(checker, message, update, "FIELD_KIND_CHANGED", "use a new number for the other type",
-		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
-		       kind_text(original), checker->original_name, kind_text(update), checker->update_name);
+		       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,",
+		       field_text(message, update, &name), kind_text(original), checker->original_name,
+		       kind_text(update), checker->update_name);
 		return false;
 	}
 	if (class == CLASS_MESSAGE)
@@ -182,8 +204,9 @@ static bool compare_types(struct checker *checker, const struct protobuf_message
 	if (group_of(original->kind) == group_of(update->kind))
 		return true;
 	REPORT(checker, message, update, "FIELD_SCALAR_KIND_CHANGED", "use a new number for the other type",
-	       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,", update->name,
-	       kind_text(original), checker->original_name, kind_text(update), checker->update_name);
+	       "field '%s' has type '%s' in the %s schema and '%s' in the %s schema,",
+	       field_text(message, update, &name), kind_text(original), checker->original_name, kind_text(update),
+	       checker->update_name);
 	return false;
 }
 
@@ -228,7 +251,8 @@ static bool compare_plain_fields(struct checker *checker, const struct protobuf_
 			fits &= compare_types(checker, update, before, after);
 			fits &= compare_labels(checker, update, before, after);
 		} else if (before->label == PROTOBUF_REQUIRED) {
-			REPORT(checker, original, before, "REQUIRED_FIELD_REMOVED", "keep the field",
+			REPORT(checker, original, before, "REQUIRED_FIELD_REMOVED",
+			       advice(checker, "keep the field", "make the field optional"),
 			       "the required field '%s' of the %s schema is missing in the %s schema,", before->name,
 			       checker->original_name, checker->update_name);
 			fits = false;
@@ -239,7 +263,8 @@ static bool compare_plain_fields(struct checker *checker, const struct protobuf_
 
 		if (after->label != PROTOBUF_REQUIRED || find_plain(original, after->number))
 			continue;
-		REPORT(checker, update, after, "REQUIRED_FIELD_ADDED", "make the field optional",
+		REPORT(checker, update, after, "REQUIRED_FIELD_ADDED",
+		       advice(checker, "make the field optional", "keep the field"),
 		       "the required field '%s' of the %s schema is missing in the %s schema,", after->name,
 		       checker->update_name, checker->original_name);
 		fits = false;
@@ -263,7 +288,8 @@ static bool compare_old_members(struct checker *checker, const struct protobuf_m
 			fits &= compare_types(checker, update, before, after);
 			continue;
 		}
-		REPORT(checker, original, before, "ONEOF_FIELD_REMOVED", "keep the field in its oneof",
+		REPORT(checker, original, before, "ONEOF_FIELD_REMOVED",
+		       advice(checker, "keep the field in its oneof", "add the field outside of the oneof"),
 		       "field '%s' of oneof '%s' in the %s schema is not in it in the %s schema,", before->name,
 		       oneof->name, checker->original_name, checker->update_name);
 		fits = false;
@@ -287,13 +313,15 @@ static bool compare_new_members(struct checker *checker, const struct protobuf_m
 		}
 	}
 	if (!is_new_oneof && moved > 0) {
-		REPORT(checker, update, last, "FIELD_MOVED_TO_EXISTING_ONEOF", "leave the field outside of the oneof",
+		REPORT(checker, update, last, "FIELD_MOVED_TO_EXISTING_ONEOF",
+		       advice(checker, "leave the field outside of the oneof", "leave the field in its oneof"),
 		       "field '%s' of the %s schema is in the existing oneof '%s' in the %s schema,", last->name,
 		       checker->original_name, oneof->name, checker->update_name);
 		return false;
 	}
 	if (is_new_oneof && moved > 1) {
-		REPORT(checker, update, last, "MULTIPLE_FIELDS_MOVED_TO_ONEOF", "move one field at most",
+		REPORT(checker, update, last, "MULTIPLE_FIELDS_MOVED_TO_ONEOF",
+		       advice(checker, "move one field at most", "leave the fields in their oneof"),
 		       "%zu fields of the %s schema are in the new oneof '%s' in the %s schema,", moved,
 		       checker->original_name, oneof->name, checker->update_name);
 		return false;
@@ -346,7 +374,8 @@ static bool compare_lists(struct checker *checker, const struct protobuf_message
 			fits &= compare_messages(checker, &originals[i], update);
 			continue;
 		}
-		REPORT(checker, &originals[i], NULL, "MESSAGE_REMOVED", "keep the message, in its place",
+		REPORT(checker, &originals[i], NULL, "MESSAGE_REMOVED",
+		       advice(checker, "keep the message, in its place", "declare the new message in another file"),
 		       "message '%s' of the %s schema is missing in the %s schema,", originals[i].local_name,
 		       checker->original_name, checker->update_name);
 		fits = false;

@@ -56,8 +56,7 @@ static void append_field(const struct protobuf_message *message, const struct pr
 		buffer_append_format(pointer, "/%d/%zu", MESSAGE_FIELD, (size_t)at);
 }
 
-/* The entry of a map has no text of its own: its field has. */
-static const struct protobuf_field *field_of_entry(const struct protobuf_message *entry)
+const struct protobuf_field *protobuf_field_of_entry(const struct protobuf_message *entry)
 {
 	for (size_t i = 0; i < entry->parent->field_count; i++) {
 		if (entry->parent->fields[i].map_entry == entry)
@@ -72,7 +71,7 @@ struct schema_place protobuf_place_of(const struct schema *schema, const struct 
 	const struct schema *owner = NULL;
 
 	if (message && message->is_map_entry) {
-		field = field_of_entry(message);
+		field = protobuf_field_of_entry(message); /* the entry has no text of its own */
 		message = message->parent;
 	}
 	while (message && !(owner = find_owner(schema, message->base.full_name))) {
