@@ -275,12 +275,18 @@ void protobuf_position(const uint8_t *text, size_t len, const int32_t *path, int
 
 		(void)parser.Parse(&tokens, &file); /* what it understood has positions */
 		for (const auto &location : file.source_code_info().location()) {
+			bool is_beginning = location.path_size() == 1 &&
+					    (location.path(0) == FileDescriptorProto::kPackageFieldNumber ||
+					     location.path(0) == FileDescriptorProto::kSyntaxFieldNumber);
 			int same = 0;
 
 			while (same < location.path_size() && same < path_len && location.path(same) == path[same])
 				same++;
 			if (same == location.path_size() && same > best && same > 0) {
 				best = same;
+				*ret_line = static_cast<size_t>(location.span(0)) + 1;
+				*ret_column = static_cast<size_t>(location.span(1)) + 1;
+			} else if (best < 0 && is_beginning) { /* better than what stands above: comments */
 				*ret_line = static_cast<size_t>(location.span(0)) + 1;
 				*ret_column = static_cast<size_t>(location.span(1)) + 1;
 			}

@@ -20,7 +20,6 @@ struct compiler {
 	struct protobuf_enum **enums;
 	size_t enum_count;
 	struct protobuf_message **messages;
-	const message_proto **sources; /* of `messages` */
 	bool *are_proto3;
 	size_t message_count;
 	bool is_proto3; /* of the file under way */
@@ -110,12 +109,12 @@ static void add_messages(struct compiler *compiler, message_proto *const *source
 		message->base = (struct schema_type){SCHEMA_FORMAT_PROTOBUF, full_name};
 		message->local_name = full_name + (compiler->package_len ? compiler->package_len + 1 : 0);
 		message->parent = parent;
+		message->source = source;
 		message->is_own = compiler->is_own_file;
 		message->is_map_entry = source->options && source->options->map_entry;
 		message->index = message->is_map_entry ? -1 : index++;
 		(void)name_index_add(&compiler->result->messages, compiler->arena, full_name,
 				     compiler->message_count); /* unique: the pool saw to it */
-		compiler->sources[compiler->message_count] = source;
 		compiler->are_proto3[compiler->message_count] = compiler->is_proto3;
 		compiler->messages[compiler->message_count++] = message;
 		for (size_t k = 0; k < source->n_enum_type; k++)
@@ -314,7 +313,7 @@ static void collect_members(struct compiler *compiler, struct protobuf_message *
 static void fill_message(struct compiler *compiler, size_t at)
 {
 	struct protobuf_message *message = compiler->messages[at];
-	const message_proto *source = compiler->sources[at];
+	const message_proto *source = message->source;
 	const int32_t *oneof_positions = add_oneofs(compiler, message, source);
 
 	message->field_count = source->n_field;
@@ -344,7 +343,6 @@ void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescrip
 	}
 	compiler.enums = arena_alloc(compiler.arena, (enum_count + 1) * sizeof(*compiler.enums));
 	compiler.messages = arena_alloc(compiler.arena, (message_count + 1) * sizeof(*compiler.messages));
-	compiler.sources = arena_alloc(compiler.arena, (message_count + 1) * sizeof(*compiler.sources));
 	compiler.are_proto3 = arena_alloc(compiler.arena, message_count + 1);
 	for (size_t i = 0; i < set->n_file; i++) {
 		compiler.is_own_file = i + 1 == set->n_file;
