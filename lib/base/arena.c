@@ -152,6 +152,7 @@ char *arena_strdup(struct arena *arena, const char *text)
 
 char *arena_format(struct arena *arena, const char *format, ...)
 {
+	char brief[128]; /* most are, and then once is enough */
 	va_list args;
 	va_list again;
 	char *text;
@@ -159,11 +160,14 @@ char *arena_format(struct arena *arena, const char *format, ...)
 
 	va_start(args, format);
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(brief, sizeof(brief), format, args);
 	va_end(args);
 	assert(len >= 0);
 	text = arena_alloc(arena, (size_t)len + 1);
-	(void)vsnprintf(text, (size_t)len + 1, format, again); /* measured above */
+	if ((size_t)len < sizeof(brief))
+		memcpy(text, brief, (size_t)len + 1);
+	else
+		(void)vsnprintf(text, (size_t)len + 1, format, again); /* measured above */
 	va_end(again);
 	return text;
 }

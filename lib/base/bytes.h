@@ -57,7 +57,10 @@ void buffer_append_json_member(struct buffer *buffer, const char *name, const ch
 
 static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte)
 {
-	buffer_append(buffer, &byte, 1);
+	if (buffer->capacity < 2 || buffer->len > buffer->capacity - 2)
+		buffer_reserve(buffer, 1);
+	buffer->data[buffer->len++] = byte;
+	buffer->data[buffer->len] = 0;
 }
 
 static inline struct bytes buffer_bytes(const struct buffer *buffer)
