@@ -150,7 +150,7 @@ void cache_update(struct cache *cache, struct cached_saga *cached, const struct 
 
 /* ---- the packed log: a fixed head, then the texts with their NULs ---- */
 
-enum { TEXT_NONE = UINT16_MAX, TEXT_BYTES_MAX = UINT16_MAX - 1 };
+enum { TEXT_NONE = UINT16_MAX, TEXT_BYTES_MAX = UINT16_MAX - 1, LOG_FIRST_BYTES = 200 };
 
 struct packed_head {
 	int64_t sequence;
@@ -185,6 +185,7 @@ void cache_append_log(struct cached_saga *cached, const struct saga_log_entry *e
 		assert(len <= TEXT_BYTES_MAX || !texts[i]);
 		head.text_lens[i] = (uint16_t)len;
 	}
+	buffer_reserve(&cached->log, cached->log.len > 0 ? sizeof(head) : LOG_FIRST_BYTES);
 	buffer_append(&cached->log, &head, sizeof(head));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i])

@@ -14,6 +14,9 @@
 #include "schema-registry/codec/codec.h"
 #include "schema-registry/codec/wire_format.h"
 
+/* A reply's work and its texts; so many of them want blocks as large as usual. */
+enum { WORK_BYTES = 512, WORKS_MANY = 16 };
+
 /* ---- works and their deliveries ---- */
 
 void work_list_init(struct work_list *list)
@@ -81,7 +84,7 @@ void event_take_delivery(struct engine *engine, struct delivery_item *item)
 	struct bus_batch *batch = item->batch;
 
 	free(item);
-	arena_init(&delivery->arena, 0);
+	arena_init_small(&delivery->arena, batch->count < WORKS_MANY ? batch->count * WORK_BYTES : 0);
 	delivery->batch = batch;
 	delivery->older = engine->newest_delivery;
 	if (delivery->older)

@@ -6,7 +6,7 @@
 
 #include "lib/base/memory.h"
 
-enum { BUCKETS_FIRST = 256 };
+enum { BUCKETS_FIRST = 32 };
 
 void id_table_release(struct id_table *table)
 {

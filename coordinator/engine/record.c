@@ -49,6 +49,27 @@ static const char *uuid_text(struct arena *arena, struct uuid id)
 	return text;
 }
 
+static char *put_text(char *at, const char *text)
+{
+	const size_t len = strlen(text);
+
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static const char *command_id_text(struct arena *arena, const char *saga_id, const char *step_id, const char *phase)
+{
+	char *text = arena_alloc(arena, strlen(saga_id) + strlen(step_id) + strlen(phase) + 3);
+	char *at = put_text(text, saga_id);
+
+	*at++ = '/';
+	at = put_text(at, step_id);
+	*at++ = '/';
+	at = put_text(at, phase);
+	*at = 0;
+	return text;
+}
+
 static void add_cloud_event(const struct record_command *command, const char *saga_id, struct arena *arena,
 			    struct bus_record *record, struct bus_header *headers)
 {
@@ -79,7 +100,7 @@ void record_write_command(const struct record_command *command, struct arena *ar
 	add_text(&record, headers, SAGA_ID, saga_id);
 	add_text(&record, headers, SAGA_STEP, command->step_id);
 	add_text(&record, headers, SAGA_PHASE, phase);
-	add_text(&record, headers, SAGA_COMMAND_ID, arena_format(arena, "%s/%s/%s", saga_id, command->step_id, phase));
+	add_text(&record, headers, SAGA_COMMAND_ID, command_id_text(arena, saga_id, command->step_id, phase));
 	add_text(&record, headers, SAGA_ATTEMPT, arena_format(arena, "%d", command->attempt));
 	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
 	add_cloud_event(command, saga_id, arena, &record, headers);
@@ -93,13 +114,43 @@ void record_write_command(const struct record_command *command, struct arena *ar
 
 /* ---- replies ---- */
 
-/* The last of that name counts. */
-static struct bytes find(const struct bus_record *record, const char *name)
+/* What is read of a reply's headers. */
+enum reply_header {
+	REPLY_ID,
+	REPLY_STEP,
+	REPLY_PHASE,
+	REPLY_ATTEMPT,
+	REPLY_OUTCOME,
+	REPLY_REASON,
+	REPLY_DETAIL,
+	REPLY_EFFECT,
+	REPLY_CE_ID,
+	REPLY_HEADER_COUNT
+};
+
+/* Of several of one name the last one counts. */
+static void find_all(const struct bus_record *record, struct bytes ret_values[REPLY_HEADER_COUNT])
 {
-	for (size_t i = record->header_count; i-- > 0;)
-		if (strcmp(record->headers[i].name, name) == 0)
-			return record->headers[i].value;
-	return (struct bytes){0};
+	static const char *const names[REPLY_HEADER_COUNT] = {
+		[REPLY_ID] = SAGA_ID,           [REPLY_STEP] = SAGA_STEP,       [REPLY_PHASE] = SAGA_PHASE,
+		[REPLY_ATTEMPT] = SAGA_ATTEMPT, [REPLY_OUTCOME] = SAGA_OUTCOME, [REPLY_REASON] = SAGA_REASON,
+		[REPLY_DETAIL] = SAGA_DETAIL,   [REPLY_EFFECT] = SAGA_EFFECT,   [REPLY_CE_ID] = CE_ID,
+	};
+
+	for (size_t i = 0; i < REPLY_HEADER_COUNT; i++)
+		ret_values[i] = (struct bytes){0};
+	for (size_t i = 0; i < record->header_count; i++) {
+		const char *name = record->headers[i].name;
+
+		if (name[0] != SAGA_ID[0] && name[0] != CE_ID[0])
+			continue;
+		for (size_t k = 0; k < REPLY_HEADER_COUNT; k++) {
+			if (strcmp(name, names[k]) == 0) {
+				ret_values[k] = record->headers[i].value;
+				break;
+			}
+		}
+	}
 }
 
 /* A peer's text as it may be stored and shown: cut between characters, control characters and bytes that are not UTF-8
@@ -154,30 +205,32 @@ static int parse_phase(struct bytes value, enum step_phase *ret_phase)
 int record_read_reply(const struct bus_record *record, struct arena *arena, struct record_reply *ret_reply,
 		      struct error *err)
 {
-	struct bytes id = find(record, SAGA_ID);
-	struct record_reply reply = {
-		.step_id = find(record, SAGA_STEP),
-		.outcome = find(record, SAGA_OUTCOME),
-		.has_no_effect = bytes_equal_text(find(record, SAGA_EFFECT), "none"),
-		.ce_id = find(record, CE_ID),
-	};
+	struct bytes values[REPLY_HEADER_COUNT];
+	struct record_reply reply;
 	const char *wrong = NULL;
 
-	if (!uuid_parse((const char *)id.data, id.len, &reply.saga_id))
+	find_all(record, values);
+	reply = (struct record_reply){
+		.step_id = values[REPLY_STEP],
+		.outcome = values[REPLY_OUTCOME],
+		.has_no_effect = bytes_equal_text(values[REPLY_EFFECT], "none"),
+		.ce_id = values[REPLY_CE_ID],
+	};
+	if (!uuid_parse((const char *)values[REPLY_ID].data, values[REPLY_ID].len, &reply.saga_id))
 		wrong = SAGA_ID;
 	else if (reply.step_id.len == 0 || reply.step_id.len > STEP_ID_BYTES_MAX)
 		wrong = SAGA_STEP;
-	else if (parse_phase(find(record, SAGA_PHASE), &reply.phase) < 0)
+	else if (parse_phase(values[REPLY_PHASE], &reply.phase) < 0)
 		wrong = SAGA_PHASE;
-	else if (parse_attempt(find(record, SAGA_ATTEMPT), &reply.attempt) < 0)
+	else if (parse_attempt(values[REPLY_ATTEMPT], &reply.attempt) < 0)
 		wrong = SAGA_ATTEMPT;
 	if (wrong)
 		return error_set(err, ERR_CORRUPT, "header '%s' is missing or illegal: copy it from the command",
 				 wrong);
 	if (reply.ce_id.len > RECORD_CE_ID_BYTES_MAX || !utf8_is_valid(reply.ce_id.data, reply.ce_id.len))
 		reply.ce_id = (struct bytes){0};
-	reply.reason = clean_text(find(record, SAGA_REASON), RECORD_REASON_BYTES_MAX, arena);
-	reply.detail = clean_text(find(record, SAGA_DETAIL), RECORD_DETAIL_BYTES_MAX, arena);
+	reply.reason = clean_text(values[REPLY_REASON], RECORD_REASON_BYTES_MAX, arena);
+	reply.detail = clean_text(values[REPLY_DETAIL], RECORD_DETAIL_BYTES_MAX, arena);
 	*ret_reply = reply;
 	return 0;
 }

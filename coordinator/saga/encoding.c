@@ -14,7 +14,7 @@
 
 #include "coordinator/saga/machine.h"
 
-enum { FORM_1 = 1, FORM_VERSION = 2 };
+enum { FORM_1 = 1, FORM_VERSION = 2, NUMBER_BYTES_MAX = 10 };
 
 /* The marks of a saga, and which of the times that it may lack it has. Form 1 knew the first two. */
 enum { HAS_ENDED = 1, HAS_START = 2, HAS_DEADLINE = 4, HAS_PAUSED = 8, IS_DECIDED = 16, IS_RESOLVED = 32, MARKS = 63 };
@@ -41,13 +41,21 @@ enum step_field {
 	FIELD_ATTEMPTS_INQUIRY,
 	FIELD_COUNT
 };
+static_assert((int)FIELD_COUNT <= 32, "a step's fields have their bits in one mask");
 
 /* ---- writing ---- */
+/* Without the NUL behind it that a buffer has: saga_encode() puts it there at the end. */
 static void put_number(struct buffer *out, uint64_t number)
 {
+	uint8_t *at;
+
+	if (out->capacity - out->len <= NUMBER_BYTES_MAX)
+		buffer_reserve(out, NUMBER_BYTES_MAX);
+	at = out->data + out->len;
 	for (; number >= 0x80; number >>= 7)
-		buffer_append_byte(out, (uint8_t)(number | 0x80));
-	buffer_append_byte(out, (uint8_t)number);
+		*at++ = (uint8_t)(number | 0x80);
+	*at++ = (uint8_t)number;
+	out->len = (size_t)(at - out->data);
 }
 
 static uint64_t zigzag(int64_t number)
@@ -74,34 +82,25 @@ static void put_optional_text(struct buffer *out, const char *text)
 		put_bytes(out, bytes_of_text(text));
 }
 
-static unsigned step_mask(const struct step *step)
+static uint32_t bit_if(bool is_present, enum step_field field)
 {
-	const bool present[FIELD_COUNT] = {
-		[FIELD_ATTEMPTS_FORWARD] = step->attempts[STEP_PHASE_FORWARD] != 0,
-		[FIELD_ATTEMPTS_COMPENSATION] = step->attempts[STEP_PHASE_COMPENSATION] != 0,
-		[FIELD_RESENDS] = step->resends != 0,
-		[FIELD_RESENDS_TOTAL] = step->resends_total != 0,
-		[FIELD_STARTED] = step->started_us != 0,
-		[FIELD_UPDATED] = step->updated_us != 0,
-		[FIELD_DEADLINE] = step->deadline_us != 0,
-		[FIELD_DUE] = step->due_us != 0,
-		[FIELD_HAS_NO_EFFECT] = step->has_no_effect,
-		[FIELD_REASON] = step->reason != NULL,
-		[FIELD_DETAIL] = step->detail != NULL,
-		[FIELD_REPLY] = step->reply.len != 0,
-		[FIELD_FORGIVEN_FORWARD] = step->forgiven[STEP_PHASE_FORWARD] != 0,
-		[FIELD_FORGIVEN_COMPENSATION] = step->forgiven[STEP_PHASE_COMPENSATION] != 0,
-		[FIELD_IS_REFUSED] = step->is_refused,
-		[FIELD_IS_SIGNALLED] = step->is_signalled,
-		[FIELD_CAME_LATE] = step->came_late,
-		[FIELD_STUCK_WHY] = step->stuck_why != NULL,
-		[FIELD_ATTEMPTS_INQUIRY] = step->attempts[STEP_PHASE_INQUIRY] != 0,
-	};
-	unsigned mask = 0;
+	return (uint32_t)is_present << field;
+}
 
-	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		mask |= (unsigned)present[i] << i;
-	return mask;
+static uint32_t step_mask(const struct step *step)
+{
+	return bit_if(step->attempts[STEP_PHASE_FORWARD] != 0, FIELD_ATTEMPTS_FORWARD) |
+	       bit_if(step->attempts[STEP_PHASE_COMPENSATION] != 0, FIELD_ATTEMPTS_COMPENSATION) |
+	       bit_if(step->resends != 0, FIELD_RESENDS) | bit_if(step->resends_total != 0, FIELD_RESENDS_TOTAL) |
+	       bit_if(step->started_us != 0, FIELD_STARTED) | bit_if(step->updated_us != 0, FIELD_UPDATED) |
+	       bit_if(step->deadline_us != 0, FIELD_DEADLINE) | bit_if(step->due_us != 0, FIELD_DUE) |
+	       bit_if(step->has_no_effect, FIELD_HAS_NO_EFFECT) | bit_if(step->reason != NULL, FIELD_REASON) |
+	       bit_if(step->detail != NULL, FIELD_DETAIL) | bit_if(step->reply.len != 0, FIELD_REPLY) |
+	       bit_if(step->forgiven[STEP_PHASE_FORWARD] != 0, FIELD_FORGIVEN_FORWARD) |
+	       bit_if(step->forgiven[STEP_PHASE_COMPENSATION] != 0, FIELD_FORGIVEN_COMPENSATION) |
+	       bit_if(step->is_refused, FIELD_IS_REFUSED) | bit_if(step->is_signalled, FIELD_IS_SIGNALLED) |
+	       bit_if(step->came_late, FIELD_CAME_LATE) | bit_if(step->stuck_why != NULL, FIELD_STUCK_WHY) |
+	       bit_if(step->attempts[STEP_PHASE_INQUIRY] != 0, FIELD_ATTEMPTS_INQUIRY);
 }
 
 static void put_step_field(struct buffer *out, const struct saga *saga, const struct step *step, enum step_field field)
@@ -148,13 +147,12 @@ static void put_step_field(struct buffer *out, const struct saga *saga, const st
 
 static void put_step(struct buffer *out, const struct saga *saga, const struct step *step)
 {
-	const unsigned mask = step_mask(step);
+	const uint32_t mask = step_mask(step);
 
 	put_number(out, (uint64_t)step->state);
 	put_number(out, mask);
-	for (unsigned field = 0; field < FIELD_COUNT; field++)
-		if (mask & (1u << field))
-			put_step_field(out, saga, step, (enum step_field)field);
+	for (uint32_t left = mask; left; left &= left - 1)
+		put_step_field(out, saga, step, (enum step_field)__builtin_ctz(left));
 }
 
 static unsigned saga_marks(const struct saga *saga)
@@ -187,6 +185,7 @@ void saga_encode(const struct saga *saga, struct buffer *out)
 	put_number(out, saga->step_count);
 	for (size_t i = 0; i < saga->step_count; i++)
 		put_step(out, saga, &saga->steps[i]);
+	out->data[out->len] = 0;
 }
 
 /* ---- reading: after the first misfit every read answers zero, and `is_bad` is looked at once ---- */
@@ -208,17 +207,35 @@ static uint8_t get_byte(struct cursor *cursor)
 
 static uint64_t get_number(struct cursor *cursor)
 {
+	const uint8_t *at = cursor->rest.data;
+	const uint8_t *end = at + (cursor->is_bad ? 0 : cursor->rest.len);
 	uint64_t number = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		const uint8_t byte = get_byte(cursor);
+	for (unsigned shift = 0; shift < 64 && at < end; shift += 7) {
+		const uint8_t byte = *at++;
 
 		number |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
+		if (!(byte & 0x80)) {
+			cursor->rest = (struct bytes){at, (size_t)(end - at)};
 			return number;
+		}
 	}
 	cursor->is_bad = true;
 	return 0;
+}
+
+static struct uuid get_id(struct cursor *cursor)
+{
+	struct uuid id = {0};
+
+	if (cursor->is_bad || cursor->rest.len < sizeof(id.data)) {
+		cursor->is_bad = true;
+		return id;
+	}
+	memcpy(id.data, cursor->rest.data, sizeof(id.data));
+	cursor->rest.data += sizeof(id.data);
+	cursor->rest.len -= sizeof(id.data);
+	return id;
 }
 
 static int32_t get_int32(struct cursor *cursor)
@@ -349,9 +366,8 @@ static void get_step(struct cursor *cursor, const struct saga *saga, struct step
 		return;
 	}
 	step->state = (enum step_state)state;
-	for (unsigned field = 0; field < FIELD_COUNT && !cursor->is_bad; field++)
-		if (mask & (1u << field))
-			get_step_field(cursor, saga, step, (enum step_field)field);
+	for (uint32_t left = (uint32_t)mask; left && !cursor->is_bad; left &= left - 1)
+		get_step_field(cursor, saga, step, (enum step_field)__builtin_ctz(left));
 }
 
 /* Form 1: `*ret_current` is the step in hand, or -1. */
@@ -360,8 +376,7 @@ static void get_head(struct cursor *cursor, uint8_t form, struct saga *saga, int
 	uint64_t number;
 	uint8_t marks;
 
-	for (size_t i = 0; i < sizeof(saga->id.data); i++)
-		saga->id.data[i] = get_byte(cursor);
+	saga->id = get_id(cursor);
 	number = get_number(cursor);
 	if (number > INT64_MAX / 2)
 		cursor->is_bad = true;

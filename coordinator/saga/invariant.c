@@ -63,8 +63,8 @@ static const char *check_pursuit(const struct step_definition *its, const struct
 	MUST((is_pursued && !saga->is_resolved) == (step->deadline_us != 0),
 	     "I1: exactly what is pursued has a deadline");
 	MUST(step->deadline_us || step->due_us == 0, "I12: only what is pursued is ever due");
-	MUST(!saga_state_is_terminal(saga->state) || saga->is_resolved ||
-		     (!is_pursued && !step_state_is_stuck(step->state)),
+	MUST((!is_pursued && !step_state_is_stuck(step->state)) || saga->is_resolved ||
+		     !saga_state_is_terminal(saga->state),
 	     "I1: what has ended pursues nothing");
 	if (!is_pursued)
 		return NULL;
