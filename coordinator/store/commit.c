@@ -12,6 +12,12 @@
 #include "coordinator/store/store_state.h"
 
 /*
+ * unnest() is in the lists of what is selected, not after FROM: there each array would be spooled whole, row by row.
+ *
+ * A row to be changed is found by a subquery that OFFSET 0 keeps whole, so that there is one plan only: a look-up in the
+ * index for each change. Joined freely, a plan made while the table is empty (and vacuumed) reads all sagas for each
+ * change, until somebody analyzes the table. The version is asked for again since the row may change after it was found.
+ *
  * `IN (…) IS TRUE` instead of a join: the planner cannot know how long the lists are, and this form is a hash look-up
  * for each log row whatever it guesses.
  */
@@ -22,20 +28,25 @@ static const char COMMIT_SQL[] =
 	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
 	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
 	"  c.ended_at IS NULL, $47, $48"
-	" FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[],"
-	"  $8::smallint[], $9::text[], $10::bigint[], $11::bytea[], $12::timestamptz[], $13::timestamptz[],"
-	"  $14::timestamptz[], $15::timestamptz[])"
-	"  AS c(saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state, milestone,"
-	"   version, data, due_at, created_at, updated_at, ended_at)"
+	" FROM (SELECT unnest($1::uuid[]) AS saga_id, unnest($2::int[]) AS definition_id,"
+	"  unnest($3::text[]) AS definition_name, unnest($4::text[]) AS key, unnest($5::text[]) AS idempotency_key,"
+	"  unnest($6::bytea[]) AS input, unnest($7::text[]) AS labels, unnest($8::smallint[]) AS state,"
+	"  unnest($9::text[]) AS milestone, unnest($10::bigint[]) AS version, unnest($11::bytea[]) AS data,"
+	"  unnest($12::timestamptz[]) AS due_at, unnest($13::timestamptz[]) AS created_at,"
+	"  unnest($14::timestamptz[]) AS updated_at, unnest($15::timestamptz[]) AS ended_at) AS c"
 	" ON CONFLICT DO NOTHING RETURNING saga_id, 1::bigint AS first, version AS last, state"
 	"), changed AS ("
 	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
 	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
 	"  is_paused = c.is_paused, sent_by = $47, sent_boot = $48"
-	" FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::smallint[], $20::text[], $21::bytea[],"
-	"  $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $46::boolean[])"
-	"  AS c(saga_id, expected_version, version, state, milestone, data, due_at, updated_at, ended_at, is_paused)"
-	" WHERE s.saga_id = c.saga_id AND s.version = c.expected_version "
+	" FROM (SELECT unnest($16::uuid[]) AS saga_id, unnest($17::bigint[]) AS expected_version,"
+	"  unnest($18::bigint[]) AS version, unnest($19::smallint[]) AS state, unnest($20::text[]) AS milestone,"
+	"  unnest($21::bytea[]) AS data, unnest($22::timestamptz[]) AS due_at,"
+	"  unnest($23::timestamptz[]) AS updated_at, unnest($24::timestamptz[]) AS ended_at,"
+	"  unnest($46::boolean[]) AS is_paused) AS c,"
+	"  LATERAL (SELECT o.ctid AS place FROM saga o"
+	"   WHERE o.saga_id = c.saga_id AND o.version = c.expected_version OFFSET 0) AS found"
+	" WHERE s.ctid = found.place AND s.version = c.expected_version"
 	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state"
 	"), done AS ("
 	" SELECT * FROM started UNION ALL SELECT * FROM changed"
@@ -46,17 +57,16 @@ static const char COMMIT_SQL[] =
 	"), logged AS ("
 	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
 	"  has_no_effect, reply, state, actor)"
-	" SELECT l.* FROM unnest($25::uuid[], $26::bigint[], $27::timestamptz[], $28::smallint[], $29::text[],"
-	"  $30::smallint[], $31::int[], $32::text[], $33::text[], $34::text[], $35::boolean[], $36::bytea[],"
-	"  $37::smallint[], $38::text[])"
-	"  AS l(saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail, has_no_effect, reply,"
-	"   state, actor)"
+	" SELECT l.* FROM (SELECT unnest($25::uuid[]) AS saga_id, unnest($26::bigint[]), unnest($27::timestamptz[]),"
+	"  unnest($28::smallint[]), unnest($29::text[]), unnest($30::smallint[]), unnest($31::int[]),"
+	"  unnest($32::text[]), unnest($33::text[]), unnest($34::text[]), unnest($35::boolean[]),"
+	"  unnest($36::bytea[]), unnest($37::smallint[]), unnest($38::text[])) AS l"
 	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
 	"), noticed AS ("
 	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"
-	" SELECT n.*, t.target FROM unnest($39::uuid[], $40::bigint[], $41::timestamptz[], $42::text[],"
-	"  $43::smallint[], $44::text[], $45::text[]) AS n(saga_id, sequence, at, step, phase, reason, detail),"
-	"  unnest($49::text[]) AS t(target)"
+	" SELECT n.*, t.target FROM (SELECT unnest($39::uuid[]) AS saga_id, unnest($40::bigint[]),"
+	"  unnest($41::timestamptz[]), unnest($42::text[]), unnest($43::smallint[]), unnest($44::text[]),"
+	"  unnest($45::text[])) AS n, unnest($49::text[]) AS t(target)"
 	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
 	") SELECT saga_id FROM done";
 

@@ -22,6 +22,7 @@ struct statement {
 	struct statement *next;
 	char *sql;
 	char name[16];
+	unsigned long uses;
 	size_t param_count;
 	uint32_t type_oids[PARAMS_MAX];
 };
@@ -333,6 +334,23 @@ static bool fits(const struct statement *statement, const char *sql, const struc
 	return true;
 }
 
+/*
+ * A plan is for the tables as they were when it was made: in a program that has just been set up they were empty, where any
+ * index and any order is as good as the others. So plans are made anew at the 2nd, 4th, 8th … use of a statement.
+ */
+static int renew_plans(struct pg *pg, struct statement *statement, struct error *err)
+{
+	PGresult *result = NULL;
+
+	statement->uses++;
+	if (statement->uses < 2 || (statement->uses & (statement->uses - 1)) != 0)
+		return 0;
+	if (check(pg, receive(pg, PQsendQuery(pg->connection, "DISCARD PLANS")), &result, err) < 0)
+		return -1;
+	PQclear(result);
+	return 0;
+}
+
 /* The prepared statement; *ret is NULL where no more are kept. */
 static int prepare(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
 		   const struct statement **ret_statement, struct error *err)
@@ -344,11 +362,14 @@ static int prepare(struct pg *pg, const char *sql, const struct pg_param *params
 	while (statement && !fits(statement, sql, params, param_count))
 		statement = statement->next;
 	*ret_statement = statement;
-	if (statement || pg->statement_count >= STATEMENTS_MAX)
+	if (statement)
+		return renew_plans(pg, statement, err);
+	if (pg->statement_count >= STATEMENTS_MAX)
 		return 0;
 
 	statement = xcalloc(1, sizeof(*statement));
 	statement->param_count = param_count;
+	statement->uses = 1;
 	for (size_t i = 0; i < param_count; i++)
 		statement->type_oids[i] = params[i].type_oid;
 	(void)snprintf(statement->name, sizeof(statement->name), "s%u", pg->statement_count);

@@ -591,11 +591,48 @@ static void updates_of_steps_are_hot(void **state)
 			 0);
 }
 
+#define END_CONNECTIONS                                                                                                \
+	"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'saga-coordinator'"
+
+#define COUNT_OF_INDEXES(what)                                                                                         \
+	"SELECT sum(" what                                                                                             \
+	")::bigint FROM pg_stat_user_indexes WHERE relname = 'saga' AND schemaname = current_schema()"
+#define ROWS_READ COUNT_OF_INDEXES("idx_tup_read")
+#define OTHER_SCANS                                                                                                    \
+	COUNT_OF_INDEXES("idx_scan") " AND indexrelname = 'saga_key'" /* it has the id as its second column */
+
+/* The first plan of this session is made while the table says that it is empty. */
+static void a_change_reads_its_own_saga_alone_whenever_the_plan_was_made(void **state)
+{
+	struct change c;
+	struct store_change change;
+	int64_t rows_before;
+	int64_t scans_before;
+
+	SKIP_WITHOUT_DATABASE;
+	run("VACUUM saga");
+	run(END_CONNECTIONS);
+	start_ok(1, "k");
+	run("INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, state, version, "
+	    "data,"
+	    " created_at, updated_at, is_open, sent_by, sent_boot)"
+	    " SELECT gen_random_uuid(), 1, 'checkout', 'k', n, '', 0, 1, '', now(), now(), true, 'one', 1"
+	    " FROM generate_series(1, 5000) n");
+	rows_before = query_int(ROWS_READ);
+	scans_before = query_int(OTHER_SCANS);
+	change = make_end(&c, 1, 1);
+	commit_ok(&change, 1);
+	assert_int_equal(change.outcome, STORE_OUTCOME_DONE);
+	run(END_CONNECTIONS); /* with what they have counted */
+	assert_in_range(query_int(ROWS_READ) - rows_before, 1, 10);
+	assert_int_equal(query_int(OTHER_SCANS), scans_before);
+}
+
 static void a_connection_that_the_server_ended_costs_no_commit(void **state)
 {
 	SKIP_WITHOUT_DATABASE;
 	start_ok(1, "k");
-	run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'saga-coordinator'");
+	run(END_CONNECTIONS);
 	start_ok(2, "l");
 }
 
@@ -944,6 +981,7 @@ int main(void)
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
 		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
+		cmocka_unit_test_setup(a_change_reads_its_own_saga_alone_whenever_the_plan_was_made, begin),
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
 		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
