@@ -2,8 +2,9 @@
  * check.c - what must hold (the invariants of ARCHITECTURE.md), after each change, command, effect, reply and answer, and
  * when all is over.
  *
- * How:     each change is replayed: its events, applied by the core to the row before it, must lead to the row that is
- *          written, byte for byte. The rest follows from what the replay decided, and from what participants did.
+ * How:     each change is replayed: its events, applied by the core to the saga as the replay left it, must lead to the row
+ *          that is written, byte for byte, while the engine goes from the row that it read. The rest follows from what the
+ *          replay decided, and from what participants did.
  */
 #include <assert.h>
 
@@ -111,14 +112,14 @@ static struct saga *first_version(struct simulation *sim, const struct life *lif
 	struct error err;
 
 	*effects = (struct saga_effects){0};
-	if (saga_decode(&life->plan->definition, change->data, &sim->scratch, &stored, &err) < 0) {
+	if (saga_decode(&life->plan->definition, change->data, &sim->arena, &stored, &err) < 0) {
 		fail(sim, "I5: saga %02x: its first row: %s", short_id(life), err.msg);
 		return NULL;
 	}
 	if (first->type == SAGA_EVENT_SCHEDULED)
-		return saga_schedule(&life->plan->definition, life->id, first->time_us, stored->start_us, &sim->scratch,
+		return saga_schedule(&life->plan->definition, life->id, first->time_us, stored->start_us, &sim->arena,
 				     &event);
-	return saga_start(&life->plan->definition, life->id, first->time_us, &sim->scratch, &event, effects);
+	return saga_start(&life->plan->definition, life->id, first->time_us, &sim->arena, &event, effects);
 }
 
 static struct saga *replay_event(struct simulation *sim, struct life *life, struct saga *before,
@@ -130,9 +131,13 @@ static struct saga *replay_event(struct simulation *sim, struct life *life, stru
 	const char *why = "";
 
 	event.step = row->step_id[0] ? plan_find_step(life->plan, row->step_id) : -1;
+	event.milestone = keep(sim, event.milestone); /* the next change is applied to what becomes of it */
+	event.reason = keep(sim, event.reason);
+	event.detail = keep(sim, event.detail);
+	event.reply = arena_bytes(&sim->arena, event.reply);
 	if (event.time_us > sim->now_us + DATABASE_AHEAD_US)
 		fail(sim, "I12: saga %02x: '%s' comes before its time", short_id(life), saga_event_name(event.type));
-	if (plant_replay(&life->plan->definition, before, &event, &sim->scratch, &after, &effects, &why) !=
+	if (plant_replay(&life->plan->definition, before, &event, &sim->arena, &after, &effects, &why) !=
 	    SAGA_VERDICT_APPLIED) {
 		fail(sim, "I5: saga %02x: '%s' of step %d is in the log, but: %s", short_id(life),
 		     saga_event_name(event.type), event.step, why);
@@ -167,33 +172,27 @@ static void check_signals(struct simulation *sim, const struct life *life, const
 
 static void check_row(struct simulation *sim, struct life *life, const struct saga *saga, struct bytes data)
 {
-	struct buffer ours = {0};
-
-	saga_encode(saga, &ours);
-	if (!bytes_equal(buffer_bytes(&ours), data))
+	buffer_clear(&sim->encoded);
+	saga_encode(saga, &sim->encoded);
+	if (!bytes_equal(buffer_bytes(&sim->encoded), data))
 		fail(sim, "I5: saga %02x: the log does not lead to the stored row of version %lld", short_id(life),
 		     (long long)saga->version);
-	buffer_release(&ours);
 }
 
 void check_change(struct simulation *sim, struct life *life, const struct store_change *change)
 {
 	struct saga_effects effects;
-	struct saga *saga = NULL;
+	struct saga *saga = life->saga;
 	size_t first = 0;
-	struct error err;
 
 	if (!check_order(sim, life, change))
 		return;
-	arena_clear(&sim->scratch);
 	if (change->start) {
 		saga = first_version(sim, life, change, &effects);
 		first = 1;
 		if (saga)
 			note_effects(sim, life, saga, &effects, SAGA_EVENT_STARTED);
 		note(sim, "saga %02x: starts as %s", short_id(life), life->plan->definition.name);
-	} else if (saga_decode(&life->plan->definition, life->row.data, &sim->scratch, &saga, &err) < 0) {
-		fail(sim, "I5: saga %02x: its row: %s", short_id(life), err.msg);
 	}
 	for (size_t i = first; i < change->log_count && saga; i++)
 		saga = replay_event(sim, life, saga, &change->log[i]);
@@ -201,6 +200,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 		return;
 	check_row(sim, life, saga, change->data);
 	check_signals(sim, life, saga);
+	life->saga = saga;
 	if (change->due_us != plant_real_due_us(saga))
 		fail(sim, "I12: saga %02x is due at %lld, its row says %lld", short_id(life),
 		     (long long)plant_real_due_us(saga), (long long)change->due_us);
@@ -326,19 +326,26 @@ void check_reply(struct simulation *sim, const struct command *command, enum sag
 void check_view(struct simulation *sim, const struct saga_view *view)
 {
 	const struct life *life = life_of(sim, view->saga->id);
-	struct buffer shown = {0};
 
-	saga_encode(view->saga, &shown);
+	buffer_clear(&sim->encoded);
+	saga_encode(view->saga, &sim->encoded);
 	if (!life->exists || view->saga->version > life->row.version)
 		fail(sim, "I8: saga %02x is shown at version %lld, which was never committed", short_id(life),
 		     (long long)view->saga->version);
-	else if (digest(buffer_bytes(&shown)) != life->digests[view->saga->version - 1])
+	else if (digest(buffer_bytes(&sim->encoded)) != life->digests[view->saga->version - 1])
 		fail(sim, "I8: saga %02x: what is shown is not version %lld as it was committed", short_id(life),
 		     (long long)view->saga->version);
-	buffer_release(&shown);
 }
 
 /* ---- the end ---- */
+bool all_have_ended(const struct simulation *sim)
+{
+	for (size_t i = 0; i < sim->life_count; i++)
+		if (sim->lives[i].exists && !saga_state_is_terminal(sim->lives[i].row.state))
+			return false;
+	return true;
+}
+
 bool all_is_over(struct simulation *sim)
 {
 	if (sim->messages > 0 || !bus_is_drained(sim))

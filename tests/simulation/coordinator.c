@@ -6,7 +6,9 @@
  * Stall:   inside of a port's call the rest of the world goes on; then the engine goes on with what it knew before.
  */
 #include <assert.h>
+#include <endian.h>
 
+#include "coordinator/engine/engine_metrics.h"
 #include "tests/simulation/simulation.h"
 
 enum { TURN_US = 1000, DOWN_US = 8000000, STALL_US = 20000000, SESSION_US = 6000000 };
@@ -42,11 +44,30 @@ static struct uuid new_id(void *ctx)
 	struct simulation *sim = ((struct instance *)ctx)->sim;
 	struct uuid id;
 
-	for (size_t i = 0; i < sizeof(id.data); i++)
-		id.data[i] = (uint8_t)draw(sim, STREAM_ID, 256);
+	for (size_t i = 0; i < sizeof(id.data); i += sizeof(uint64_t)) {
+		const uint64_t word = htole64(draw(sim, STREAM_ID, UINT64_MAX));
+
+		memcpy(id.data + i, &word, sizeof(word));
+	}
 	id.data[6] = (uint8_t)((id.data[6] & 0x0F) | 0x70);
 	id.data[8] = (uint8_t)((id.data[8] & 0x3F) | 0x80);
 	return id;
+}
+
+/* ---- metrics ---- */
+void __real_engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);
+void __wrap_engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);
+
+/* Nobody reads them here, and to make them anew for each run takes longer than some runs last: all share one set. */
+void __wrap_engine_metrics_register(struct engine_metrics *metrics, struct metrics *set)
+{
+	static struct engine_metrics shared;
+	static const struct metrics *shared_set;
+
+	if (shared_set != set)
+		__real_engine_metrics_register(&shared, set);
+	shared_set = set;
+	*metrics = shared;
 }
 
 /* ---- life ---- */
@@ -72,11 +93,13 @@ void instance_wake(struct instance *instance)
 static void begin_run(struct instance *instance)
 {
 	struct simulation *sim = instance->sim;
-	struct engine_options options = {.instance = NAMES[instance->index], .ports = &sim->ports[instance->index]};
+	const struct engine_options options = {
+		.instance = NAMES[instance->index],
+		.ports = &sim->ports[instance->index],
+		.metrics = sim->metrics,
+		.in_flight.max = sim->room_max,
+	};
 
-	instance->metrics = metrics_new();
-	options.metrics = instance->metrics;
-	options.in_flight.max = sim->room_max;
 	instance->is_dead = false;
 	instance->run++;
 	instance->done = NULL;
@@ -112,7 +135,6 @@ static void bury(struct instance *instance)
 	for (int i = 0; i < PARTITIONS; i++)
 		sim->partitions[i].consumers[instance->index].is_assigned = false;
 	engine_free(instance->engine);
-	metrics_free(instance->metrics);
 	instance->engine = NULL;
 	instance->done = NULL;
 	plan_event(sim, SESSION_US, end_session, instance, instance->run);
@@ -201,6 +223,5 @@ void instance_release(struct instance *instance)
 		return;
 	instance->is_dead = true; /* whoever still waits is not told */
 	engine_free(instance->engine);
-	metrics_free(instance->metrics);
 	instance->engine = NULL;
 }

@@ -132,6 +132,8 @@ int plan_build_command(const struct plan *plan, const struct saga *saga, struct 
 	(void)input;
 	(void)arena;
 	(void)err;
-	buffer_append_format(out, "%s/%s", plan->definition.steps[step].id, step_phase_name(phase));
+	buffer_append_text(out, plan->definition.steps[step].id);
+	buffer_append_byte(out, '/');
+	buffer_append_text(out, step_phase_name(phase));
 	return 0;
 }

@@ -84,6 +84,7 @@ struct life {
 	struct bytes old_data; /* before the last change, as the next */
 	int64_t old_version;
 	/* What check.c has worked out from it. */
+	struct saga *saga;                            /* the newest version, as the log leads to it */
 	int32_t decided[STEPS_MAX][STEP_PHASE_COUNT]; /* the newest attempt that the log decided */
 	bool is_paused;
 	bool is_cleared[STEPS_MAX]; /* an inquiry was answered, and applied: the step was never done */
@@ -133,9 +134,8 @@ struct instance {
 	struct simulation *sim;
 	int index;
 	struct engine *engine; /* NULL: it is down */
-	struct metrics *metrics;
-	bool is_dead;    /* it died inside of a turn: nothing that it still does counts */
-	bool is_stopped; /* stands still inside of a turn */
+	bool is_dead;          /* it died inside of a turn: nothing that it still does counts */
+	bool is_stopped;       /* stands still inside of a turn */
 	bool is_in_turn;
 	int64_t run;
 	int64_t turn_at_us; /* when its next turn is; 0: none is planned */
@@ -165,8 +165,6 @@ struct core; /* core_world.c */
 
 struct simulation {
 	const struct options *options;
-	struct arena arena;
-	struct arena scratch; /* of one check */
 	uint64_t random[STREAM_COUNT];
 	int32_t rates[FAULT_COUNT];
 	bool has_faults;
@@ -176,9 +174,7 @@ struct simulation {
 	size_t fault_counts[FAULT_COUNT];
 	/* time */
 	int64_t now_us;
-	struct timed *queue;
 	size_t queue_count;
-	size_t queue_max;
 	uint64_t queued;
 	size_t messages;  /* of those in the queue */
 	int64_t room_max; /* of each participant's commands in flight at one instance; 0: no limit */
@@ -188,9 +184,7 @@ struct simulation {
 	int64_t store_away_us;
 	struct partition partitions[PARTITIONS];
 	int64_t participant_away_us[STEPS_MAX];
-	struct life lives[LIVES_MAX];
 	size_t life_count;
-	struct client clients[LIVES_MAX];
 	size_t client_count;
 	struct core *core; /* NULL: coordinators are engines */
 	bool is_nested;    /* some instance stands still, the others go on */
@@ -201,6 +195,14 @@ struct simulation {
 	size_t events;
 	bool is_failed;
 	char failure[400];
+	/* What stays from world to world: memory, and places that are set when they are taken. */
+	struct arena arena;
+	struct buffer encoded; /* of one check */
+	struct metrics *metrics;
+	struct timed *queue;
+	size_t queue_max;
+	struct life lives[LIVES_MAX];
+	struct client clients[LIVES_MAX];
 };
 
 /* ---- simulation.c ---- */
@@ -218,6 +220,7 @@ void fail(struct simulation *sim, const char *format, ...) PRINTF_LIKE(2, 3); /*
 void mix(struct simulation *sim, const void *data, size_t len);
 void mix_number(struct simulation *sim, int64_t number);
 uint64_t digest(struct bytes data);
+const char *keep(struct simulation *sim, const char *text);   /* as long as the world; NULL stays NULL */
 struct life *life_of(struct simulation *sim, struct uuid id); /* made when it is new */
 const char *fault_text(enum fault fault);
 
@@ -266,6 +269,7 @@ void check_reply(struct simulation *sim, const struct command *command, enum sag
 void check_view(struct simulation *sim, const struct saga_view *view);
 void check_net_effects(struct simulation *sim, const struct life *life);
 void check_end(struct simulation *sim);
-bool all_is_over(struct simulation *sim);
+bool all_is_over(struct simulation *sim); /* but for what is stuck, which operators may yet decide about */
+bool all_have_ended(const struct simulation *sim);
 
 #endif

@@ -142,6 +142,17 @@ static void append(struct simulation *sim, void *of, int64_t number)
 			poll_soon(&sim->instances[i]);
 }
 
+static struct bytes attempt_text(struct simulation *sim, int32_t attempt)
+{
+	const size_t size = 12;
+	uint8_t *end = (uint8_t *)arena_alloc(&sim->arena, size) + size;
+	uint8_t *at = end;
+
+	for (; attempt > 0; attempt /= 10)
+		*--at = (uint8_t)('0' + attempt % 10);
+	return (struct bytes){at, (size_t)(end - at)};
+}
+
 static struct reply *make_reply(struct simulation *sim, const struct command *command, enum saga_event_type outcome,
 				bool has_no_effect)
 {
@@ -157,8 +168,7 @@ static struct reply *make_reply(struct simulation *sim, const struct command *co
 	headers[count++] = (struct bus_header){"saga-step",
 					       bytes_of_text(command->life->plan->definition.steps[command->step].id)};
 	headers[count++] = (struct bus_header){"saga-phase", bytes_of_text(step_phase_name(command->phase))};
-	headers[count++] =
-		(struct bus_header){"saga-attempt", bytes_of_text(arena_format(&sim->arena, "%d", command->attempt))};
+	headers[count++] = (struct bus_header){"saga-attempt", attempt_text(sim, command->attempt)};
 	headers[count++] = (struct bus_header){"saga-outcome", bytes_of_text(saga_event_name(outcome))};
 	headers[count++] = (struct bus_header){"ce_id", bytes_of_text("reply")};
 	if (has_no_effect)

@@ -78,11 +78,6 @@ static struct life *insert(struct simulation *sim, const struct store_change *ch
 	return life;
 }
 
-static const char *keep(struct simulation *sim, const char *text)
-{
-	return text ? arena_strdup(&sim->arena, text) : NULL;
-}
-
 static void add_log(struct simulation *sim, struct life *life, const struct store_log_row *row)
 {
 	const size_t at = (size_t)row->entry.sequence - 1;
