@@ -28,7 +28,7 @@ static bool wants_all;
 
 static struct registry_client *make_registry(const struct session *session_)
 {
-	const struct registry_client_options options = {.url = session_->registry_url};
+	const struct registry_client_options options = session_registry(session_);
 
 	return registry_client_new(&options);
 }

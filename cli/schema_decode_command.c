@@ -159,8 +159,7 @@ static int decode_records(struct session *session_, struct decoding *decoding, s
 
 static enum exit_code run_decode(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url,
-						  .security = session_->registry_security};
+	struct registry_client_options options = session_registry(session_);
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	struct decoding decoding = {.client = client};

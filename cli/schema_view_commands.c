@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/schema_text.h"
 #include "cli/table.h"
+#include "lib/base/arena.h"
 #include "schema-registry/client/registry_client.h"
 
 static enum exit_code print_json(const struct session *session_, json_t *json)
@@ -26,25 +27,24 @@ struct listing {
 	const char *prefix;
 	json_t *array;
 	struct table table;
+	struct arena arena;
 };
 
+/* Without the schema: it may need others, and may be of a type that is unknown here. */
 static int list_subject(struct listing *listing, const char *subject, struct error *err)
 {
-	const struct schema *schema;
-	int32_t version;
-	int32_t id;
+	struct registry_entry entry;
 
-	if (strncmp(subject, listing->prefix, strlen(listing->prefix)) != 0)
-		return 0;
-	if (registry_client_latest(listing->client, subject, &id, &version, &schema, err) < 0)
+	arena_clear(&listing->arena);
+	if (registry_client_entry(listing->client, subject, 0, &listing->arena, &entry, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1; /* deleted meanwhile */
 	json_array_append_new(listing->array,
-			      json_pack("{s:s, s:i, s:i, s:s}", "subject", subject, "version", (int)version, "id",
-					(int)id, "schemaType", schema_format_name(schema_format(schema))));
+			      json_pack("{s:s, s:i, s:i, s:s}", "subject", subject, "version", (int)entry.version, "id",
+					(int)entry.id, "schemaType", entry.format));
 	table_add(&listing->table, TABLE_PLAIN, "%s", subject);
-	table_add(&listing->table, TABLE_PLAIN, "version %" PRId32, version);
-	table_add(&listing->table, TABLE_PLAIN, "id %" PRId32, id);
-	table_add(&listing->table, TABLE_PLAIN, "%s", schema_format_name(schema_format(schema)));
+	table_add(&listing->table, TABLE_PLAIN, "version %" PRId32, entry.version);
+	table_add(&listing->table, TABLE_PLAIN, "id %" PRId32, entry.id);
+	table_add(&listing->table, TABLE_PLAIN, "%s", entry.format);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int list_all(struct listing *listing, struct error *err)
 	char **subjects = NULL;
 	size_t count;
 
-	if (registry_client_subjects(listing->client, &subjects, &count, err) < 0)
+	if (registry_client_subjects(listing->client, listing->prefix, &subjects, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (list_subject(listing, subjects[i], err) < 0)
@@ -65,8 +65,7 @@ static int list_all(struct listing *listing, struct error *err)
 
 static enum exit_code run_list(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url,
-						  .security = session_->registry_security};
+	struct registry_client_options options = session_registry(session_);
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	struct listing listing = {
@@ -76,6 +75,7 @@ static enum exit_code run_list(struct session *session_, char **arguments, int c
 	enum exit_code code = EXIT_DONE;
 	struct error err;
 
+	arena_init(&listing.arena, 0);
 	table_init(&listing.table, 4, table_colours_wanted());
 	if (list_all(&listing, &err) < 0)
 		code = session_fail(&err);
@@ -85,6 +85,7 @@ static enum exit_code run_list(struct session *session_, char **arguments, int c
 		table_print(&listing.table, &out);
 	(void)printf("%s", buffer_text(&out));
 	table_release(&listing.table);
+	arena_release(&listing.arena);
 	json_decref(listing.array);
 	return code;
 }
@@ -94,7 +95,9 @@ const struct command schema_list_command = {
 	.arguments = "[PREFIX]",
 	.arguments_max = 1,
 	.summary = "list subjects with their latest schemas",
-	.examples = "sagactl schema list order.\n",
+	.notes = "Without a context in the prefix: those of the default context.\n",
+	.examples = "sagactl schema list order.\n"
+		    "sagactl schema list :.staging:          # a context; :*: is all of them\n",
 	.run = run_list,
 };
 
@@ -120,8 +123,7 @@ static const struct option get_options[] = {
 
 static enum exit_code run_get(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url,
-						  .security = session_->registry_security};
+	struct registry_client_options options = session_registry(session_);
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	_cleanup_(buffer_release)

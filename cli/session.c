@@ -9,6 +9,7 @@
 #include "lib/base/memory.h"
 #include "lib/rpc/rpc_details.h"
 #include "lib/security/security_options.h"
+#include "schema-registry/client/registry_settings.h"
 
 struct session session;
 
@@ -28,6 +29,7 @@ const struct option session_options[] = {
 	 .help = "The schema registry.",
 	 .place = &session.registry_url},
 	CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", session.registry_security),
+	REGISTRY_USER_INFO_OPTION(session.registry_security),
 	{.flag = "kafka-brokers",
 	 .environment = "SAGACTL_KAFKA_BROKERS KAFKA_BOOTSTRAP KAFKA_BROKERS",
 	 .default_text = "127.0.0.1:9092",
@@ -128,6 +130,13 @@ void session_release(struct session *session_)
 struct kafka_options session_kafka(const struct session *session_)
 {
 	return kafka_settings_options(&session_->kafka, "sagactl");
+}
+
+struct registry_client_options session_registry(const struct session *session_)
+{
+	return (struct registry_client_options){.url = session_->registry_url,
+						.timeout_ms = session_->call_timeout_ms,
+						.security = session_->registry_security};
 }
 
 bool session_wants_json(const struct session *session_)

@@ -15,6 +15,7 @@
 #include "lib/options/options.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/security/client_security.h"
+#include "schema-registry/client/registry_client.h"
 
 enum exit_code {
 	EXIT_DONE = 0,
@@ -58,8 +59,9 @@ extern const size_t session_option_count;
 /* Once the flags are read. -1: one of them is wrong, which has been said. */
 NODISCARD int session_begin(struct session *session);
 void session_release(struct session *session);
-struct kafka_options session_kafka(const struct session *session); /* borrows from the session */
-bool session_wants_json(const struct session *session);            /* or JSON lines: what is for programs */
+struct kafka_options session_kafka(const struct session *session);              /* borrows from the session */
+struct registry_client_options session_registry(const struct session *session); /* the same */
+bool session_wants_json(const struct session *session); /* or JSON lines: what is for programs */
 
 /* The message as -o json or jsonl shows it. */
 void session_print_json(const struct session *session, const ProtobufCMessage *message);

@@ -95,7 +95,7 @@ static struct curl_slist *make_headers(const struct http_client *client, const s
 		buffer_append_format(&line, "%s: %s", call->headers[i].name, call->headers[i].value);
 		headers = add_header(headers, buffer_text(&line));
 	}
-	if (client->security && client->security->token) {
+	if (client->security && client->security->token && !call->credentials) {
 		buffer_clear(&line);
 		buffer_append_format(&line, "Authorization: Bearer %s", client->security->token);
 		headers = add_header(headers, buffer_text(&line));
@@ -119,6 +119,9 @@ static void set_options(struct http_client *client, const struct http_call *call
 			struct answer *answer)
 {
 	CURL *curl = client->curl;
+	const char *credentials = call->credentials  ? call->credentials
+				  : client->security ? client->security->user_info
+						     : NULL;
 	bool has_body = call->body.len > 0 || strcmp(call->method, "POST") == 0 || strcmp(call->method, "PUT") == 0;
 
 	curl_easy_reset(curl); /* keeps the connections */
@@ -133,9 +136,9 @@ static void set_options(struct http_client *client, const struct http_call *call
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	if (call->credentials) {
+	if (credentials) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-		curl_easy_setopt(curl, CURLOPT_USERPWD, call->credentials);
+		curl_easy_setopt(curl, CURLOPT_USERPWD, credentials);
 	}
 	if (has_body) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);

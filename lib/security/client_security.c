@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,4 +39,11 @@ void client_security_check(const struct client_security *security, const char *p
 		problems_add(problems, place, "%scert and %skey belong together", prefix, prefix);
 	else if (security->certificate && !security->ca)
 		problems_add(problems, place, "says nothing without %sca, which turns TLS on", prefix);
+	if (!security->user_info)
+		return;
+	(void)snprintf(place, sizeof(place), "%suser-info", prefix); /* our own words, all short */
+	if (!strchr(security->user_info, ':'))
+		problems_add(problems, place, "must be USER:PASSWORD");
+	if (security->token)
+		problems_add(problems, place, "and %stoken exclude each other: give one of them", prefix);
 }

@@ -11,6 +11,7 @@ struct client_security {         /* borrowed texts; all NULL: plain and without 
 	const char *certificate; /* PEM file of the client's own certificate */
 	const char *key;         /* PEM file of its private key */
 	const char *token;       /* the token itself */
+	const char *user_info;   /* "user:password" of basic authentication; over HTTP alone, instead of a token */
 };
 
 /* Adds what is missing, unreadable or makes no sense, at the flags' names that begin with `prefix`. */

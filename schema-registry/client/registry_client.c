@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/http/http_client.h"
 #include "schema-registry/client/registry_rest.h"
 #include "schema-registry/client/schema_file.h"
 
@@ -189,38 +188,25 @@ static int malformed(const char *what, struct error *err)
 	return error_set(err, ERR_CORRUPT, "the schema registry's answer has no usable %s", what);
 }
 
-static int get_id(const json_t *answer, const char *key, int32_t *ret_id, struct error *err)
-{
-	json_int_t id = json_integer_value(json_object_get(answer, key));
-
-	if (id < 1 || id > INT32_MAX)
-		return malformed(key, err);
-	*ret_id = (int32_t)id;
-	return 0;
-}
-
 /* A reference names subject and version; its id is what the caches know it by. */
 static int resolve_reference(struct registry_client *client, const json_t *item,
 			     struct schema_file_reference *ret_reference, struct error *err)
 {
 	const char *name = json_string_value(json_object_get(item, "name"));
 	const char *subject = json_string_value(json_object_get(item, "subject"));
-	struct buffer path = {0};
+	char after[48];
 	json_t *answer = NULL;
 	int32_t version = 0;
 	int result;
 
 	if (!name || !subject)
 		return malformed("references", err);
-	if (get_id(item, "version", &version, err) < 0)
+	if (registry_rest_number(item, "version", &version, err) < 0)
 		return -1;
-	buffer_append_text(&path, "/subjects/");
-	http_append_path_part(&path, subject);
-	buffer_append_format(&path, "/versions/%d?deleted=true", version);
-	result = registry_rest_call(client->rest, "GET", buffer_text(&path), NULL, &answer, err);
-	buffer_release(&path);
+	(void)snprintf(after, sizeof(after), "/versions/%d?deleted=true", version); /* fits */
+	result = registry_rest_get(client->rest, "/subjects/", subject, after, &answer, err);
 	if (result == 0)
-		result = get_id(answer, "id", &ret_reference->id, err);
+		result = registry_rest_number(answer, "id", &ret_reference->id, err);
 	ret_reference->name = name;
 	json_decref(answer);
 	return result;
@@ -286,7 +272,7 @@ static int fetch(struct registry_client *client, int32_t id, int depth, const st
 	int result;
 
 	(void)snprintf(path, sizeof(path), "/schemas/ids/%d", id);
-	if (registry_rest_call(client->rest, "GET", path, NULL, &answer, err) < 0) {
+	if (registry_rest_get(client->rest, path, "", "", &answer, err) < 0) {
 		if (err->code == ERR_NOT_FOUND && client->cache_path)
 			schema_file_deny(client->cache_path, registry_rest_name(client->rest), id);
 		return error_prefix(err, "schema %d", id);
@@ -395,18 +381,6 @@ int registry_client_by_id(struct registry_client *client, int32_t id, const stru
 
 /* ---- by subject ---- */
 
-static int ask_about(struct registry_client *client, const char *before, const char *subject, const char *after,
-		     json_t **ret_answer, struct error *err)
-{
-	_cleanup_(buffer_release)
-	struct buffer path = {0};
-
-	buffer_append_text(&path, before);
-	http_append_path_part(&path, subject);
-	buffer_append_text(&path, after);
-	return registry_rest_call(client->rest, "GET", buffer_text(&path), NULL, ret_answer, err);
-}
-
 int registry_client_version(struct registry_client *client, const char *subject, int32_t version, int32_t *ret_id,
 			    int32_t *ret_version, const struct schema **ret_schema, struct error *err)
 {
@@ -419,11 +393,11 @@ int registry_client_version(struct registry_client *client, const char *subject,
 
 	if (version > 0)
 		(void)snprintf(after, sizeof(after), "/versions/%d", version); /* fits */
-	result = ask_about(client, "/subjects/", subject, after, &answer, err);
+	result = registry_rest_get(client->rest, "/subjects/", subject, after, &answer, err);
 	if (result == 0)
-		result = get_id(answer, "id", &id, err);
+		result = registry_rest_number(answer, "id", &id, err);
 	if (result == 0)
-		result = get_id(answer, "version", &number, err);
+		result = registry_rest_number(answer, "version", &number, err);
 	if (result == 0) {
 		schema = registry_client_cached(client, id);
 		if (!schema)
@@ -446,86 +420,9 @@ int registry_client_latest(struct registry_client *client, const char *subject, 
 	return registry_client_version(client, subject, 0, ret_id, ret_version, ret_schema, err);
 }
 
-static int compare_numbers(const void *a, const void *b)
+const char *registry_client_name(const struct registry_client *client)
 {
-	const int32_t *first = a;
-	const int32_t *second = b;
-
-	return (*first > *second) - (*first < *second);
-}
-
-int registry_client_versions(struct registry_client *client, const char *subject, int32_t **ret_versions,
-			     size_t *ret_count, struct error *err)
-{
-	json_t *answer = NULL;
-	int32_t *versions;
-	size_t count;
-
-	if (ask_about(client, "/subjects/", subject, "/versions", &answer, err) < 0)
-		return error_prefix(err, "versions of subject '%s'", subject);
-	count = json_array_size(answer);
-	versions = xcalloc(count + 1, sizeof(*versions));
-	for (size_t i = 0; i < count; i++)
-		versions[i] = (int32_t)json_integer_value(json_array_get(answer, i));
-	json_decref(answer);
-	qsort(versions, count, sizeof(*versions), compare_numbers);
-	*ret_versions = versions;
-	*ret_count = count;
-	return 0;
-}
-
-static int compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int registry_client_subjects(struct registry_client *client, char ***ret_subjects, size_t *ret_count, struct error *err)
-{
-	json_t *answer = NULL;
-	size_t count;
-	size_t bytes = 0;
-	char **subjects;
-	char *at;
-
-	if (registry_rest_call(client->rest, "GET", "/subjects", NULL, &answer, err) < 0)
-		return error_prefix(err, "list of subjects");
-	count = json_array_size(answer);
-	for (size_t i = 0; i < count; i++)
-		bytes += json_string_length(json_array_get(answer, i)) + 1;
-	subjects = xmalloc((count + 1) * sizeof(*subjects) + bytes);
-	at = (char *)(subjects + count + 1);
-	for (size_t i = 0; i < count; i++) {
-		const char *subject = json_string_value(json_array_get(answer, i));
-
-		subjects[i] = at;
-		at = stpcpy(at, subject ? subject : "") + 1;
-	}
-	json_decref(answer);
-	qsort(subjects, count, sizeof(*subjects), compare_texts);
-	*ret_subjects = subjects;
-	*ret_count = count;
-	return 0;
-}
-
-int registry_client_level(struct registry_client *client, const char *subject, char **ret_level, struct error *err)
-{
-	json_t *answer = NULL;
-	const char *level;
-	int result;
-
-	/* Not every registry knows defaultToGlobal, so a missing level is asked for again, of everything. */
-	result = ask_about(client, "/config/", subject, "?defaultToGlobal=true", &answer, err);
-	if (result < 0 && err->code == ERR_NOT_FOUND)
-		result = registry_rest_call(client->rest, "GET", "/config", NULL, &answer, err);
-	if (result < 0)
-		return error_prefix(err, "compatibility level of subject '%s'", subject);
-	level = json_string_value(json_object_get(answer, "compatibilityLevel"));
-	if (level)
-		*ret_level = xstrdup(level);
-	else
-		result = malformed("compatibilityLevel", err);
-	json_decref(answer);
-	return result;
+	return registry_rest_name(client->rest);
 }
 
 struct registry_rest *registry_client_rest(struct registry_client *client)
@@ -536,7 +433,7 @@ struct registry_rest *registry_client_rest(struct registry_client *client)
 int registry_client_ping(struct registry_client *client, struct error *err)
 {
 	json_t *answer = NULL;
-	int result = registry_rest_call(client->rest, "GET", "/schemas/types", NULL, &answer, err);
+	int result = registry_rest_get(client->rest, "/schemas/types", "", "", &answer, err);
 
 	json_decref(answer);
 	return result;

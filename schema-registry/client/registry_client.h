@@ -48,12 +48,34 @@ NODISCARD int registry_client_latest(struct registry_client *client, const char 
 NODISCARD int registry_client_version(struct registry_client *client, const char *subject, int32_t version,
 				      int32_t *ret_id, int32_t *ret_version, const struct schema **ret_schema,
 				      struct error *err);
+
+struct arena;
+
+struct registry_reference { /* to what a registered schema imports */
+	const char *name;   /* as the schema says it */
+	const char *subject;
+	int32_t version;
+};
+
+struct registry_entry { /* a version of a subject; `references` and texts live in the caller's arena */
+	int32_t id;
+	int32_t version;
+	const char *format; /* "AVRO", "PROTOBUF", or one that is unknown here */
+	const struct registry_reference *references;
+	size_t reference_count;
+};
+
+/* What is known of a version besides its schema, which need not be usable here. `version` 0: the latest. */
+NODISCARD int registry_client_entry(struct registry_client *client, const char *subject, int32_t version,
+				    struct arena *arena, struct registry_entry *ret_entry, struct error *err);
+
 /* The numbers of the live versions, rising; the list is the caller's (free). */
 NODISCARD int registry_client_versions(struct registry_client *client, const char *subject, int32_t **ret_versions,
 				       size_t *ret_count, struct error *err);
-/* The names of all subjects, sorted; one allocation, the caller's (free). */
-NODISCARD int registry_client_subjects(struct registry_client *client, char ***ret_subjects, size_t *ret_count,
-				       struct error *err);
+/* The names of all subjects that begin with `prefix` (":.context:" one context, ":*:" all of them), sorted; one allocation,
+ * the caller's (free). */
+NODISCARD int registry_client_subjects(struct registry_client *client, const char *prefix, char ***ret_subjects,
+				       size_t *ret_count, struct error *err);
 /* The compatibility level in force for a subject, whether the subject exists or not; the text is the caller's (free). */
 NODISCARD int registry_client_level(struct registry_client *client, const char *subject, char **ret_level,
 				    struct error *err);
@@ -73,6 +95,9 @@ struct schema_submission {
 	struct bytes text;
 	const struct submitted_reference *references;
 	size_t reference_count;
+	bool is_normalized; /* the registry puts it in order first, as with ?normalize=true */
+	struct buffer
+		*refusal; /* where the registry's words go, in full, when it refuses; NULL: an error has the start */
 };
 
 /* Registering what is registered already changes nothing and gives the same id. */
@@ -85,6 +110,7 @@ NODISCARD int registry_client_look_up(struct registry_client *client, const stru
 NODISCARD int registry_client_check(struct registry_client *client, const struct schema_submission *submission,
 				    struct error *err);
 
+const char *registry_client_name(const struct registry_client *client);     /* its URLs, without credentials */
 struct registry_rest *registry_client_rest(struct registry_client *client); /* for the files of this folder */
 
 #endif

@@ -179,23 +179,31 @@ static enum err_code code_of_status(int status)
 }
 
 /* The registry's own words, where it has any. */
-static int refused(int status, const json_t *answer, struct error *err)
+static int refused(int status, const json_t *answer, struct buffer *words, struct error *err)
 {
 	const char *message = json_string_value(json_object_get(answer, "message"));
+	const char *advice = "";
 
+	if (words && message)
+		buffer_append_text(words, message);
+	if (status == 401)
+		advice = "; show it a credential: registry-token, registry-user-info, or user:password in the URL";
+	else if (status == 403)
+		advice = "; the credential that was shown may not do this";
 	if (!message)
-		return error_set(err, code_of_status(status), "the schema registry answered %d", status);
-	return error_set(err, code_of_status(status), "the schema registry answered %d (error_code %lld): %s", status,
-			 (long long)json_integer_value(json_object_get(answer, "error_code")), message);
+		return error_set(err, code_of_status(status), "the schema registry answered %d%s", status, advice);
+	return error_set(err, code_of_status(status), "the schema registry answered %d (error_code %lld): %s%s", status,
+			 (long long)json_integer_value(json_object_get(answer, "error_code")), message, advice);
 }
 
-static int read_answer(int status, const struct buffer *text, json_t **ret_answer, struct error *err)
+static int read_answer(int status, const struct buffer *text, struct buffer *words, json_t **ret_answer,
+		       struct error *err)
 {
 	json_t *answer = json_loadb((const char *)text->data, text->len, JSON_DECODE_ANY, NULL);
 	int result = 0;
 
 	if (status < 200 || status > 299)
-		result = refused(status, answer, err);
+		result = refused(status, answer, words, err);
 	else if (!answer) /* a proxy's page, or another service on that port */
 		result = error_set(err, ERR_UNAVAILABLE, "the schema registry's answer is no JSON; is the URL right?");
 	if (result < 0)
@@ -205,8 +213,14 @@ static int read_answer(int status, const struct buffer *text, json_t **ret_answe
 	return result;
 }
 
-static int call_base(struct registry_rest *rest, const struct base *base, struct http_call *call, const char *path,
-		     json_t **ret_answer, struct error *err)
+struct request {
+	struct http_call call; /* without what the address says */
+	const char *path;
+	struct buffer *words; /* NULL: nobody wants them */
+};
+
+static int call_base(struct registry_rest *rest, const struct base *base, struct request *request, json_t **ret_answer,
+		     struct error *err)
 {
 	struct http_client *client = take_client(rest);
 	struct buffer url = {0};
@@ -214,12 +228,12 @@ static int call_base(struct registry_rest *rest, const struct base *base, struct
 	int status = 0;
 	int result;
 
-	buffer_append_format(&url, "%s%s", base->url, path);
-	call->url = buffer_text(&url);
-	call->credentials = base->credentials;
-	result = http_client_call(client, call, &status, &answer, err);
+	buffer_append_format(&url, "%s%s", base->url, request->path);
+	request->call.url = buffer_text(&url);
+	request->call.credentials = base->credentials;
+	result = http_client_call(client, &request->call, &status, &answer, err);
 	if (result == 0)
-		result = read_answer(status, &answer, ret_answer, err);
+		result = read_answer(status, &answer, request->words, ret_answer, err);
 	give_client(rest, client);
 	buffer_release(&answer);
 	buffer_release(&url);
@@ -227,27 +241,62 @@ static int call_base(struct registry_rest *rest, const struct base *base, struct
 }
 
 /* An address that is away or broken (5xx) is passed over; each request of ours may be sent twice. */
-int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,
-		       json_t **ret_answer, struct error *err)
+static int call_any(struct registry_rest *rest, struct request *request, json_t **ret_answer, struct error *err)
 {
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct http_call call = {.method = method,
-				 .content_type = body ? "application/vnd.schemaregistry.v1+json" : NULL,
-				 .accept = accepted,
-				 .body = bytes_of_text(text),
-				 .timeout_ms = rest->timeout_ms};
 	size_t first = rest->current;
 	int result = -1;
 
+	request->call.accept = accepted;
+	request->call.timeout_ms = rest->timeout_ms;
 	for (size_t turn = 0; turn < rest->base_count && result < 0; turn++) {
 		size_t at = (first + turn) % rest->base_count;
 
-		result = call_base(rest, &rest->bases[at], &call, path, ret_answer, err);
+		if (request->words)
+			buffer_clear(request->words);
+		result = call_base(rest, &rest->bases[at], request, ret_answer, err);
 		if (result == 0)
 			rest->current = at;
 		else if (!err->is_retriable)
 			break;
 	}
+	return result;
+}
+
+int registry_rest_post(struct registry_rest *rest, const char *path, const json_t *body, struct buffer *words,
+		       json_t **ret_answer, struct error *err)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+	struct request request = {.call = {.method = "POST",
+					   .content_type = "application/vnd.schemaregistry.v1+json",
+					   .body = bytes_of_text(text)},
+				  .path = path,
+				  .words = words};
+	int result = call_any(rest, &request, ret_answer, err);
+
 	free(text);
 	return result;
+}
+
+int registry_rest_get(struct registry_rest *rest, const char *before, const char *name, const char *after,
+		      json_t **ret_answer, struct error *err)
+{
+	struct request request = {.call.method = "GET"};
+	_cleanup_(buffer_release)
+	struct buffer path = {0};
+
+	buffer_append_text(&path, before);
+	http_append_path_part(&path, name);
+	buffer_append_text(&path, after);
+	request.path = buffer_text(&path);
+	return call_any(rest, &request, ret_answer, err);
+}
+
+int registry_rest_number(const json_t *answer, const char *key, int32_t *ret_number, struct error *err)
+{
+	json_int_t number = json_integer_value(json_object_get(answer, key));
+
+	if (number < 1 || number > INT32_MAX)
+		return error_set(err, ERR_CORRUPT, "the schema registry's answer has no usable '%s'", key);
+	*ret_number = (int32_t)number;
+	return 0;
 }

@@ -22,8 +22,14 @@ struct registry_rest *registry_rest_new(const char *urls, int64_t timeout_ms, co
 void registry_rest_free(struct registry_rest *rest);
 const char *registry_rest_name(const struct registry_rest *rest); /* its URLs, without credentials */
 
-/* `path` begins with a slash. `body` NULL: none. *ret_answer is the JSON of a 2xx answer. */
-NODISCARD int registry_rest_call(struct registry_rest *rest, const char *method, const char *path, const json_t *body,
+/* *ret_answer is the JSON of a 2xx answer. A path begins with a slash; of GET it may have a name in it, which is escaped:
+ * `before`, the name, `after`. */
+NODISCARD int registry_rest_get(struct registry_rest *rest, const char *before, const char *name, const char *after,
+				json_t **ret_answer, struct error *err);
+/* `words`: where the registry's own words go, in full, when it refuses; NULL: nowhere. */
+NODISCARD int registry_rest_post(struct registry_rest *rest, const char *path, const json_t *body, struct buffer *words,
 				 json_t **ret_answer, struct error *err);
+/* An id or a version in an answer; ERR_CORRUPT: there is none. */
+NODISCARD int registry_rest_number(const json_t *answer, const char *key, int32_t *ret_number, struct error *err);
 
 #endif

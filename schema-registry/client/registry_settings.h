@@ -12,8 +12,17 @@ struct registry_settings {
 	const char *cache; /* NULL: memory only */
 };
 
-/* `object`: struct registry_settings. */
+/* Beside CLIENT_SECURITY_OPTIONS; `object`: struct client_security. */
 /* clang-format off */
+#define REGISTRY_USER_INFO_OPTION(object)                                                                              \
+	{.flag = "registry-user-info",                                                                                 \
+	 .environment = "REGISTRY_USER_INFO",                                                                          \
+	 .is_secret = true,                                                                                            \
+	 .value_name = "USER:PASSWORD",                                                                                \
+	 .help = "basic authentication at the schema registry, instead of a token",                                    \
+	 .place = &(object).user_info}
+
+/* `object`: struct registry_settings. */
 #define REGISTRY_SETTINGS_OPTIONS(object)                                                                              \
 	{.flag = "registry-url",                                                                                       \
 	 .environment = "REGISTRY_URL",                                                                                \
@@ -22,6 +31,7 @@ struct registry_settings {
 	 .help = "schema registry",                                                                                    \
 	 .place = &(object).url},                                                                                      \
 	CLIENT_SECURITY_OPTIONS("registry-", "REGISTRY_", "the schema registry", (object).security),                   \
+	REGISTRY_USER_INFO_OPTION((object).security),                                                                  \
 	{.flag = "registry-cache",                                                                                     \
 	 .environment = "REGISTRY_CACHE",                                                                              \
 	 .value_name = "FOLDER",                                                                                       \

@@ -35,20 +35,13 @@ static int send_submission(struct registry_client *client, const char *before,
 	buffer_append_text(&path, before);
 	http_append_path_part(&path, submission->subject);
 	buffer_append_text(&path, after);
-	result = registry_rest_call(registry_client_rest(client), "POST", buffer_text(&path), body, ret_answer, err);
+	if (submission->is_normalized)
+		buffer_append_text(&path, strchr(after, '?') ? "&normalize=true" : "?normalize=true");
+	result = registry_rest_post(registry_client_rest(client), buffer_text(&path), body, submission->refusal,
+				    ret_answer, err);
 	buffer_release(&path);
 	json_decref(body);
 	return result;
-}
-
-static int get_number(const json_t *answer, const char *key, int32_t *ret_number, struct error *err)
-{
-	json_int_t number = json_integer_value(json_object_get(answer, key));
-
-	if (number < 1 || number > INT32_MAX)
-		return error_set(err, ERR_CORRUPT, "the schema registry's answer has no usable '%s'", key);
-	*ret_number = (int32_t)number;
-	return 0;
 }
 
 int registry_client_register(struct registry_client *client, const struct schema_submission *submission,
@@ -58,7 +51,7 @@ int registry_client_register(struct registry_client *client, const struct schema
 	int result = send_submission(client, "/subjects/", submission, "/versions", &answer, err);
 
 	if (result == 0)
-		result = get_number(answer, "id", ret_id, err);
+		result = registry_rest_number(answer, "id", ret_id, err);
 	json_decref(answer);
 	return result < 0 ? error_prefix(err, "register a schema for '%s'", submission->subject) : 0;
 }
@@ -70,15 +63,15 @@ int registry_client_look_up(struct registry_client *client, const struct schema_
 	int result = send_submission(client, "/subjects/", submission, "", &answer, err);
 
 	if (result == 0)
-		result = get_number(answer, "id", ret_id, err);
+		result = registry_rest_number(answer, "id", ret_id, err);
 	if (result == 0)
-		result = get_number(answer, "version", ret_version, err);
+		result = registry_rest_number(answer, "version", ret_version, err);
 	json_decref(answer);
 	return result < 0 ? error_prefix(err, "look up a schema of '%s'", submission->subject) : 0;
 }
 
 /* The words between the descriptions' marks would be nicer, but each registry has its own form. */
-static int refuse(const json_t *answer, struct error *err)
+static int refuse(const struct schema_submission *submission, const json_t *answer, struct error *err)
 {
 	const json_t *messages = json_object_get(answer, "messages");
 	_cleanup_(buffer_release)
@@ -90,6 +83,8 @@ static int refuse(const json_t *answer, struct error *err)
 		if (message)
 			buffer_append_format(&text, "%s%s", text.len ? ", " : "", message);
 	}
+	if (submission->refusal)
+		buffer_append(submission->refusal, text.data, text.len);
 	return error_set(err, ERR_INCOMPATIBLE, "%s", text.len ? buffer_text(&text) : "the registry gives no reason");
 }
 
@@ -106,7 +101,7 @@ int registry_client_check(struct registry_client *client, const struct schema_su
 	if (result < 0 && err->code == ERR_NOT_FOUND)
 		return 0;
 	if (result == 0 && !json_is_true(json_object_get(answer, "is_compatible")))
-		result = refuse(answer, err);
+		result = refuse(submission, answer, err);
 	json_decref(answer);
 	return result < 0 ? error_prefix(err, "check a schema of '%s'", submission->subject) : 0;
 }

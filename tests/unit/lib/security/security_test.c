@@ -307,6 +307,24 @@ static void a_clients_files_are_looked_at_before_they_are_used(void **state)
 	problems_release(&problems);
 }
 
+static void a_user_needs_a_password_and_no_token(void **state)
+{
+	const struct client_security wrong = {.user_info = "ann", .token = "t"};
+	const struct client_security right = {.user_info = "ann:"};
+	struct problems problems;
+
+	(void)state;
+	problems_init(&problems);
+	client_security_check(&right, "registry-", &problems);
+	assert_int_equal(problems.count, 0);
+	client_security_check(&wrong, "registry-", &problems);
+	assert_int_equal(problems.count, 2);
+	assert_string_equal(problems.items[0].place, "registry-user-info");
+	assert_null(strstr(problems.items[0].text, "ann"));
+	assert_non_null(strstr(problems.items[1].text, "exclude each other"));
+	problems_release(&problems);
+}
+
 static void only_certain_addresses_are_loopback(void **state)
 {
 	static const char *const other[] = {"0.0.0.0",  "::", "10.0.0.1", "example.org", "localhost.example.org",
@@ -348,6 +366,7 @@ int main(void)
 		cmocka_unit_test(certificates_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_reload_takes_all_or_nothing),
 		cmocka_unit_test(a_clients_files_are_looked_at_before_they_are_used),
+		cmocka_unit_test(a_user_needs_a_password_and_no_token),
 		cmocka_unit_test(only_certain_addresses_are_loopback),
 	};
 

@@ -42,6 +42,10 @@ static const struct answer answers[] = {
 	{"GET", "/schemas/ids/8", 200, "<html>"},
 	{"GET", "/subjects/circle/versions/1", 200, "{\"id\":7,\"version\":1,\"schema\":\"\\\"int\\\"\"}"},
 	{"GET", "/subjects/shop%2Fmoney/versions/4", 200, "{\"id\":2,\"version\":4,\"schema\":\"…\"}"},
+	{"GET", "/subjects", 200, "[\":.c:b\",\"orders\",\"order\"]"},
+	{"GET", "/subjects/other/versions/latest", 200,
+	 "{\"id\":5,\"version\":2,\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":"
+	 "[{\"name\":\"a.json\",\"subject\":\"a\",\"version\":7}]}"},
 	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
 	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
 	{"POST", "/subjects/orders", 200, "{\"subject\":\"orders\",\"id\":12,\"version\":3}"},
@@ -403,8 +407,12 @@ static void asks_for_the_latest_each_time(void **state)
 static void registers_and_passes_the_registrys_words_on(void **state)
 {
 	struct fixture *fixture = *state;
-	struct schema_submission submission = {
-		.subject = "orders", .format = SCHEMA_FORMAT_AVRO, .text = bytes_of_text("\"long\"")};
+	_cleanup_(buffer_release)
+	struct buffer refusal = {0};
+	struct schema_submission submission = {.subject = "orders",
+					       .format = SCHEMA_FORMAT_AVRO,
+					       .text = bytes_of_text("\"long\""),
+					       .refusal = &refusal};
 	int32_t id = 0;
 
 	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), 0);
@@ -414,9 +422,11 @@ static void registers_and_passes_the_registrys_words_on(void **state)
 	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), -1);
 	assert_int_equal(fixture->err.code, ERR_INCOMPATIBLE);
 	assert_non_null(strstr(fixture->err.msg, "field 'total' was removed"));
+	assert_string_equal(buffer_text(&refusal), "field 'total' was removed");
 	submission.subject = "broken";
 	assert_int_equal(registry_client_register(fixture->client, &submission, &id, &fixture->err), -1);
 	assert_int_equal(fixture->err.code, ERR_INVALID);
+	assert_string_equal(buffer_text(&refusal), "Invalid schema");
 	assert_int_equal(registry_client_ping(fixture->client, &fixture->err), 0);
 }
 
@@ -523,6 +533,66 @@ static void credentials_are_sent_and_never_shown(void **state)
 	assert_null(strstr(fixture->err.msg, "bert"));
 }
 
+static void user_info_is_sent_where_the_address_says_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct registry_client_options options = {.url = fixture->url, .security.user_info = "ann:pw"};
+	const struct schema *schema;
+
+	registry_client_free(fixture->client);
+	fixture->client = registry_client_new(&options);
+	assert_int_equal(registry_client_by_id(fixture->client, 1, &schema, &fixture->err), 0);
+	assert_string_equal(fixture->last_authorization, "Basic YW5uOnB3"); /* ann:pw */
+}
+
+static void what_is_known_of_a_version_needs_no_schema(void **state)
+{
+	struct fixture *fixture = *state;
+	struct registry_entry entry;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	assert_int_equal(registry_client_entry(fixture->client, "other", 0, &arena, &entry, &fixture->err), 0);
+	assert_int_equal(entry.id, 5);
+	assert_int_equal(entry.version, 2);
+	assert_string_equal(entry.format, "JSON");
+	assert_int_equal(entry.reference_count, 1);
+	assert_string_equal(entry.references[0].subject, "a");
+	assert_int_equal(entry.references[0].version, 7);
+	assert_int_equal(registry_client_entry(fixture->client, "orders", 0, &arena, &entry, &fixture->err), 0);
+	assert_string_equal(entry.format, "AVRO");
+	assert_int_equal(registry_client_entry(fixture->client, "none", 0, &arena, &entry, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+	arena_release(&arena);
+}
+
+/* The fixture's registry does not know subjectPrefix, and answers with all. */
+static void subjects_are_those_of_the_prefix(void **state)
+{
+	static const struct {
+		const char *prefix;
+		size_t count;
+		const char *first;
+	} cases[] = {{"", 3, ":.c:b"},
+		     {"order", 2, "order"},
+		     {"orders", 1, "orders"},
+		     {":.c:", 1, ":.c:b"},
+		     {":*:", 3, ":.c:b"}};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char **subjects;
+		size_t count;
+
+		assert_int_equal(
+			registry_client_subjects(fixture->client, cases[i].prefix, &subjects, &count, &fixture->err),
+			0);
+		assert_int_equal(count, cases[i].count);
+		assert_string_equal(subjects[0], cases[i].first);
+		free(subjects);
+	}
+}
+
 #define CLIENT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -544,6 +614,9 @@ int main(void)
 		CLIENT_TEST(one_that_answers_503_is_passed_over),
 		CLIENT_TEST(a_refusal_is_an_answer_and_asks_nobody_else),
 		CLIENT_TEST(credentials_are_sent_and_never_shown),
+		CLIENT_TEST(user_info_is_sent_where_the_address_says_nothing),
+		CLIENT_TEST(what_is_known_of_a_version_needs_no_schema),
+		CLIENT_TEST(subjects_are_those_of_the_prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
