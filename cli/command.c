@@ -153,6 +153,32 @@ static const char *nearest_command(char *const *words, int count)
 	return nearest;
 }
 
+/* The first line of each command's own examples. */
+static void append_group_examples(struct buffer *out, const char *group)
+{
+	size_t len = strlen(group);
+
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *command = command_table[i];
+
+		if (strncmp(command->name, group, len) == 0 && command->name[len] == ' ' && command->examples)
+			buffer_append_format(out, "  %.*s\n", (int)strcspn(command->examples, "\n"), command->examples);
+	}
+}
+
+static void print_group_help(const char *group)
+{
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+
+	buffer_append_format(
+		&out, "Usage: sagactl %s COMMAND …\n\nCommands (each has its own --help, with all flags):\n", group);
+	append_command_list(&out, group);
+	buffer_append_text(&out, "\nExamples:\n");
+	append_group_examples(&out, group);
+	(void)printf("%s", buffer_text(&out));
+}
+
 static int complain_unknown(char *const *words, int count)
 {
 	_cleanup_(buffer_release)
@@ -165,12 +191,13 @@ static int complain_unknown(char *const *words, int count)
 		return EXIT_USAGE;
 	}
 	if (is_group(words[0]) && (count == 1 || is_flag)) {
-		bool is_help = count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
-
+		if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+			print_group_help(words[0]);
+			return EXIT_DONE;
+		}
 		append_command_list(&list, words[0]);
-		(void)fprintf(is_help ? stdout : stderr, "sagactl: %s needs one more word:\n%s", words[0],
-			      buffer_text(&list));
-		return is_help ? EXIT_DONE : EXIT_USAGE;
+		(void)fprintf(stderr, "sagactl: %s needs one more word:\n%s", words[0], buffer_text(&list));
+		return EXIT_USAGE;
 	}
 	(void)fprintf(stderr, "sagactl: unknown command '%s%s%s'%s%s%s; see sagactl --help\n", words[0],
 		      is_group(words[0]) ? " " : "", is_group(words[0]) ? words[1] : "",
