@@ -18,26 +18,33 @@ static bool is_clean(const struct check_result *result)
 
 /* ---- text ---- */
 
+/* "compatible; 3 of 4 subjects compared, 1 new": what was not compared must not look as if it had been. */
 static void append_sum(const struct check_result *result, struct buffer *out)
 {
-	size_t broken = result->kind_counts[CHECK_BREAKING];
-	size_t invalid = result->kind_counts[CHECK_INVALID];
-	size_t undecided = result->kind_counts[CHECK_UNDECIDED];
+	const size_t *kinds = result->kind_counts;
+	const size_t *outcomes = result->outcome_counts;
 
 	buffer_append_format(out, "%zu schema file%s checked against %s: ", result->file_count,
 			     result->file_count == 1 ? "" : "s", result->against);
 	if (is_clean(result))
-		buffer_append_text(out, "compatible\n");
+		buffer_append_text(out, "compatible");
 	else
-		buffer_append_format(out, "%zu breaking change%s, %zu invalid, %zu undecided\n", broken,
-				     broken == 1 ? "" : "s", invalid, undecided);
+		buffer_append_format(out, "%zu breaking change%s, %zu invalid, %zu undecided", kinds[CHECK_BREAKING],
+				     kinds[CHECK_BREAKING] == 1 ? "" : "s", kinds[CHECK_INVALID],
+				     kinds[CHECK_UNDECIDED]);
+	buffer_append_format(out, "; %s: %zu compared, %zu new%s, %zu skipped\n",
+			     result->has_subjects ? "subjects" : "files", outcomes[CHECK_COMPARED],
+			     outcomes[CHECK_UNKNOWN_THERE], kinds[CHECK_NEW] ? " (not allowed)" : "",
+			     outcomes[CHECK_SKIPPED]);
 }
 
 /* `file:line:col: error: …`, which editors and terminals make into links. */
 static void append_text_finding(const struct check_finding *finding, struct buffer *out)
 {
-	buffer_append_format(out, "%s:%zu:%zu: %s: %s [%s]\n", finding->file, finding->line, finding->column,
-			     finding->kind == CHECK_NOTE ? "note" : "error", finding->message, finding->rule);
+	if (*finding->file)
+		buffer_append_format(out, "%s:%zu:%zu: ", finding->file, finding->line, finding->column);
+	buffer_append_format(out, "%s: %s [%s]\n", finding->kind == CHECK_NOTE ? "note" : "error", finding->message,
+			     finding->rule);
 	if (*finding->against)
 		buffer_append_format(out, "    against %s%s%s\n", finding->against, *finding->subject ? " of " : "",
 				     finding->subject);
@@ -45,10 +52,15 @@ static void append_text_finding(const struct check_finding *finding, struct buff
 		buffer_append_format(out, "    hint: %s\n", finding->hint);
 }
 
-static void print_text(const struct check_result *result, struct buffer *out)
+void check_result_append_findings(const struct check_result *result, struct buffer *out)
 {
 	for (size_t i = 0; i < result->count; i++)
 		append_text_finding(&result->items[i], out);
+}
+
+static void print_text(const struct check_result *result, struct buffer *out)
+{
+	check_result_append_findings(result, out);
 	append_sum(result, out);
 }
 
@@ -72,9 +84,34 @@ static json_t *text_of(const char *text)
 	return json ? json : json_string("(not UTF-8)");
 }
 
+/* "compared", "new" and "skipped", each with how many. */
+static void add_outcomes(json_t *object, const struct check_result *result)
+{
+	for (size_t i = 0; i < CHECK_OUTCOME_COUNT; i++)
+		(void)json_object_set_new(
+			object, check_outcome_name((enum check_outcome)i),
+			json_integer((json_int_t)result->outcome_counts[i])); /* out of memory aborts */
+}
+
+static json_t *comparisons_json(const struct check_result *result)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < result->comparison_count; i++) {
+		const struct check_comparison *comparison = &result->comparisons[i];
+
+		json_array_append_new(array, json_pack("{s:o, s:o, s:s, s:o}", "file", text_of(comparison->file),
+						       "subject", text_of(comparison->subject), "outcome",
+						       check_outcome_name(comparison->outcome), "why",
+						       text_of(comparison->why)));
+	}
+	return array;
+}
+
 static void print_json(const struct check_result *result, struct buffer *out)
 {
 	json_t *findings = json_array();
+	json_t *json;
 
 	for (size_t i = 0; i < result->count; i++) {
 		const struct check_finding *finding = &result->items[i];
@@ -88,11 +125,14 @@ static void print_json(const struct check_result *result, struct buffer *out)
 						text_of(finding->against), "message", text_of(finding->message), "hint",
 						text_of(finding->hint)));
 	}
-	append_json(out, json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "compatible", is_clean(result), "against",
-				   text_of(result->against), "files", (json_int_t)result->file_count, "breaking",
-				   (json_int_t)result->kind_counts[CHECK_BREAKING], "invalid",
-				   (json_int_t)result->kind_counts[CHECK_INVALID], "undecided",
-				   (json_int_t)result->kind_counts[CHECK_UNDECIDED], "findings", findings));
+	json = json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "compatible", is_clean(result), "against",
+			 text_of(result->against), "files", (json_int_t)result->file_count, "breaking",
+			 (json_int_t)result->kind_counts[CHECK_BREAKING], "invalid",
+			 (json_int_t)result->kind_counts[CHECK_INVALID], "undecided",
+			 (json_int_t)result->kind_counts[CHECK_UNDECIDED], "schemas", comparisons_json(result),
+			 "findings", findings);
+	add_outcomes(json, result);
+	append_json(out, json);
 }
 
 /* ---- GitHub's workflow commands ---- */
@@ -112,9 +152,13 @@ static void print_github(const struct check_result *result, struct buffer *out)
 	for (size_t i = 0; i < result->count; i++) {
 		const struct check_finding *finding = &result->items[i];
 
-		buffer_append_format(out, "::%s file=", is_failure(finding) ? "error" : "notice");
-		append_escaped(out, finding->file, true);
-		buffer_append_format(out, ",line=%zu,col=%zu,title=", finding->line, finding->column);
+		buffer_append_format(out, "::%s ", is_failure(finding) ? "error" : "notice");
+		if (*finding->file) {
+			buffer_append_text(out, "file=");
+			append_escaped(out, finding->file, true);
+			buffer_append_format(out, ",line=%zu,col=%zu,", finding->line, finding->column);
+		}
+		buffer_append_text(out, "title=");
 		append_escaped(out, finding->rule, true);
 		buffer_append_text(out, "::");
 		append_escaped(out, finding->message, false);
@@ -129,9 +173,49 @@ static void print_github(const struct check_result *result, struct buffer *out)
 
 /* ---- JUnit's XML ---- */
 
+static bool is_listed(const char *const *files, size_t count, const char *file)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(files[i], file) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Why nothing of a file was compared; NULL: something was. */
+static const char *why_skipped(const struct check_result *result, const char *file)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < result->comparison_count; i++) {
+		const struct check_comparison *comparison = &result->comparisons[i];
+
+		if (strcmp(comparison->file, file) != 0)
+			continue;
+		if (comparison->outcome == CHECK_COMPARED)
+			return NULL;
+		why = why ? why : comparison->why;
+	}
+	return why || !is_listed(result->files, result->file_count, file) ? why : "nothing was compared";
+}
+
+static bool has_failure(const struct check_result *result, const char *file)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		if (is_failure(&result->items[i]) && strcmp(result->items[i].file, file) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_skipped_case(const struct check_result *result, const char *file)
+{
+	return !has_failure(result, file) && why_skipped(result, file);
+}
+
 static void append_junit_case(const struct check_result *result, const char *file, struct buffer *out)
 {
-	junit_begin_case(out, "schema", file);
+	junit_begin_case(out, "schema", *file ? file : result->against);
 	for (size_t i = 0; i < result->count; i++) {
 		const struct check_finding *finding = &result->items[i];
 		_cleanup_(buffer_release)
@@ -143,16 +227,20 @@ static void append_junit_case(const struct check_result *result, const char *fil
 		junit_add(out, finding->kind == CHECK_UNDECIDED ? "error" : "failure", finding->rule, finding->message,
 			  buffer_text(&text));
 	}
+	if (is_skipped_case(result, file))
+		junit_skip(out, why_skipped(result, file));
 	junit_end_case(out);
 }
 
-static bool is_listed(const char *const *files, size_t count, const char *file)
+static void append_properties(const struct check_result *result, struct buffer *out)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(files[i], file) == 0)
-			return true;
-	}
-	return false;
+	const struct junit_property properties[] = {
+		{check_outcome_name(CHECK_COMPARED), result->outcome_counts[CHECK_COMPARED]},
+		{check_outcome_name(CHECK_UNKNOWN_THERE), result->outcome_counts[CHECK_UNKNOWN_THERE]},
+		{check_outcome_name(CHECK_SKIPPED), result->outcome_counts[CHECK_SKIPPED]},
+	};
+
+	junit_add_properties(out, properties, ARRAY_LEN(properties));
 }
 
 /* One test for each file: those that were checked, and those that something was found in besides. */
@@ -170,10 +258,14 @@ static void print_junit(const struct check_result *result, struct buffer *out)
 	}
 	counts = (struct junit_counts){
 		.tests = count,
-		.failures = result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID],
+		.failures = result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID] +
+			    result->kind_counts[CHECK_NEW],
 		.errors = result->kind_counts[CHECK_UNDECIDED],
 	};
+	for (size_t i = 0; i < count; i++)
+		counts.skipped += is_skipped_case(result, files[i]);
 	junit_begin(out, "sagactl schema check", &counts);
+	append_properties(result, out);
 	for (size_t i = 0; i < count; i++)
 		append_junit_case(result, files[i], out);
 	junit_end(out);
@@ -214,6 +306,31 @@ static json_t *sarif_rules(const struct check_result *result)
 	return rules;
 }
 
+/* A reference as RFC 3986 has it: names hold blanks, and whatever else. */
+static json_t *uri_of(const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+	_cleanup_(buffer_release)
+	struct buffer uri = {0};
+
+	for (; *path; path++) {
+		if (strchr(plain, *path))
+			buffer_append_byte(&uri, (uint8_t)*path);
+		else
+			buffer_append_format(&uri, "%%%02X", (unsigned)(uint8_t)*path);
+	}
+	return json_string(buffer_text(&uri));
+}
+
+static json_t *sarif_locations(const struct check_finding *finding)
+{
+	if (!*finding->file)
+		return json_array();
+	return json_pack("[{s:{s:{s:o}, s:{s:I, s:I}}}]", "physicalLocation", "artifactLocation", "uri",
+			 uri_of(finding->file), "region", "startLine", (json_int_t)finding->line, "startColumn",
+			 (json_int_t)finding->column);
+}
+
 static json_t *sarif_result(const struct check_result *result, size_t at)
 {
 	const struct check_finding *finding = &result->items[at];
@@ -223,11 +340,18 @@ static json_t *sarif_result(const struct check_result *result, size_t at)
 	buffer_append_text(&text, finding->message);
 	if (*finding->hint)
 		buffer_append_format(&text, "; hint: %s", finding->hint);
-	return json_pack("{s:s, s:I, s:s, s:{s:o}, s:[{s:{s:{s:o}, s:{s:I, s:I}}}]}", "ruleId", finding->rule,
-			 "ruleIndex", (json_int_t)rule_index(result, at), "level",
-			 is_failure(finding) ? "error" : "note", "message", "text", text_of(buffer_text(&text)),
-			 "locations", "physicalLocation", "artifactLocation", "uri", text_of(finding->file), "region",
-			 "startLine", (json_int_t)finding->line, "startColumn", (json_int_t)finding->column);
+	return json_pack("{s:s, s:I, s:s, s:{s:o}, s:o}", "ruleId", finding->rule, "ruleIndex",
+			 (json_int_t)rule_index(result, at), "level", is_failure(finding) ? "error" : "note", "message",
+			 "text", text_of(buffer_text(&text)), "locations", sarif_locations(finding));
+}
+
+/* Someone may want to know whether an empty list of results means anything. */
+static json_t *sarif_properties(const struct check_result *result)
+{
+	json_t *properties = json_pack("{s:o}", "against", text_of(result->against));
+
+	add_outcomes(properties, result);
+	return properties;
 }
 
 static void print_sarif(const struct check_result *result, struct buffer *out)
@@ -236,10 +360,10 @@ static void print_sarif(const struct check_result *result, struct buffer *out)
 
 	for (size_t i = 0; i < result->count; i++)
 		json_array_append_new(results, sarif_result(result, i));
-	append_json(out, json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
+	append_json(out, json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o, s:o}]}", "$schema",
 				   "https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0", "runs", "tool",
 				   "driver", "name", "sagactl schema check", "version", AMENDS_VERSION, "rules",
-				   sarif_rules(result), "results", results));
+				   sarif_rules(result), "results", results, "properties", sarif_properties(result)));
 }
 
 void check_result_print(const struct check_result *result, enum check_format format, struct buffer *out)

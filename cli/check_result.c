@@ -17,6 +17,7 @@ void check_result_release(struct check_result *result)
 {
 	free(result->items);
 	free(result->files);
+	free(result->comparisons);
 	arena_release(&result->arena);
 }
 
@@ -83,10 +84,45 @@ void check_result_add(struct check_result *result, const struct check_finding *f
 	result->kind_counts[finding->kind]++;
 }
 
+static void add_comparison(struct check_result *result, const struct check_comparison *comparison)
+{
+	if (result->comparison_count == result->comparison_capacity) {
+		result->comparison_capacity = result->comparison_capacity ? result->comparison_capacity * 2 : 64;
+		result->comparisons =
+			xrealloc_array(result->comparisons, result->comparison_capacity, sizeof(*result->comparisons));
+	}
+	result->comparisons[result->comparison_count++] =
+		(struct check_comparison){.file = copy(result, comparison->file),
+					  .subject = copy(result, comparison->subject),
+					  .outcome = comparison->outcome,
+					  .why = copy(result, comparison->why)};
+	result->outcome_counts[comparison->outcome]++;
+}
+
+void check_result_compared(struct check_result *result, const char *file, const char *subject)
+{
+	add_comparison(result, &(struct check_comparison){file, subject, CHECK_COMPARED, NULL});
+}
+
+void check_result_passed_over(struct check_result *result, const char *file, const char *subject,
+			      enum check_outcome outcome, const char *why)
+{
+	assert(outcome != CHECK_COMPARED);
+	add_comparison(result, &(struct check_comparison){file, subject, outcome, why});
+}
+
 const char *check_kind_name(enum check_kind kind)
 {
-	static const char *const names[] = {"breaking", "invalid", "undecided", "note"};
+	static const char *const names[] = {"breaking", "invalid", "new", "undecided", "note"};
 
 	static_assert(ARRAY_LEN(names) == CHECK_KIND_COUNT, "one name for each kind");
 	return names[kind];
+}
+
+const char *check_outcome_name(enum check_outcome outcome)
+{
+	static const char *const names[] = {"compared", "new", "skipped"};
+
+	static_assert(ARRAY_LEN(names) == CHECK_OUTCOME_COUNT, "one name for each outcome");
+	return names[outcome];
 }

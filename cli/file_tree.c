@@ -355,6 +355,13 @@ bool file_tree_has(struct file_tree *tree, const char *name)
 	return stat(name, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+bool file_tree_is_on_disk(struct file_tree *tree, const char *name)
+{
+	struct stat status;
+
+	return stat(tree->is_git ? arena_format(&tree->arena, "%s/%s", tree->top, name) : name, &status) == 0;
+}
+
 int file_tree_read(struct file_tree *tree, const char *name, struct bytes *ret_text, struct error *err)
 {
 	const struct git_file *file;
@@ -362,7 +369,7 @@ int file_tree_read(struct file_tree *tree, const char *name, struct bytes *ret_t
 	struct buffer content = {0};
 
 	if (!tree->is_git) {
-		if (file_read(name, SCHEMA_TEXT_BYTES_MAX, &content, err) < 0)
+		if (file_read_regular(name, SCHEMA_TEXT_BYTES_MAX, &content, err) < 0)
 			return -1;
 		*ret_text = arena_bytes(&tree->arena, buffer_bytes(&content));
 		return 0;

@@ -32,6 +32,9 @@ NODISCARD int file_tree_list(struct file_tree *tree, const char *name, const cha
 bool file_tree_has(struct file_tree *tree, const char *name);
 NODISCARD int file_tree_read(struct file_tree *tree, const char *name, struct bytes *ret_text, struct error *err);
 
+/* Of a revision: is what it calls `name` on disk now? */
+bool file_tree_is_on_disk(struct file_tree *tree, const char *name);
+
 /* "./proto/" and "proto" are one folder: the shorter form, which annotations need, of each. */
 const char *const *file_tree_tidy(struct arena *arena, const char *const *paths, size_t count);
 

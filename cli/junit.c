@@ -37,6 +37,17 @@ void junit_end(struct buffer *out)
 	buffer_append_text(out, "  </testsuite>\n</testsuites>\n");
 }
 
+void junit_add_properties(struct buffer *out, const struct junit_property *properties, size_t count)
+{
+	buffer_append_text(out, "    <properties>\n");
+	for (size_t i = 0; i < count; i++) {
+		buffer_append_text(out, "      <property");
+		append_attribute(out, "name", properties[i].name);
+		buffer_append_format(out, " value=\"%zu\"/>\n", properties[i].value);
+	}
+	buffer_append_text(out, "    </properties>\n");
+}
+
 void junit_begin_case(struct buffer *out, const char *class_name, const char *name)
 {
 	buffer_append_text(out, "    <testcase");

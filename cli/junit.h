@@ -15,6 +15,14 @@ struct junit_counts {
 
 void junit_begin(struct buffer *out, const char *suite, const struct junit_counts *counts);
 void junit_end(struct buffer *out);
+
+struct junit_property {
+	const char *name;
+	size_t value;
+};
+/* Before the first case. */
+void junit_add_properties(struct buffer *out, const struct junit_property *properties, size_t count);
+
 void junit_begin_case(struct buffer *out, const char *class_name, const char *name);
 void junit_end_case(struct buffer *out);
 /* Inside a case; `tag`: "failure", or "error" for what could not be decided. */

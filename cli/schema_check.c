@@ -3,59 +3,63 @@
 
 #include <stdio.h>
 
-#include "cli/schema_tree.h"
-#include "schema-registry/client/registry_client.h"
-
-struct check {
-	const struct schema_check_options *options;
-	struct check_result *result;
-	enum compat_level level;
-	bool has_level;
-	struct file_tree *files;
-	struct schema_tree *tree;
-	struct file_tree *old_files; /* of a folder or a revision */
-	struct schema_tree *old_tree;
-	const char **old_roots;
-	struct registry_client *client;
-};
+#include "cli/schema_check_run.h"
 
 /* ---- findings ---- */
 
-static struct check_finding finding_at(const struct schema_file *file, enum check_kind kind, const char *rule,
-				       const char *message)
+struct check_finding check_finding_at(const struct schema_file *file, enum check_kind kind, const char *rule,
+				      const char *message)
 {
-	return (struct check_finding){
-		.kind = kind, .file = file->name, .line = 1, .column = 1, .rule = rule, .message = message};
+	return (struct check_finding){.kind = kind,
+				      .file = file ? file->name : "",
+				      .line = file ? 1 : 0,
+				      .column = file ? 1 : 0,
+				      .rule = rule,
+				      .message = message};
 }
 
-static void add_undecided(struct check *check, const struct schema_file *file, const char *subject, const char *message)
+void check_run_undecided(struct check_run *run, const struct schema_file *file, const char *subject,
+			 const char *message)
 {
-	struct check_finding finding = finding_at(file, CHECK_UNDECIDED, "CANNOT_DECIDE", message);
+	struct check_finding finding = check_finding_at(file, CHECK_UNDECIDED, "CANNOT_DECIDE", message);
 
 	finding.subject = subject;
-	check_result_add(check->result, &finding);
+	check_result_add(run->result, &finding);
+	if (file)
+		check_result_passed_over(run->result, file->name, subject, CHECK_SKIPPED, "cannot be decided");
 }
 
-static void add_problems(struct check *check, const struct schema_file *file)
+void check_run_new(struct check_run *run, const struct schema_file *file, const char *subject, const char *message)
+{
+	bool is_failure = run->options->new_schemas == NEW_SCHEMAS_FAIL;
+	struct check_finding finding =
+		check_finding_at(file, is_failure ? CHECK_NEW : CHECK_NOTE, "NEW_SCHEMA", message);
+
+	finding.subject = subject;
+	check_result_add(run->result, &finding);
+	check_result_passed_over(run->result, file->name, subject, CHECK_UNKNOWN_THERE, message);
+}
+
+static void add_problems(struct check_run *run, const struct schema_file *file)
 {
 	for (size_t i = 0; file->problems && i < problems_kept(file->problems); i++) {
 		const struct problem *problem = &file->problems->items[i];
-		struct check_finding finding = finding_at(file, CHECK_INVALID, "INVALID_SCHEMA", problem->text);
+		struct check_finding finding = check_finding_at(file, CHECK_INVALID, "INVALID_SCHEMA", problem->text);
 
 		if (sscanf(problem->place, "%zu:%zu", &finding.line, &finding.column) != 2) /* "" is no place */
 			finding.line = finding.column = 1;
-		check_result_add(check->result, &finding);
+		check_result_add(run->result, &finding);
 	}
 }
 
-static void add_report(struct check *check, const struct schema_file *file, const char *subject,
-		       const struct compat_report *report, const char *const *labels)
+static void add_report(struct check_result *result, const struct schema_tree *tree, const struct schema_file *file,
+		       const char *subject, const struct compat_report *report, const char *const *labels)
 {
 	for (size_t i = 0; i < report->count; i++) {
 		const struct compat_finding *found = &report->items[i];
-		const struct schema_file *at = schema_tree_of(check->tree, found->place.schema);
+		const struct schema_file *at = schema_tree_of(tree, found->place.schema);
 		struct check_finding finding =
-			finding_at(at ? at : file, CHECK_BREAKING, found->type, found->description);
+			check_finding_at(at ? at : file, CHECK_BREAKING, found->type, found->description);
 
 		if (at)
 			schema_locate(at->format, at->text, found->place.pointer, &finding.line, &finding.column);
@@ -64,279 +68,105 @@ static void add_report(struct check *check, const struct schema_file *file, cons
 		finding.subject = subject;
 		finding.against = labels[found->old_index];
 		finding.hint = found->hint;
-		check_result_add(check->result, &finding);
+		check_result_add(result, &finding);
 	}
 }
 
-static void compare(struct check *check, const struct schema_file *file, const char *subject, enum compat_level level,
-		    const struct schema *const *old, const char *const *labels, size_t old_count)
+void check_compare(struct check_result *result, const struct schema_tree *tree, const struct schema_file *file,
+		   const char *subject, enum compat_level level, const struct schema *const *old,
+		   const char *const *labels, size_t old_count)
 {
 	struct compat_report report;
 
 	compat_report_init(&report);
 	if (!compat_check(level, file->schema, old, old_count, &report))
-		add_report(check, file, subject, &report, labels);
+		add_report(result, tree, file, subject, &report, labels);
 	compat_report_release(&report);
+	check_result_compared(result, file->name, subject);
 }
 
-/* ---- subjects ---- */
+/* ---- the map ---- */
 
-/* The subjects of a file, one after the other: `*at` begins with 0. NULL: no more. */
-static const char *next_subject(struct check *check, const struct schema_file *file, size_t *at)
+static void add_map_finding(struct check_run *run, const struct subject_entry *entry, enum check_kind kind,
+			    const char *rule, const char *message)
 {
-	if (check->options->map)
-		return subject_map_next(check->options->map, file->name, at);
-	return (*at)++ == 0 ? subject_by_rule(&check->result->arena, file->name) : NULL;
+	const struct check_finding finding = {.kind = kind,
+					      .file = run->options->map->path,
+					      .line = entry->schema_line,
+					      .column = entry->schema_column,
+					      .rule = rule,
+					      .subject = entry->subject,
+					      .message = message};
+
+	check_result_add(run->result, &finding);
 }
 
-/* ---- against a folder or a revision ---- */
-
-static const char *old_name_of(struct check *check, const struct schema_file *file)
+static bool is_listed(const struct check_run *run, const struct subject_entry *entry)
 {
-	const char *root = check->old_roots[file->root];
+	for (size_t i = 0; i < run->tree->listed_count; i++) {
+		size_t count;
+		const char *const *subjects =
+			subject_map_of(run->options->map, run->tree->files[i]->name, run->arena, &count);
 
-	if (file_tree_has(check->old_files, root)) /* a single file */
-		return root;
-	if (!*root)
-		return file->relative;
-	return arena_format(&check->result->arena, "%s/%s", root, file->relative);
-}
-
-static const char *base_of(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return slash ? slash + 1 : name;
-}
-
-/* For each listed file of the new tree what it was, or NULL. */
-static const struct schema_file **pair_by_path(struct check *check)
-{
-	const struct schema_file **pairs = xcalloc(check->tree->listed_count + 1, sizeof(*pairs));
-
-	for (size_t i = 0; i < check->tree->listed_count; i++) {
-		const struct schema_file *old =
-			schema_tree_find(check->old_tree, old_name_of(check, check->tree->files[i]));
-
-		pairs[i] = old && old->relative ? old : NULL;
-	}
-	return pairs;
-}
-
-static bool is_paired(const struct check *check, const struct schema_file *const *pairs, const struct schema_file *old)
-{
-	for (size_t i = 0; i < check->tree->listed_count; i++) {
-		if (pairs[i] == old)
-			return true;
+		for (size_t k = 0; k < count; k++) {
+			if (subjects[k] == entry->subject)
+				return true;
+		}
 	}
 	return false;
 }
 
-/* A file that is nowhere in the old tree may have moved: from the only old file of its name that is gone. */
-static const struct schema_file *moved_from(const struct check *check, const struct schema_file *const *pairs,
-					    const struct schema_file *file)
+/* An entry without a file would be checked never, and nobody would notice. */
+static void check_map(struct check_run *run)
 {
-	const struct schema_file *found = NULL;
+	const struct subject_map *map = run->options->map;
 
-	for (size_t i = 0; i < check->old_tree->listed_count; i++) {
-		const struct schema_file *old = check->old_tree->files[i];
+	for (size_t i = 0; map && i < map->count; i++) {
+		const struct subject_entry *entry = &map->entries[i];
 
-		if (strcmp(base_of(old->name), base_of(file->name)) != 0 || is_paired(check, pairs, old))
-			continue;
-		if (found)
-			return NULL;
-		found = old;
-	}
-	return found;
-}
-
-static const char *old_label(struct check *check, const struct schema_file *old)
-{
-	bool is_git = strncmp(check->options->against, "git:", 4) == 0;
-
-	return is_git ? arena_format(&check->result->arena, "%s:%s", check->options->against, old->name) : old->name;
-}
-
-static void check_against_file(struct check *check, const struct schema_file *file, const struct schema_file *old)
-{
-	size_t at = 0;
-	const char *subject = check->options->map ? next_subject(check, file, &at) : NULL;
-	const char *label = old_label(check, old);
-	const struct schema *old_schema = old->schema;
-
-	if (old_schema)
-		compare(check, file, subject, check->level, &old_schema, &label, 1);
-	else
-		add_undecided(check, file, subject,
-			      arena_format(&check->result->arena, "%s cannot be used: %s%s%s", label,
-					   old->problems->items[0].place, *old->problems->items[0].place ? ": " : "",
-					   old->problems->items[0].text));
-}
-
-/* No verdict: the registry keeps what is registered, and it may well be that nobody reads it any more. */
-static void note_removed(struct check *check, const struct schema_file *old)
-{
-	struct check_finding finding =
-		finding_at(old, CHECK_NOTE, "FILE_REMOVED",
-			   "the schema file is gone; what was written with it stays in its topics");
-
-	finding.against = old_label(check, old);
-	check_result_add(check->result, &finding);
-}
-
-static void check_against_tree(struct check *check)
-{
-	const struct schema_file **pairs = pair_by_path(check);
-
-	for (size_t i = 0; i < check->tree->listed_count; i++) {
-		const struct schema_file *file = check->tree->files[i];
-
-		if (!pairs[i])
-			pairs[i] = moved_from(check, pairs, file);
-		if (pairs[i] && file->schema)
-			check_against_file(check, file, pairs[i]);
-	}
-	for (size_t i = 0; i < check->old_tree->listed_count; i++) {
-		const struct schema_file *old = check->old_tree->files[i];
-		enum schema_format format;
-
-		/* A path that is a single file says nothing of its neighbours. */
-		if (!file_tree_is_schema(check->options->paths[old->root], &format) && !is_paired(check, pairs, old))
-			note_removed(check, old);
-	}
-	free(pairs);
-}
-
-static int load_old_tree(struct check *check, struct error *err)
-{
-	const struct schema_check_options *options = check->options;
-	size_t count = options->path_count + options->import_path_count;
-	const char **names = arena_zalloc(&check->result->arena, (count + 1) * sizeof(*names));
-	bool is_git = strncmp(options->against, "git:", 4) == 0;
-	struct schema_tree_options tree_options = {.roots = names, .root_count = options->path_count};
-
-	check->old_roots = names;
-	if (is_git) {
-		if (file_tree_of_git(options->against + 4, options->paths[0], &check->old_files, err) < 0)
-			return -1;
-		for (size_t i = 0; i < count; i++) {
-			const char *path = i < options->path_count ? options->paths[i]
-								   : options->import_paths[i - options->path_count];
-
-			if (file_tree_name(check->old_files, path, &names[i], err) < 0)
-				return -1;
-		}
-		tree_options.import_paths = names + options->path_count;
-		tree_options.import_path_count = options->import_path_count;
-	} else {
-		check->old_files = file_tree_of_disk();
-		for (size_t i = 0; i < options->path_count; i++)
-			names[i] = options->against;
-	}
-	return schema_tree_load(check->old_files, &tree_options, &check->old_tree, err);
-}
-
-/* ---- against a registry ---- */
-
-struct old_versions { /* newest first; in the result's arena */
-	const struct schema **schemas;
-	const char **labels;
-	size_t count;
-};
-
-/* All that the level looks at; none: the subject is new. */
-static int load_versions(struct check *check, const char *subject, enum compat_level level, struct old_versions *old,
-			 struct error *err)
-{
-	struct arena *arena = &check->result->arena;
-	_cleanup_(freep)
-	int32_t *numbers = NULL;
-	size_t count = 1;
-
-	if (compat_level_is_transitive(level) &&
-	    registry_client_versions(check->client, subject, &numbers, &count, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	old->schemas = arena_alloc(arena, count * sizeof(*old->schemas) + 1);
-	old->labels = arena_alloc(arena, count * sizeof(*old->labels) + 1);
-	for (size_t i = 0; i < count; i++) {
-		int32_t number = numbers ? numbers[count - 1 - i] : 0;
-		int32_t id;
-
-		if (registry_client_version(check->client, subject, number, &id, &number, &old->schemas[old->count],
-					    err) < 0) {
-			if (err->code == ERR_NOT_FOUND) /* deleted meanwhile, or never there */
-				continue;
-			return -1;
-		}
-		old->labels[old->count++] = arena_format(arena, "version %d", number);
-	}
-	return 0;
-}
-
-static int choose_level(struct check *check, const char *subject, enum compat_level *ret_level, struct error *err)
-{
-	_cleanup_(freep)
-	char *text = NULL;
-
-	*ret_level = check->level;
-	if (check->has_level)
-		return 0;
-	if (registry_client_level(check->client, subject, &text, err) < 0)
-		return -1;
-	if (!compat_level_parse(text, ret_level))
-		return error_set(err, ERR_INVALID, "the registry's level '%s' is unknown here: give one with --level",
-				 text);
-	return 0;
-}
-
-static int check_subject(struct check *check, const struct schema_file *file, const char *subject, struct error *err)
-{
-	struct old_versions old = {0};
-	enum compat_level level;
-
-	if (choose_level(check, subject, &level, err) < 0 || load_versions(check, subject, level, &old, err) < 0)
-		return -1;
-	compare(check, file, subject, level, old.schemas, old.labels, old.count);
-	return 0;
-}
-
-static void check_against_registry(struct check *check)
-{
-	for (size_t i = 0; i < check->tree->listed_count; i++) {
-		const struct schema_file *file = check->tree->files[i];
-		const char *subject;
-		struct error err;
-
-		for (size_t at = 0; file->schema && (subject = next_subject(check, file, &at));) {
-			if (check_subject(check, file, subject, &err) == 0)
-				continue;
-			add_undecided(check, file, subject, err.msg);
-			if (err.is_retriable)
-				return; /* the registry is away: the others would say the same */
-		}
+		if (!entry->real_path)
+			add_map_finding(run, entry, CHECK_INVALID, "MAP_FILE_MISSING",
+					arena_format(run->arena, "there is no schema file '%s'", entry->schema_path));
+		else if (!is_listed(run, entry))
+			add_map_finding(run, entry, CHECK_NOTE, "MAP_FILE_OUTSIDE",
+					arena_format(run->arena, "'%s' is not below the paths that are checked",
+						     entry->schema_path));
 	}
 }
 
 /* ---- all ---- */
 
-static int load_new_tree(struct check *check, struct error *err)
+static int load_new_tree(struct check_run *run, struct error *err)
 {
-	struct schema_tree_options options = {.roots = check->options->paths,
-					      .root_count = check->options->path_count,
-					      .import_paths = check->options->import_paths,
-					      .import_path_count = check->options->import_path_count};
+	struct schema_tree_options options = {.roots = run->options->paths,
+					      .root_count = run->options->path_count,
+					      .import_paths = run->options->import_paths,
+					      .import_path_count = run->options->import_path_count};
 
-	check->files = file_tree_of_disk();
-	if (schema_tree_load(check->files, &options, &check->tree, err) < 0)
+	run->files = file_tree_of_disk();
+	if (schema_tree_load(run->files, &options, &run->tree, err) < 0)
 		return -1;
-	if (check->tree->listed_count == 0)
-		return error_set(err, ERR_INVALID, "no .proto or .avsc file below %s%s", check->options->paths[0],
-				 check->options->path_count > 1 ? " and the others" : "");
-	for (size_t i = 0; i < check->tree->listed_count; i++)
-		check_result_add_file(check->result, check->tree->files[i]->name);
-	for (size_t i = 0; i < check->tree->count; i++)
-		add_problems(check, check->tree->files[i]);
+	for (size_t i = 0; i < run->tree->listed_count; i++)
+		check_result_add_file(run->result, run->tree->files[i]->name);
+	for (size_t i = 0; i < run->tree->count; i++)
+		add_problems(run, run->tree->files[i]);
 	return 0;
+}
+
+/* "compatible" must not be said of nothing. Level NONE, which somebody has set, is a decision. */
+static void refuse_nothing(struct check_run *run)
+{
+	const struct check_result *result = run->result;
+	size_t failures = result->count - result->kind_counts[CHECK_NOTE];
+
+	if (failures > 0 || result->outcome_counts[CHECK_COMPARED] > 0 ||
+	    result->outcome_counts[CHECK_UNKNOWN_THERE] == 0 || run->options->new_schemas == NEW_SCHEMAS_ALLOWED)
+		return;
+	check_run_undecided(run, NULL, NULL,
+			    arena_format(run->arena,
+					 "nothing was compared: none of the %zu schemas is in %s; look at the address, "
+					 "the paths and the map, or say --allow-new if all of them are new",
+					 result->outcome_counts[CHECK_UNKNOWN_THERE], result->against));
 }
 
 static bool is_url(const char *text)
@@ -344,38 +174,47 @@ static bool is_url(const char *text)
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
-static int run(struct check *check, struct error *err)
+static void compare_all(struct check_run *run, struct registry_client *client)
 {
-	struct registry_client_options options = {.url = check->options->against};
-
-	if (load_new_tree(check, err) < 0)
-		return -1;
-	if (is_url(options.url)) {
-		check->client = registry_client_new(&options);
-		check_against_registry(check);
-	} else if (load_old_tree(check, err) == 0) {
-		check_against_tree(check);
-	} else {
-		add_undecided(check, check->tree->files[0], NULL, err->msg);
+	if (run->tree->listed_count == 0) {
+		check_run_undecided(
+			run, NULL, NULL,
+			arena_format(run->arena, "there is no .proto or .avsc file below %s%s: nothing was compared",
+				     run->options->paths[0], run->options->path_count > 1 ? " and the others" : ""));
+		return;
 	}
-	return 0;
+	check_map(run);
+	if (client)
+		check_against_registry(run, client);
+	else
+		check_against_files(run);
+	refuse_nothing(run);
 }
 
 int schema_check(const struct schema_check_options *options, struct check_result *result, struct error *err)
 {
-	struct check check = {.options = options, .result = result, .level = COMPAT_BACKWARD};
+	struct check_run run = {
+		.options = options, .result = result, .arena = &result->arena, .level = COMPAT_BACKWARD};
+	struct registry_client_options registry = options->registry;
+	_cleanup_(registry_client_freep)
+	struct registry_client *client = NULL;
 	int status;
 
-	if (options->level) {
-		if (!compat_level_parse(options->level, &check.level))
-			return error_set(err, ERR_INVALID, "unknown level '%s'", options->level);
-		check.has_level = true;
+	registry.url = options->against;
+	if (is_url(options->against)) {
+		client = registry_client_new(&registry);
+		result->against = arena_strdup(&result->arena, registry_client_name(client)); /* no password */
+		result->has_subjects = true;
 	}
-	status = run(&check, err);
-	schema_tree_free(check.old_tree);
-	file_tree_free(check.old_files);
-	schema_tree_free(check.tree);
-	file_tree_free(check.files);
-	registry_client_free(check.client);
+	if (options->level) {
+		if (!compat_level_parse(options->level, &run.level))
+			return error_set(err, ERR_INVALID, "unknown level '%s'", options->level);
+		run.has_level = true;
+	}
+	status = load_new_tree(&run, err);
+	if (status == 0)
+		compare_all(&run, client);
+	schema_tree_free(run.tree);
+	file_tree_free(run.files);
 	return status;
 }

@@ -13,9 +13,12 @@ static const char *level;
 static const char *format;
 static const char *map_path;
 static struct option_list import_paths;
+static bool must_be_known;
+static bool may_be_new;
 
 static const struct option check_options[] = {
 	{.flag = "against",
+	 .environment = "SAGACTL_AGAINST",
 	 .is_required = true,
 	 .value_name = "URL|git:REF|DIR",
 	 .help = "What to compare with: a schema registry, a git revision (git:origin/main), or another folder.",
@@ -38,6 +41,16 @@ static const struct option check_options[] = {
 		 "of the "
 		 "subject `orders-value`, `orders-key.avsc` of `orders-key`.",
 	 .place = &map_path},
+	{.flag = "fail-on-new",
+	 .type = OPTION_BOOL,
+	 .help = "A schema that there is nothing to compare with fails the check.",
+	 .place = &must_be_known},
+	{.flag = "allow-new",
+	 .type = OPTION_BOOL,
+	 .help = "All schemas may be new, and their subjects called nearly like others. Without it a check that "
+		 "compares "
+		 "nothing decides nothing.",
+	 .place = &may_be_new},
 	{.flag = "import-path",
 	 .letter = 'I',
 	 .type = OPTION_LIST,
@@ -61,7 +74,8 @@ static enum check_format chosen_format(const struct session *session_)
 /* Certain breaks outweigh what could not be decided. */
 static enum exit_code code_of(const struct check_result *result)
 {
-	if (result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID] > 0)
+	if (result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID] + result->kind_counts[CHECK_NEW] >
+	    0)
 		return EXIT_FAILED;
 	return result->kind_counts[CHECK_UNDECIDED] > 0 ? EXIT_UNDECIDED : EXIT_DONE;
 }
@@ -81,8 +95,12 @@ static enum exit_code check_with(struct session *session_, char **arguments, int
 		.import_paths = file_tree_tidy(&result.arena, import_paths.items, import_paths.count),
 		.import_path_count = import_paths.count,
 		.against = *file_tree_tidy(&result.arena, &against, 1),
+		.registry = session_registry(session_),
 		.level = level,
-		.map = map};
+		.map = map,
+		.new_schemas = must_be_known ? NEW_SCHEMAS_FAIL
+			       : may_be_new  ? NEW_SCHEMAS_ALLOWED
+					     : NEW_SCHEMAS_NOTED};
 	if (schema_check(&options, &result, &err) < 0) {
 		(void)fprintf(stderr, "sagactl: %s\n", err.msg);
 		code = EXIT_USAGE;
@@ -101,6 +119,10 @@ static enum exit_code run_check(struct session *session_, char **arguments, int 
 	enum exit_code code;
 	struct error err;
 
+	if (must_be_known && may_be_new) {
+		(void)fprintf(stderr, "sagactl schema check: --fail-on-new and --allow-new exclude each other\n");
+		return EXIT_USAGE;
+	}
 	if (!map_path)
 		return check_with(session_, arguments, count, NULL);
 	if (subject_map_load_or_say(map_path, &map, &err) < 0)
@@ -118,11 +140,15 @@ const struct command schema_check_command = {
 	.summary = "tell what a change of schemas would break, before it does",
 	.notes = "Exit codes of this command:\n"
 		 "  0  compatible\n"
-		 "  1  breaking, or no valid schema\n"
+		 "  1  breaking, or no valid schema; with --fail-on-new also a schema that is new\n"
 		 "  2  usage\n"
-		 "  3  cannot decide: the registry, the revision or the folder to compare with is not to be had\n",
+		 "  3  cannot decide: what to compare with is not to be had, or nothing was compared\n"
+		 "A registry that wants a credential: REGISTRY_TOKEN or --registry-token-file, REGISTRY_USER_INFO\n"
+		 "(user:password), --registry-ca, as for all commands.\n",
 	.examples = "sagactl schema check proto --against git:origin/main\n"
-		    "sagactl schema check schemas --against http://registry:8081 --format github\n",
+		    "sagactl schema check schemas --against http://registry:8081 --format github\n"
+		    "sagactl schema check schemas --against https://registry:8081 --registry-ca ca.pem "
+		    "--registry-token-file token\n",
 	.options = check_options,
 	.option_count = ARRAY_LEN(check_options),
 	.run = run_check,

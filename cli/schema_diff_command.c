@@ -2,13 +2,13 @@
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "cli/file.h"
-#include "cli/file_tree.h"
 #include "cli/schema_text.h"
+#include "cli/schema_tree.h"
 #include "schema-registry/client/registry_client.h"
 
 static int64_t from_version;
 static int64_t to_version;
+static struct option_list import_paths;
 
 static const struct option diff_options[] = {
 	{.flag = "from",
@@ -23,6 +23,12 @@ static const struct option diff_options[] = {
 	 .value_name = "N",
 	 .help = "The newer version; 0: the latest.",
 	 .place = &to_version},
+	{.flag = "import-path",
+	 .letter = 'I',
+	 .type = OPTION_LIST,
+	 .value_name = "DIR",
+	 .help = "Where the file's imports are looked for first; may repeat. The folders above it are searched anyway.",
+	 .place = &import_paths},
 };
 
 static int append_version(struct registry_client *client, const char *subject, int32_t version, struct buffer *out,
@@ -38,28 +44,80 @@ static int append_version(struct registry_client *client, const char *subject, i
 	return 0;
 }
 
-/* As the registry would print it; a text that needs its imports stays as it is written. */
-static int append_file(const char *path, struct buffer *out, struct error *err)
+/* ---- a file, as the registry would print it ---- */
+
+/* What the file imports and is not to be found here: as the version that it is compared with has it. */
+static int parse_with_references(struct registry_client *client, const char *subject, const struct schema_file *file,
+				 struct arena *arena, struct schema **ret_schema, struct error *err)
 {
-	_cleanup_(buffer_release)
-	struct buffer text = {0};
-	enum schema_format format;
+	struct registry_entry entry;
+	struct schema_reference *references;
 	struct problems problems;
+	int result;
+
+	if (registry_client_entry(client, subject, (int32_t)from_version, arena, &entry, err) < 0)
+		return -1;
+	references = arena_alloc(arena, (entry.reference_count + 1) * sizeof(*references));
+	for (size_t i = 0; i < entry.reference_count; i++) {
+		int32_t id;
+		int32_t version;
+
+		references[i].name = entry.references[i].name;
+		if (registry_client_version(client, entry.references[i].subject, entry.references[i].version, &id,
+					    &version, &references[i].schema, err) < 0)
+			return -1;
+	}
+	problems_init(&problems);
+	result = schema_parse(file->format, file->text, references, entry.reference_count, ret_schema, &problems);
+	problems_release(&problems);
+	return result < 0 ? error_set(err, ERR_INVALID, "%s: is no valid schema", file->name) : 0;
+}
+
+static void say_problems(const struct schema_tree *tree)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		const struct schema_file *file = tree->files[i];
+
+		for (size_t k = 0; file->problems && k < problems_kept(file->problems); k++)
+			(void)fprintf(stderr, "%s%s%s: error: %s\n", file->name,
+				      *file->problems->items[k].place ? ":" : "", file->problems->items[k].place,
+				      file->problems->items[k].text);
+	}
+}
+
+static int append_file(struct registry_client *client, const char *subject, const char *path, struct buffer *out,
+		       struct error *err)
+{
+	_cleanup_(arena_release)
+	struct arena arena = {0};
+	const struct schema_tree_options options = {
+		.roots = file_tree_tidy(&arena, &path, 1),
+		.root_count = 1,
+		.import_paths = file_tree_tidy(&arena, import_paths.items, import_paths.count),
+		.import_path_count = import_paths.count};
+	_cleanup_(file_tree_freep)
+	struct file_tree *files = file_tree_of_disk();
+	_cleanup_(schema_tree_freep)
+	struct schema_tree *tree = NULL;
+	_cleanup_(schema_unrefp)
 	struct schema *schema = NULL;
+	enum schema_format format;
 
 	if (!file_tree_is_schema(path, &format))
 		return error_set(err, ERR_INVALID, "%s: a schema file ends in .proto or .avsc", path);
-	if (file_read(path, SCHEMA_TEXT_BYTES_MAX, &text, err) < 0)
+	if (schema_tree_load(files, &options, &tree, err) < 0)
 		return -1;
-	problems_init(&problems);
-	if (schema_parse(format, buffer_bytes(&text), NULL, 0, &schema, &problems) == 0)
-		schema_text_append(out, schema);
-	else
-		buffer_append(out, text.data, text.len);
-	problems_release(&problems);
-	schema_unref(schema);
+	if (tree->files[0]->schema)
+		schema = schema_ref(tree->files[0]->schema);
+	else if (parse_with_references(client, subject, tree->files[0], &arena, &schema, err) < 0) {
+		say_problems(tree);
+		return -1;
+	}
+	schema_text_append(out, schema);
 	return 0;
 }
+
+/* ---- which versions ---- */
 
 /* The newest live version before `to`, which 0 says is the latest. */
 static int choose_from(struct registry_client *client, const char *subject, int32_t *ret_from, struct error *err)
@@ -88,7 +146,7 @@ static int load(struct registry_client *client, char **arguments, int count, str
 	if (count == 2)
 		return append_version(client, arguments[0], from, old, err) < 0
 			       ? -1
-			       : append_file(arguments[1], update, err);
+			       : append_file(client, arguments[0], arguments[1], update, err);
 	if (from == 0 && choose_from(client, arguments[0], &from, err) < 0)
 		return -1;
 	if (append_version(client, arguments[0], from, old, err) < 0)
@@ -98,8 +156,7 @@ static int load(struct registry_client *client, char **arguments, int count, str
 
 static enum exit_code run_diff(struct session *session_, char **arguments, int count)
 {
-	struct registry_client_options options = {.url = session_->registry_url,
-						  .security = session_->registry_security};
+	struct registry_client_options options = session_registry(session_);
 	_cleanup_(registry_client_freep)
 	struct registry_client *client = registry_client_new(&options);
 	_cleanup_(buffer_release)
@@ -127,7 +184,10 @@ const struct command schema_diff_command = {
 	.arguments_min = 1,
 	.arguments_max = 2,
 	.summary = "show what changed between two versions, or since the latest in a file",
-	.notes = "Nothing is shown where they are equal. Whether a change breaks anybody: sagactl schema check.\n",
+	.notes = "Both as the registry prints them, so comments and blanks are no difference. What the file imports "
+		 "is taken\n"
+		 "from the folders around it, else from the registry. Nothing is shown where they are equal. Whether a "
+		 "change breaks anybody: sagactl schema check.\n",
 	.examples = "sagactl schema diff order.created-value --from 1 --to 3\n"
 		    "sagactl schema diff order.created-value proto/shop/order/v1/order_created.proto\n",
 	.options = diff_options,

@@ -1,23 +1,23 @@
 /*
  * schema_register_command.c - sagactl schema register: files and what they import, each after what it refers to.
  *
- * Which subject a file is registered under is said by the map, else by its name; a file that is there for being imported
- * alone gets its import's name, as Confluent's serializers do.
+ * Under which subject: schema_subjects.h. What the registry refuses is told at file, line and column as far as our own rules
+ * find it, else in the registry's words.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "cli/schema_tree.h"
-#include "cli/subject_map.h"
+#include "cli/schema_check.h"
+#include "cli/schema_subjects.h"
 #include "cli/table.h"
-#include "schema-registry/client/registry_client.h"
 
 enum { PATHS_MAX = 1000 };
 
 static const char *map_path;
 static struct option_list import_paths;
 static bool is_dry_run;
+static bool is_normalized;
 
 static const struct option register_options[] = {
 	{.flag = "map",
@@ -36,6 +36,10 @@ static const struct option register_options[] = {
 	 .type = OPTION_BOOL,
 	 .help = "Register nothing; ask the registry what it would say.",
 	 .place = &is_dry_run},
+	{.flag = "normalize",
+	 .type = OPTION_BOOL,
+	 .help = "Let the registry put schemas in order first, so that what differs in order alone is one schema.",
+	 .place = &is_normalized},
 };
 
 enum outcome { OUTCOME_REGISTERED, OUTCOME_KNOWN, OUTCOME_NEW, OUTCOME_FAILED };
@@ -57,16 +61,15 @@ struct registration { /* one file under one subject */
 
 struct registrar {
 	struct session *session;
-	const struct subject_map *map; /* NULL: by the rule */
+	const struct subject_map *map; /* NULL: by the rules */
 	struct arena arena;
 	struct schema_tree *tree;
+	struct file_subjects *subjects; /* by file */
 	struct registry_client *client;
 	struct registration *done; /* in the order in which they were made */
 	size_t done_count;
 	enum exit_code first_failure;
 };
-
-/* ---- which subject ---- */
 
 /* The first of a file's registrations; NULL: it was not its turn yet. */
 static const struct registration *find_registration(const struct registrar *registrar, const struct schema_file *file)
@@ -76,17 +79,6 @@ static const struct registration *find_registration(const struct registrar *regi
 			return &registrar->done[i];
 	}
 	return NULL;
-}
-
-static bool is_imported(const struct registrar *registrar, const struct schema_file *file)
-{
-	for (size_t i = 0; i < registrar->tree->count; i++) {
-		for (size_t k = 0; k < registrar->tree->files[i]->import_count; k++) {
-			if (registrar->tree->files[i]->imports[k].file == file)
-				return true;
-		}
-	}
-	return false;
 }
 
 /* ---- one file ---- */
@@ -103,8 +95,7 @@ static int add_references(struct registrar *registrar, const struct registration
 		const struct registration *target = find_registration(registrar, file->imports[i].file);
 
 		if (!target || target->outcome == OUTCOME_FAILED)
-			return error_set(err, ERR_INVALID, "%s is not registered: its import '%s' is not",
-					 registration->subject, file->imports[i].name);
+			return error_set(err, ERR_INVALID, "its import '%s' is not", file->imports[i].name);
 		*ret_is_ready &= target->version > 0;
 		references[i] = (struct submitted_reference){file->imports[i].name, target->subject, target->version};
 	}
@@ -141,11 +132,14 @@ static int register_submission(struct registrar *registrar, const struct schema_
 	return registry_client_look_up(registrar->client, submission, &id, &registration->version, err);
 }
 
-static int settle(struct registrar *registrar, struct registration *registration, struct error *err)
+static int settle(struct registrar *registrar, struct registration *registration, struct buffer *refusal,
+		  struct error *err)
 {
 	struct schema_submission submission = {.subject = registration->subject,
 					       .format = registration->file->format,
-					       .text = registration->file->text};
+					       .text = registration->file->text,
+					       .is_normalized = is_normalized,
+					       .refusal = refusal};
 	bool is_ready;
 
 	if (add_references(registrar, registration, &submission, &is_ready, err) < 0)
@@ -154,19 +148,74 @@ static int settle(struct registrar *registrar, struct registration *registration
 			  : register_submission(registrar, &submission, registration, err);
 }
 
+/* ---- refusals ---- */
+
+/* The same check as `schema check` makes, by the registry's own level: it knows lines. False: it finds nothing. */
+static bool say_breaks(struct registrar *registrar, const struct registration *registration)
+{
+	_cleanup_(buffer_release)
+	struct buffer out = {0};
+	struct check_result result;
+	struct error err;
+	bool is_new;
+
+	check_result_init(&result, registry_client_name(registrar->client));
+	if (schema_check_subject(registrar->client, registrar->tree, registration->file, registration->subject, NULL,
+				 &result, &is_new, &err) == 0)
+		check_result_append_findings(&result, &out);
+	check_result_release(&result);
+	(void)fputs(buffer_text(&out), stderr);
+	return out.len > 0;
+}
+
+/* Registries that know where an error is say `line:col` somewhere. */
+static void find_place(const char *words, size_t *ret_line, size_t *ret_column)
+{
+	*ret_line = *ret_column = 1;
+	for (const char *at = words; (at = strpbrk(at, "0123456789")); at += strspn(at, "0123456789")) {
+		size_t line;
+		size_t column;
+
+		if (sscanf(at, "%6zu:%6zu", &line, &column) == 2 && line > 0 && column > 0) {
+			*ret_line = line;
+			*ret_column = column;
+			return;
+		}
+	}
+}
+
+static enum exit_code say_failure(struct registrar *registrar, const struct registration *registration,
+				  const struct buffer *refusal, const struct error *err)
+{
+	const char *words = refusal->len > 0 ? buffer_text(refusal) : err->msg;
+	size_t line;
+	size_t column;
+
+	if (err->code == ERR_INCOMPATIBLE && say_breaks(registrar, registration))
+		return exit_code_of(err->code);
+	if (err->is_retriable) { /* of the registry, not of the file */
+		(void)fprintf(stderr, "sagactl: %s: %s\n", registration->file->name, words);
+		return exit_code_of(err->code);
+	}
+	find_place(words, &line, &column);
+	(void)fprintf(stderr, "%s:%zu:%zu: error: %s is not registered: %s\n", registration->file->name, line, column,
+		      registration->subject, words);
+	return exit_code_of(err->code);
+}
+
 /* Every file is tried, so that all refusals are seen at once; a registry that is away ends it. */
 static void register_as(struct registrar *registrar, const struct schema_file *file, const char *subject)
 {
 	struct registration registration = {.file = file, .subject = subject};
+	_cleanup_(buffer_release)
+	struct buffer refusal = {0};
 	struct error err;
 
 	if (registrar->first_failure == EXIT_UNAVAILABLE)
 		return;
-	if (settle(registrar, &registration, &err) < 0) {
-		enum exit_code code;
+	if (settle(registrar, &registration, &refusal, &err) < 0) {
+		enum exit_code code = say_failure(registrar, &registration, &refusal, &err);
 
-		(void)error_prefix(&err, "%s", file->name); /* -1 by nature */
-		code = session_fail(&err);
 		registration = (struct registration){.file = file, .subject = subject, .outcome = OUTCOME_FAILED};
 		if (registrar->first_failure == EXIT_DONE || code == EXIT_UNAVAILABLE)
 			registrar->first_failure = code;
@@ -177,27 +226,43 @@ static void register_as(struct registrar *registrar, const struct schema_file *f
 
 /* ---- the tree ---- */
 
-/* Imports first. `import_name` is NULL for a file that was asked for. */
-static void visit(struct registrar *registrar, const struct schema_file *file, const char *import_name)
+/* Imports first: those of files that are registered. */
+static void visit(struct registrar *registrar, const struct schema_file *file)
 {
-	const char *subject;
-	size_t count = 0;
-	size_t at = 0;
+	const struct file_subjects *subjects = &registrar->subjects[file->index];
 
-	if (find_registration(registrar, file))
+	if (subjects->count == 0 || find_registration(registrar, file))
 		return;
 	for (size_t i = 0; i < file->import_count; i++)
-		visit(registrar, file->imports[i].file, file->imports[i].name);
-	while (registrar->map && (subject = subject_map_next(registrar->map, file->name, &at))) {
-		register_as(registrar, file, subject);
-		count++;
+		visit(registrar, file->imports[i].file);
+	for (size_t i = 0; i < subjects->count; i++)
+		register_as(registrar, file, subjects->items[i].name);
+}
+
+/* Nobody can say which of two files a subject should hold, and what is left out is to be seen. */
+static enum exit_code check_subjects(const struct registrar *registrar)
+{
+	enum exit_code code = EXIT_DONE;
+
+	for (size_t i = 0; i < registrar->tree->count; i++) {
+		const struct schema_file *file = registrar->tree->files[i];
+		const struct file_subjects *subjects = &registrar->subjects[i];
+
+		if (subjects->count == 0 && i < registrar->tree->listed_count)
+			(void)fprintf(stderr, "%s:1:1: note: the map gives it no subject, so it is not registered\n",
+				      file->name);
+		for (size_t k = 0; k < subjects->count; k++) {
+			if (!subjects->items[k].rival)
+				continue;
+			(void)fprintf(stderr,
+				      "%s:1:1: error: its subject '%s' is that of '%s', too: rename one of them, or "
+				      "say in a map "
+				      "which file is of which subject\n",
+				      file->name, subjects->items[k].name, subjects->items[k].rival->name);
+			code = EXIT_USAGE;
+		}
 	}
-	if (count > 0)
-		return;
-	if (import_name)
-		register_as(registrar, file, import_name);
-	else if (!registrar->map && !is_imported(registrar, file)) /* else its turn comes with its importer */
-		register_as(registrar, file, subject_by_rule(&registrar->arena, file->name));
+	return code;
 }
 
 /* Nothing is sent while any file has errors. */
@@ -273,21 +338,35 @@ static void print_done(const struct registrar *registrar)
 
 /* ---- the command ---- */
 
+static enum exit_code register_with(struct registrar *registrar)
+{
+	enum exit_code code;
+	struct error err;
+
+	if (schema_subjects_find(registrar->tree, registrar->map, registrar->client, &registrar->arena,
+				 &registrar->subjects, &err) < 0)
+		return session_fail(&err);
+	code = check_subjects(registrar);
+	if (code != EXIT_DONE)
+		return code;
+	for (size_t i = 0; i < registrar->tree->listed_count; i++)
+		visit(registrar, registrar->tree->files[i]);
+	print_done(registrar);
+	return registrar->first_failure;
+}
+
 static enum exit_code register_tree(struct registrar *registrar)
 {
-	struct registry_client_options options = {.url = registrar->session->registry_url,
-						  .security = registrar->session->registry_security};
+	struct registry_client_options options = session_registry(registrar->session);
 	enum exit_code code = check_files(registrar->tree);
 
 	if (code != EXIT_DONE)
 		return code;
 	registrar->client = registry_client_new(&options);
-	for (size_t i = 0; i < registrar->tree->listed_count; i++)
-		visit(registrar, registrar->tree->files[i], NULL);
-	print_done(registrar);
+	code = register_with(registrar);
 	registry_client_free(registrar->client);
 	free(registrar->done);
-	return registrar->first_failure;
+	return code;
 }
 
 /* Where no paths are given, the files of the map are meant. */
@@ -336,7 +415,12 @@ static enum exit_code register_map(struct session *session_, char **arguments, s
 
 		for (size_t i = 0; i < map.count; i++)
 			paths[i] = map.entries[i].schema_path;
-		code = register_paths(session_, paths, map.count, &map);
+		if (map.count == 0) {
+			(void)error_set(&err, ERR_INVALID, "%s lists no subject: nothing is registered", map_path);
+			code = session_fail(&err);
+		} else {
+			code = register_paths(session_, paths, map.count, &map);
+		}
 	}
 	subject_map_release(&map);
 	return code;
@@ -360,13 +444,18 @@ const struct command schema_register_command = {
 	.arguments_max = PATHS_MAX,
 	.summary = "register schemas, and before them what they import",
 	.notes = "Files are registered in the order of their imports, with references to the versions of what they "
-		 "import. A file of\n"
-		 "the map has the map's subject; one that is imported alone has the import's name (common/money.proto, "
-		 "or an Avro\n"
-		 "type's full name). Nothing is sent while a file has errors. Registering the same again changes "
-		 "nothing.\n",
+		 "import. "
+		 "Under which\n"
+		 "subject: that of the map; of a file that is imported, the one that the importer's registered version "
+		 "refers to, else\n"
+		 "the import's name (common/money.proto, or an Avro type's full name); of any other, the one named "
+		 "after "
+		 "its topic.\n"
+		 "Nothing is sent while a file has errors. Registering the same again changes nothing.\n",
 	.examples = "sagactl schema register --map proto/shop/subjects.yaml\n"
-		    "sagactl schema register schemas --dry-run\n",
+		    "sagactl schema register schemas --dry-run\n"
+		    "sagactl schema register schemas --registry-url https://registry:8081 --registry-ca ca.pem "
+		    "--registry-token-file token\n",
 	.options = register_options,
 	.option_count = ARRAY_LEN(register_options),
 	.run = run_register,

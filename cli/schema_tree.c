@@ -61,6 +61,7 @@ static struct schema_file *add_file(struct schema_tree *tree, const char *name)
 		tree->files = xrealloc_array(tree->files, tree->capacity, sizeof(struct schema_file *));
 	}
 	(void)name_index_add(&tree->by_name, &tree->arena, file->name, tree->count); /* it is not there yet */
+	file->index = tree->count;
 	tree->files[tree->count++] = file;
 	(void)file_tree_is_schema(name, &file->format); /* listed for that; an import of another name is a .proto */
 	if (!strstr(name, ".avsc"))
@@ -103,8 +104,30 @@ static int list_root(struct schema_tree *tree, size_t root, struct error *err)
 	return 0;
 }
 
+/* A copy is no harm: each of two topics may have a file with all that it needs. */
+static void complain_of_twins(struct schema_tree *tree, struct schema_file *first, struct schema_file *second,
+			      const char *name)
+{
+	const char *format =
+		"type '%s' is declared in '%s', too, and differently: rename one of them, or keep one alone";
+
+	complain(first, "1:1", arena_format(&tree->arena, format, name, second->name));
+	complain(second, "1:1", arena_format(&tree->arena, format, name, first->name));
+}
+
+static const char *definition_of(const struct schema_file *file, const char *name)
+{
+	const struct schema_names *declared = &file->uses->declared;
+
+	for (size_t i = 0; i < declared->count; i++) {
+		if (strcmp(declared->items[i], name) == 0)
+			return file->uses->definitions.items[i];
+	}
+	return "";
+}
+
 /* Where several files declare a name, the first one counts; a name at the root of a file would be no better guess. */
-static void index_types(struct schema_tree *tree)
+static void index_types(struct schema_tree *tree, bool is_baseline)
 {
 	for (size_t i = 0; i < tree->listed_count; i++) {
 		struct schema_file *file = tree->files[i];
@@ -112,8 +135,17 @@ static void index_types(struct schema_tree *tree)
 		if (file->format != SCHEMA_FORMAT_AVRO || file->state == SCHEMA_FILE_DONE)
 			continue;
 		file->uses = schema_uses_of_avro(file->text, &tree->arena);
-		for (size_t k = 0; k < file->uses->declared.count; k++)
-			(void)name_index_add(&tree->by_type, &tree->arena, file->uses->declared.items[k], i);
+		for (size_t k = 0; k < file->uses->declared.count; k++) {
+			const char *name = file->uses->declared.items[k];
+			struct schema_file *first;
+
+			if (name_index_add(&tree->by_type, &tree->arena, name, i))
+				continue;
+			first = tree->files[name_index_find(&tree->by_type, bytes_of_text(name))];
+			if (first != file && !is_baseline &&
+			    strcmp(definition_of(first, name), file->uses->definitions.items[k]) != 0)
+				complain_of_twins(tree, first, file, name);
+		}
 	}
 }
 
@@ -274,7 +306,7 @@ int schema_tree_load(struct file_tree *source, const struct schema_tree_options 
 		if (list_root(tree, i, err) < 0)
 			return -1;
 	}
-	index_types(tree);
+	index_types(tree, options->is_baseline);
 	for (size_t i = 0; i < tree->listed_count; i++)
 		parse_file(tree, tree->files[i], 0);
 	*ret_tree = take_ptr(tree);

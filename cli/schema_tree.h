@@ -3,7 +3,8 @@
  *
  * Imports:   a .proto's imports are looked for below the import paths, then the roots, then the folders that the importing
  *            file is in, innermost first. An .avsc finds types that it does not declare in the other .avsc files, by name.
- * Errors:    a file that cannot be read or parsed has problems instead of a schema; the others are not disturbed.
+ * Errors:    a file that cannot be read or parsed has problems instead of a schema; the others are not disturbed. Two .avsc
+ *            that declare one name differently have problems, too: nobody knows which of them a third one means.
  * Ownership: everything lives as long as the tree, which borrows the file tree.
  */
 #ifndef CLI_SCHEMA_TREE_H
@@ -23,6 +24,7 @@ struct schema_import {    /* of another file, found in the tree; well-known ones
 };
 
 struct schema_file {
+	size_t index;         /* in the tree's files */
 	const char *name;     /* in the file tree */
 	const char *relative; /* below the root that it was found in; NULL: found by an import alone */
 	size_t root;
@@ -32,7 +34,7 @@ struct schema_file {
 	struct problems *problems; /* NULL: none */
 	const struct schema_import *imports;
 	size_t import_count;
-	struct schema_uses *uses; /* Avro: names that it declares and uses */
+	struct schema_uses *uses; /* Avro: names that it declares and uses; NULL: it was not listed */
 	enum { SCHEMA_FILE_NEW, SCHEMA_FILE_UNDER_WAY, SCHEMA_FILE_DONE } state;
 };
 
@@ -56,6 +58,7 @@ struct schema_tree_options {
 	size_t root_count;
 	const char *const *import_paths;
 	size_t import_path_count;
+	bool is_baseline; /* what was, and cannot be mended any more: of a name that is declared twice, the first counts */
 };
 
 /* -1: a root cannot be listed. */

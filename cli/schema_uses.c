@@ -117,6 +117,24 @@ static void note_use(struct walk *walk, const char *name, const char *space)
 	add_name(walk->arena, &walk->uses->used, name);
 }
 
+/* Without what need not be the same in a copy: the namespace may be said, or be that around it. */
+static const char *definition_text(struct walk *walk, const json_t *object)
+{
+	json_t *bare = json_copy((json_t *)object); /* which it does not change */
+	const char *result = "";
+	char *text;
+
+	(void)json_object_del(bare, "name"); /* may be absent, as the others may */
+	(void)json_object_del(bare, "namespace");
+	(void)json_object_del(bare, "doc");
+	text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
+	if (text)
+		result = arena_strdup(walk->arena, text);
+	free(text);
+	json_decref(bare);
+	return result;
+}
+
 /* Gives the namespace inside of it. */
 static const char *note_declaration(struct walk *walk, const json_t *object, const char *space)
 {
@@ -129,6 +147,7 @@ static const char *note_declaration(struct walk *walk, const json_t *object, con
 		return space;
 	full = arena_strdup(walk->arena, qualify(walk, name, own_space ? own_space : space));
 	add_name(walk->arena, &walk->uses->declared, full);
+	add_name(walk->arena, &walk->uses->definitions, definition_text(walk, object));
 	dot = strrchr(full, '.');
 	return dot ? arena_strndup(walk->arena, full, (size_t)(dot - full)) : "";
 }

@@ -14,7 +14,8 @@ struct schema_names {
 
 struct schema_uses { /* of an .avsc: full names */
 	struct schema_names declared;
-	struct schema_names used; /* two for each use: with the namespace around it, and as it is written */
+	struct schema_names definitions; /* of `declared`, one for each: texts that are equal for equal ones */
+	struct schema_names used;        /* two for each use: with the namespace around it, and as it is written */
 };
 
 /* The names of a .proto's imports, as they are written. */

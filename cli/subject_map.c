@@ -61,6 +61,7 @@ static bool ends_in(const char *text, const char *end)
 static void read_schema(struct reading *reading, const yaml_node_t *node, struct subject_entry *entry)
 {
 	const char *relative = read_text(reading, node, "schema");
+	char resolved[PATH_MAX];
 
 	if (ends_in(relative, ".proto"))
 		entry->format = SCHEMA_FORMAT_PROTOBUF;
@@ -69,6 +70,17 @@ static void read_schema(struct reading *reading, const yaml_node_t *node, struct
 	else if (relative[0])
 		complain(reading, &node->start_mark, "schema '%s' must end in .proto or .avsc", relative);
 	entry->schema_path = in_folder_of(reading, relative);
+	entry->schema_line = node->start_mark.line + 1;
+	entry->schema_column = node->start_mark.column + 1;
+	if (realpath(entry->schema_path, resolved))
+		entry->real_path = arena_strdup(&reading->map->arena, resolved);
+}
+
+static void read_subject(struct reading *reading, const yaml_node_t *node, struct subject_entry *entry)
+{
+	entry->subject = read_text(reading, node, "subject");
+	entry->subject_line = node->start_mark.line + 1;
+	entry->subject_column = node->start_mark.column + 1;
 }
 
 static void read_key(struct reading *reading, const yaml_node_pair_t *pair, struct subject_entry *entry)
@@ -78,7 +90,7 @@ static void read_key(struct reading *reading, const yaml_node_pair_t *pair, stru
 	const char *name = read_text(reading, key, "a key");
 
 	if (strcmp(name, "subject") == 0)
-		entry->subject = read_text(reading, value, name);
+		read_subject(reading, value, entry);
 	else if (strcmp(name, "topic") == 0)
 		entry->topic = read_text(reading, value, name);
 	else if (strcmp(name, "schema") == 0)
@@ -175,6 +187,7 @@ int subject_map_load(const char *path, struct subject_map *ret_map, struct probl
 	if (file_read(path, MAP_BYTES_MAX, &content, err) < 0)
 		return -1;
 	arena_init(&map.arena, 0);
+	map.path = arena_strdup(&map.arena, path);
 	read_document(&reading, &content);
 	if (problems->count > 0) {
 		arena_release(&map.arena);
@@ -206,23 +219,20 @@ void subject_map_release(struct subject_map *map)
 	map->count = 0;
 }
 
-static bool is_same_file(const char *a, const char *b)
+const char *const *subject_map_of(const struct subject_map *map, const char *schema_path, struct arena *arena,
+				  size_t *ret_count)
 {
-	char resolved_a[PATH_MAX];
-	char resolved_b[PATH_MAX];
+	const char **subjects = arena_alloc(arena, (map->count + 1) * sizeof(*subjects));
+	char resolved[PATH_MAX];
 
-	return realpath(a, resolved_a) && realpath(b, resolved_b) && strcmp(resolved_a, resolved_b) == 0;
-}
-
-const char *subject_map_next(const struct subject_map *map, const char *schema_path, size_t *at)
-{
-	while (*at < map->count) {
-		const struct subject_entry *entry = &map->entries[(*at)++];
-
-		if (is_same_file(entry->schema_path, schema_path))
-			return entry->subject;
+	*ret_count = 0;
+	if (!realpath(schema_path, resolved))
+		return subjects;
+	for (size_t i = 0; i < map->count; i++) {
+		if (map->entries[i].real_path && strcmp(map->entries[i].real_path, resolved) == 0)
+			subjects[(*ret_count)++] = map->entries[i].subject;
 	}
-	return NULL;
+	return subjects;
 }
 
 static bool ends_with(const char *text, size_t len, const char *end)
@@ -236,7 +246,8 @@ const char *subject_by_rule(struct arena *arena, const char *schema_path)
 {
 	const char *slash = strrchr(schema_path, '/');
 	const char *base = slash ? slash + 1 : schema_path;
-	size_t len = (size_t)(strrchr(base, '.') - base);
+	const char *dot = strrchr(base, '.');
+	size_t len = dot ? (size_t)(dot - base) : strlen(base);
 	bool is_whole = ends_with(base, len, "-key") || ends_with(base, len, "-value");
 
 	return arena_format(arena, "%.*s%s", (int)len, base, is_whole ? "" : "-value");

@@ -21,10 +21,16 @@ struct subject_entry {
 	const char *topic;       /* NULL: none */
 	const char *schema_path; /* with the map's folder */
 	enum schema_format format;
+	const char *real_path; /* without links; NULL: there is no such file */
+	size_t subject_line;   /* where the map says it, from 1 */
+	size_t subject_column;
+	size_t schema_line;
+	size_t schema_column;
 };
 
 struct subject_map {
 	struct arena arena;
+	const char *path; /* its own */
 	struct subject_entry *entries;
 	size_t count;
 };
@@ -36,8 +42,9 @@ NODISCARD int subject_map_load(const char *path, struct subject_map *ret_map, st
 NODISCARD int subject_map_load_or_say(const char *path, struct subject_map *ret_map, struct error *err);
 void subject_map_release(struct subject_map *map);
 
-/* The subjects of a file, one after the other: `*at` begins with 0. NULL: no more. */
-const char *subject_map_next(const struct subject_map *map, const char *schema_path, size_t *at);
+/* The subjects that the map gives a file; the list is the arena's. */
+const char *const *subject_map_of(const struct subject_map *map, const char *schema_path, struct arena *arena,
+				  size_t *ret_count);
 
 /* Without a map: `orders.avsc` is of the subject `orders-value`, `orders-key.avsc` of `orders-key`. */
 const char *subject_by_rule(struct arena *arena, const char *schema_path);

@@ -68,12 +68,36 @@ static void names_of_avro_are_complete(void **state)
 	arena_release(&arena);
 }
 
+/* Whether the namespace is written or comes from around, and what is said about it, is no difference. */
+static void copies_of_a_type_have_equal_definitions(void **state)
+{
+	static const char outer[] =
+		"{\"type\":\"record\",\"name\":\"B\",\"namespace\":\"n\",\"doc\":\"b\",\"fields\":[]}";
+	static const char inner[] = "{\"type\":\"record\",\"name\":\"n.A\",\"fields\":[{\"name\":\"b\",\"type\":"
+				    "{\"fields\":[],\"type\":\"record\",\"name\":\"B\"}}]}";
+	static const char other[] = "{\"type\":\"enum\",\"name\":\"n.B\",\"symbols\":[]}";
+	struct schema_uses *uses[3];
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, 0);
+	uses[0] = schema_uses_of_avro(bytes_of_text(outer), &arena);
+	uses[1] = schema_uses_of_avro(bytes_of_text(inner), &arena);
+	uses[2] = schema_uses_of_avro(bytes_of_text(other), &arena);
+	assert_string_equal(uses[1]->declared.items[1], "n.B");
+	assert_int_equal(uses[1]->definitions.count, 2);
+	assert_string_equal(uses[0]->definitions.items[0], uses[1]->definitions.items[1]);
+	assert_string_not_equal(uses[0]->definitions.items[0], uses[2]->definitions.items[0]);
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(imports_are_found_and_nothing_that_looks_like_one),
 		cmocka_unit_test(texts_that_end_early_are_harmless),
 		cmocka_unit_test(names_of_avro_are_complete),
+		cmocka_unit_test(copies_of_a_type_have_equal_definitions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 static char folder[] = "/tmp/subject_map_test.XXXXXX";
 static char path[64];
+static char link_path[64];
 
 static void write_map(const char *text)
 {
@@ -86,6 +87,40 @@ static void every_mistake_is_named_at_its_place(void **state)
 	}
 }
 
+static void a_file_has_the_subjects_of_all_its_names(void **state)
+{
+	struct subject_map map;
+	struct problems problems;
+	const char *const *subjects;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	(void)state;
+	problems_init(&problems);
+	arena_init(&arena, 0);
+	write_map("subjects:\n  - {subject: a, schema: ./none.proto}\n  - {subject: b, schema: self.avsc}\n"
+		  "  - subject: c\n    schema: ././self.avsc\n");
+	(void)snprintf(link_path, sizeof(link_path), "%s/self.avsc", folder);
+	assert_int_equal(symlink("map.yaml", link_path), 0);
+	assert_int_equal(subject_map_load(path, &map, &problems, &err), 0);
+	assert_string_equal(map.path, path);
+	assert_null(map.entries[0].real_path);
+	assert_int_equal(map.entries[2].subject_line, 4);
+	assert_int_equal(map.entries[2].schema_line, 5);
+	assert_int_equal(map.entries[2].schema_column, 13);
+	subjects = subject_map_of(&map, path, &arena, &count); /* by its other name */
+	assert_int_equal(count, 2);
+	assert_string_equal(subjects[0], "b");
+	assert_string_equal(subjects[1], "c");
+	(void)subject_map_of(&map, "/none", &arena, &count);
+	assert_int_equal(count, 0);
+	assert_int_equal(unlink(link_path), 0);
+	subject_map_release(&map);
+	problems_release(&problems);
+	arena_release(&arena);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -107,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_have_format_topic_and_path_beside_the_map),
 		cmocka_unit_test(every_mistake_is_named_at_its_place),
+		cmocka_unit_test(a_file_has_the_subjects_of_all_its_names),
 	};
 
 	return cmocka_run_group_tests_name("subject_map", tests, make_folder, remove_folder);
