@@ -10,7 +10,7 @@
 #include "lib/kafka/kafka.h"
 #include "tests/bench/floor/floor.h"
 
-enum { BATCH_MAX = 10000, WATERMARK_MS = 10000, AGAIN_MS = 20, FLUSH_MS = 5000 };
+enum { BATCH_MAX = 10000, WATERMARK_MS = 10000, AGAIN_MS = 20, FLUSH_MS = 5000, GATHER_MS = 1 };
 
 struct channel_clients {
 	rd_kafka_t *producer;
@@ -183,12 +183,12 @@ int channel_send(struct channel *channel, const struct floor_record *records, si
 	return 0;
 }
 
-size_t channel_receive(struct channel *channel, struct floor_record *records, size_t max, int wait_ms)
+/* The batch call would wait until all are there, so it gets no time; the first one is waited for by itself. */
+static size_t receive_some(struct channel *channel, struct floor_record *records, size_t max, int wait_ms)
 {
 	ssize_t got;
 	size_t count = 0;
 
-	/* The batch call would wait until all are there, so it gets no time; the first one is waited for by itself. */
 	channel->incoming[0] = rd_kafka_consume_queue(channel->queue, wait_ms);
 	if (!channel->incoming[0])
 		return 0;
@@ -200,6 +200,18 @@ size_t channel_receive(struct channel *channel, struct floor_record *records, si
 		if (!message->err && message->len == channel->record_bytes)
 			memcpy(&records[count++], message->payload, sizeof(*records));
 		rd_kafka_message_destroy(channel->incoming[i]);
+	}
+	return count;
+}
+
+size_t channel_receive(struct channel *channel, struct floor_record *records, size_t max, size_t wanted, int wait_ms)
+{
+	size_t count = receive_some(channel, records, max, wait_ms);
+	size_t more = count;
+
+	while (more > 0 && count < wanted) {
+		more = receive_some(channel, records + count, max - count, GATHER_MS);
+		count += more;
 	}
 	return count;
 }

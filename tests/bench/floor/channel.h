@@ -32,7 +32,8 @@ void channel_free(struct channel *channel);
 /* Blocks while the client's queue is full. */
 NODISCARD int channel_send(struct channel *channel, const struct floor_record *records, size_t count,
 			   struct error *err);
-/* Waits up to wait_ms for the first, then takes what is there, at most `max`. */
-size_t channel_receive(struct channel *channel, struct floor_record *records, size_t max, int wait_ms);
+/* Waits up to wait_ms for the first, then takes what is there, at most `max`; and goes on until `wanted` are there or none
+ * comes for a millisecond. */
+size_t channel_receive(struct channel *channel, struct floor_record *records, size_t max, size_t wanted, int wait_ms);
 
 #endif

@@ -24,6 +24,7 @@ struct floor_settings {
 	const char *postgres; /* conninfo */
 	int64_t in_flight;
 	int64_t lanes;
+	int64_t gather;  /* percent of a lane's sagas that a commit waits for, as long as they come */
 	int64_t replies; /* of one saga: as many changes of its row, and commands, as there are replies */
 	int64_t command_bytes;
 	int64_t reply_bytes;

@@ -25,6 +25,7 @@ struct lane {
 	pthread_t participant;
 	bool has_coordinator;
 	bool has_participant;
+	size_t gather; /* records that are waited for, as long as others come */
 
 	/* the coordinator's */
 	struct table *sagas;
@@ -102,7 +103,7 @@ static int coordinate(struct lane *lane, struct error *err)
 {
 	int wait_ms = lane->idle_count > 0 ? 0 : WAIT_MS;
 	size_t sent = start_idle(lane, 0);
-	size_t count = channel_receive(lane->replies, lane->received, lane->slot_count, wait_ms);
+	size_t count = channel_receive(lane->replies, lane->received, lane->slot_count, lane->gather, wait_ms);
 
 	sent = take_replies(lane, count, sent);
 	if (table_commit(lane->sagas, err) < 0 || channel_send(lane->commands, lane->sent, sent, err) < 0)
@@ -115,7 +116,7 @@ static int coordinate(struct lane *lane, struct error *err)
 
 static int participate(struct lane *lane, struct error *err)
 {
-	size_t count = channel_receive(lane->commands, lane->asked, lane->slot_count, WAIT_MS);
+	size_t count = channel_receive(lane->commands, lane->asked, lane->slot_count, lane->gather, WAIT_MS);
 
 	for (size_t i = 0; lane->inbox && i < count; i++)
 		table_add_inbox(lane->inbox, lane->asked[i].id, (int32_t)lane->asked[i].reply);
@@ -173,6 +174,7 @@ static int open_channels(struct lane *lane, int number, struct channel_clients *
 static void make_slots(struct lane *lane, size_t count)
 {
 	lane->slot_count = count;
+	lane->gather = count * (size_t)lane->settings->gather / 100;
 	lane->slots = xcalloc(count, sizeof(*lane->slots));
 	lane->idle = xcalloc(count, sizeof(*lane->idle));
 	lane->received = xcalloc(count, sizeof(*lane->received));

@@ -29,13 +29,16 @@ static const struct {
 	const char *name;
 	const char *sql;
 } STATEMENTS[STATEMENT_COUNT] = {
-	[STATEMENT_SAGA] = {"saga", "INSERT INTO floor_saga SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[])"},
+	[STATEMENT_SAGA] = {"saga",
+			    "INSERT INTO floor_saga SELECT unnest($1::uuid[]), unnest($2::int[]), unnest($3::bytea[])"},
 	[STATEMENT_CHANGE] = {"change", "UPDATE floor_saga s SET version = c.version, data = c.data"
-					" FROM unnest($1::uuid[], $2::int[], $3::bytea[]) AS c(id, version, data)"
+					" FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int[]) AS version,"
+					" unnest($3::bytea[]) AS data) AS c"
 					" WHERE s.id = c.id"},
-	[STATEMENT_LOG] = {"log", "INSERT INTO floor_log SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[])"},
-	[STATEMENT_INBOX] = {"inbox",
-			     "INSERT INTO floor_inbox SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[])"},
+	[STATEMENT_LOG] = {"log",
+			   "INSERT INTO floor_log SELECT unnest($1::uuid[]), unnest($2::int[]), unnest($3::bytea[])"},
+	[STATEMENT_INBOX] =
+		{"inbox", "INSERT INTO floor_inbox SELECT unnest($1::uuid[]), unnest($2::int[]), unnest($3::bytea[])"},
 };
 
 /* From so many rows on, COPY: it writes pages instead of rows, which saves CPU and WAL, but takes more round trips. */
