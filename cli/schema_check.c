@@ -174,6 +174,22 @@ static bool is_url(const char *text)
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
+/* Files are compared in their order: those behind the last one were not, since the baseline is away. */
+static void pass_over_rest(struct check_run *run)
+{
+	const struct check_result *result = run->result;
+	const char *last = result->comparison_count > 0 ? result->comparisons[result->comparison_count - 1].file : NULL;
+	size_t first = 0;
+
+	for (size_t i = 0; last && i < run->tree->listed_count; i++) {
+		if (strcmp(run->tree->files[i]->name, last) == 0)
+			first = i + 1;
+	}
+	for (size_t i = first; i < run->tree->listed_count; i++)
+		check_result_passed_over(run->result, run->tree->files[i]->name, NULL, CHECK_SKIPPED,
+					 "what to compare with is not to be had");
+}
+
 static void compare_all(struct check_run *run, struct registry_client *client)
 {
 	if (run->tree->listed_count == 0) {
@@ -188,6 +204,7 @@ static void compare_all(struct check_run *run, struct registry_client *client)
 		check_against_registry(run, client);
 	else
 		check_against_files(run);
+	pass_over_rest(run);
 	refuse_nothing(run);
 }
 
