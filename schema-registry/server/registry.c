@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "lib/base/crash_point.h"
 #include "lib/base/memory.h"
 #include "schema-registry/server/prepared_schema.h"
 #include "schema-registry/server/subject_config.h"
@@ -391,6 +392,7 @@ static int add_row(struct session *session, const struct registration *registrat
 	const char *context = registration->subject.context;
 	struct error err;
 
+	CRASH_POINT(REGISTRATION_CHECKED);
 	if ((session->is_in_transaction && store_add_context(session->pg, context, &err) < 0) ||
 	    (registration->schema->id && store_lock_ids(session->pg, context, &err) < 0) ||
 	    store_register(session->pg, registration, ret_outcome, ret_id, &err) < 0)
@@ -433,7 +435,10 @@ static int add(struct session *session, const struct registration *registration,
 	if (stored->id && end_import(session, registration, id) < 0)
 		return -1;
 	stored->id = id;
-	return session->is_in_transaction ? session_commit(session, true) : 0;
+	if (session->is_in_transaction && session_commit(session, true) < 0)
+		return -1;
+	CRASH_POINT(REGISTRATION_COMMITTED);
+	return 0;
 }
 
 /* Nothing to do where the subject has the schema: what every producer asks at its start needs no lock. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 
+#include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
@@ -245,8 +246,11 @@ int session_commit(struct session *session, bool is_repeatable)
 	assert(session->is_in_transaction);
 	session->subjects_read = NULL;
 	session->is_in_transaction = false;
-	if (pg_commit(session->pg, &is_unknown, &err) == 0)
+	CRASH_POINT(CHANGE_BEFORE_COMMIT);
+	if (pg_commit(session->pg, &is_unknown, &err) == 0) {
+		CRASH_POINT(CHANGE_AFTER_COMMIT);
 		return 0;
+	}
 	session_failed(session, &err);
 	if (is_unknown && !is_repeatable)
 		session->is_retriable = false;

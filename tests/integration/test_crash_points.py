@@ -7,13 +7,16 @@ without a case, and that usual programs know none.
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.error
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import psycopg
@@ -25,7 +28,7 @@ from operator_trade import Trade
 from order_crowd import Orders, patient
 from psycopg.conninfo import make_conninfo
 from saga.v1 import saga_service_pb2
-from shop_client import Shop, wait_until
+from shop_client import Shop, http, wait_until
 from stack.postgres import SUPERUSER
 from test_check_participants import moment
 from test_dead_letters import dead_letters, failing_shipments
@@ -40,7 +43,9 @@ __all__ = ["audit", "opened_trade", "patient"]  # fixtures
 ROW = re.compile(r'^CRASH_POINT_ROW\((\w+), (\w+), "[^"]+"\)$', re.MULTILINE)
 PASS = re.compile(r"\bCRASH_POINT\((\w+)\);")
 DEFINED = {name: who for name, who in ROW.findall((ROOT / "lib" / "base" / "crash_points.def").read_text())}
-KINDS = {"COORDINATOR": {"coordinator"}, "PARTICIPANT": {"participant"}, "BOTH": {"coordinator", "participant"}}
+KINDS = {"COORDINATOR": {"coordinator"}, "PARTICIPANT": {"participant"}, "REGISTRY": {"registry"},
+         "BOTH": {"coordinator", "participant"}, "ALL": {"coordinator", "participant", "registry"}}
+DATABASES = {"coordinator": "saga", "registry": "registry"}
 
 
 # ---- one kill, and the orders around it ------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ def a_step_that_is_stuck(world: World) -> None:
 
 def an_empty_database(world: World) -> None:
     """Its tables are made by the next start, however far the one that died had come; then the old ones serve again."""
-    stack, database = world.stack, "saga" if world.victim == "coordinator" else f"{world.victim}_db"
+    stack, database = world.stack, DATABASES.get(world.victim, f"{world.victim}_db")
     name, migrations = f"crash_{uuid.uuid4().hex[:8]}", "select name from schema_migration order by 1"
     with psycopg.connect(stack.stack.postgres.login("postgres", SUPERUSER).dsn, autocommit=True) as admin:
         admin.execute(f"create database {name} owner {database}")
@@ -177,6 +182,30 @@ def an_empty_database(world: World) -> None:
             admin.execute(f"drop database {name} with (force)")
     assert made == world.shop.query(database.removesuffix("_db"), migrations)
     world.order()
+
+
+def a_schema(world: World, context: str = "") -> None:
+    """In the default context a registration is one statement; in another one it is a change under a lock."""
+    place = f"{world.shop.endpoints['REGISTRY_URL']}{context}/subjects/crash-{uuid.uuid4()}/versions"
+    schema = {"schema": json.dumps({"type": "fixed", "name": f"F{uuid.uuid4().hex}", "size": 4})}
+
+    def register() -> tuple[int, Any]:
+        return http("POST", place, schema, {"Content-Type": "application/json"})
+
+    with world.crash():
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            register()
+    is_there = world.crash_at in ("REGISTRATION_COMMITTED", "CHANGE_AFTER_COMMIT")
+    assert http("GET", place)[0] == (200 if is_there else 404)
+    status, registered = register()
+    assert status == 200, registered
+    assert register() == (200, registered)
+    assert http("GET", place) == (200, [1])
+    world.order()
+
+
+def a_schema_of_a_context(world: World) -> None:
+    a_schema(world, f"/contexts/.crash-{uuid.uuid4().hex[:8]}")
 
 
 # ---- the cases -------------------------------------------------------------------------------------------------------
@@ -204,6 +233,8 @@ CASES = (
     Case("MIGRATION_BEFORE_COMMIT", "shipping", an_empty_database, passes=2),
     Case("MIGRATION_AFTER_COMMIT", "coordinator", an_empty_database, passes=3),
     Case("MIGRATION_AFTER_COMMIT", "shipping", an_empty_database),
+    Case("MIGRATION_BEFORE_COMMIT", "registry", an_empty_database),
+    Case("MIGRATION_AFTER_COMMIT", "registry", an_empty_database, passes=2),
     Case("PARTITIONS_ASSIGNED", "coordinator", a_start),
     Case("PARTITIONS_ASSIGNED", "order", a_start),
     Case("TAKE_OVER_FOUND", "coordinator", a_take_over),
@@ -248,6 +279,11 @@ CASES = (
     Case("OUTBOX_SENT", "inventory", facts_by_http),
     Case("OUTBOX_BEFORE_COMMIT", "inventory", facts_by_http),
     Case("OUTBOX_AFTER_COMMIT", "inventory", facts_by_http),
+    Case("REGISTRATION_CHECKED", "registry", a_schema),
+    Case("REGISTRATION_COMMITTED", "registry", a_schema),
+    Case("REGISTRATION_COMMITTED", "registry", a_schema_of_a_context),
+    Case("CHANGE_BEFORE_COMMIT", "registry", a_schema_of_a_context),
+    Case("CHANGE_AFTER_COMMIT", "registry", a_schema_of_a_context),
 )
 
 
@@ -269,13 +305,13 @@ def test_every_crash_point_has_a_case_for_everyone_who_passes_it() -> None:
     """The cases fail where a point is not reached."""
     covered: dict[str, set[str]] = {}
     for case in CASES:
-        covered.setdefault(case.point, set()).add("coordinator" if case.victim == "coordinator" else "participant")
+        covered.setdefault(case.point, set()).add(case.victim if case.victim in DATABASES else "participant")
     assert covered == {name: KINDS[who] for name, who in DEFINED.items()}
 
 
 def test_every_crash_point_stands_at_one_place_in_the_code() -> None:
     found = Counter(
-        name for folder in ("coordinator", "lib", "participants") for file in (ROOT / folder).rglob("*.c")
+        name for folder in ("coordinator", "lib", "participants", "schema-registry") for file in (ROOT / folder).rglob("*.c")
         for name in PASS.findall(file.read_text())
     )
     assert found == Counter(DEFINED.keys())
@@ -284,5 +320,5 @@ def test_every_crash_point_stands_at_one_place_in_the_code() -> None:
 
 
 def test_usual_programs_have_no_crash_points() -> None:
-    for name in ("saga-coordinator", "order-service", "payment-service", "inventory-service", "shipping-service"):
+    for name in ("saga-coordinator", "schema-registry", "order-service", "payment-service", "inventory-service", "shipping-service"):
         assert b"AMENDS_CRASH_AT" not in (BUILD / "bin" / name).read_bytes(), name
