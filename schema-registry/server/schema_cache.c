@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -17,18 +18,26 @@ struct schema_entry {
 	atomic_int references;
 	char *context;
 	struct stored_schema stored; /* owns its texts */
-	size_t bytes;                /* guarded by the cache's mu */
-	bool is_kept;                /* guarded by the cache's mu: in the cache, and counted there */
-	struct schema *parsed;       /* guarded by the cache's mu */
-	int64_t read_us;             /* guarded by the cache's mu */
-	struct schema_entry *next;   /* guarded by the cache's mu */
+	size_t text_bytes;           /* with all that belongs to it */
+	size_t parsed_bytes;         /* guarded by the cache's mu, as all below */
+	bool is_kept;                /* in the cache, and counted there */
+	struct schema *parsed;
+	int64_t read_us;
+	struct schema_entry *next;
+	TAILQ_ENTRY(schema_entry) by_use;        /* where it is kept */
+	TAILQ_ENTRY(schema_entry) by_parsed_use; /* where it is kept and has a parsed form */
 };
+
+TAILQ_HEAD(schema_entries, schema_entry); /* what was asked for last comes first */
 
 struct schema_cache {
 	pthread_mutex_t mu;
-	struct schema_entry *buckets[BUCKET_COUNT]; /* guarded by mu */
-	size_t bytes;                               /* guarded by mu: of all entries */
-	struct metric *hits;                        /* NULL: not counted, as the next */
+	struct schema_entry *buckets[BUCKET_COUNT]; /* guarded by mu, as the next four */
+	struct schema_entries by_use;
+	struct schema_entries by_parsed_use;
+	size_t text_bytes; /* of all entries */
+	size_t parsed_bytes;
+	struct metric *hits; /* NULL: not counted, as the next */
 	struct metric *misses;
 };
 
@@ -38,7 +47,7 @@ static char *copy_text(struct schema_entry *entry, const char *text)
 {
 	if (!text)
 		return NULL;
-	entry->bytes += strlen(text) + 1;
+	entry->text_bytes += strlen(text) + 1;
 	return xstrdup(text);
 }
 
@@ -48,7 +57,7 @@ static struct schema_entry *make_entry(const char *context, const struct stored_
 	struct stored_schema *stored = &entry->stored;
 
 	entry->references = 1;
-	entry->bytes = sizeof(*entry) + schema->reference_count * sizeof(*stored->references);
+	entry->text_bytes = sizeof(*entry) + schema->reference_count * sizeof(*stored->references);
 	entry->context = copy_text(entry, context);
 	*stored = *schema;
 	stored->text = copy_text(entry, schema->text);
@@ -80,7 +89,6 @@ void schema_entry_unref(struct schema_entry *entry)
 	free((char *)entry->stored.metadata);
 	free((char *)entry->stored.text);
 	free(entry->context);
-	schema_unref(entry->parsed);
 	free(entry);
 }
 
@@ -96,34 +104,13 @@ struct schema_cache *schema_cache_new(struct metrics *metrics)
 	struct schema_cache *cache = xcalloc(1, sizeof(*cache));
 
 	pthread_mutex_init(&cache->mu, NULL);
+	TAILQ_INIT(&cache->by_use);
+	TAILQ_INIT(&cache->by_parsed_use);
 	if (metrics) {
 		cache->hits = metrics_counter(metrics, CACHE_METRIC, "result=\"hit\"", CACHE_HELP);
 		cache->misses = metrics_counter(metrics, CACHE_METRIC, "result=\"miss\"", CACHE_HELP);
 	}
 	return cache;
-}
-
-static void clear(struct schema_cache *cache)
-{
-	for (size_t i = 0; i < BUCKET_COUNT; i++) {
-		while (cache->buckets[i]) {
-			struct schema_entry *entry = cache->buckets[i];
-
-			cache->buckets[i] = entry->next;
-			entry->is_kept = false;
-			schema_entry_unref(entry);
-		}
-	}
-	cache->bytes = 0;
-}
-
-void schema_cache_free(struct schema_cache *cache)
-{
-	if (!cache)
-		return;
-	clear(cache);
-	pthread_mutex_destroy(&cache->mu);
-	free(cache);
 }
 
 static struct schema_entry **find(struct schema_cache *cache, const char *context, int32_t id)
@@ -135,21 +122,14 @@ static struct schema_entry **find(struct schema_cache *cache, const char *contex
 	return place;
 }
 
-struct schema_entry *schema_cache_get(struct schema_cache *cache, const char *context, int32_t id, bool accept_stale)
+static void forget_parsed(struct schema_cache *cache, struct schema_entry *entry)
 {
-	int64_t oldest_us = clock_monotonic_us() - (int64_t)SCHEMA_CACHE_FRESH_MS * 1000;
-	struct schema_entry *entry;
-
-	pthread_mutex_lock(&cache->mu);
-	entry = *find(cache, context, id);
-	if (entry && (accept_stale || entry->read_us >= oldest_us))
-		entry->references++;
-	else
-		entry = NULL;
-	pthread_mutex_unlock(&cache->mu);
-	if (cache->hits)
-		metric_add(entry ? cache->hits : cache->misses, 1);
-	return entry;
+	if (!entry->parsed)
+		return;
+	TAILQ_REMOVE(&cache->by_parsed_use, entry, by_parsed_use);
+	cache->parsed_bytes -= entry->parsed_bytes;
+	entry->parsed_bytes = 0;
+	schema_unref(take_ptr(entry->parsed));
 }
 
 static void unlink_entry(struct schema_cache *cache, struct schema_entry **place)
@@ -157,9 +137,70 @@ static void unlink_entry(struct schema_cache *cache, struct schema_entry **place
 	struct schema_entry *entry = *place;
 
 	*place = entry->next;
+	forget_parsed(cache, entry);
+	TAILQ_REMOVE(&cache->by_use, entry, by_use);
+	cache->text_bytes -= entry->text_bytes;
 	entry->is_kept = false;
-	cache->bytes -= entry->bytes;
 	schema_entry_unref(entry);
+}
+
+static void forget_what_is_too_much(struct schema_cache *cache)
+{
+	while (cache->parsed_bytes > SCHEMA_CACHE_PARSED_BYTES_MAX)
+		forget_parsed(cache, TAILQ_LAST(&cache->by_parsed_use, schema_entries));
+	while (cache->text_bytes > SCHEMA_CACHE_TEXT_BYTES_MAX) {
+		struct schema_entry *last = TAILQ_LAST(&cache->by_use, schema_entries);
+
+		unlink_entry(cache, find(cache, last->context, last->stored.id));
+	}
+}
+
+void schema_cache_free(struct schema_cache *cache)
+{
+	if (!cache)
+		return;
+	for (size_t i = 0; i < BUCKET_COUNT; i++) {
+		while (cache->buckets[i])
+			unlink_entry(cache, &cache->buckets[i]);
+	}
+	pthread_mutex_destroy(&cache->mu);
+	free(cache);
+}
+
+static void note_use(struct schema_cache *cache, struct schema_entry *entry)
+{
+	TAILQ_REMOVE(&cache->by_use, entry, by_use);
+	TAILQ_INSERT_HEAD(&cache->by_use, entry, by_use);
+}
+
+struct schema_entry *schema_cache_get(struct schema_cache *cache, const char *context, int32_t id, bool accept_stale)
+{
+	int64_t oldest_us = clock_monotonic_us() - (int64_t)SCHEMA_CACHE_FRESH_MS * 1000;
+	struct schema_entry *entry;
+
+	pthread_mutex_lock(&cache->mu);
+	entry = *find(cache, context, id);
+	if (entry && !accept_stale && entry->read_us < oldest_us)
+		entry = NULL;
+	if (entry) {
+		note_use(cache, entry);
+		entry->references++;
+	}
+	pthread_mutex_unlock(&cache->mu);
+	if (cache->hits)
+		metric_add(entry ? cache->hits : cache->misses, 1);
+	return entry;
+}
+
+static void link_entry(struct schema_cache *cache, struct schema_entry *entry)
+{
+	struct schema_entry **place = &cache->buckets[(uint32_t)entry->stored.id % BUCKET_COUNT];
+
+	entry->next = *place;
+	*place = entry;
+	TAILQ_INSERT_HEAD(&cache->by_use, entry, by_use);
+	entry->is_kept = true;
+	cache->text_bytes += entry->text_bytes;
 }
 
 struct schema_entry *schema_cache_put(struct schema_cache *cache, const char *context,
@@ -173,21 +214,16 @@ struct schema_entry *schema_cache_put(struct schema_cache *cache, const char *co
 	place = find(cache, context, schema->id);
 	entry = *place;
 	if (entry && memcmp(entry->stored.identity, schema->identity, SCHEMA_IDENTITY_LEN) == 0) {
-		entry->read_us = clock_monotonic_us(); /* and keeps what was parsed */
+		note_use(cache, entry); /* it keeps what was parsed */
 	} else {
 		if (entry)
 			unlink_entry(cache, place);
-		if (cache->bytes + made->bytes > SCHEMA_CACHE_BYTES_MAX)
-			clear(cache);
 		entry = take_ptr(made);
-		place = &cache->buckets[(uint32_t)schema->id % BUCKET_COUNT];
-		entry->read_us = clock_monotonic_us();
-		entry->next = *place;
-		*place = entry;
-		entry->is_kept = true;
-		cache->bytes += entry->bytes;
+		link_entry(cache, entry);
 	}
+	entry->read_us = clock_monotonic_us();
 	entry->references++;
+	forget_what_is_too_much(cache);
 	pthread_mutex_unlock(&cache->mu);
 	schema_entry_unref(made);
 	return entry;
@@ -206,23 +242,27 @@ void schema_cache_drop(struct schema_cache *cache, const char *context, int32_t 
 
 struct schema *schema_entry_parsed(struct schema_cache *cache, struct schema_entry *entry)
 {
-	struct schema *parsed;
+	struct schema *parsed = NULL;
 
 	pthread_mutex_lock(&cache->mu);
-	parsed = entry->parsed ? schema_ref(entry->parsed) : NULL;
+	if (entry->parsed) {
+		TAILQ_REMOVE(&cache->by_parsed_use, entry, by_parsed_use);
+		TAILQ_INSERT_HEAD(&cache->by_parsed_use, entry, by_parsed_use);
+		parsed = schema_ref(entry->parsed);
+	}
 	pthread_mutex_unlock(&cache->mu);
 	return parsed;
 }
 
 void schema_entry_set_parsed(struct schema_cache *cache, struct schema_entry *entry, struct schema *schema)
 {
-	size_t bytes = schema_bytes_about(strlen(entry->stored.text));
-
 	pthread_mutex_lock(&cache->mu);
-	if (!entry->parsed) {
+	if (entry->is_kept && !entry->parsed) {
 		entry->parsed = schema_ref(schema);
-		entry->bytes += bytes;
-		cache->bytes += entry->is_kept ? bytes : 0;
+		entry->parsed_bytes = schema_bytes_about(strlen(entry->stored.text));
+		TAILQ_INSERT_HEAD(&cache->by_parsed_use, entry, by_parsed_use);
+		cache->parsed_bytes += entry->parsed_bytes;
+		forget_what_is_too_much(cache);
 	}
 	pthread_mutex_unlock(&cache->mu);
 }

@@ -5,7 +5,8 @@
  *             both would otherwise cost the database or the parser each time.
  * Guarantees: an id keeps its meaning unless it is deleted for good. So that a deletion by another instance shows, an
  *             entry older than SCHEMA_CACHE_FRESH_MS is given only to who accepts stale ones.
- * Limits:     SCHEMA_CACHE_BYTES_MAX of texts and, about, of parsed forms; beyond it the cache starts anew.
+ * Limits:     SCHEMA_CACHE_TEXT_BYTES_MAX of texts, and about SCHEMA_CACHE_PARSED_BYTES_MAX of parsed forms, which are many
+ *             times as large: neither takes the other's room. What was not asked for the longest time goes first.
  * Threads:    any; entries are immutable but for the parsed form, which the cache guards.
  * Ownership:  an entry given out must be released by schema_entry_unref().
  */
@@ -18,7 +19,11 @@
 #include "lib/metrics/metrics.h"
 #include "schema-registry/server/registry_store.h"
 
-enum { SCHEMA_CACHE_FRESH_MS = 1000, SCHEMA_CACHE_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+	SCHEMA_CACHE_FRESH_MS = 1000,
+	SCHEMA_CACHE_TEXT_BYTES_MAX = 8 * 1024 * 1024,
+	SCHEMA_CACHE_PARSED_BYTES_MAX = 5 * 1024 * 1024
+};
 
 struct schema_cache;
 struct schema_entry;

@@ -16,7 +16,7 @@
 
 #include "schema-registry/server/registry_store.h"
 
-enum { SUBJECT_CACHE_BYTES_MAX = 16 * 1024 * 1024 };
+enum { SUBJECT_CACHE_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct subject_cache;
 struct subject_entry;

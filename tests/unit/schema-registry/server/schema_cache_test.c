@@ -79,40 +79,94 @@ static void keeps_the_parsed_form_while_the_identity_stays(void **state)
 	schema_cache_free(cache);
 }
 
-/* 2,000 schemas of 16 KB are 32 MB of texts, which fit; parsed, they are many times that. */
-static void parsed_forms_count_for_the_limit(void **state)
+/* A text of so many bytes, and what a check made of it. */
+static struct schema_entry *put_parsed(struct schema_cache *cache, int32_t id, size_t text_bytes, bool is_parsed)
 {
-	enum { SCHEMAS = 2000, TEXT_BYTES = 16 * 1024 };
-	struct schema_cache *cache = schema_cache_new(NULL);
-	char *text = xmalloc(TEXT_BYTES);
-	struct problems problems;
+	char *text = xmalloc(text_bytes);
+	struct stored_schema stored = {.id = id, .text = text};
 	struct schema *schema = NULL;
+	struct schema_entry *entry;
+	struct problems problems;
+
+	memset(text, ' ', text_bytes);
+	memcpy(text, "\"long\"", 6);
+	text[text_bytes - 1] = 0;
+	entry = schema_cache_put(cache, ".", &stored);
+	if (is_parsed) {
+		problems_init(&problems);
+		assert_int_equal(
+			schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text("\"long\""), NULL, 0, &schema, &problems), 0);
+		schema_entry_set_parsed(cache, entry, schema);
+		schema_unref(schema);
+		problems_release(&problems);
+	}
+	free(text);
+	return entry;
+}
+
+static bool has(struct schema_cache *cache, int32_t id, bool *ret_is_parsed)
+{
+	struct schema_entry *entry = schema_cache_get(cache, ".", id, true);
+	struct schema *parsed = entry ? schema_entry_parsed(cache, entry) : NULL;
+
+	*ret_is_parsed = parsed != NULL;
+	schema_unref(parsed);
+	schema_entry_unref(entry);
+	return entry != NULL;
+}
+
+enum { TEXT_BYTES = 16 * 1024 };
+
+/* Forms of 16 KB count for some 640 KB each: a dozen fit. The texts stay. */
+static void parsed_forms_that_were_not_used_for_long_go(void **state)
+{
+	struct schema_cache *cache = schema_cache_new(NULL);
+	bool is_parsed;
 
 	(void)state;
-	problems_init(&problems);
-	memset(text, ' ', TEXT_BYTES);
-	memcpy(text, "\"long\"", 6);
-	text[TEXT_BYTES - 1] = 0;
-	assert_int_equal(schema_parse(SCHEMA_FORMAT_AVRO, bytes_of_text(text), NULL, 0, &schema, &problems), 0);
-	for (int with_parsed = 0; with_parsed <= 1; with_parsed++) {
-		struct schema_entry *entry;
-
-		for (int32_t id = 1; id <= SCHEMAS; id++) {
-			struct stored_schema stored = {.id = id, .text = text};
-
-			entry = schema_cache_put(cache, with_parsed ? ".parsed" : ".", &stored);
-			if (with_parsed)
-				schema_entry_set_parsed(cache, entry, schema);
-			schema_entry_unref(entry);
-		}
-		entry = schema_cache_get(cache, with_parsed ? ".parsed" : ".", 1, true);
-		assert_true(with_parsed ? entry == NULL : entry != NULL);
-		schema_entry_unref(entry);
+	for (int32_t id = 1; id <= 40; id++) {
+		schema_entry_unref(put_parsed(cache, id, TEXT_BYTES, true));
+		assert_true(has(cache, 1, &is_parsed) && is_parsed); /* for it is used again and again */
 	}
-	schema_unref(schema);
-	problems_release(&problems);
+	assert_true(has(cache, 40, &is_parsed) && is_parsed);
+	for (int32_t id = 2; id <= 20; id++)
+		assert_true(has(cache, id, &is_parsed) && !is_parsed);
 	schema_cache_free(cache);
-	free(text);
+}
+
+static void texts_that_were_not_asked_for_long_go(void **state)
+{
+	enum { FITTING = SCHEMA_CACHE_TEXT_BYTES_MAX / TEXT_BYTES };
+	struct schema_cache *cache = schema_cache_new(NULL);
+	struct schema_entry *held = put_parsed(cache, 2, TEXT_BYTES, true);
+	bool is_parsed;
+
+	(void)state;
+	schema_entry_unref(put_parsed(cache, 1, TEXT_BYTES, false));
+	for (int32_t id = 3; id <= 2 * FITTING; id++) {
+		schema_entry_unref(put_parsed(cache, id, TEXT_BYTES, false));
+		assert_true(has(cache, 1, &is_parsed));
+	}
+	assert_false(has(cache, 2, &is_parsed));
+	assert_false(has(cache, FITTING / 2, &is_parsed));
+	assert_true(has(cache, 2 * FITTING, &is_parsed));
+	assert_memory_equal(schema_entry_stored(held)->text, "\"long\"", 6);
+	assert_null(schema_entry_parsed(cache, held)); /* who still needs it parses it for himself */
+	schema_entry_unref(held);
+	schema_cache_free(cache);
+}
+
+static void one_beyond_all_limits_is_used_but_not_kept(void **state)
+{
+	struct schema_cache *cache = schema_cache_new(NULL);
+	struct schema_entry *huge = put_parsed(cache, 1, SCHEMA_CACHE_TEXT_BYTES_MAX + 1, true);
+	bool is_parsed;
+
+	(void)state;
+	assert_false(has(cache, 1, &is_parsed));
+	assert_int_equal(schema_entry_stored(huge)->id, 1);
+	schema_entry_unref(huge);
+	schema_cache_free(cache);
 }
 
 int main(void)
@@ -121,7 +175,9 @@ int main(void)
 		cmocka_unit_test(keeps_ids_of_contexts_apart),
 		cmocka_unit_test(entries_outlive_their_removal),
 		cmocka_unit_test(keeps_the_parsed_form_while_the_identity_stays),
-		cmocka_unit_test(parsed_forms_count_for_the_limit),
+		cmocka_unit_test(parsed_forms_that_were_not_used_for_long_go),
+		cmocka_unit_test(texts_that_were_not_asked_for_long_go),
+		cmocka_unit_test(one_beyond_all_limits_is_used_but_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
