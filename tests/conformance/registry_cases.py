@@ -51,6 +51,33 @@ CASES: dict[str, list[Step]] = {
         ("GET", "/v1/metadata/version", None, 200, {"version": ...}),
         ("GET", "/v1/metadata/deployment", None, 200, {"attributes": ["opensource"]}),
     ],
+    "the root takes a POST, too, and subjects are listed by their beginning": [
+        ("POST", "/", {}, 200, {}),
+        register(),
+        ("GET", "/subjects?subjectPrefix={s}", None, 200, ["{s}"]),
+        ("GET", "/subjects?subjectPrefix={s}&deletedOnly=true", None, 200, []),
+    ],
+    "what is set for everything can be unset": [
+        ("PUT", "/config", {"compatibility": "BACKWARD"}, 200, {"compatibility": "BACKWARD"}),
+        ("GET", "/config", None, 200, {"compatibilityLevel": "BACKWARD"}),
+        ("DELETE", "/config", None, 200, {"compatibilityLevel": "BACKWARD"}),
+        ("GET", "/config", None, 200, {"compatibilityLevel": "BACKWARD"}),
+        ("PUT", "/mode", {"mode": "READWRITE"}, 200, {"mode": "READWRITE"}),
+        ("GET", "/mode", None, 200, {"mode": "READWRITE"}),
+        ("DELETE", "/mode", None, 200, {"mode": "READWRITE"}),
+        ("GET", "/mode", None, 200, {"mode": "READWRITE"}),
+    ],
+    "a context may lack its second colon": [
+        ("PUT", "/config/:.open-{s}", {"compatibility": "NONE"}, 200, ...),
+        ("GET", "/config/:.open-{s}:", None, 200, {"compatibilityLevel": "NONE"}),
+        ("GET", "/config/:.open-{s}:x?defaultToGlobal=true", None, 200, {"compatibilityLevel": "NONE"}),
+        ("DELETE", "/config/:.open-{s}:", None, 200, ...),
+        refused("POST", "/subjects/:.open-{s}/versions", 422, 42208, {"schema": ONE}),
+    ],
+    "a schema and its guid know each other (newer clients)": [
+        register(answer={"guid": ...}),
+        ("GET", "/schemas/guids/{guid}/ids", None, 200, [{"context": ".", "id": "{id}"}]),
+    ],
     "all versions at once, by the beginning of their subject": [
         register(), register(TWO),
         ("POST", "/subjects/{s}-p/versions", {"schema": PROTO, "schemaType": "PROTOBUF"}, 200, ...),

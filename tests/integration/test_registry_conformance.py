@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import uuid
 from typing import Any
@@ -60,6 +61,23 @@ def test_case(shop, name: str) -> None:
         for key in ("id", "guid"):
             if isinstance(answer, dict) and key in answer:
                 names.setdefault(key, answer[key])
+
+
+def test_every_route_has_a_case() -> None:
+    """But those of the service itself, which are no part of the API."""
+    table = (ROOT / "schema-registry" / "server" / "rest_routes.c").read_text()
+    routes = {(method, path) for method, path in re.findall(r'\{"([A-Z]+)", "([^"]+)",', table)}
+    service = {("GET", path) for path in ("/health", "/livez", "/readyz", "/metrics")}
+    assert routes > service
+
+    def route(method: str, path: str) -> tuple[str, str] | None:
+        parts = path.split("?")[0].strip("/").split("/")
+        parts = parts[2:] if parts[0] == "contexts" and len(parts) > 2 else parts
+        found = [known for known in routes if known[0] == method and len(pattern := known[1].strip("/").split("/")) == len(parts)
+                 and all(there in ("{}", part) for there, part in zip(pattern, parts, strict=True))]
+        return min(found, key=lambda known: known[1].count("{}"), default=None)
+
+    assert routes - service - {route(method, path) for steps in CASES.values() for method, path, *_ in steps} == set()
 
 
 def test_what_an_older_client_does_not_know_is_left_out(shop) -> None:
