@@ -383,6 +383,7 @@ void engine_free(struct engine *engine)
 	room_release(&engine->room);
 	open_limit_release(&engine->open_limit);
 	pauses_release(&engine->pauses);
+	engine_metrics_release(&engine->metrics);
 	free(engine->turn.items);
 	free(engine->turn.sends);
 	buffer_release(&engine->scratch);

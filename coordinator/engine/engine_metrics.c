@@ -1,6 +1,9 @@
 /* engine_metrics.c - see engine_metrics.h. */
 #include "coordinator/engine/engine_metrics.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "lib/base/memory.h"
 
 static const double EVENT_BOUNDS[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000};
@@ -22,7 +25,8 @@ static const char *const STATE_LABELS[SAGA_STATE_COUNT] = {
 	[SAGA_STATE_FAILED] = "outcome=\"failed\"",
 };
 
-static const char PAUSED_HELP[] = "Definitions and participants that an operator has paused.";
+static const char PAUSED_HELP[] = "Definitions, participants and single sagas that an operator has paused.";
+static const char STUCK_HELP[] = "Sagas of all instances that wait for a person, counted every 10 s.";
 
 static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
 {
@@ -96,4 +100,70 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 	metrics->queue_length = metrics_gauge(set, "saga_queue_length", NULL, "What waits for the next turn.");
 	metrics->paused[PAUSE_DEFINITION] = metrics_gauge(set, "saga_paused", "what=\"definition\"", PAUSED_HELP);
 	metrics->paused[PAUSE_PARTICIPANT] = metrics_gauge(set, "saga_paused", "what=\"participant\"", PAUSED_HELP);
+	metrics->sagas_paused = metrics_gauge(set, "saga_paused", "what=\"saga\"", PAUSED_HELP);
+	metrics->stuck_others = metrics_gauge(set, "saga_stuck", "definition=\"(others)\"", STUCK_HELP);
+	metrics->set = set;
+}
+
+void engine_metrics_release(struct engine_metrics *metrics)
+{
+	for (size_t i = 0; i < metrics->stuck_count; i++)
+		free(metrics->stuck_of[i].definition);
+	metrics->stuck_count = 0;
+}
+
+/* ---- the open sagas ---- */
+
+/* NULL: there are as many series as there may be. */
+static struct stuck_series *series_of(struct engine_metrics *metrics, const char *definition)
+{
+	_cleanup_(buffer_release)
+	struct buffer labels = {0};
+	struct stuck_series *series;
+
+	for (size_t i = 0; i < metrics->stuck_count; i++)
+		if (strcmp(metrics->stuck_of[i].definition, definition) == 0)
+			return &metrics->stuck_of[i];
+	if (metrics->stuck_count == STUCK_SERIES_MAX)
+		return NULL;
+	buffer_append_format(&labels, "definition=\"%s\"", definition); /* a name has nothing to be escaped */
+	series = &metrics->stuck_of[metrics->stuck_count++];
+	series->definition = xstrdup(definition);
+	series->gauge = metrics_gauge(metrics->set, "saga_stuck", buffer_text(&labels), STUCK_HELP);
+	return series;
+}
+
+static void count_stuck(struct engine_metrics *metrics, const struct store_count *counts, size_t count)
+{
+	int64_t others = 0;
+
+	for (size_t i = 0; i < metrics->stuck_count; i++)
+		metrics->stuck_of[i].sagas = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct stuck_series *series;
+
+		if (counts[i].state != SAGA_STATE_STUCK)
+			continue;
+		series = series_of(metrics, counts[i].definition_name);
+		*(series ? &series->sagas : &others) += counts[i].sagas;
+	}
+	for (size_t i = 0; i < metrics->stuck_count; i++)
+		metric_set(metrics->stuck_of[i].gauge, metrics->stuck_of[i].sagas);
+	metric_set(metrics->stuck_others, others);
+}
+
+void engine_metrics_count(struct engine_metrics *metrics, const struct store_count *counts, size_t count)
+{
+	int64_t by_state[SAGA_STATE_COUNT] = {0};
+	int64_t paused = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		by_state[counts[i].state] += counts[i].sagas;
+		paused += counts[i].paused;
+	}
+	for (int i = 0; i < SAGA_STATE_COUNT; i++)
+		if (metrics->open[i])
+			metric_set(metrics->open[i], by_state[i]);
+	metric_set(metrics->sagas_paused, paused);
+	count_stuck(metrics, counts, count);
 }

@@ -7,6 +7,7 @@
 #define COORDINATOR_ENGINE_ENGINE_METRICS_H
 
 #include "coordinator/engine/pause_port.h"
+#include "coordinator/engine/ports.h"
 #include "coordinator/saga/saga.h"
 #include "lib/metrics/metrics.h"
 
@@ -16,6 +17,8 @@ enum ignored_why {
 	IGNORED_UNKNOWN_STEP, /* the saga's definition has no such step */
 	IGNORED_WHY_COUNT
 };
+
+enum { STUCK_SERIES_MAX = 32 };
 
 struct engine_metrics {
 	struct metric *started;
@@ -35,8 +38,21 @@ struct engine_metrics {
 	struct metric *waiting;
 	struct metric *starts_refused;
 	struct metric *paused[PAUSE_KIND_COUNT];
+	struct metric *sagas_paused;
+	/* By definition, those that were the first to have any; all others are one series. */
+	struct metrics *set;
+	struct stuck_series {
+		char *definition;
+		struct metric *gauge;
+		int64_t sagas;
+	} stuck_of[STUCK_SERIES_MAX];
+	size_t stuck_count;
+	struct metric *stuck_others;
 };
 
 void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set);
+void engine_metrics_release(struct engine_metrics *metrics);
+/* What a counting of all open sagas has found, in place of the one before. */
+void engine_metrics_count(struct engine_metrics *metrics, const struct store_count *counts, size_t count);
 
 #endif

@@ -118,6 +118,7 @@ struct store_count {
 	const char *definition_name;
 	enum saga_state state;
 	int64_t sagas;
+	int64_t paused; /* of them, each by itself */
 };
 
 /* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */

@@ -105,7 +105,6 @@ static int sweep_boot(struct engine *engine, struct error *err)
 static int count_open(struct engine *engine, struct error *err)
 {
 	const int64_t begun_us = engine_now_us(engine);
-	int64_t by_state[SAGA_STATE_COUNT] = {0};
 	struct store_count *counts = NULL;
 	size_t count = 0;
 
@@ -114,13 +113,9 @@ static int count_open(struct engine *engine, struct error *err)
 		return -1;
 	engine->recount_at_us = begun_us + longer(RECOUNT_US, SWEEP_SHARE * (engine_now_us(engine) - begun_us));
 	open_limit_reset(&engine->open_limit);
-	for (size_t i = 0; i < count; i++) {
-		by_state[counts[i].state] += counts[i].sagas;
+	for (size_t i = 0; i < count; i++)
 		open_limit_add(&engine->open_limit, counts[i].definition_name, counts[i].sagas);
-	}
-	for (int i = 0; i < SAGA_STATE_COUNT; i++)
-		if (engine->metrics.open[i])
-			metric_set(engine->metrics.open[i], by_state[i]);
+	engine_metrics_count(&engine->metrics, counts, count);
 	return 0;
 }
 

@@ -263,7 +263,8 @@ int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_c
 	struct store_count *counts;
 
 	if (pg_exec(store->pg,
-		    "SELECT definition_name, state, count(*) FROM saga WHERE is_open GROUP BY definition_name, state",
+		    "SELECT definition_name, state, count(*), count(*) FILTER (WHERE is_paused) FROM saga WHERE is_open"
+		    " GROUP BY definition_name, state",
 		    NULL, 0, &result, err) < 0)
 		return -1;
 	counts = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*counts));
@@ -272,6 +273,7 @@ int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_c
 			.definition_name = pg_get_text(result, i, 0, arena),
 			.state = (enum saga_state)pg_get_int(result, i, 1),
 			.sagas = pg_get_int(result, i, 2),
+			.paused = pg_get_int(result, i, 3),
 		};
 	*ret_counts = counts;
 	*ret_count = pg_rows(result);

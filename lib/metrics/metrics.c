@@ -22,7 +22,7 @@ const double METRIC_SECONDS_BOUNDS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02
 static_assert(ARRAY_LEN(METRIC_SECONDS_BOUNDS) == METRIC_SECONDS_BOUND_COUNT, "the count of the header");
 
 struct metric {
-	struct metric *next; /* of the same family, in order of registration */
+	struct metric *_Atomic next; /* of the same family, in order of registration */
 	enum metric_type type;
 	char *labels; /* NULL: none */
 	const double *bounds;
@@ -38,7 +38,7 @@ struct family {
 	const char *name;
 	const char *help;
 	enum metric_type type;
-	struct metric *metrics;
+	struct metric *_Atomic metrics; /* whoever prints sees a series whole or not at all */
 };
 
 struct metrics {
@@ -103,14 +103,15 @@ static struct family *family_of(struct metrics *metrics, const char *name, const
 static struct metric *register_series(struct metrics *metrics, const char *name, const char *labels, const char *help,
 				      enum metric_type type)
 {
-	struct metric **place = &family_of(metrics, name, help, type)->metrics;
+	struct metric *_Atomic *place = &family_of(metrics, name, help, type)->metrics;
+	struct metric *metric = xcalloc(1, sizeof(*metric));
 
-	for (; *place; place = &(*place)->next)
-		assert(labels && (*place)->labels && strcmp((*place)->labels, labels) != 0); /* each series once */
-	*place = xcalloc(1, sizeof(**place));
-	(*place)->type = type;
-	(*place)->labels = labels ? xstrdup(labels) : NULL;
-	return *place;
+	for (struct metric *other; (other = *place); place = &other->next)
+		assert(labels && other->labels && strcmp(other->labels, labels) != 0); /* each series once */
+	metric->type = type;
+	metric->labels = labels ? xstrdup(labels) : NULL;
+	*place = metric;
+	return metric;
 }
 
 struct metric *metrics_counter(struct metrics *metrics, const char *name, const char *labels, const char *help)

@@ -2,8 +2,10 @@
  * metrics.h - counters, gauges and histograms, shown in the Prometheus text format 0.0.4.
  *
  * Why:        no packaged C library writes the format; names and help texts come from one table a program.
- * Threads:    any thread; updates are relaxed atomics. Registration happens at start, before threads.
- * Limits:     label values are fixed at registration, so a peer cannot make series without bound.
+ * Threads:    any thread; updates are relaxed atomics. Registration happens at start, before threads; afterwards one thread
+ *             may add series to a gauge's name that it alone adds to.
+ * Limits:     label values are fixed at registration, so a peer cannot make series without bound. Who adds series later has a
+ *             limit for them.
  */
 #ifndef LIB_METRICS_METRICS_H
 #define LIB_METRICS_METRICS_H

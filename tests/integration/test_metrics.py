@@ -77,8 +77,9 @@ def rows(families: dict[str, Family]) -> Iterator[str]:
 
 
 def describe(name: str, values: set[str]) -> str:
-    """Short lists are shown whole; the RPCs and their codes are in the API's own documents."""
-    return f"`{name}`" if len(values) > 8 or name.startswith("grpc_") else f"`{name}`: {', '.join(sorted(values))}"
+    """Short lists are shown whole; the RPCs and their codes are in the API's own documents, definitions are whoever's."""
+    is_long = len(values) > 8 or name.startswith("grpc_") or name == "definition"
+    return f"`{name}`" if is_long else f"`{name}`: {', '.join(sorted(values))}"
 
 
 def table(scraped: dict[str, dict[str, Family]]) -> str:
@@ -127,10 +128,12 @@ def test_names_and_units_follow_the_conventions(scraped: dict[str, dict[str, Fam
 
 
 def test_series_stay_bounded_under_traffic(stack, shop: Shop) -> None:
-    """Ids, keys and names from outside never become labels."""
+    """Ids, keys and names from outside never become labels, but for a few definitions that had stuck sagas."""
 
     def count() -> dict[str, int]:
-        return {kind: sum(len(family.series) for family in scrape(stack.http_url(kind)).values()) for kind in KINDS}
+        scraped = {kind: scrape(stack.http_url(kind)) for kind in KINDS}
+        assert len(scraped["coordinator"].pop("saga_stuck").series) <= 33
+        return {kind: sum(len(family.series) for family in families.values()) for kind, families in scraped.items()}
 
     before = count()
     for number in range(5):

@@ -369,8 +369,8 @@ static int count_open(void *ctx, struct arena *arena, struct store_count **ret_c
 	*ret_count = 0;
 	for (size_t i = 0; i < sim->life_count; i++)
 		if (sim->lives[i].exists && !saga_state_is_terminal(sim->lives[i].row.state))
-			(*ret_counts)[(*ret_count)++] =
-				(struct store_count){sim->lives[i].plan->definition.name, sim->lives[i].row.state, 1};
+			(*ret_counts)[(*ret_count)++] = (struct store_count){sim->lives[i].plan->definition.name,
+									     sim->lives[i].row.state, 1, 0};
 	return check_read(instance, err);
 }
 

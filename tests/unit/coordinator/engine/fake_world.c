@@ -447,8 +447,8 @@ static int store_count_open(void *ctx, struct arena *arena, struct store_count *
 	*ret_count = 0;
 	for (size_t i = 0; i < world->row_count; i++)
 		if (!saga_state_is_terminal(world->rows[i].row.state))
-			(*ret_counts)[(*ret_count)++] =
-				(struct store_count){world->rows[i].row.definition_name, world->rows[i].row.state, 1};
+			(*ret_counts)[(*ret_count)++] = (struct store_count){world->rows[i].row.definition_name,
+									     world->rows[i].row.state, 1, 0};
 	return check_store(world, err);
 }
 

@@ -221,6 +221,8 @@ static void open_sagas_are_counted(void **unused)
 	(void)unused;
 	fake_pass(f.world, f.engine, 10500);
 	assert_int_equal(fake_metric(f.world, "saga_open{state=\"running\"}"), 1);
+	assert_int_equal(fake_metric(f.world, "saga_stuck{definition=\"(others)\"}"), 0);
+	assert_int_equal(fake_metric(f.world, "saga_paused{what=\"saga\"}"), 0);
 	fake_saga_end(&f);
 }
 

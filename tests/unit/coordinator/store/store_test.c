@@ -529,12 +529,14 @@ static void stuck_sagas_are_counted_with_the_open_ones(void **state)
 	start_ok(2, "l");
 	start_ok(3, "m");
 	run("UPDATE saga SET state = 6 WHERE key = 'order-2'");
+	run("UPDATE saga SET is_paused = true WHERE key = 'order-1'");
 	assert_int_equal(SAGA_STATE_STUCK, 6);
 	ok(port.count_open(port.ctx, &arena, &counts, &count, &err), &err);
 	assert_int_equal(count, 2);
 	for (size_t i = 0; i < count; i++) {
 		assert_string_equal(counts[i].definition_name, "checkout");
 		assert_int_equal(counts[i].sagas, counts[i].state == SAGA_STATE_STUCK ? 1 : 2);
+		assert_int_equal(counts[i].paused, counts[i].state == SAGA_STATE_STUCK ? 0 : 1);
 	}
 	arena_release(&arena);
 }
