@@ -255,6 +255,8 @@ static void operate(struct simulation *sim, void *of, int64_t number)
 			ask(sim, life, SAGA_EVENT_PAUSED, NULL);
 			plan_event(sim, (int64_t)draw(sim, STREAM_OPERATOR, 15 * SECOND_US), resume, life, 0);
 		}
+		if (life->exists && happens(sim, FAULT_PAUSE_ALL))
+			pause_something(sim, life);
 	}
 	plan_event(sim, 2 * SECOND_US, operate, NULL, 0);
 }

@@ -112,6 +112,7 @@ static void begin_run(struct instance *instance)
 
 	instance->is_dead = false;
 	instance->run++;
+	instance->paused = (struct paused){0};
 	instance->done = NULL;
 	instance->engine = engine_new(&options);
 	instance->turn_at_us = 0;

@@ -1,6 +1,7 @@
 /* plant.c - see plant.h. The functions of the core as the engine gets them: with --wrap, __real_ is the core's own. */
 #include "tests/simulation/plant.h"
 
+#include "coordinator/engine/pauses.h"
 #include "coordinator/engine/room.h"
 #include "tests/simulation/simulation.h"
 
@@ -54,6 +55,10 @@ bool __wrap_saga_due_event(const struct definition *definition, const struct sag
 
 bool __real_room_take(struct room *room, const struct room_command *command);
 bool __wrap_room_take(struct room *room, const struct room_command *command);
+const struct pause *__real_pauses_find(const struct pauses *pauses, const char *definition, const char *topic);
+const struct pause *__wrap_pauses_find(const struct pauses *pauses, const char *definition, const char *topic);
+void __real_pauses_set(struct pauses *pauses, const struct pause *items, size_t count);
+void __wrap_pauses_set(struct pauses *pauses, const struct pause *items, size_t count);
 bool __real_room_next(struct room *room, struct room_command *ret_command);
 bool __wrap_room_next(struct room *room, struct room_command *ret_command);
 
@@ -184,6 +189,17 @@ bool __wrap_room_take(struct room *room, const struct room_command *command)
 bool __wrap_room_next(struct room *room, struct room_command *ret_command)
 {
 	return !is_planted(PLANT_ROOM_KEPT) && __real_room_next(room, ret_command);
+}
+
+const struct pause *__wrap_pauses_find(const struct pauses *pauses, const char *definition, const char *topic)
+{
+	return is_planted(PLANT_PAUSE_IGNORED) ? NULL : __real_pauses_find(pauses, definition, topic);
+}
+
+void __wrap_pauses_set(struct pauses *pauses, const struct pause *items, size_t count)
+{
+	if (!is_planted(PLANT_PAUSE_KEPT) || count >= pauses->count)
+		__real_pauses_set(pauses, items, count);
 }
 
 enum saga_verdict plant_replay(const struct definition *definition, const struct saga *saga,

@@ -34,6 +34,8 @@
 	PLANT(FORGOTTEN, "forgotten", "a step that ran is not compensated")                                            \
 	PLANT(PIVOT_UNDONE, "pivot-undone", "the saga goes back although its pivot may have happened")                 \
 	PLANT(PAUSED_SENDS, "paused-sends", "a paused saga sends")                                                     \
+	PLANT(PAUSE_IGNORED, "pause-ignored", "what is paused as a whole is sent all the same")                        \
+	PLANT(PAUSE_KEPT, "pause-kept", "an engine goes on as if something were paused that is not any more")          \
 	PLANT(ROOM_IGNORED, "room-ignored", "a command is sent although its participant has no room")                  \
 	PLANT(ROOM_KEPT, "room-kept", "what waits for room is never released")                                         \
 	PLANT(REOPENED, "reopened", "a saga that has ended goes on")                                                   \

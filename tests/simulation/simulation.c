@@ -267,6 +267,7 @@ static void end_faults(struct simulation *sim, void *of, int64_t number)
 	note(sim, "no more faults");
 	sim->has_faults = false;
 	sim->store_away_us = 0;
+	sim->paused = (struct paused){0};
 	for (int i = 0; i < STEPS_MAX; i++)
 		sim->participant_away_us[i] = 0;
 	callers_resume_all(sim, NULL, 0);

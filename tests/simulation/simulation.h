@@ -5,7 +5,7 @@
  * Why:        what crashes, zombies and lost answers do to each other shows in millions of histories, not in a few tests.
  * Guarantees: the same seed and options make the same history and hash, whatever compiler and machine.
  * Files:      simulation.c (time, chance), virtual_store.c, virtual_bus.c, coordinator.c, participant.c, caller.c (clients
- *             and operators), check.c (what must hold), plant.c (bugs to be found), core_world.c and exhaustive.c (the
+ *             and operators), pauses.c, check.c (what must hold), plant.c (bugs to be found), core_world.c and exhaustive.c (the
  *             core alone), main.c (modes, minimising).
  * Ownership:  all of a world lives in its arena.
  */
@@ -130,6 +130,12 @@ struct partition {
 	struct consumer consumers[INSTANCES];
 };
 
+/* What is paused as a whole: a bit for each shape, and for each step. */
+struct paused {
+	uint32_t definitions;
+	uint32_t participants;
+};
+
 struct instance {
 	struct simulation *sim;
 	int index;
@@ -137,6 +143,7 @@ struct instance {
 	bool is_dead;          /* it died inside of a turn: nothing that it still does counts */
 	bool is_stopped;       /* stands still inside of a turn */
 	bool is_in_turn;
+	struct paused paused; /* as its engine has read it last */
 	int64_t run;
 	int64_t turn_at_us; /* when its next turn is; 0: none is planned */
 	int64_t poll_at_us;
@@ -182,6 +189,7 @@ struct simulation {
 	struct engine_ports ports[INSTANCES];
 	struct instance instances[INSTANCES];
 	int64_t store_away_us;
+	struct paused paused;
 	struct partition partitions[PARTITIONS];
 	int64_t participant_away_us[STEPS_MAX];
 	size_t life_count;
@@ -253,6 +261,11 @@ void participant_receive(struct simulation *sim, void *of, int64_t number);
 
 void callers_init(struct simulation *sim, size_t sagas);
 void callers_resume_all(struct simulation *sim, void *of, int64_t number);
+
+/* ---- pauses.c ---- */
+void pause_something(struct simulation *sim, const struct life *life); /* its definition, or a participant */
+void pauses_list(const struct simulation *sim, struct arena *arena, struct pause **ret_pauses, size_t *ret_count);
+void check_pauses(const struct instance *instance, const struct command *command); /* which it is about to send */
 
 /* ---- core_world.c ---- */
 void core_run(struct simulation *sim, int64_t heal_us);

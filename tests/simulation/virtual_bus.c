@@ -91,6 +91,7 @@ static void bus_send(void *ctx, const struct bus_record *records, size_t count)
 		struct command *command = read_command(sim, &records[i]);
 
 		check_room(instance, command);
+		check_pauses(instance, command);
 		bus_produce(sim, command);
 	}
 	if (happens(sim, FAULT_CRASH_AFTER_PRODUCE))
