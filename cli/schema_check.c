@@ -153,20 +153,34 @@ static int load_new_tree(struct check_run *run, struct error *err)
 	return 0;
 }
 
-/* "compatible" must not be said of nothing. Level NONE, which somebody has set, is a decision. */
+/* Level NONE, which somebody has set, is a decision. */
+static bool has_level_none(const struct check_result *result)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		if (strcmp(result->items[i].rule, CHECK_RULE_LEVEL_NONE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "compatible" must not be said of nothing. */
 static void refuse_nothing(struct check_run *run)
 {
 	const struct check_result *result = run->result;
 	size_t failures = result->count - result->kind_counts[CHECK_NOTE];
+	size_t new_count = result->outcome_counts[CHECK_UNKNOWN_THERE];
 
-	if (failures > 0 || result->outcome_counts[CHECK_COMPARED] > 0 ||
-	    result->outcome_counts[CHECK_UNKNOWN_THERE] == 0 || run->options->new_schemas == NEW_SCHEMAS_ALLOWED)
+	if (failures > 0 || result->outcome_counts[CHECK_COMPARED] > 0 || has_level_none(result) ||
+	    (new_count > 0 && run->options->new_schemas == NEW_SCHEMAS_ALLOWED))
 		return;
-	check_run_undecided(run, NULL, NULL,
-			    arena_format(run->arena,
-					 "nothing was compared: none of the %zu schemas is in %s; look at the address, "
-					 "the paths and the map, or say --allow-new if all of them are new",
-					 result->outcome_counts[CHECK_UNKNOWN_THERE], result->against));
+	check_run_undecided(
+		run, NULL, NULL,
+		arena_format(
+			run->arena,
+			"nothing was compared: %zu schemas are not in %s, %zu were skipped; look at the address, the "
+			"paths and the map%s",
+			new_count, result->against, result->outcome_counts[CHECK_SKIPPED],
+			new_count > 0 ? ", or say --allow-new if all are new" : ""));
 }
 
 static bool is_url(const char *text)

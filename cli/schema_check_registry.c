@@ -59,7 +59,7 @@ static int choose_level(struct registry_client *client, const char *subject, con
 static void note_none(struct check_result *result, const struct schema_file *file, const char *subject)
 {
 	const char *why = "the registry's level for it is NONE: everything is allowed";
-	struct check_finding finding = check_finding_at(file, CHECK_NOTE, "LEVEL_NONE", why);
+	struct check_finding finding = check_finding_at(file, CHECK_NOTE, CHECK_RULE_LEVEL_NONE, why);
 
 	finding.subject = subject;
 	check_result_add(result, &finding);

@@ -6,6 +6,8 @@
 
 #include "cli/schema_check.h"
 
+#define CHECK_RULE_LEVEL_NONE "LEVEL_NONE"
+
 struct check_run {
 	const struct schema_check_options *options;
 	struct check_result *result;

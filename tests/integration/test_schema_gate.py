@@ -303,6 +303,19 @@ def test_comparing_nothing_decides_nothing(url: str, tree: Tree, against: str, k
         assert run_schema(tree.folder, "check", path, "--against", baseline, "--format", kind, "--allow-new").returncode == 0
 
 
+def test_a_map_without_the_files_decides_nothing_and_level_none_does(url: str, tree: Tree) -> None:
+    subjects = tree.register(url)
+    (tree.folder / "map.yaml").write_text("subjects: []\n")
+    for flags in ((), ("--allow-new",)):
+        run = tree.check(url, "--map", "map.yaml", *flags)
+        assert (run.returncode, counts(run)) == (3, (0, 0, 4)), run.stdout
+    for subject in subjects:
+        quoted = subject.replace("/", "%2F")
+        assert http("PUT", f"{url}/config/{quoted}", {"compatibility": "NONE"}, {"Content-Type": "application/json"})[0] == 200
+    run = tree.check(url)
+    assert (run.returncode, counts(run), set(rules(run))) == (0, (0, 0, 4), {"LEVEL_NONE"}), run.stdout
+
+
 def test_a_map_that_misses_is_told(url: str, tree: Tree) -> None:
     (tree.folder / "all.yaml").write_text("subjects:\n" + "".join(f"  - {{subject: {tree.mark}.{number}-topic, schema: schemas/{file}}}\n"
                                                                    for number, file in enumerate(tree.files)))
