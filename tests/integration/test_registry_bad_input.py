@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -311,6 +312,24 @@ def test_ten_thousand_requests_go_over_one_connection(registry: Registry) -> Non
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def test_connections_without_requests_keep_nobody_out(start_registry: Callable[..., Instance]) -> None:
+    """Beyond its share a client loses its own ones: those that were idle for the longest time."""
+    registry = start_registry("--connections-per-client-max", "20")
+    crowd = [connect(registry.port) for _ in range(60)]
+    for number, idle in enumerate(crowd):
+        if number % 2:
+            with contextlib.suppress(OSError):  # it had to go already
+                idle.sendall(b"GET /subjects HTTP/1.1\r\nHo")
+    assert call_http("GET", f"{registry.url}/health")[0] == 200
+    assert Registry(registry.url).register('"int"')[0] == 200
+    metrics = dict(line.rsplit(" ", 1) for line in call_http("GET", f"{registry.url}/metrics")[1].splitlines() if line[0] != "#")
+    assert int(metrics["registry_http_connections"]) <= 20
+    assert int(metrics["registry_http_connections_displaced_total"]) >= 40
+    assert crowd[0].recv(1) == b""
+    for idle in crowd:
+        idle.close()
 
 
 def test_slow_clients_and_bodies_cut_short_hold_up_nobody(start_registry: Callable[..., Instance]) -> None:

@@ -208,6 +208,7 @@ static void whoever_sends_nothing_keeps_nobody_out(void **state)
 	}
 	assert_int_equal(call(fixture, "GET", "/show", NULL), 0);
 	assert_int_equal(fixture->status, 200);
+	http_server_free(take_ptr(fixture->server)); /* does not wait for them either */
 	for (size_t i = 0; i < CROWD; i++)
 		close(crowd[i]);
 }

@@ -317,6 +317,63 @@ static void nothing_is_registered_after_read_only_was_answered(void **state)
 	assert_int_equal(must((struct request){VERSIONS, .subject = "closing"}).ret_count, closer.seen);
 }
 
+/* Another instance that has registered `own`, which refers to the first version of `target`, and has not committed it. */
+static struct pg *hold_referrer(const char *own, const char *target)
+{
+	struct stored_reference reference = {"Thing", {CONTEXT_DEFAULT, target}, 1};
+	struct stored_schema schema = {.format = SCHEMA_FORMAT_AVRO,
+				       .text = holder,
+				       .references = &reference,
+				       .reference_count = 1,
+				       .identity = {7}};
+	struct registration registration = {.subject = {CONTEXT_DEFAULT, own}, .version = 1, .schema = &schema};
+	struct pg *pg = pg_new(own_conninfo, "registry_test");
+	enum registration_outcome outcome;
+	struct stored_subject known;
+	struct arena arena;
+	struct error err;
+	int32_t id;
+
+	arena_init(&arena, 0);
+	if (pg_begin(pg, &err) < 0 || store_load_subject(pg, registration.subject, &arena, &known, &err) < 0)
+		fail_msg("%s", err.msg);
+	registration.changes = known.changes;
+	if (store_register(pg, &registration, &outcome, &id, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(outcome, REGISTRATION_DONE);
+	arena_release(&arena);
+	return pg;
+}
+
+static void a_deletion_waits_for_who_is_about_to_refer_to_it(void **state)
+{
+	struct caller caller = {.request = {DELETE_SUBJECT, .subject = "wanted"}, .observed = "wanted"};
+	struct error err;
+	struct pg *pg;
+
+	SKIP_WITHOUT_DATABASE();
+	caller.sessions = instance;
+	(void)registered_id("wanted", thing);
+	pg = hold_referrer("wants", "wanted");
+	start(&caller, 1);
+	assert_false(caller.is_done);
+	assert_int_equal(pg_commit(pg, NULL, &err), 0);
+	pthread_join(caller.thread, NULL);
+	pg_free(pg);
+	assert_int_equal(caller.request.refusal, REFUSAL_REFERENCE_EXISTS);
+	assert_int_equal(caller.seen, 1);
+
+	(void)must((struct request){DELETE_SUBJECT, .subject = "wants"});
+	pg = hold_referrer("wants-not", "wanted");
+	caller.is_done = false;
+	start(&caller, 1);
+	assert_false(caller.is_done);
+	let_go(pg); /* it died */
+	pthread_join(caller.thread, NULL);
+	assert_int_equal(caller.request.result, 0);
+	assert_int_equal(caller.seen, 0);
+}
+
 static int read_settings(struct session *session, void *ctx)
 {
 	_cleanup_(pg_result_freep)
@@ -478,6 +535,7 @@ int main(void)
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
 		cmocka_unit_test(nothing_is_registered_after_read_only_was_answered),
+		cmocka_unit_test(a_deletion_waits_for_who_is_about_to_refer_to_it),
 		cmocka_unit_test(an_instance_that_stands_still_holds_no_lock_for_ever),
 		cmocka_unit_test(another_history_with_as_many_changes_is_told_apart),
 		cmocka_unit_test(whatever_meets_leaves_order_behind),
