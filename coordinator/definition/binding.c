@@ -266,7 +266,7 @@ static struct plan_fill mapped_fill(struct binder *binder, const struct source_f
 		return fill; /* reported */
 	fill.path = arena_copy(binder->arena, field->path, field->path_len * sizeof(*field->path));
 	fill.path_len = field->path_len;
-	if (field->step >= 0 && binder->source->steps[field->step].value)
+	if (field->step >= 0 && binder->source->steps[field->step].definition.action == STEP_ACTION_SIGNAL)
 		check_signal_path(binder, field, schema->message_type, target);
 	else if (field->step >= 0)
 		check_reply_path(binder, field, schema->message_type, target);
@@ -391,28 +391,31 @@ static void bind_input(struct binder *binder)
 			source->key);
 }
 
+static void add_reply_topic(struct plan *plan, const char **topics, const char *topic)
+{
+	for (size_t i = 0; i < plan->reply_topic_count; i++)
+		if (strcmp(topics[i], topic) == 0)
+			return;
+	topics[plan->reply_topic_count++] = topic;
+}
+
+/* All that the coordinator has to listen to: of events, too. */
 static void collect_reply_topics(struct binder *binder)
 {
 	struct plan *plan = binder->plan;
-	size_t max = 1;
+	size_t max = 1 + plan->definition.step_count;
 	const char **topics;
 
 	for (size_t i = 0; i < plan->definition.step_count; i++)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			max += binder->steps[i].commands[phase].reply_count;
 	topics = arena_alloc(binder->arena, max * sizeof(*topics));
-	for (size_t i = 0; i < plan->definition.step_count * STEP_PHASE_COUNT; i++) {
-		const struct plan_command *command =
-			&binder->steps[i / STEP_PHASE_COUNT].commands[i % STEP_PHASE_COUNT];
-
-		for (size_t j = 0; j < command->reply_count; j++) {
-			bool is_known = false;
-
-			for (size_t k = 0; k < plan->reply_topic_count && !is_known; k++)
-				is_known = strcmp(topics[k], command->replies[j].topic) == 0;
-			if (!is_known)
-				topics[plan->reply_topic_count++] = command->replies[j].topic;
-		}
+	for (size_t i = 0; i < plan->definition.step_count; i++) {
+		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
+			for (size_t j = 0; j < binder->steps[i].commands[phase].reply_count; j++)
+				add_reply_topic(plan, topics, binder->steps[i].commands[phase].replies[j].topic);
+		if (binder->steps[i].event)
+			add_reply_topic(plan, topics, binder->steps[i].event);
 	}
 	plan->reply_topics = topics;
 }
@@ -425,15 +428,18 @@ static size_t count_subjects(const struct source *source)
 		for (int phase = 0; phase < STEP_PHASE_COUNT; phase++)
 			count += 1 + source->steps[i].commands[phase].reply_count;
 	for (size_t i = 0; i < source->step_count; i++)
-		count += source->steps[i].value != NULL;
+		count += source->steps[i].definition.has_value;
 	return count;
 }
 
 static void bind_signal(struct binder *binder, const struct source_step *source, struct plan_step *step)
 {
 	step->signal = source->signal;
+	step->event = source->event;
 	if (source->value)
 		step->value = bind_subject(binder, source->value_mark, source->value);
+	else if (source->event)
+		step->value = bind_topic(binder, source->value_mark, source->event);
 }
 
 static void bind_all(struct binder *binder)

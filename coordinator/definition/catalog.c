@@ -371,6 +371,38 @@ size_t catalog_reply_topics(struct catalog *catalog, struct arena *arena, const 
 	return list.count;
 }
 
+size_t catalog_event_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics)
+{
+	struct topic_list list = {0};
+	size_t max = 1;
+
+	pthread_mutex_lock(&catalog->mu);
+	for (size_t i = 0; i < catalog->count; i++)
+		max += catalog->plans[i]->definition.step_count;
+	list.topics = arena_alloc(arena, max * sizeof(*list.topics));
+	for (size_t i = 0; i < catalog->count; i++)
+		for (size_t j = 0; j < catalog->plans[i]->definition.step_count; j++)
+			if (catalog->plans[i]->steps[j].event)
+				topic_list_add(&list, catalog->plans[i]->steps[j].event);
+	pthread_mutex_unlock(&catalog->mu);
+	*ret_topics = list.topics;
+	return list.count;
+}
+
+size_t catalog_waiting_for(struct catalog *catalog, const char *topic, struct arena *arena, const char ***ret_names)
+{
+	struct topic_list names = {0};
+
+	pthread_mutex_lock(&catalog->mu);
+	names.topics = arena_alloc(arena, (catalog->count + 1) * sizeof(*names.topics));
+	for (size_t i = 0; i < catalog->count; i++)
+		if (plan_find_event(catalog->plans[i], topic) >= 0)
+			topic_list_add(&names, catalog->plans[i]->definition.name);
+	pthread_mutex_unlock(&catalog->mu);
+	*ret_names = names.topics;
+	return names.count;
+}
+
 static void add_command_topics(const struct plan *plan, struct topic_list *list)
 {
 	for (size_t i = 0; i < plan->definition.step_count; i++)

@@ -62,8 +62,12 @@ size_t catalog_list(struct catalog *catalog, struct arena *arena, const struct p
 const char *catalog_nearest(struct catalog *catalog, const char *name, struct arena *arena);
 /* Grows with every definition added: the bus subscribes anew when it changes. */
 uint64_t catalog_generation(struct catalog *catalog);
-/* Every reply topic of every definition, distinct. */
+/* Every reply topic of every definition, and every topic of an event that one waits for; distinct. */
 size_t catalog_reply_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics);
+/* Every topic of an event that some version of a definition waits for, likewise. */
+size_t catalog_event_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics);
+/* The names of the definitions that wait, in some version, for events on that topic; distinct. */
+size_t catalog_waiting_for(struct catalog *catalog, const char *topic, struct arena *arena, const char ***ret_names);
 /* Every command topic, compensations included, likewise. */
 size_t catalog_command_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics);
 

@@ -314,6 +314,14 @@ int32_t plan_find_signal(const struct plan *plan, const char *signal)
 	return -1;
 }
 
+int32_t plan_find_event(const struct plan *plan, const char *topic)
+{
+	for (size_t i = 0; i < plan->definition.step_count; i++)
+		if (plan->steps[i].event && strcmp(plan->steps[i].event, topic) == 0)
+			return (int32_t)i;
+	return -1;
+}
+
 /* Replies for which the definition has no line of its own: the header alone says what they mean. */
 static const struct plan_reply *reply_by_header(struct bytes header, enum step_phase phase)
 {

@@ -47,7 +47,8 @@ struct plan_step {
 	struct plan_command commands[STEP_PHASE_COUNT];
 	bool is_reply_kept; /* a later command takes fields from its forward reply, or from the answer to its inquiry */
 	const char *signal; /* what it waits for; NULL: it does not */
-	const struct plan_schema *value; /* what the signal brings; NULL: nothing */
+	const char *event;  /* likewise: the topic of an event */
+	const struct plan_schema *value; /* what the signal, or the event, brings; NULL: nothing */
 };
 
 struct plan {
@@ -60,7 +61,7 @@ struct plan {
 	const struct plan_step *steps;            /* definition.step_count of them */
 	const struct plan_schema *const *schemas; /* all */
 	size_t schema_count;
-	const char *const *reply_topics; /* distinct */
+	const char *const *reply_topics; /* and those of events; distinct */
 	size_t reply_topic_count;
 	int64_t created_us;
 	const char *creator; /* who registered it; NULL: not known, or not stored yet */
@@ -110,6 +111,7 @@ NODISCARD int plan_build_command(const struct plan *plan, const struct saga *sag
 /* Index of a step by its id, of the step that waits for a signal; -1: none. */
 int32_t plan_find_step(const struct plan *plan, const char *step_id);
 int32_t plan_find_signal(const struct plan *plan, const char *signal);
+int32_t plan_find_event(const struct plan *plan, const char *topic); /* likewise, for an event */
 /* What a reply on `topic` means for that step and phase. The header `saga-outcome` (may be empty) counts first: it is the
  * participant's own word, and a participant has no topic of its own for `retriable`, or for the refusal of a step that
  * cannot be refused. Without it the definition's mapping of topics decides. NULL: the reply cannot be understood; so with a

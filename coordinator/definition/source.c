@@ -170,10 +170,10 @@ static void read_path(struct source_context *context, const struct yaml_node *no
 		return;
 	}
 	if (context->source->steps[field->step].definition.action != STEP_ACTION_COMMAND &&
-	    !context->source->steps[field->step].value) {
+	    !context->source->steps[field->step].definition.has_value) {
 		PROBLEM(reader, node->mark,
 			"source '%.80s': step '%.*s' only waits, it has no reply; a signal brings one with "
-			"wait: {signal: …, value: SUBJECT}",
+			"wait: {signal: …, value: SUBJECT}, and so does an event",
 			node->text, (int)len, node->text);
 		return;
 	}

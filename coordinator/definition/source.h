@@ -50,7 +50,8 @@ struct source_step {
 	uint64_t before[DEFINITION_STEPS_MAX / 64]; /* a bit for each step that is done when this one begins */
 	const char *signal;                         /* STEP_ACTION_SIGNAL: what it waits for */
 	const char *value;                          /* the subject of the value that the signal brings; NULL: none */
-	struct yaml_mark value_mark;
+	const char *event;           /* STEP_ACTION_SIGNAL, in place of a signal: the topic of the event; NULL: none */
+	struct yaml_mark value_mark; /* of the one or the other */
 	struct source_command commands[STEP_PHASE_COUNT];
 };
 

@@ -1,5 +1,5 @@
 /*
- * source_wait.h - `wait` of a step: the signal, or the time, that it waits for. Inside definition/.
+ * source_wait.h - `wait` of a step: the signal, the event, or the time that it waits for. Inside definition/.
  */
 #ifndef COORDINATOR_DEFINITION_SOURCE_WAIT_H
 #define COORDINATOR_DEFINITION_SOURCE_WAIT_H

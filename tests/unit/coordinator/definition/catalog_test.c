@@ -307,6 +307,26 @@ static void lists_reply_topics_of_all_versions_once(void **state)
 	assert_string_equal(topics[1], "r2");
 }
 
+static void tells_who_waits_for_events_in_any_version(void **state)
+{
+	struct fixture *f = *state;
+	const char source[] = "saga: one\ninput: in\nkey: id\nsteps:\n"
+			      "- {id: a, wait: {event: r2, timeout: 1h}}\n";
+	const struct plan *plan;
+	const char **found;
+	bool is_created;
+
+	(void)put(f, "two", "r2", &is_created);
+	assert_int_equal(catalog_event_topics(f->catalog, &f->arena, &found), 0);
+	assert_int_equal(upload(f, source, false, &plan, &is_created), 0);
+	(void)put(f, "one", "r1", &is_created); /* which waits no more */
+	assert_int_equal(catalog_event_topics(f->catalog, &f->arena, &found), 1);
+	assert_string_equal(found[0], "r2");
+	assert_int_equal(catalog_waiting_for(f->catalog, "r2", &f->arena, &found), 1);
+	assert_string_equal(found[0], "one");
+	assert_int_equal(catalog_waiting_for(f->catalog, "r1", &f->arena, &found), 0);
+}
+
 static void lists_command_topics_of_steps_and_compensations_once(void **state)
 {
 	struct fixture *f = *state;
@@ -339,6 +359,7 @@ int main(void)
 		TEST(lists_the_newest_of_each_by_name),
 		TEST(names_what_was_probably_meant),
 		TEST(lists_reply_topics_of_all_versions_once),
+		TEST(tells_who_waits_for_events_in_any_version),
 		TEST(lists_command_topics_of_steps_and_compensations_once),
 	};
 

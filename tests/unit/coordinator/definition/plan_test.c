@@ -456,6 +456,28 @@ static void checks_what_is_taken_from_a_signal_against_its_schema(void **state)
 	assert_problem(f, "t.yaml:5:99: source 'approval.by': Order has no field 'by'");
 }
 
+static void fills_a_command_from_an_event_which_it_listens_to(void **state)
+{
+	static const char TEXT[] =
+		"saga: s\nkey: order_id\nsteps:\n  - {id: approval, wait: {event: charged, timeout: 1h}}\n"
+		"  - {id: charge, command: charge, replies: {succeeded: charged}, compensation: none,"
+		" fields: {by: approval.order_id, limit: {value: 1}}}\n";
+	struct fixture *f = *state;
+	struct saga *saga;
+
+	bind_approval(f, TEXT);
+	assert_string_equal(f->plan->steps[0].event, "charged");
+	assert_string_equal(f->plan->steps[0].value->subject, "charged-value");
+	assert_int_equal(plan_find_event(f->plan, "charged"), 0);
+	assert_int_equal(plan_find_event(f->plan, "charge"), -1);
+	assert_int_equal(f->plan->reply_topic_count, 1);
+	assert_string_equal(f->plan->reply_topics[0], "charged");
+	saga = start(f);
+	saga->steps[0].reply = (struct bytes){(const uint8_t *)"\0\0\0\0\4\0\n\1x", 9};
+	assert_string_equal(build_json(f, saga, (struct bytes){0}, "charge", STEP_PHASE_FORWARD),
+			    "{\"by\":\"x\",\"limit\":1}");
+}
+
 static void makes_the_same_bytes_of_json_and_of_encoded_input(void **state)
 {
 	struct fixture *f = *state;
@@ -800,6 +822,7 @@ int main(void)
 		TEST(says_all_that_is_wrong_with_what_a_signal_brings),
 		TEST(refuses_a_value_for_a_signal_that_brings_none),
 		TEST(checks_what_is_taken_from_a_signal_against_its_schema),
+		TEST(fills_a_command_from_an_event_which_it_listens_to),
 		TEST(refuses_an_input_with_every_misfit_at_its_place),
 		TEST(refuses_an_input_without_its_key),
 		TEST(tells_an_input_that_is_too_large_by_its_length),

@@ -409,13 +409,41 @@ static void reads_what_a_signal_brings_and_who_takes_it(void **state)
 	assert_int_equal(source->steps[1].commands[STEP_PHASE_FORWARD].fields[0].step, 0);
 }
 
+static void reads_a_wait_for_an_event(void **state)
+{
+	const struct source *source =
+		must_parse(*state, HEAD "  - {id: a, wait: {event: invoice.paid, timeout: 24h, optional: true}}\n" STEP(
+					   "b", ", fields: {x: a.y}"));
+
+	assert_string_equal(source->steps[0].event, "invoice.paid");
+	assert_null(source->steps[0].signal);
+	assert_int_equal(source->steps[0].definition.action, STEP_ACTION_SIGNAL);
+	assert_true(source->steps[0].definition.has_value);
+	assert_true(source->steps[0].definition.is_optional);
+}
+
+static void refuses_two_waits_for_events_on_one_topic(void **state)
+{
+	assert_refused(*state,
+		       HEAD "  - {id: a, wait: {event: e, timeout: 1s}}\n"
+			    "  - {id: b, wait: {event: e, timeout: 1s}}\n",
+		       "t.yaml:5:27",
+		       "two steps wait for events on 'e': one that is read again would count for the other");
+}
+
+static void refuses_an_event_without_end(void **state)
+{
+	assert_refused(*state, HEAD "  - {id: a, wait: {event: e}}\n", "t.yaml:4:19",
+		       "a wait for an event needs a timeout, such as {event: invoice.paid, timeout: 24h}");
+}
+
 static void refuses_to_take_from_a_signal_that_brings_nothing(void **state)
 {
 	assert_refused(*state,
 		       HEAD "  - {id: a, wait: {signal: approved, timeout: 24h}}\n" STEP("b", ", fields: {x: a.y}"),
 		       "t.yaml:5:82",
 		       "source 'a.y': step 'a' only waits, it has no reply; a signal brings one with "
-		       "wait: {signal: …, value: SUBJECT}");
+		       "wait: {signal: …, value: SUBJECT}, and so does an event");
 }
 
 static void reads_an_inquiry_which_is_answered_as_its_command_is(void **state)
@@ -471,7 +499,8 @@ static void refuses_the_steps_own_reply_in_its_inquiry(void **state)
 static void refuses_a_wait_for_both_or_nothing(void **state)
 {
 	assert_refused(*state, HEAD "  - {id: a, wait: {optional: true}}\n", "t.yaml:4:19",
-		       "a wait is either {signal: approved, timeout: 24h} or {delay: 10m}");
+		       "a wait is one of {signal: approved, timeout: 24h}, {event: invoice.paid, timeout: 24h} and "
+		       "{delay: 10m}");
 }
 
 static void refuses_a_signal_without_end(void **state)
@@ -512,6 +541,9 @@ int main(void)
 		TEST(refuses_the_steps_own_reply_in_its_inquiry),
 		TEST(refuses_a_wait_for_both_or_nothing),
 		TEST(reads_what_a_signal_brings_and_who_takes_it),
+		TEST(reads_a_wait_for_an_event),
+		TEST(refuses_two_waits_for_events_on_one_topic),
+		TEST(refuses_an_event_without_end),
 		TEST(refuses_to_take_from_a_signal_that_brings_nothing),
 		TEST(refuses_a_signal_without_end),
 		TEST(refuses_two_waits_for_one_signal),
