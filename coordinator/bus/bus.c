@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coordinator/bus/facts.h"
 #include "coordinator/bus/held_batch.h"
 #include "coordinator/bus/screen.h"
 #include "lib/base/clock.h"
@@ -41,7 +42,6 @@ struct bus {
 	struct kafka_options kafka;
 	char *group;
 	char *instance;
-	struct catalog *catalog;
 	struct screen *screen;
 	struct engine *engine;
 	struct bus_metrics metrics;
@@ -62,6 +62,7 @@ struct bus {
 	uint64_t generation;
 	char **topics; /* of the subscription */
 	size_t topic_count;
+	struct facts facts;
 	int64_t ping_at_ms;
 	bool is_abandoned; /* a batch was not committed: no later offset may be stored */
 
@@ -342,7 +343,7 @@ static void screen_batch(struct bus *bus, struct held_batch *held)
 		enum dead_reason reason = DEAD_REASON_UNDECODABLE;
 		struct error err;
 
-		if (screen_is_fact(record)) {
+		if (facts_is_ignored(&bus->facts, record)) {
 			metric_add(bus->metrics.facts, 1);
 			continue;
 		}
@@ -414,7 +415,7 @@ static void keep_topics(struct bus *bus, const char *const *topics, size_t count
 /* Follows the catalog: reads what its replies come on, and learns what its commands go to. */
 static int keep_subscribed(struct bus *bus, struct error *err)
 {
-	uint64_t generation = catalog_generation(bus->catalog);
+	uint64_t generation = catalog_generation(bus->facts.catalog);
 	_cleanup_(arena_release)
 	struct arena arena;
 	const char **topics = NULL;
@@ -423,14 +424,14 @@ static int keep_subscribed(struct bus *bus, struct error *err)
 	arena_init(&arena, 0);
 	if (generation == bus->generation)
 		return 0;
-	count = catalog_reply_topics(bus->catalog, &arena, &topics);
+	count = catalog_reply_topics(bus->facts.catalog, &arena, &topics);
 	if (is_news(bus, topics, count)) {
 		if (subscribe(bus, topics, count, err) < 0)
 			return -1;
 		keep_topics(bus, topics, count);
 		log_info("bus_subscribed", "topics=%zu", count);
 	}
-	count = catalog_command_topics(bus->catalog, &arena, &topics);
+	count = catalog_command_topics(bus->facts.catalog, &arena, &topics);
 	kafka_producer_prepare(bus->producer, topics, count);
 	bus->generation = generation;
 	return 0;
@@ -520,12 +521,12 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 	bus->kafka = kafka_options_copy(&options->kafka);
 	bus->group = xstrdup(options->group ? options->group : "saga-coordinator");
 	bus->instance = xstrdup(options->instance);
-	bus->catalog = options->catalog;
 	bus->screen = screen_new(options->registry);
 	bus->batch_max = options->batch_max ? options->batch_max : 1000;
 	bus->in_flight_max = options->in_flight_max ? options->in_flight_max : 20000;
 	bus->newest_end = &bus->oldest;
 	bus->generation = UINT64_MAX;
+	bus->facts.catalog = options->catalog;
 	atomic_store(&bus->warned_ms, now_ms() - WARN_MS);
 	atomic_store(&bus->letter_warned_ms, now_ms() - WARN_MS);
 	(void)snprintf(bus->problem, sizeof(bus->problem), "not asked yet");
@@ -542,7 +543,7 @@ int bus_new(const struct bus_options *options, struct bus **ret_bus, struct erro
 				     "Records of this instance's reply partitions that are not read yet."),
 		.is_up = metrics_gauge(options->metrics, "saga_broker_up", NULL, "1 while the brokers answer."),
 		.facts = metrics_counter(options->metrics, "saga_facts_ignored_total", NULL,
-					 "Events on reply topics that are no replies: they have no saga headers."),
+					 "Events that are no replies, and that no definition waits for."),
 		.dead = metrics_counter(options->metrics, "saga_replies_dead_total", NULL,
 					"Replies that were put to the dead letters."),
 	};
@@ -591,6 +592,7 @@ void bus_free(struct bus *bus)
 	screen_free(bus->screen);
 	keep_topics(bus, NULL, 0);
 	free(bus->topics);
+	facts_release(&bus->facts);
 	kafka_options_release(&bus->kafka);
 	(void)pthread_cond_destroy(&bus->changed);
 	(void)pthread_mutex_destroy(&bus->mu);

@@ -215,7 +215,8 @@ void engine_deliver(struct engine *engine, struct bus_batch *batch)
 
 bool engine_is_idle(struct engine *engine)
 {
-	return queue_length(&engine->queue) == 0 && !engine->works.first && !engine->starts && !engine->gets;
+	return queue_length(&engine->queue) == 0 && !engine->works.first && !engine->told && !engine->starts &&
+	       !engine->gets;
 }
 
 /* ---- life ---- */
@@ -237,6 +238,7 @@ struct engine *engine_new(const struct engine_options *options)
 	engine->starts_end = &engine->starts;
 	engine->waiter_deadline_us = INT64_MAX;
 	work_list_init(&engine->works);
+	told_forget(engine);
 	work_list_init(&engine->due);
 	arena_init(&engine->arena, 0);
 	arena_init(&engine->builds, 0);

@@ -28,6 +28,8 @@ static const char *const STATE_LABELS[SAGA_STATE_COUNT] = {
 static const char PAUSED_HELP[] = "Definitions, participants and single sagas that an operator has paused.";
 static const char STUCK_HELP[] = "Sagas of all instances that wait for a person, counted every 10 s.";
 
+static const char TOLD_HELP[] = "Events that changed nothing of a saga, or that no saga waited for.";
+
 static void register_sagas(struct engine_metrics *metrics, struct metrics *set)
 {
 	metrics->started = metrics_counter(set, "saga_started_total", NULL, "Sagas that were started here.");
@@ -89,6 +91,10 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 						      "Replies that changed nothing.");
 	metrics->bad = metrics_counter(set, "saga_replies_bad_total", NULL,
 				       "Replies that cannot be understood; the log says which.");
+	metrics->told = metrics_counter(set, "saga_events_received_total", NULL,
+					"Records on topics of events that definitions wait for.");
+	metrics->told_no_effect = metrics_counter(set, "saga_events_ignored_total", "why=\"no_effect\"", TOLD_HELP);
+	metrics->told_unmatched = metrics_counter(set, "saga_events_ignored_total", "why=\"unmatched\"", TOLD_HELP);
 	metrics->conflicts = metrics_counter(set, "saga_conflicts_total", NULL,
 					     "Changes made again because another instance was first.");
 	metrics->refused = metrics_counter(set, "saga_refused_total", NULL, "Changes that the database refused.");

@@ -32,6 +32,9 @@ struct engine_metrics {
 	struct metric *resends;
 	struct metric *ignored[IGNORED_WHY_COUNT];
 	struct metric *bad;
+	struct metric *told;
+	struct metric *told_no_effect;
+	struct metric *told_unmatched;
 	struct metric *conflicts;
 	struct metric *refused;
 	struct metric *queue_length;

@@ -54,18 +54,32 @@ enum work_kind {
 	WORK_RESEND,  /* sent by an earlier boot: again, at once */
 	WORK_RELEASE, /* a command that waited has room now */
 	WORK_REQUEST, /* somebody asks something of the saga; part of a request_item */
+	WORK_TOLD,    /* an event that it may wait for */
+};
+
+/* An event of others until the sagas are found that it is for. */
+struct told {
+	struct told *next;
+	struct delivery *delivery;
+	const struct bus_record *record;
+	struct record_told event;
+	const char **definitions; /* that wait for events on its topic */
+	size_t definition_count;
+	bool is_put_off;
+	bool has_match;
 };
 
 struct work {
 	struct work *next;
 	enum work_kind kind;
 	struct uuid saga_id;
-	struct delivery *delivery; /* WORK_REPLY only, as the next two */
+	struct delivery *delivery; /* WORK_REPLY and WORK_TOLD only, as the next */
 	const struct bus_record *record;
-	struct record_reply reply;
-	int32_t resend_step;  /* of the clock: the steps before it have been looked at, for the one … */
-	int32_t due_step;     /* … and for the other */
-	int32_t release_step; /* WORK_RELEASE only, as the next two */
+	const struct record_told *told; /* WORK_TOLD only */
+	struct record_reply reply;      /* WORK_REPLY only, but for its ce_id */
+	int32_t resend_step;            /* of the clock: the steps before it have been looked at, for the one … */
+	int32_t due_step;               /* … and for the other */
+	int32_t release_step;           /* WORK_RELEASE only, as the next two */
 	enum step_phase release_phase;
 	bool is_released;
 };
@@ -173,6 +187,9 @@ struct engine {
 	struct get_item *gets;
 	struct work_list works;
 	struct delivery *newest_delivery;
+	struct told *told;
+	struct told **told_end;
+	int64_t told_at_us; /* monotonic: not before, for those whose saga's definition could not be loaded */
 	struct waiter *oldest_waiter;
 	struct waiter *newest_waiter;
 	struct id_table waiters;
@@ -221,9 +238,15 @@ void engine_found_store(struct engine *engine);
 void work_list_init(struct work_list *list);
 void work_list_add(struct work_list *list, struct work *work);
 void event_take_delivery(struct engine *engine, struct delivery_item *item);
+/* Can a value be read that later commands take fields from? */
+NODISCARD int event_check_kept(struct engine *engine, const struct plan *plan, const struct bus_record *record,
+			       struct error *err);
 bool event_is_kept(const struct work *work);                 /* not found again by the sweep: must be applied */
 void event_settle(struct engine *engine, struct work *work); /* its record or request needs nothing any more */
-void event_abandon_all(struct engine *engine);               /* the engine ends: what is unsettled is read again */
+void event_settle_record(struct engine *engine, struct delivery *delivery); /* nothing waits for one of its records */
+void event_reject(struct engine *engine, struct bus_batch *batch, const struct bus_record *record,
+		  enum bus_reject reject, const char *why); /* to the dead letters */
+void event_abandon_all(struct engine *engine);              /* the engine ends: what is unsettled is read again */
 
 enum event_verdict {
 	EVENT_CHANGED,   /* group->change is complete */
@@ -246,6 +269,16 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 /* Counts what it came to, if it did. */
 void event_note_end(struct engine *engine, const struct plan *plan, const struct saga *saga);
 void event_note_stuck(struct engine *engine, const struct group *group);
+
+/* ---- told.c: events of others ---- */
+/* False: it is a reply, or at least no event that a definition waits for. */
+bool told_take(struct engine *engine, struct delivery *delivery, const struct bus_record *record);
+void told_run(struct engine *engine); /* finds the sagas: works for them */
+void told_forget(struct engine *engine);
+/* The signal that it is to its saga; false: it is none, and counted as such. */
+bool told_event(struct engine *engine, const struct plan *plan, const struct work *work, struct saga_event *ret_event);
+void told_note_ignored(struct engine *engine, const struct work *work, const char *why);
+int64_t told_next_turn_us(const struct engine *engine); /* monotonic; INT64_MAX: none waits */
 
 /* ---- start.c ---- */
 void start_prepare(struct engine *engine); /* appends this round's starts to turn.items */

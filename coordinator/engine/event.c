@@ -44,33 +44,34 @@ static void end_delivery(struct engine *engine, struct delivery *delivery, bool 
 
 bool event_is_kept(const struct work *work)
 {
-	return work->kind == WORK_REPLY || work->kind == WORK_REQUEST;
+	return work->kind == WORK_REPLY || work->kind == WORK_REQUEST || work->kind == WORK_TOLD;
 }
 
-void event_settle(struct engine *engine, struct work *work)
+void event_settle_record(struct engine *engine, struct delivery *delivery)
 {
-	struct delivery *delivery = work->delivery;
-
-	if (work->kind == WORK_REQUEST) {
-		request_settle(engine, work);
-		return;
-	}
-	if (!delivery)
-		return;
 	assert(delivery->unsettled > 0);
 	if (--delivery->unsettled == 0)
 		end_delivery(engine, delivery, true);
 }
 
+void event_settle(struct engine *engine, struct work *work)
+{
+	if (work->kind == WORK_REQUEST)
+		request_settle(engine, work);
+	else if (work->delivery)
+		event_settle_record(engine, work->delivery);
+}
+
 void event_abandon_all(struct engine *engine)
 {
 	work_list_init(&engine->works);
+	told_forget(engine);
 	while (engine->newest_delivery)
 		end_delivery(engine, engine->newest_delivery, false);
 }
 
-static void note_bad(struct engine *engine, struct bus_batch *batch, const struct bus_record *record,
-		     enum bus_reject reject, const char *why)
+void event_reject(struct engine *engine, struct bus_batch *batch, const struct bus_record *record,
+		  enum bus_reject reject, const char *why)
 {
 	metric_add(engine->metrics.bad, 1);
 	log_warn("reply_bad", "topic=%s partition=%d offset=%lld err=%s, putting it to the dead letters", record->topic,
@@ -92,11 +93,14 @@ void event_take_delivery(struct engine *engine, struct delivery_item *item)
 	engine->newest_delivery = delivery;
 	delivery->unsettled = 1; /* ours, until all are taken */
 	for (size_t i = 0; i < batch->count; i++) {
-		struct work *work = arena_zalloc(&delivery->arena, sizeof(*work));
+		struct work *work;
 		struct error err;
 
+		if (told_take(engine, delivery, &batch->records[i]))
+			continue;
+		work = arena_zalloc(&delivery->arena, sizeof(*work));
 		if (record_read_reply(&batch->records[i], &delivery->arena, &work->reply, &err) < 0) {
-			note_bad(engine, batch, &batch->records[i], BUS_REJECT_HEADERS, err.msg);
+			event_reject(engine, batch, &batch->records[i], BUS_REJECT_HEADERS, err.msg);
 			continue;
 		}
 		work->kind = WORK_REPLY;
@@ -106,8 +110,7 @@ void event_take_delivery(struct engine *engine, struct delivery_item *item)
 		delivery->unsettled++;
 		work_list_add(&engine->works, work);
 	}
-	if (--delivery->unsettled == 0)
-		end_delivery(engine, delivery, true);
+	event_settle_record(engine, delivery);
 }
 
 /* ---- events ---- */
@@ -135,8 +138,7 @@ static const struct plan_schema *schema_of_id(const struct plan *plan, int32_t s
 /* A reply that later commands take fields from must be legible now: later there would be nobody to blame. One in a
  * schema that the participant has gone on to is looked up when a command needs it: a turn does not wait for the
  * registry. */
-static int check_kept_reply(struct engine *engine, const struct plan *plan, const struct bus_record *record,
-			    struct error *err)
+int event_check_kept(struct engine *engine, const struct plan *plan, const struct bus_record *record, struct error *err)
 {
 	const struct plan_schema *schema;
 	const struct schema_type *type;
@@ -175,8 +177,9 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 	}
 	reply = plan_find_reply(plan, step, work->reply.phase, work->record->topic, work->reply.outcome);
 	if (!reply) {
-		note_bad(engine, work->delivery->batch, work->record, BUS_REJECT_OUTCOME,
-			 "neither the definition's mapping of topics nor the header 'saga-outcome' says the outcome");
+		event_reject(
+			engine, work->delivery->batch, work->record, BUS_REJECT_OUTCOME,
+			"neither the definition's mapping of topics nor the header 'saga-outcome' says the outcome");
 		return MADE_NOTHING;
 	}
 	*event = (struct saga_event){
@@ -192,8 +195,8 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 	if (event->type != SAGA_EVENT_SUCCEEDED || event->phase == STEP_PHASE_COMPENSATION ||
 	    !plan->steps[step].is_reply_kept)
 		return MADE_EVENT;
-	if (check_kept_reply(engine, plan, work->record, &err) < 0) {
-		note_bad(engine, work->delivery->batch, work->record, BUS_REJECT_VALUE, err.msg);
+	if (event_check_kept(engine, plan, work->record, &err) < 0) {
+		event_reject(engine, work->delivery->batch, work->record, BUS_REJECT_VALUE, err.msg);
 		return MADE_NOTHING;
 	}
 	event->reply = work->record->value;
@@ -415,6 +418,8 @@ static enum made make_event(struct engine *engine, const struct cached_saga *cac
 		return make_reply_event(engine, cached, work, event);
 	case WORK_REQUEST:
 		return request_event(engine, work, cached->plan, event) ? MADE_EVENT : MADE_NOTHING;
+	case WORK_TOLD:
+		return told_event(engine, cached->plan, work, event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_RELEASE:
 		return hold_release_event(engine, cached->plan, saga, work, event) ? MADE_EVENT : MADE_NOTHING;
 	case WORK_DUE:
@@ -461,6 +466,8 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 			return EVENT_STALE;
 		if (work->kind == WORK_REPLY)
 			note_ignored(engine, work, IGNORED_NO_EFFECT, why);
+		if (work->kind == WORK_TOLD)
+			told_note_ignored(engine, work, why);
 		return EVENT_UNCHANGED;
 	}
 	note_change(engine, group, before, group->saga, &event);

@@ -101,6 +101,18 @@ struct store_key {
 	const char *idempotency_key;
 };
 
+/* Who may wait for an event: the open sagas of a definition whose key it has. */
+struct store_waiting {
+	const char *definition_name;
+	const char *key;
+};
+
+struct store_match {
+	size_t index; /* of what was asked for */
+	struct uuid saga_id;
+	int32_t definition_id;
+};
+
 /* An open saga and the version at which it was seen. */
 struct store_glance {
 	struct uuid saga_id;
@@ -149,6 +161,9 @@ struct store_port {
 			  struct error *err);
 	/* As pause_port.list: what is paused as a whole. */
 	int (*pauses)(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err);
+	/* The open sagas of these definitions and keys. */
+	int (*find_waiting)(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
+			    struct store_match **ret_matches, size_t *ret_count, struct error *err);
 };
 
 /* ---- bus ---- */

@@ -202,6 +202,14 @@ static int parse_phase(struct bytes value, enum step_phase *ret_phase)
 	return -1;
 }
 
+/* Empty where it is none that can be handed on. */
+static struct bytes legal_id(struct bytes ce_id)
+{
+	const bool is_legal = ce_id.len <= RECORD_CE_ID_BYTES_MAX && utf8_is_valid(ce_id.data, ce_id.len);
+
+	return is_legal ? ce_id : (struct bytes){0};
+}
+
 int record_read_reply(const struct bus_record *record, struct arena *arena, struct record_reply *ret_reply,
 		      struct error *err)
 {
@@ -227,10 +235,48 @@ int record_read_reply(const struct bus_record *record, struct arena *arena, stru
 	if (wrong)
 		return error_set(err, ERR_CORRUPT, "header '%s' is missing or illegal: copy it from the command",
 				 wrong);
-	if (reply.ce_id.len > RECORD_CE_ID_BYTES_MAX || !utf8_is_valid(reply.ce_id.data, reply.ce_id.len))
-		reply.ce_id = (struct bytes){0};
+	reply.ce_id = legal_id(reply.ce_id);
 	reply.reason = clean_text(values[REPLY_REASON], RECORD_REASON_BYTES_MAX, arena);
 	reply.detail = clean_text(values[REPLY_DETAIL], RECORD_DETAIL_BYTES_MAX, arena);
 	*ret_reply = reply;
+	return 0;
+}
+
+/* ---- events ---- */
+
+/* The last of that name counts. */
+static struct bytes find(const struct bus_record *record, const char *name)
+{
+	for (size_t i = record->header_count; i-- > 0;)
+		if (strcmp(record->headers[i].name, name) == 0)
+			return record->headers[i].value;
+	return (struct bytes){0};
+}
+
+bool record_is_told(const struct bus_record *record)
+{
+	return find(record, SAGA_STEP).len == 0;
+}
+
+int record_read_told(const struct bus_record *record, struct arena *arena, struct record_told *ret_told,
+		     struct error *err)
+{
+	const struct bytes id = find(record, SAGA_ID);
+	const struct bytes key = record->key;
+	struct record_told told = {.has_saga_id = id.len > 0, .ce_id = legal_id(find(record, CE_ID))};
+	const char *name = clean_text(told.ce_id, RECORD_CE_ID_BYTES_MAX, arena);
+
+	if (told.has_saga_id && !uuid_parse((const char *)id.data, id.len, &told.saga_id))
+		return error_set(err, ERR_CORRUPT, "header '%s' is no UUID: an event names a saga so, or has its key",
+				 SAGA_ID);
+	if (!told.has_saga_id && (key.len == 0 || key.len > RECORD_KEY_BYTES_MAX || memchr(key.data, 0, key.len) ||
+				  !utf8_is_valid(key.data, key.len)))
+		return error_set(err, ERR_CORRUPT, "the key is no saga's: it must be a text of 1 to %d bytes",
+				 RECORD_KEY_BYTES_MAX);
+	told.key = arena_strndup(arena, (const char *)key.data, told.has_saga_id ? 0 : key.len);
+	told.text = name ? arena_format(arena, "%s/%s", record->topic, name)
+			 : arena_format(arena, "%s/%d/%lld", record->topic, (int)record->partition,
+					(long long)record->offset);
+	*ret_told = told;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * record.h - the headers of commands and replies, written and read in one place (docs/wire-contract.md, section 2).
+ * record.h - the headers of commands, replies and events, written and read in one place (docs/wire-contract.md, section 2).
  *
  * Ownership:  what is written lives in the arena; what is read borrows from the record, texts are copies in the arena.
  */
@@ -12,6 +12,7 @@ enum {
 	RECORD_REASON_BYTES_MAX = 255,
 	RECORD_DETAIL_BYTES_MAX = 1000,
 	RECORD_CE_ID_BYTES_MAX = 255,
+	RECORD_KEY_BYTES_MAX = 255,
 };
 
 /* All that a command's record says beside its value. */
@@ -50,5 +51,20 @@ struct record_reply {
 /* ERR_CORRUPT names the header that is missing or wrong. */
 NODISCARD int record_read_reply(const struct bus_record *record, struct arena *arena, struct record_reply *ret_reply,
 				struct error *err);
+
+/* An event that sagas may wait for. */
+struct record_told {
+	bool has_saga_id; /* it is for this saga alone; else for those of its key */
+	struct uuid saga_id;
+	const char *key;
+	const char *text; /* for people: `invoice.paid/evt-7`, or with partition and offset where it has no id */
+	struct bytes ce_id;
+};
+
+/* What somebody tells by himself, and not as an answer: it does not say which step of a saga it is about. */
+bool record_is_told(const struct bus_record *record);
+/* ERR_CORRUPT: no saga can be found by it. */
+NODISCARD int record_read_told(const struct bus_record *record, struct arena *arena, struct record_told *ret_told,
+			       struct error *err);
 
 #endif

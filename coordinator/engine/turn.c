@@ -165,6 +165,8 @@ static void drop_unknown(struct engine *engine, struct group *group)
 	for (const struct work *work = group->works.first; work; work = work->next)
 		if (work->kind == WORK_REPLY)
 			metric_add(engine->metrics.ignored[IGNORED_UNKNOWN_SAGA], 1);
+		else if (work->kind == WORK_TOLD)
+			told_note_ignored(engine, work, "its saga is gone");
 	room_forget(&engine->room, group->node.id);
 	end_group(engine, group, NULL);
 }
@@ -554,7 +556,7 @@ static int64_t next_turn_us(struct engine *engine)
 	if (engine->works.first || engine->starts || engine->gets || queue_length(&engine->queue) > 0)
 		return engine_now_us(engine);
 	wanted_us = earliest(wanted_us, earliest(engine->sweep_at_us, engine->count_at_us));
-	wanted_us = earliest(wanted_us, hold_next_turn_us(engine));
+	wanted_us = earliest(wanted_us, earliest(hold_next_turn_us(engine), told_next_turn_us(engine)));
 	return engine->oldest_waiter ? earliest(wanted_us, engine->waiter_poll_us) : wanted_us;
 }
 
@@ -565,6 +567,7 @@ int64_t engine_turn(struct engine *engine)
 	if (probe_store(engine)) {
 		sweep_run(engine);
 		hold_begin_turn(engine);
+		told_run(engine);
 		run_rounds(engine);
 		hold_end_turn(engine);
 	}

@@ -123,6 +123,41 @@ int reader_find(void *ctx, const struct store_key *keys, size_t count, struct ar
 			 params, 2, arena, ret_rows, ret_count, err);
 }
 
+int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
+			struct store_match **ret_matches, size_t *ret_count, struct error *err)
+{
+	struct store *store = ctx;
+	_cleanup_(pg_array_release)
+	struct pg_array names;
+	_cleanup_(pg_array_release)
+	struct pg_array keys;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct pg_param params[2];
+
+	pg_array_init(&names, PG_ARRAY_TEXT);
+	pg_array_init(&keys, PG_ARRAY_TEXT);
+	for (size_t i = 0; i < count; i++) {
+		pg_array_add_bytes(&names, bytes_of_text(waiting[i].definition_name));
+		pg_array_add_bytes(&keys, bytes_of_text(waiting[i].key));
+	}
+	params[0] = pg_array_param(&names);
+	params[1] = pg_array_param(&keys);
+	if (pg_exec(store->pg,
+		    "SELECT w.place, s.saga_id, s.definition_id"
+		    " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(name, key, place)"
+		    " JOIN saga s ON s.key = w.key AND s.definition_name = w.name AND s.is_open",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_matches = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(**ret_matches));
+	*ret_count = pg_rows(result);
+	for (size_t i = 0; i < pg_rows(result); i++)
+		(*ret_matches)[i] = (struct store_match){.index = (size_t)pg_get_int(result, i, 0) - 1,
+							 .saga_id = pg_get_uuid(result, i, 1),
+							 .definition_id = (int32_t)pg_get_int(result, i, 2)};
+	return 0;
+}
+
 /* ---- pages ---- */
 
 /* Columns: now, saga id (NULL: no row), version, state. */

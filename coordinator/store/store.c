@@ -61,6 +61,7 @@ struct store_port store_saga_port(struct store *store)
 		.load_log = reader_load_log,
 		.count_open = reader_count_open,
 		.pauses = pause_table_list,
+		.find_waiting = reader_find_waiting,
 	};
 }
 

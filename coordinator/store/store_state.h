@@ -27,6 +27,8 @@ int reader_load(void *ctx, const struct uuid *ids, size_t count, struct arena *a
 		size_t *ret_count, struct error *err);
 int reader_find(void *ctx, const struct store_key *keys, size_t count, struct arena *arena, struct store_row **ret_rows,
 		size_t *ret_count, struct error *err);
+int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
+			struct store_match **ret_matches, size_t *ret_count, struct error *err);
 int reader_due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
 	       struct error *err);
 int reader_left_behind(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,

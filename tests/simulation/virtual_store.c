@@ -377,5 +377,5 @@ static int count_open(void *ctx, struct arena *arena, struct store_count **ret_c
 struct store_port virtual_store(struct instance *instance)
 {
 	return (struct store_port){instance,    commit, now,      load,       find_rows, due,
-				   left_behind, glance, load_log, count_open, pauses};
+				   left_behind, glance, load_log, count_open, pauses,    NULL}; /* no event comes */
 }

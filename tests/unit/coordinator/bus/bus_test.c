@@ -25,6 +25,7 @@ enum { DEADLINE_S = 30, BATCHES_MAX = 64 };
 /* ---- catalog and engine, in place of the real ones ---- */
 
 static atomic_int topic_count = 1;
+static atomic_int event_topic_count;
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;                 /* made by main() */
 static struct bus_batch *batches[BATCHES_MAX]; /* guarded by mu, as the next four */
@@ -49,6 +50,16 @@ size_t catalog_reply_topics(struct catalog *catalog, struct arena *arena, const 
 	return (size_t)atomic_load(&topic_count);
 }
 
+size_t catalog_event_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics)
+{
+	static const char *topics[] = {"replies"};
+
+	(void)catalog;
+	(void)arena;
+	*ret_topics = topics;
+	return (size_t)atomic_load(&event_topic_count);
+}
+
 size_t catalog_command_topics(struct catalog *catalog, struct arena *arena, const char ***ret_topics)
 {
 	static const char *topics[] = {"commands"};
@@ -64,8 +75,10 @@ void engine_deliver(struct engine *engine, struct bus_batch *batch)
 	(void)engine;
 	(void)pthread_mutex_lock(&mu);
 	assert(batch_count < BATCHES_MAX);
-	(void)snprintf(values[batch_count], sizeof(values[0]), "%.*s", (int)batch->records[0].value.len,
-		       (const char *)batch->records[0].value.data);
+	values[batch_count][0] = 0;
+	if (batch->count > 0)
+		(void)snprintf(values[batch_count], sizeof(values[0]), "%.*s", (int)batch->records[0].value.len,
+			       (const char *)batch->records[0].value.data);
 	batches[batch_count++] = batch;
 	in_hand += batch->count;
 	if (in_hand > in_hand_most)
@@ -439,6 +452,31 @@ static void health_says_whether_brokers_answer(void **state)
 	end_bus(bus);
 }
 
+/* ---- events of others ---- */
+
+static void a_fact_is_for_the_engine_where_a_definition_waits_for_events(void **state)
+{
+	struct bus *bus = run_bus(0, 0);
+
+	(void)state;
+	fake_kafka_append_fact("replies", "a");
+	await_batches(1);
+	assert_int_equal(batches[0]->count, 0);
+	assert_int_equal(counted("saga_facts_ignored_total"), 1);
+	atomic_store(&event_topic_count, 1);
+	atomic_store(&topic_count, 2); /* another generation of the catalog */
+	fake_kafka_append_fact("replies", "b");
+	await_batches(2);
+	assert_int_equal(batches[1]->count, 1);
+	assert_string_equal(values[1], "b");
+	assert_int_equal(counted("saga_facts_ignored_total"), 1);
+	for (size_t i = 0; i < 2; i++)
+		finish(i, true);
+	atomic_store(&event_topic_count, 0);
+	atomic_store(&topic_count, 1);
+	end_bus(bus);
+}
+
 /* ---- dead letters ---- */
 
 static bool is_in_trouble(void *bus)
@@ -486,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup(reading_pauses_while_the_engine_has_its_hands_full, set_up),
 		cmocka_unit_test_setup(records_are_read_in_batches, set_up),
 		cmocka_unit_test_setup(a_stopped_intake_still_settles_what_was_read, set_up),
+		cmocka_unit_test_setup(a_fact_is_for_the_engine_where_a_definition_waits_for_events, set_up),
 		cmocka_unit_test_setup(offsets_wait_until_dead_letters_are_safe, set_up),
 		cmocka_unit_test_setup(new_definitions_are_listened_to, set_up),
 		cmocka_unit_test_setup(a_failed_poll_is_tried_again, set_up),

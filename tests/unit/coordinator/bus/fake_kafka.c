@@ -66,17 +66,27 @@ void fake_kafka_reset(void)
 	unlock();
 }
 
-void fake_kafka_append(const char *topic, const char *value)
+static void append(const char *topic, const char *value, const char *header)
 {
 	struct kafka_record record = {.topic = topic, .value = bytes_of_text(value), .has_value = true};
 
-	record.headers[record.header_count++] = (struct kafka_header){"saga-step", bytes_of_text("charge")};
+	record.headers[record.header_count++] = (struct kafka_header){header, bytes_of_text("charge")};
 	lock();
 	assert(fake.log_count < LOG_MAX);
 	record.offset = (int64_t)fake.log_count;
 	fake.log[fake.log_count++] = record;
 	(void)pthread_cond_broadcast(&appended);
 	unlock();
+}
+
+void fake_kafka_append(const char *topic, const char *value)
+{
+	append(topic, value, "saga-step");
+}
+
+void fake_kafka_append_fact(const char *topic, const char *value)
+{
+	append(topic, value, "ce_id");
 }
 
 size_t fake_kafka_committed(void)

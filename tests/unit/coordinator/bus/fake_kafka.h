@@ -13,10 +13,11 @@
 #include "lib/kafka/kafka.h"
 
 void fake_kafka_reset(void);
-void fake_kafka_append(const char *topic, const char *value); /* a record, with the header saga-step */
-size_t fake_kafka_committed(void);                            /* the group's offset */
-void fake_kafka_set_down(bool is_down);                       /* no broker answers a ping */
-void fake_kafka_fail_poll(enum err_code code);                /* the next poll; 0: none */
+void fake_kafka_append(const char *topic, const char *value);      /* a record, with the header saga-step */
+void fake_kafka_append_fact(const char *topic, const char *value); /* which is nobody's reply */
+size_t fake_kafka_committed(void);                                 /* the group's offset */
+void fake_kafka_set_down(bool is_down);                            /* no broker answers a ping */
+void fake_kafka_fail_poll(enum err_code code);                     /* the next poll; 0: none */
 void fake_kafka_fail_produce(const char *topic, enum err_code code);
 size_t fake_kafka_produce_calls(void);
 const struct kafka_record *fake_kafka_produced(void); /* the last one that was taken, until the reset; NULL: none */

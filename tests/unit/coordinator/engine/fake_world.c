@@ -89,6 +89,29 @@ const struct plan FAKE_WAITING_PLAN = {
 	.reply_topic_count = 1,
 };
 
+static const struct step_definition event_definitions[] = {
+	{.id = "create", .has_compensation = true, .policy = POLICIES},
+	{.id = "paid", .action = STEP_ACTION_SIGNAL, .has_value = true, .policy = POLICIES},
+	{.id = "confirm", .kind = STEP_KIND_PIVOT, .policy = POLICIES},
+};
+
+static const struct plan_step event_steps[] = {
+	{.commands = {{.topic = "create.command", .schema = &schema},
+		      {.topic = "uncreate.command", .schema = &schema}}},
+	{.event = "invoice.paid", .value = &schema},
+	{.commands = {{.topic = "confirm.command", .schema = &schema}, {.topic = NULL}}},
+};
+
+const struct plan FAKE_EVENT_PLAN = {
+	.definition = {.name = "event", .version = 1, .steps = event_definitions, .step_count = 3},
+	.id = 3,
+	.source = "",
+	.key_field = "key",
+	.steps = event_steps,
+	.reply_topics = reply_topics,
+	.reply_topic_count = 1,
+};
+
 static struct fake_world *current; /* for the functions of catalog.h, which have no world */
 
 const struct plan *catalog_by_id(struct catalog *catalog, int32_t id)
@@ -96,7 +119,26 @@ const struct plan *catalog_by_id(struct catalog *catalog, int32_t id)
 	(void)catalog;
 	if (current->is_definition_away)
 		return NULL;
-	return id == FAKE_PLAN.id ? &FAKE_PLAN : id == FAKE_WAITING_PLAN.id ? &FAKE_WAITING_PLAN : NULL;
+	return id == FAKE_PLAN.id           ? &FAKE_PLAN
+	       : id == FAKE_WAITING_PLAN.id ? &FAKE_WAITING_PLAN
+	       : id == FAKE_EVENT_PLAN.id   ? &FAKE_EVENT_PLAN
+					    : NULL;
+}
+
+size_t catalog_waiting_for(struct catalog *catalog, const char *topic, struct arena *arena, const char ***ret_names)
+{
+	(void)catalog;
+	*ret_names = arena_alloc(arena, sizeof(**ret_names));
+	(*ret_names)[0] = FAKE_EVENT_PLAN.definition.name;
+	return plan_find_event(&FAKE_EVENT_PLAN, topic) >= 0;
+}
+
+int32_t plan_find_event(const struct plan *plan, const char *topic)
+{
+	for (size_t i = 0; i < plan->definition.step_count; i++)
+		if (plan->steps[i].event && strcmp(plan->steps[i].event, topic) == 0)
+			return (int32_t)i;
+	return -1;
 }
 
 int catalog_refresh(struct catalog *catalog, struct error *err)
@@ -452,6 +494,26 @@ static int store_count_open(void *ctx, struct arena *arena, struct store_count *
 	return check_store(world, err);
 }
 
+static int store_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
+			      struct store_match **ret_matches, size_t *ret_count, struct error *err)
+{
+	struct fake_world *world = ctx;
+
+	*ret_matches = arena_alloc(arena, (count * world->row_count + 1) * sizeof(**ret_matches));
+	*ret_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < world->row_count; j++) {
+			const struct store_row *row = &world->rows[j].row;
+
+			if (!saga_state_is_terminal(row->state) && strcmp(row->key, waiting[i].key) == 0 &&
+			    strcmp(row->definition_name, waiting[i].definition_name) == 0)
+				(*ret_matches)[(*ret_count)++] =
+					(struct store_match){i, row->saga_id, row->definition_id};
+		}
+	}
+	return check_store(world, err);
+}
+
 /* ---- bus and clock ---- */
 
 static const char *header_text(struct fake_world *world, const struct bus_record *record, const char *name)
@@ -522,7 +584,7 @@ struct fake_world *fake_world_new(void)
 	world->is_assigned = true;
 	world->ports = (struct engine_ports){
 		.store = {world, store_commit, store_now, store_load, store_find, store_due, store_left_behind,
-			  store_glance, store_load_log, store_count_open, store_pauses},
+			  store_glance, store_load_log, store_count_open, store_pauses, store_find_waiting},
 		.bus = {world, bus_send, bus_is_assigned, bus_health},
 		.clock = {world, clock_now, clock_now, clock_new_id},
 	};

@@ -1,6 +1,6 @@
 /*
  * fake_world.h - the engine's surroundings in memory, on one thread: a store with faults, a bus that keeps what is sent,
- * a clock that stands until it is moved; and two plans, without registry.
+ * a clock that stands until it is moved; and three plans, without registry.
  *
  * The plan: `create` and `charge` (with compensations), `confirm` (the pivot). A command's value is "<step>/<phase>".
  */
@@ -11,6 +11,8 @@
 
 extern const struct plan FAKE_PLAN;
 extern const struct plan FAKE_WAITING_PLAN; /* `create`, `approval` (the signal `approved`, with a value), `confirm` */
+
+extern const struct plan FAKE_EVENT_PLAN; /* `create`, `paid` (an event on `invoice.paid`), `confirm` */
 
 enum { FAKE_ENGINES_MAX = 4, FAKE_ROWS_MAX = 64, FAKE_SENT_MAX = 4096, FAKE_LOG_MAX = 1024 };
 

@@ -219,9 +219,38 @@ static void a_peers_texts_are_made_fit_to_be_stored(void **unused)
 	arena_release(&c.arena);
 }
 
+static void an_event_is_known_by_its_id_or_its_place(void **unused)
+{
+	const struct bus_header headers[] = {{"ce_id", bytes_of_text("e-\n7")},
+					     {"saga-id", bytes_of_text("01890a5d-ac96-774b-bcce-b302099a8057")}};
+	struct bus_record record = {
+		.topic = "paid", .partition = 2, .offset = 41, .key = bytes_of_text("o-1"), .headers = headers};
+	struct record_told told;
+	struct arena arena;
+	struct error err;
+
+	(void)unused;
+	arena_init(&arena, 0);
+	assert_true(record_is_told(&record));
+	assert_int_equal(record_read_told(&record, &arena, &told, &err), 0);
+	assert_string_equal(told.text, "paid/2/41");
+	assert_string_equal(told.key, "o-1");
+	assert_false(told.has_saga_id);
+	record.header_count = 2;
+	assert_int_equal(record_read_told(&record, &arena, &told, &err), 0);
+	assert_string_equal(told.text, "paid/e-?7");
+	assert_true(told.has_saga_id);
+	record.header_count = 1;
+	record.key = (struct bytes){(const uint8_t *)"o\0x", 3};
+	assert_int_equal(record_read_told(&record, &arena, &told, &err), -1);
+	assert_string_equal(err.msg, "the key is no saga's: it must be a text of 1 to 255 bytes");
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_event_is_known_by_its_id_or_its_place),
 		cmocka_unit_test(a_command_carries_every_header_of_the_contract),
 		cmocka_unit_test(a_command_borrows_nothing_of_its_saga),
 		cmocka_unit_test(a_reply_is_read_and_the_last_of_repeated_headers_counts),

@@ -206,6 +206,31 @@ static void a_saga_comes_back_as_it_was_stored(void **state)
 	arena_release(&arena);
 }
 
+static void finds_the_open_sagas_that_may_wait_for_an_event(void **state)
+{
+	const struct store_waiting waiting[] = {
+		{"checkout", "order-9"}, {"checkout", "order-1"}, {"other", "order-1"}, {"checkout", "order-2"}};
+	struct store_match *matches;
+	struct store_change change;
+	struct change c;
+	struct arena arena;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_ok(1, "k");
+	start_ok(2, "l");
+	change = make_end(&c, 2, 1);
+	commit_ok(&change, 1);
+	ok(port.find_waiting(port.ctx, waiting, ARRAY_LEN(waiting), &arena, &matches, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_int_equal(matches[0].index, 1);
+	assert_true(uuid_equal(matches[0].saga_id, id_of(1)));
+	assert_int_equal(matches[0].definition_id, 1);
+	arena_release(&arena);
+}
+
 static void a_start_that_meets_a_row_changes_nothing_and_logs_nothing(void **state)
 {
 	struct change c[3];
@@ -971,6 +996,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_saga_comes_back_as_it_was_stored, begin),
+		cmocka_unit_test_setup(finds_the_open_sagas_that_may_wait_for_an_event, begin),
 		cmocka_unit_test_setup(a_start_that_meets_a_row_changes_nothing_and_logs_nothing, begin),
 		cmocka_unit_test_setup(a_change_of_another_version_changes_nothing_and_logs_nothing, begin),
 		cmocka_unit_test_setup(content_that_postgres_refuses_is_told_from_other_failures, begin),
