@@ -71,6 +71,17 @@ static const char *attempt_of(struct making *making, size_t index, enum step_pha
 			    definition_of(making, index)->policy[phase].attempts_max);
 }
 
+static const char *without_signal(const struct making *making, size_t index)
+{
+	const struct step_definition *definition = definition_of(making, index);
+	const bool is_event = making->replay->source->steps[index].event != NULL;
+
+	return arena_format(making->arena, "without the %s by then, %s", is_event ? "event" : "signal",
+			    definition->is_optional                       ? "the saga goes on without it"
+			    : definition->kind == STEP_KIND_COMPENSATABLE ? "the saga turns back"
+									  : "it is stuck");
+}
+
 static const char *at_the_end(const struct making *making, size_t index, enum step_phase phase)
 {
 	const struct step_definition *definition = definition_of(making, index);
@@ -78,11 +89,8 @@ static const char *at_the_end(const struct making *making, size_t index, enum st
 
 	if (definition->action == STEP_ACTION_DELAY)
 		return "its time is over, and the saga goes on";
-	if (definition->action == STEP_ACTION_SIGNAL && definition->is_optional)
-		return "without the signal by then, the saga goes on without it";
 	if (definition->action == STEP_ACTION_SIGNAL)
-		return definition->kind == STEP_KIND_COMPENSATABLE ? "without the signal by then, the saga turns back"
-								   : "without the signal by then, it is stuck";
+		return without_signal(making, index);
 	if (phase == STEP_PHASE_COMPENSATION)
 		return "not confirmed by then, its compensation is stuck";
 	if (phase == STEP_PHASE_INQUIRY)
@@ -163,6 +171,10 @@ static void add_wait_state(struct making *making, size_t index)
 		    step->step_id, signal,
 		    source->value ? arena_format(making->arena, ", which brings a value (subject '%s')", source->value)
 				  : "");
+	else if (source && source->event)
+		add(making, &making->out->why, time_us(step->update_time),
+		    "step '%s' waits for an event on '%s' with the saga's key '%s'", step->step_id, source->event,
+		    making->saga->key);
 	else
 		add(making, &making->out->why, time_us(step->update_time), "step '%s' waits for a signal, or its time",
 		    step->step_id);
@@ -208,11 +220,12 @@ static const char *brought(struct making *making, const Saga__V1__Step *step)
 static void add_early_signal(struct making *making, size_t index)
 {
 	const struct step *step = derived_step(making, index);
+	const struct source_step *source = making->replay ? &making->replay->source->steps[index] : NULL;
 
 	if (step && step->is_signalled && !making->replay->saga->failure_milestone)
-		add(making, &making->out->next, 0, "%s: does not wait: its signal '%s' has come%s",
-		    making->saga->steps[index]->step_id, making->replay->source->steps[index].signal,
-		    brought(making, making->saga->steps[index]));
+		add(making, &making->out->next, 0, "%s: does not wait: its %s '%s' has come%s",
+		    making->saga->steps[index]->step_id, source->event ? "event on" : "signal",
+		    source->event ? source->event : source->signal, brought(making, making->saga->steps[index]));
 }
 
 static void explain_step(struct making *making, size_t index)

@@ -216,6 +216,7 @@ static const Saga__V1__Saga *shown(struct world *world)
 	message->saga_id = (char *)ID;
 	message->definition = (char *)"checkout";
 	message->definition_version = 1;
+	message->key = (char *)"o-1";
 	message->state = (Saga__V1__SagaState)(saga->state + 1);
 	message->step = text(saga->milestone);
 	message->version = saga->version;
@@ -487,6 +488,31 @@ static void a_signal_that_came_early_says_what_it_brought(void **state)
 			 "    sagactl resume " ID " --reason '…'\n"
 			 "  turn it back: what it did is undone:\n"
 			 "    sagactl cancel " ID " --reason '…'\n");
+}
+
+static void a_wait_for_an_event_names_its_topic_and_key(void **state)
+{
+	struct world *world = *state;
+	const char *at = strstr(SOURCE, "signal: approved");
+
+	use(world, arena_format(&world->arena, "%.*sevent: invoice.paid%s", (int)(at - SOURCE), SOURCE,
+				at + strlen("signal: approved")));
+	start(world, 0);
+	reply(world, SAGA_EVENT_SUCCEEDED, PAY, STEP_PHASE_FORWARD, SECOND);
+	assert_explained(world, 2 * SECOND,
+			 "why, and since when\n"
+			 "  step 'approve' waits for an event on 'invoice.paid' with the saga's key 'o-1'\n"
+			 "    2023-11-14T22:13:21.000000Z, 1.000 s ago\n"
+			 "next\n"
+			 "  approve: without the event by then, the saga turns back\n"
+			 "    2023-11-14T22:23:21.000000Z, in 9 min 59 s\n"
+			 "  the time of the whole saga is over, and it turns back\n"
+			 "    2023-11-14T23:13:20.000000Z, in 59 min 58 s\n"
+			 "what can be done\n"
+			 "  turn it back: what it did is undone:\n"
+			 "    sagactl cancel " ID " --reason '…'\n"
+			 "  hold it where it is:\n"
+			 "    sagactl pause " ID " --reason '…'\n");
 }
 
 static void a_paused_saga_says_by_whom_and_that_nothing_runs_out(void **state)
@@ -785,6 +811,7 @@ int main(void)
 		TEST(a_wait_for_a_signal_names_it),
 		TEST(a_wait_for_a_value_names_its_subject),
 		TEST(a_signal_that_came_early_says_what_it_brought),
+		TEST(a_wait_for_an_event_names_its_topic_and_key),
 		TEST(a_paused_saga_says_by_whom_and_that_nothing_runs_out),
 		TEST(a_resumed_saga_has_its_time_moved_on),
 		TEST(a_scheduled_saga_says_when_it_starts),
