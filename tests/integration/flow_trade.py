@@ -48,13 +48,14 @@ class Participant:
         self._producer = Producer({"bootstrap.servers": shop.endpoints["KAFKA_BOOTSTRAP"], "linger.ms": 1})
 
     def start(self, folder: Path, definitions: dict[str, str], schemas: dict[str, str] | None = None) -> None:
-        """`definitions`: their texts by name; `schemas`: further subjects with their Protobuf source."""
+        """`definitions`: their texts by name; `schemas`: further subjects, with their topics, and their Protobuf source."""
         (folder / "note.proto").write_text(SCHEMA)
         lines = [f"  - {{subject: {name}-input, schema: note.proto}}" for name in definitions]
         lines += [f"  - {{subject: {self.name}.{what}-value, topic: {self.name}.{what}, schema: note.proto}}" for what in ("command", "reply")]
         for number, (subject, source) in enumerate((schemas or {}).items()):
             (folder / f"more{number}.proto").write_text(source)
-            lines.append(f"  - {{subject: {subject}, schema: more{number}.proto}}")
+            topic = f", topic: {subject.removesuffix('-value')}" if subject.endswith("-value") else ""
+            lines.append(f"  - {{subject: {subject}{topic}, schema: more{number}.proto}}")
         (folder / "subjects.yaml").write_text("subjects:\n" + "\n".join(lines) + "\n")
         self._sagactl("topics", "create", "--map", str(folder / "subjects.yaml"))
         self._sagactl("schema", "register", "--map", str(folder / "subjects.yaml"))
