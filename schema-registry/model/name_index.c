@@ -38,15 +38,20 @@ static void grow(struct name_index *index, struct arena *arena)
 
 bool name_index_add(struct name_index *index, struct arena *arena, const char *name, size_t position)
 {
-	size_t len = strlen(name);
+	return name_index_add_bytes(index, arena, bytes_of_text(name), position);
+}
+
+bool name_index_add_bytes(struct name_index *index, struct arena *arena, struct bytes name, size_t position)
+{
 	struct name_slot *slot;
 
 	if (index->count * 2 >= index->slot_count)
 		grow(index, arena);
-	slot = slot_of(index->slots, index->slot_count, name, len);
+	slot = slot_of(index->slots, index->slot_count, name.data, name.len);
 	if (slot->name)
 		return false;
-	*slot = (struct name_slot){.name = name, .len = (uint32_t)len, .position = (uint32_t)position};
+	*slot = (struct name_slot){
+		.name = (const char *)name.data, .len = (uint32_t)name.len, .position = (uint32_t)position};
 	index->count++;
 	return true;
 }

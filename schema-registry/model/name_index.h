@@ -26,6 +26,9 @@ struct name_index {
 /* False when the name is there already; it keeps its first position. */
 bool name_index_add(struct name_index *index, struct arena *arena, const char *name, size_t position);
 
+/* The same for a key of any bytes. */
+bool name_index_add_bytes(struct name_index *index, struct arena *arena, struct bytes name, size_t position);
+
 /* The position, or -1. */
 int64_t name_index_find(const struct name_index *index, struct bytes name);
 

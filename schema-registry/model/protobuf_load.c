@@ -7,11 +7,12 @@
 #include "schema-registry/model/protobuf.h"
 #include "schema-registry/model/protobuf_parser.h"
 
-enum { IMPORTS_MAX = 1000 };
+enum { IMPORTS_MAX = SCHEMA_REFERENCES_MAX }; /* names: one schema may have several */
 
 struct import_list {
 	struct protobuf_import items[IMPORTS_MAX];
 	size_t count;
+	struct name_index names;
 };
 
 static void *arena_allocator_alloc(void *arena, size_t size)
@@ -25,25 +26,17 @@ static void arena_allocator_free(void *arena, void *pointer)
 	(void)pointer; /* the arena ends it */
 }
 
-static bool is_imported(const struct import_list *list, const char *name)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (strcmp(list->items[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Imports of imports come first. False: too many. */
-static bool add_imports(struct import_list *list, const struct schema *schema)
+static bool add_imports(struct import_list *list, struct arena *arena, const struct schema *schema)
 {
 	for (size_t i = 0; i < schema->reference_count; i++) {
 		const struct schema_reference *reference = &schema->references[i];
 
-		if (is_imported(list, reference->name))
+		if (name_index_find(&list->names, bytes_of_text(reference->name)) >= 0)
 			continue;
-		if (!add_imports(list, reference->schema) || list->count == IMPORTS_MAX)
+		if (!add_imports(list, arena, reference->schema) || list->count == IMPORTS_MAX)
 			return false;
+		(void)name_index_add(&list->names, arena, reference->name, list->count); /* it was not there */
 		list->items[list->count++] =
 			(struct protobuf_import){.name = reference->name,
 						 .data = reference->schema->protobuf->written_bytes.data,
@@ -136,7 +129,7 @@ int protobuf_load(struct schema *schema, struct bytes text, struct problems *pro
 		problems_add(problems, "1:1", "the schema is empty");
 		return -1;
 	}
-	if (!add_imports(imports, schema)) {
+	if (!add_imports(imports, &schema->arena, schema)) {
 		problems_add(problems, "", "more than %d files are imported, directly and indirectly", IMPORTS_MAX);
 		return -1;
 	}

@@ -56,6 +56,81 @@ static int copy_references(struct schema *schema, const struct schema_reference 
 	return 0;
 }
 
+/* Walks over everything below the schema, once each. What is the same is known by its digest: caches may hold it twice. */
+struct closure {
+	struct arena arena;
+	struct name_index seen; /* digests */
+	const struct schema **pending;
+	size_t pending_count;
+	size_t count;
+	size_t bytes;
+	size_t read_count; /* of files, with each schema all below it */
+};
+
+static void visit(struct closure *closure, const struct schema *schema)
+{
+	const struct bytes digest = {schema->digest, sizeof(schema->digest)};
+
+	if (closure->count > SCHEMA_REFERENCES_MAX || !name_index_add_bytes(&closure->seen, &closure->arena, digest, 0))
+		return;
+	closure->count++;
+	closure->bytes += strlen(schema->text);
+	closure->read_count += schema->format == SCHEMA_FORMAT_PROTOBUF ? 1 + schema->below_count : 0;
+	closure->pending[closure->pending_count++] = schema;
+}
+
+static void visit_all_below(struct closure *closure, const struct schema *schema)
+{
+	visit(closure, schema);
+	while (closure->pending_count > 0) {
+		const struct schema *next = closure->pending[--closure->pending_count];
+
+		for (size_t i = 0; i < next->reference_count; i++)
+			visit(closure, next->references[i].schema);
+	}
+}
+
+/* -1: told in `problems`. */
+static int check_bounds(const struct closure *closure, const char *name, struct problems *problems)
+{
+	if (closure->count > SCHEMA_REFERENCES_MAX)
+		problems_add(problems, "",
+			     "with the reference '%s' it refers to more than %d schemas, directly and indirectly", name,
+			     SCHEMA_REFERENCES_MAX);
+	else if (closure->bytes > SCHEMA_REFERENCES_BYTES_MAX)
+		problems_add(problems, "",
+			     "with the reference '%s' it refers to more than %d bytes, directly and indirectly", name,
+			     SCHEMA_REFERENCES_BYTES_MAX);
+	else if (closure->read_count > SCHEMA_REFERENCES_READ_MAX)
+		problems_add(
+			problems, "",
+			"with the reference '%s' its imports are too deep in each other: what each of them imports "
+			"makes more than %d files in all",
+			name, SCHEMA_REFERENCES_READ_MAX);
+	else
+		return 0;
+	return -1;
+}
+
+static int measure_references(struct schema *schema, struct problems *problems)
+{
+	struct closure closure = {0};
+	int result = 0;
+
+	if (schema->reference_count == 0)
+		return 0;
+	arena_init(&closure.arena, 0);
+	closure.pending = arena_alloc(&closure.arena, (SCHEMA_REFERENCES_MAX + 1) * sizeof(struct schema *));
+	for (size_t i = 0; i < schema->reference_count && result == 0; i++) {
+		visit_all_below(&closure, schema->references[i].schema);
+		result = check_bounds(&closure, schema->references[i].name, problems);
+	}
+	schema->below_count = closure.count;
+	schema->below_bytes = closure.bytes;
+	arena_release(&closure.arena);
+	return result;
+}
+
 static void print(const struct schema *schema, bool is_normalized, struct buffer *out)
 {
 	if (schema->format == SCHEMA_FORMAT_AVRO)
@@ -109,7 +184,7 @@ int schema_parse(enum schema_format format, struct bytes text, const struct sche
 			     SCHEMA_TEXT_BYTES_MAX);
 		return -1;
 	}
-	if (copy_references(schema, references, reference_count, problems))
+	if (copy_references(schema, references, reference_count, problems) || measure_references(schema, problems))
 		return -1;
 	result = format == SCHEMA_FORMAT_AVRO ? avro_parse(schema, text, problems)
 					      : protobuf_load(schema, text, problems);
@@ -179,6 +254,11 @@ bool schema_equal(const struct schema *a, const struct schema *b)
 size_t schema_bytes_about(size_t text_len)
 {
 	return 2048 + 40 * text_len;
+}
+
+size_t schema_imported_text_len(const struct schema *schema)
+{
+	return schema->format == SCHEMA_FORMAT_PROTOBUF ? schema->below_bytes : 0;
 }
 
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32])

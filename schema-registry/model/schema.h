@@ -22,7 +22,15 @@ enum schema_format { SCHEMA_FORMAT_AVRO, SCHEMA_FORMAT_PROTOBUF, SCHEMA_FORMAT_C
 struct schema;
 struct schema_type; /* a record, message, … inside a schema; each format has its own */
 
-enum { SCHEMA_TEXT_BYTES_MAX = 4 * 1024 * 1024 };
+enum {
+	SCHEMA_TEXT_BYTES_MAX = 4 * 1024 * 1024,
+	/* What a schema may refer to, directly and indirectly, each schema counted once; how deep they are in each other is of no
+	 * account. Whoever parses a schema finds the same, whatever was parsed before. */
+	SCHEMA_REFERENCES_MAX = 1000,
+	SCHEMA_REFERENCES_BYTES_MAX = 16 * 1024 * 1024,
+	/* Protobuf: with every schema all that it imports is read, so a chain costs its square. */
+	SCHEMA_REFERENCES_READ_MAX = 50 * 1000,
+};
 
 /* A schema that another one imports: Protobuf by file name, Avro by full name. */
 struct schema_reference {
@@ -50,9 +58,11 @@ NODISCARD bool schema_append_resolved(const struct schema *schema, struct buffer
 void schema_append_serialized(const struct schema *schema, struct buffer *out);
 bool schema_equal(const struct schema *a, const struct schema *b);
 
+/* Of memory that a parsed schema takes with `text_len` bytes in its tables; measured with both formats. */
+size_t schema_bytes_about(size_t text_len);
+size_t schema_imported_text_len(const struct schema *schema); /* Protobuf: what its tables hold besides; else 0 */
+
 /* 32 bytes that are equal exactly for equal schemas (SHA-256 over format and canonical form). */
-size_t
-schema_bytes_about(size_t text_len); /* of memory that a parsed schema of a text takes; measured with both formats */
 void schema_fingerprint(const struct schema *schema, uint8_t ret_digest[32]);
 
 /* A part of the text that a schema was parsed from. */

@@ -32,6 +32,8 @@ struct schema {
 	uint8_t digest[32];
 	struct schema_reference *references; /* names in the arena, a reference held on each schema */
 	size_t reference_count;
+	size_t below_count; /* of all that it refers to, directly and indirectly */
+	size_t below_bytes; /* of their texts */
 	const struct schema_type *root;
 	struct avro_schema *avro;         /* AVRO only */
 	struct protobuf_schema *protobuf; /* PROTOBUF only */

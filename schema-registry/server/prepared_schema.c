@@ -2,11 +2,11 @@
 #include "schema-registry/server/prepared_schema.h"
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/memory.h"
-
-enum { REFERENCE_DEPTH_MAX = 32 };
+#include "schema-registry/model/name_index.h"
 
 static void release_entry(void *entry)
 {
@@ -64,72 +64,13 @@ int prepare_load(struct session *session, const char *context, int32_t id, const
 	return 0;
 }
 
-/* ---- references ---- */
+/* ---- parsing ---- */
 
 struct resolved { /* what a schema refers to, parsed, with everything below it */
 	struct schema_reference *items;
 	const uint8_t **identities;
 	size_t count;
 };
-
-static int parse_entry(struct session *session, struct schema_entry *entry, int depth,
-		       const struct schema **ret_schema);
-
-/* The version that a reference means; a soft deleted one is still good to read with. */
-static int find_target(struct session *session, struct stored_reference *reference,
-		       const struct stored_version **ret_version)
-{
-	const struct stored_subject *known;
-
-	if (session_read_subject(session, reference->subject, &known) < 0)
-		return -1;
-	for (size_t i = known->version_count; i-- > 0;) {
-		const struct stored_version *version = &known->versions[i];
-
-		if (version->version == reference->version ||
-		    (reference->version == VERSION_LATEST && !version->is_deleted)) {
-			reference->version = version->version;
-			*ret_version = version;
-			return 0;
-		}
-	}
-	return session_refuse(session, REFUSAL_INVALID_SCHEMA,
-			      "Invalid schema: no schema reference found for subject \"%s\" and version %d",
-			      subject_format(&session->arena, reference->subject), reference->version);
-}
-
-static int resolve(struct session *session, struct stored_reference *references, size_t count, int depth,
-		   struct resolved *ret_resolved)
-{
-	struct resolved resolved = {.count = count};
-
-	if (depth > REFERENCE_DEPTH_MAX)
-		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
-				      "Invalid schema: references are more than %d levels deep", REFERENCE_DEPTH_MAX);
-	resolved.items = arena_zalloc(&session->arena, (count + 1) * sizeof(*resolved.items));
-	resolved.identities = arena_zalloc(&session->arena, (count + 1) * sizeof(*resolved.identities));
-	for (size_t i = 0; i < count; i++) {
-		const struct stored_version *version = NULL;
-		struct schema_entry *entry;
-
-		if (find_target(session, &references[i], &version) < 0 ||
-		    prepare_load(session, references[i].subject.context, version->schema_id, version->identity,
-				 &entry) < 0)
-			return -1;
-		if (!entry)
-			return session_refuse(session, REFUSAL_INVALID_SCHEMA,
-					      "Invalid schema: the schema of reference \"%s\" was just deleted",
-					      references[i].name);
-		resolved.items[i].name = references[i].name;
-		resolved.identities[i] = schema_entry_stored(entry)->identity;
-		if (parse_entry(session, entry, depth + 1, &resolved.items[i].schema) < 0)
-			return -1;
-	}
-	*ret_resolved = resolved;
-	return 0;
-}
-
-/* ---- parsing ---- */
 
 /* All that is wrong, since the sender mends it in one go. */
 static void refuse_invalid(struct session *session, enum schema_format format, const struct problems *problems)
@@ -139,7 +80,8 @@ static void refuse_invalid(struct session *session, enum schema_format format, c
 	for (size_t i = 0; i < problems_kept(problems); i++) {
 		const struct problem *problem = &problems->items[i];
 
-		buffer_append_format(&text, "%s%s: %s", i ? "; " : "", problem->place, problem->text);
+		buffer_append_format(&text, "%s%s%s%s", i ? "; " : "", problem->place, *problem->place ? ": " : "",
+				     problem->text);
 	}
 	if (problems->count > problems_kept(problems))
 		buffer_append_format(&text, "; and %zu more", problems->count - problems_kept(problems));
@@ -162,26 +104,204 @@ static int parse(struct session *session, enum schema_format format, struct byte
 	return result;
 }
 
-static int parse_entry(struct session *session, struct schema_entry *entry, int depth, const struct schema **ret_schema)
+/* ---- references: a list of its own instead of recursion, since how deep they are has no limit ---- */
+
+struct open_schema {                /* one whose references are being resolved */
+	struct schema_entry *entry; /* NULL: what was sent */
+	struct stored_reference *references;
+	struct resolved resolved; /* `count` of them so far */
+	size_t wanted_count;
+	struct open_schema *up; /* what refers to it */
+	size_t depth;
+};
+
+/* What one request has resolved so far: the cache may forget it meanwhile, and many may refer to it. */
+struct resolution {
+	struct session *session;
+	struct name_index known; /* identities */
+	struct known_schema {
+		const struct schema_entry *entry;
+		const struct schema *parsed;
+	} * items;
+	size_t count;
+	size_t capacity;
+};
+
+static void remember(struct resolution *resolution, const struct schema_entry *entry, const struct schema *parsed)
+{
+	const struct bytes identity = {schema_entry_stored(entry)->identity, SCHEMA_IDENTITY_LEN};
+
+	if (resolution->count == resolution->capacity) {
+		resolution->capacity = resolution->capacity ? resolution->capacity * 2 : 16;
+		resolution->items = xrealloc_array(resolution->items, resolution->capacity, sizeof(*resolution->items));
+	}
+	if (name_index_add_bytes(&resolution->known, &resolution->session->arena, identity, resolution->count))
+		resolution->items[resolution->count++] = (struct known_schema){entry, parsed};
+}
+
+static const struct known_schema *recall(const struct resolution *resolution, const uint8_t *identity)
+{
+	int64_t at = name_index_find(&resolution->known, (struct bytes){identity, SCHEMA_IDENTITY_LEN});
+
+	return at < 0 ? NULL : &resolution->items[at];
+}
+
+static struct open_schema *open_schema(struct session *session, struct schema_entry *entry,
+				       struct stored_reference *references, size_t count, struct open_schema *up)
+{
+	struct open_schema *open = arena_zalloc(&session->arena, sizeof(*open));
+
+	open->entry = entry;
+	open->references = references;
+	open->wanted_count = count;
+	open->resolved.items = arena_zalloc(&session->arena, (count + 1) * sizeof(*open->resolved.items));
+	open->resolved.identities = arena_zalloc(&session->arena, (count + 1) * sizeof(*open->resolved.identities));
+	open->up = up;
+	open->depth = up ? up->depth + 1 : 0;
+	return open;
+}
+
+static struct open_schema *open_entry(struct session *session, struct schema_entry *entry, struct open_schema *up)
 {
 	const struct stored_schema *stored = schema_entry_stored(entry);
-	struct schema *parsed = schema_entry_parsed(session->cache, entry);
-	struct resolved resolved;
 
-	if (!parsed) {
-		if (resolve(session, stored->references, stored->reference_count, depth, &resolved) < 0 ||
-		    parse(session, stored->format, bytes_of_text(stored->text), &resolved, &parsed) < 0)
-			return -1;
-		schema_entry_set_parsed(session->cache, entry, parsed);
+	return open_schema(session, entry, stored->references, stored->reference_count, up);
+}
+
+/* The version that a reference means; a soft deleted one is still good to read with. */
+static int find_target(struct session *session, struct stored_reference *reference,
+		       const struct stored_version **ret_version)
+{
+	const struct stored_subject *known;
+
+	if (session_read_subject(session, reference->subject, &known) < 0)
+		return -1;
+	for (size_t i = known->version_count; i-- > 0;) {
+		const struct stored_version *version = &known->versions[i];
+
+		if (reference->version == VERSION_LATEST && !version->is_deleted)
+			reference->version = version->version;
+		if (version->version == reference->version) {
+			*ret_version = version;
+			return 0;
+		}
 	}
+	return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+			      "Invalid schema: no schema reference found for subject \"%s\" and version %d",
+			      subject_format(&session->arena, reference->subject), reference->version);
+}
+
+static int load_target(struct session *session, const struct stored_reference *reference,
+		       const struct stored_version *version, struct schema_entry **ret_entry)
+{
+	if (prepare_load(session, reference->subject.context, version->schema_id, version->identity, ret_entry) < 0)
+		return -1;
+	if (!*ret_entry)
+		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+				      "Invalid schema: the schema of reference \"%s\" was just deleted",
+				      reference->name);
+	return 0;
+}
+
+static void add_resolved(struct open_schema *open, const struct schema_entry *entry, const struct schema *parsed)
+{
+	size_t at = open->resolved.count++;
+
+	open->resolved.items[at] = (struct schema_reference){open->references[at].name, parsed};
+	open->resolved.identities[at] = schema_entry_stored(entry)->identity;
+}
+
+/* The next reference is resolved at once where it is parsed already, and else opened and on top then. */
+static int resolve_next(struct resolution *resolution, struct open_schema **top)
+{
+	struct session *session = resolution->session;
+	struct open_schema *open = *top;
+	struct stored_reference *reference = &open->references[open->resolved.count];
+	const struct stored_version *version = NULL;
+	const struct known_schema *known;
+	struct schema_entry *entry = NULL;
+	struct schema *parsed;
+
+	if (find_target(session, reference, &version) < 0)
+		return -1;
+	known = recall(resolution, version->identity);
+	if (known) {
+		add_resolved(open, known->entry, known->parsed);
+		return 0;
+	}
+	if (load_target(session, reference, version, &entry) < 0)
+		return -1;
+	parsed = schema_entry_parsed(session->cache, entry);
+	if (parsed) {
+		session_keep(session, release_schema, parsed);
+		remember(resolution, entry, parsed);
+		add_resolved(open, entry, parsed);
+		return 0;
+	}
+	if (open->depth == SCHEMA_REFERENCES_MAX) /* they run in a circle, or were not registered by us */
+		return session_refuse(session, REFUSAL_INVALID_SCHEMA,
+				      "Invalid schema: it refers to more than %d schemas, directly and indirectly",
+				      SCHEMA_REFERENCES_MAX);
+	*top = open_entry(session, entry, open);
+	return 0;
+}
+
+static int parse_open(struct session *session, struct open_schema *open, const struct schema **ret_schema)
+{
+	const struct stored_schema *stored = schema_entry_stored(open->entry);
+	struct schema *parsed = NULL;
+
+	if (parse(session, stored->format, bytes_of_text(stored->text), &open->resolved, &parsed) < 0)
+		return -1;
+	schema_entry_set_parsed(session->cache, open->entry, parsed);
 	session_keep(session, release_schema, parsed);
 	*ret_schema = parsed;
 	return 0;
 }
 
+/* Parses everything below `root`, which is left with all its references resolved. */
+static int resolve_all(struct resolution *resolution, struct open_schema *root)
+{
+	struct open_schema *top = root;
+
+	while (top != root || root->resolved.count < root->wanted_count) {
+		const struct schema *parsed = NULL;
+
+		if (top->resolved.count < top->wanted_count) {
+			if (resolve_next(resolution, &top) < 0)
+				return -1;
+			continue;
+		}
+		if (parse_open(resolution->session, top, &parsed) < 0)
+			return -1;
+		remember(resolution, top->entry, parsed);
+		add_resolved(top->up, top->entry, parsed);
+		top = top->up;
+	}
+	return 0;
+}
+
+static int resolve(struct session *session, struct open_schema *root)
+{
+	struct resolution resolution = {.session = session};
+	int result = resolve_all(&resolution, root);
+
+	free(resolution.items);
+	return result;
+}
+
 int prepare_parsed(struct session *session, struct schema_entry *entry, const struct schema **ret_schema)
 {
-	return parse_entry(session, entry, 0, ret_schema);
+	struct schema *parsed = schema_entry_parsed(session->cache, entry);
+	struct open_schema *open;
+
+	if (parsed) {
+		session_keep(session, release_schema, parsed);
+		*ret_schema = parsed;
+		return 0;
+	}
+	open = open_entry(session, entry, NULL);
+	return resolve(session, open) < 0 ? -1 : parse_open(session, open, ret_schema);
 }
 
 /* ---- identity ---- */
@@ -272,7 +392,7 @@ int prepare_input(struct session *session, const struct schema_input *input, str
 {
 	struct prepared_schema prepared = {0};
 	struct stored_schema *stored = &prepared.stored;
-	struct resolved resolved;
+	struct open_schema *open;
 	struct schema *parsed = NULL;
 
 	if (!schema_format_parse(input->format, &stored->format))
@@ -289,12 +409,12 @@ int prepare_input(struct session *session, const struct schema_input *input, str
 	stored->rule_set = input->rule_set;
 	stored->references = copy_references(session, input);
 	stored->reference_count = input->reference_count;
-	if (resolve(session, stored->references, stored->reference_count, 0, &resolved) < 0 ||
-	    parse_input(session, input, stored->format, &resolved, &parsed) < 0)
+	open = open_schema(session, NULL, stored->references, stored->reference_count, NULL);
+	if (resolve(session, open) < 0 || parse_input(session, input, stored->format, &open->resolved, &parsed) < 0)
 		return -1;
 	session_keep(session, release_schema, parsed);
 	stored->text = schema_text(parsed);
-	make_identity(stored, parsed, &resolved);
+	make_identity(stored, parsed, &open->resolved);
 	prepared.parsed = parsed;
 	*ret_prepared = prepared;
 	return 0;

@@ -185,6 +185,113 @@ static void a_resolved_text_needs_no_references(void **state)
 	schema_unref(unit);
 }
 
+/* A record that has one of the reference's; NULL: none. */
+static struct schema *parse_link(int number, const struct schema *reference, struct problems *problems)
+{
+	struct schema_reference references[1] = {{.schema = reference}};
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	struct schema *schema = NULL;
+	char name[20];
+
+	(void)snprintf(name, sizeof(name), "R%d", number - 1);
+	references[0].name = name;
+	buffer_append_format(&text, "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[", number);
+	if (reference)
+		buffer_append_format(&text, "{\"name\":\"f\",\"type\":\"%s\"}", name);
+	buffer_append_text(&text, "]}");
+	if (schema_parse(SCHEMA_FORMAT_AVRO, buffer_bytes(&text), references, reference != NULL, &schema, problems))
+		return NULL;
+	return schema;
+}
+
+static void references_are_bounded_by_their_number_not_their_depth(void **state)
+{
+	struct schema *chain = NULL;
+	struct problems problems;
+
+	(void)state;
+	problems_init(&problems);
+	for (int i = 0; i <= SCHEMA_REFERENCES_MAX; i++) {
+		struct schema *next = parse_link(i, chain, &problems);
+
+		if (!next)
+			fail_msg("%d: %s", i, problems.items[0].text);
+		schema_unref(chain); /* the next one holds it */
+		chain = next;
+	}
+	assert_null(parse_link(SCHEMA_REFERENCES_MAX + 1, chain, &problems));
+	assert_string_equal(problems.items[0].text, "with the reference 'R1000' it refers to more than 1000 schemas, "
+						    "directly and indirectly");
+	problems_release(&problems);
+	schema_unref(chain);
+}
+
+static void imports_too_deep_in_each_other_are_refused(void **state)
+{
+	struct schema *chain = parse_protobuf("syntax = \"proto3\";");
+	const char *reason = NULL;
+	struct problems problems;
+	int count = 0;
+
+	(void)state;
+	problems_init(&problems);
+	while (!reason && count < SCHEMA_REFERENCES_MAX) {
+		const struct schema_reference reference = {"up.proto", chain};
+		struct schema *next = NULL;
+		char text[100];
+
+		/* Another text each time, so that none is the same as the one before. */
+		(void)snprintf(text, sizeof(text), "syntax = \"proto3\"; message M%d {}", ++count);
+		if (schema_parse(SCHEMA_FORMAT_PROTOBUF, bytes_of_text(text), &reference, 1, &next, &problems))
+			reason = problems.items[0].text;
+		schema_unref(next ? chain : NULL);
+		chain = next ? next : chain;
+	}
+	assert_int_equal(count, 316);
+	assert_string_equal(reason,
+			    "with the reference 'up.proto' its imports are too deep in each other: what each of "
+			    "them imports makes more than 50000 files in all");
+	problems_release(&problems);
+	schema_unref(chain);
+}
+
+/* Each file imports both of the layer below, so there are more ways down than anybody can walk. */
+static void shared_imports_are_walked_once(void **state)
+{
+	enum { LAYERS = 40 };
+	struct schema *layers[LAYERS][2];
+	struct schema *top;
+
+	(void)state;
+	for (int i = 0; i < LAYERS; i++) {
+		for (int k = 0; k < 2; k++) {
+			char names[2][20];
+			char text[300];
+			struct schema_reference references[2];
+
+			(void)snprintf(text, sizeof(text), "syntax = \"proto3\"; message M%d_%d {}", i, k);
+			for (int j = 0; j < 2 && i > 0; j++) {
+				(void)snprintf(names[j], sizeof(names[j]), "m%d_%d.proto", i - 1, j);
+				references[j] = (struct schema_reference){names[j], layers[i - 1][j]};
+			}
+			if (i > 0)
+				(void)snprintf(text, sizeof(text),
+					       "syntax = \"proto3\"; import \"%s\"; import \"%s\"; "
+					       "message M%d_%d { M%d_0 a = 1; M%d_1 b = 2; }",
+					       names[0], names[1], i, k, i - 1, i - 1);
+			layers[i][k] = parse_with(SCHEMA_FORMAT_PROTOBUF, text, references, i > 0 ? 2 : 0);
+		}
+	}
+	top = layers[LAYERS - 1][0];
+	assert_true(is_compatible(COMPAT_STRICT, top, top, NULL));
+	assert_true(is_compatible(COMPAT_FULL, layers[LAYERS - 2][0], layers[LAYERS - 2][0], NULL));
+	for (int i = 0; i < LAYERS; i++) {
+		schema_unref(layers[i][0]);
+		schema_unref(layers[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +301,9 @@ int main(void)
 		cmocka_unit_test(messages_are_found_by_their_path_and_back),
 		cmocka_unit_test(avro_fields_are_described),
 		cmocka_unit_test(protobuf_fields_are_described),
+		cmocka_unit_test(references_are_bounded_by_their_number_not_their_depth),
+		cmocka_unit_test(imports_too_deep_in_each_other_are_refused),
+		cmocka_unit_test(shared_imports_are_walked_once),
 		cmocka_unit_test(format_names_are_read_as_clients_write_them),
 	};
 

@@ -54,6 +54,51 @@ static void instances_at_once_agree_on_ids_and_versions(void **state)
 	sessions_free(second);
 }
 
+enum { CHAIN_LEN = 60 };
+
+/* Each refers to the one before; the text is the caller's. */
+static struct request link_of_chain(int i, char *text, size_t size, char *name, size_t name_size)
+{
+	struct request request = {REGISTER, .text = text};
+
+	(void)snprintf(name, name_size, "Chain%d", i - 1);
+	if (i == 0)
+		(void)snprintf(text, size, "{\"type\":\"record\",\"name\":\"Chain0\",\"fields\":[]}");
+	else
+		(void)snprintf(
+			text, size,
+			"{\"type\":\"record\",\"name\":\"Chain%d\",\"fields\":[{\"name\":\"up\",\"type\":\"%s\"}]}", i,
+			name);
+	if (i > 0)
+		request.reference =
+			(struct stored_reference){.name = name, .subject = {CONTEXT_DEFAULT, name}, .version = 1};
+	return request;
+}
+
+/* A cache must not decide what is too deep: what was registered step by step is there for a server that has seen none of it. */
+static void a_chain_of_references_can_be_read_after_a_restart(void **state)
+{
+	struct sessions *fresh;
+	struct request request;
+	char subject[20];
+	char name[20];
+	char text[200];
+
+	SKIP_WITHOUT_DATABASE();
+	for (int i = 0; i < CHAIN_LEN; i++) {
+		request = link_of_chain(i, text, sizeof(text), name, sizeof(name));
+		(void)snprintf(subject, sizeof(subject), "Chain%d", i);
+		request.subject = subject;
+		(void)must(request);
+	}
+	fresh = sessions_new(own_conninfo, CONNECTIONS, NULL);
+	request.what = LOOK_UP;
+	ask(fresh, &request);
+	if (request.result < 0)
+		fail_msg("refused: %s", request.message);
+	sessions_free(fresh);
+}
+
 enum { IMPORTS = 40, IMPORT_STEP = 5 };
 
 static void *import_or_register(void *ctx)
@@ -531,6 +576,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instances_at_once_agree_on_ids_and_versions),
+		cmocka_unit_test(a_chain_of_references_can_be_read_after_a_restart),
 		cmocka_unit_test(imports_and_registrations_do_not_meet_at_ids),
 		cmocka_unit_test(a_change_by_another_instance_is_seen_by_the_next_request),
 		cmocka_unit_test(no_reader_is_behind_what_was_acknowledged),
