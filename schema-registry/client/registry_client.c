@@ -15,8 +15,6 @@
 enum {
 	TIMEOUT_DEFAULT_MS = 5000,
 	BUCKET_COUNT = 1024,
-	REFERENCE_DEPTH_MAX = 32,
-	REFERENCES_MAX = 1000,
 	AWAY_US = 1000000, /* after no answer the disk is asked first, so that each id does not cost a time-out */
 };
 
@@ -49,9 +47,6 @@ struct registry_client {
 	struct cached_schema *buckets[BUCKET_COUNT]; /* guarded by mu; entries stay until the end */
 	struct flight *flights;                      /* guarded by mu */
 };
-
-static int load(struct registry_client *client, int32_t id, int depth, const struct schema **ret_schema,
-		struct error *err);
 
 static void register_metrics(struct registry_client *client, struct metrics *metrics)
 {
@@ -148,39 +143,6 @@ static const struct schema *keep(struct registry_client *client, int32_t id, str
 	return kept;
 }
 
-/* ---- making a schema from its text ---- */
-
-/* Parses the text with what it refers to, and keeps it. */
-static int adopt(struct registry_client *client, int32_t id, const struct schema_file *file, int depth,
-		 const struct schema **ret_schema, struct error *err)
-{
-	struct schema_reference *references = xcalloc(file->reference_count + 1, sizeof(*references));
-	struct schema *schema = NULL;
-	struct problems problems;
-	int result = 0;
-
-	for (size_t i = 0; i < file->reference_count && result == 0; i++) {
-		references[i].name = file->references[i].name;
-		result = load(client, file->references[i].id, depth + 1, &references[i].schema, err);
-		if (result < 0 && depth == 0) /* a deep chain would push the cause out of the message */
-			error_prefix(err, "reference '%s' of schema %d", references[i].name, id);
-	}
-	if (result == 0) {
-		problems_init(&problems);
-		result = schema_parse(file->format, bytes_of_text(file->text), references, file->reference_count,
-				      &schema, &problems);
-		if (result < 0) {
-			problems_to_error(&problems, ERR_CORRUPT, err);
-			error_prefix(err, "schema %d of the registry cannot be used", id);
-		}
-		problems_release(&problems);
-	}
-	free(references);
-	if (result == 0)
-		*ret_schema = keep(client, id, schema);
-	return result;
-}
-
 /* ---- answers of the registry ---- */
 
 static int malformed(const char *what, struct error *err)
@@ -215,8 +177,8 @@ static int resolve_reference(struct registry_client *client, const json_t *item,
 static int resolve_references(struct registry_client *client, const json_t *array, struct schema_file *file,
 			      struct error *err)
 {
-	if (json_array_size(array) > REFERENCES_MAX)
-		return error_set(err, ERR_LIMIT, "the schema has more than %d references", REFERENCES_MAX);
+	if (json_array_size(array) > SCHEMA_REFERENCES_MAX)
+		return error_set(err, ERR_LIMIT, "the schema has more than %d references", SCHEMA_REFERENCES_MAX);
 	file->reference_count = json_array_size(array);
 	file->references = xcalloc(file->reference_count + 1, sizeof(*file->references));
 	for (size_t i = 0; i < file->reference_count; i++) {
@@ -226,84 +188,240 @@ static int resolve_references(struct registry_client *client, const json_t *arra
 	return 0;
 }
 
-/* What the registry says of an id becomes a schema, and a file. */
-static int adopt_answer(struct registry_client *client, int32_t id, const json_t *answer, int depth,
-			const struct schema **ret_schema, struct error *err)
+/* ---- by id: a list of its own instead of recursion, since how deep references are has no limit ---- */
+
+struct open_schema { /* one that is made as soon as all is there that it refers to */
+	int32_t id;
+	struct schema_file file;
+	json_t *answer;         /* what the file's texts are in; NULL: from disk */
+	size_t next;            /* the first of its references that may not be there */
+	bool is_counted;        /* it was asked for by its id */
+	struct open_schema *up; /* what refers to it */
+	size_t depth;
+	size_t bytes; /* of its text and those above */
+};
+
+static void close_schema(struct open_schema *open)
+{
+	if (!open)
+		return;
+	schema_file_release(&open->file);
+	json_decref(open->answer);
+	free(open);
+}
+DEFINE_CLEANUP(struct open_schema *, close_schema)
+
+static bool open_from_disk(struct registry_client *client, struct open_schema *open)
+{
+	return client->cache_path &&
+	       schema_file_load(client->cache_path, registry_rest_name(client->rest), open->id, &open->file);
+}
+
+/* What the registry says of an id. */
+static int open_from_answer(struct registry_client *client, struct open_schema *open, json_t *answer, struct error *err)
 {
 	const char *format = json_string_value(json_object_get(answer, "schemaType"));
-	struct schema_file file = {.text = json_string_value(json_object_get(answer, "schema"))};
-	int result;
 
-	if (!file.text)
+	open->answer = json_incref(answer);
+	open->file.text = json_string_value(json_object_get(answer, "schema"));
+	if (!open->file.text)
 		return malformed("schema", err);
-	if (!schema_format_parse(format, &file.format))
-		return error_set(err, ERR_INVALID, "schema %d is of type %s; known are AVRO and PROTOBUF", id, format);
-	result = resolve_references(client, json_object_get(answer, "references"), &file, err);
-	if (result == 0)
-		result = adopt(client, id, &file, depth, ret_schema, err);
-	if (result == 0 && client->cache_path)
-		schema_file_keep(client->cache_path, registry_rest_name(client->rest), id, &file);
-	schema_file_release(&file);
-	return result;
+	if (!schema_format_parse(format, &open->file.format))
+		return error_set(err, ERR_INVALID, "schema %d is of type %s; known are AVRO and PROTOBUF", open->id,
+				 format);
+	return resolve_references(client, json_object_get(answer, "references"), &open->file, err);
 }
 
-/* ---- by id ---- */
-
-static bool load_from_disk(struct registry_client *client, int32_t id, int depth, const struct schema **ret_schema)
-{
-	struct schema_file file;
-	struct error err;
-	bool is_loaded;
-
-	if (!client->cache_path || !schema_file_load(client->cache_path, registry_rest_name(client->rest), id, &file))
-		return false;
-	is_loaded = adopt(client, id, &file, depth, ret_schema, &err) == 0; /* else it is as if it were not there */
-	schema_file_release(&file);
-	if (is_loaded)
-		count(client, LOOKUP_DISK);
-	return is_loaded;
-}
-
-static int fetch(struct registry_client *client, int32_t id, int depth, const struct schema **ret_schema,
-		 struct error *err)
+static int fetch(struct registry_client *client, struct open_schema *open, struct error *err)
 {
 	json_t *answer = NULL;
 	char path[40];
 	int result;
 
-	(void)snprintf(path, sizeof(path), "/schemas/ids/%d", id);
+	(void)snprintf(path, sizeof(path), "/schemas/ids/%d", open->id);
 	if (registry_rest_get(client->rest, path, "", "", &answer, err) < 0) {
 		if (err->code == ERR_NOT_FOUND && client->cache_path)
-			schema_file_deny(client->cache_path, registry_rest_name(client->rest), id);
-		return error_prefix(err, "schema %d", id);
+			schema_file_deny(client->cache_path, registry_rest_name(client->rest), open->id);
+		return error_prefix(err, "schema %d", open->id);
 	}
-	result = adopt_answer(client, id, answer, depth, ret_schema, err);
+	result = open_from_answer(client, open, answer, err);
 	json_decref(answer);
 	return result;
 }
 
-/* The depth bounds references that run in a circle, which no registry should have. */
-static int load(struct registry_client *client, int32_t id, int depth, const struct schema **ret_schema,
+/* From the registry; from the disk where that is away. */
+static int find_text(struct registry_client *client, struct open_schema *open, struct error *err)
+{
+	if (clock_monotonic_us() < atomic_load(&client->away_until_us) && open_from_disk(client, open))
+		return 0;
+	if (fetch(client, open, err) == 0)
+		return 0;
+	if (err->is_retriable) {
+		atomic_store(&client->away_until_us, clock_monotonic_us() + AWAY_US);
+		schema_file_release(&open->file);
+		json_decref(open->answer);
+		open->answer = NULL;
+		if (open_from_disk(client, open))
+			return 0;
+	}
+	return -1;
+}
+
+static bool is_open(const struct open_schema *top, int32_t id)
+{
+	while (top && top->id != id)
+		top = top->up;
+	return top != NULL;
+}
+
+/* Opens what `up` refers to; the bounds are for registries that have none. */
+static int open_reference(struct registry_client *client, struct open_schema *up, int32_t id,
+			  struct open_schema **ret_open, struct error *err)
+{
+	_cleanup_(close_schemap)
+	struct open_schema *open = xcalloc(1, sizeof(*open));
+
+	if (is_open(up, id))
+		return error_set(err, ERR_LIMIT, "its references run in a circle");
+	if (up->depth == SCHEMA_REFERENCES_MAX)
+		return error_set(err, ERR_LIMIT, "it refers to more than %d schemas, directly and indirectly",
+				 SCHEMA_REFERENCES_MAX);
+	open->id = id;
+	open->is_counted = true;
+	open->depth = up->depth + 1;
+	if (find_text(client, open, err) < 0)
+		return -1;
+	open->bytes = up->bytes + strlen(open->file.text);
+	if (open->bytes > SCHEMA_REFERENCES_BYTES_MAX)
+		return error_set(err, ERR_LIMIT,
+				 "the schemas that it refers to, directly and indirectly, have more than %d bytes",
+				 SCHEMA_REFERENCES_BYTES_MAX);
+	open->up = up;
+	*ret_open = take_ptr(open);
+	return 0;
+}
+
+/* All that it refers to is there. */
+static int make(struct registry_client *client, const struct open_schema *open, const struct schema **ret_schema,
 		struct error *err)
 {
+	size_t count = open->file.reference_count;
+	_cleanup_(freep)
+	struct schema_reference *references = xcalloc(count + 1, sizeof(*references));
+	struct schema *schema = NULL;
+	struct problems problems;
+	int result;
+
+	for (size_t i = 0; i < count; i++)
+		references[i] = (struct schema_reference){open->file.references[i].name,
+							  registry_client_cached(client, open->file.references[i].id)};
+	problems_init(&problems);
+	result = schema_parse(open->file.format, bytes_of_text(open->file.text), references, count, &schema, &problems);
+	if (result < 0) {
+		problems_to_error(&problems, ERR_CORRUPT, err);
+		error_prefix(err, "schema %d of the registry cannot be used", open->id);
+	}
+	problems_release(&problems);
+	if (result < 0)
+		return -1;
+	*ret_schema = keep(client, open->id, schema);
+	if (open->answer && client->cache_path)
+		schema_file_keep(client->cache_path, registry_rest_name(client->rest), open->id, &open->file);
+	return 0;
+}
+
+/* Makes it, and tells where it came from. A file of no use is as if it were not there, if the registry answers. */
+static int finish(struct registry_client *client, struct open_schema *open, bool *ret_is_again,
+		  const struct schema **ret_schema, struct error *err)
+{
+	*ret_is_again = false;
+	if (make(client, open, ret_schema, err) < 0) {
+		if (open->answer)
+			return -1;
+		schema_file_release(&open->file);
+		open->next = 0;
+		*ret_is_again = true;
+		return fetch(client, open, err);
+	}
+	if (open->is_counted)
+		count(client, open->answer ? LOOKUP_REGISTRY : LOOKUP_DISK);
+	return 0;
+}
+
+/* One step: opens what the top one still needs, or makes it and takes it off. */
+static int step(struct registry_client *client, struct open_schema **top, const struct schema **ret_schema,
+		struct error *err)
+{
+	struct open_schema *open = *top;
+	bool is_again;
+
+	while (open->next < open->file.reference_count &&
+	       registry_client_cached(client, open->file.references[open->next].id))
+		open->next++;
+	if (open->next < open->file.reference_count)
+		return open_reference(client, open, open->file.references[open->next].id, top, err);
+	if (finish(client, open, &is_again, ret_schema, err) < 0)
+		return -1;
+	if (!is_again) {
+		*top = open->up;
+		close_schema(open);
+	}
+	return 0;
+}
+
+/* Makes `root`, whose text is there, with all that it refers to, and ends it. */
+static int make_with_references(struct registry_client *client, struct open_schema *root,
+				const struct schema **ret_schema, struct error *err)
+{
+	struct open_schema *top = root;
+	int result = 0;
+
+	while (top && result == 0)
+		result = step(client, &top, ret_schema, err);
+	while (top) {
+		struct open_schema *up = top->up;
+
+		if (result < 0 && top == root && root->next < root->file.reference_count)
+			error_prefix(err, "reference '%s' of schema %d", root->file.references[root->next].name,
+				     root->id);
+		close_schema(top);
+		top = up;
+	}
+	return result;
+}
+
+static int load(struct registry_client *client, int32_t id, const struct schema **ret_schema, struct error *err)
+{
+	struct open_schema *open;
+
 	*ret_schema = registry_client_cached(client, id);
 	if (*ret_schema)
 		return 0;
-	if (depth > REFERENCE_DEPTH_MAX)
-		return error_set(err, ERR_LIMIT, "references are more than %d levels deep", REFERENCE_DEPTH_MAX);
-	if (clock_monotonic_us() < atomic_load(&client->away_until_us) && load_from_disk(client, id, depth, ret_schema))
-		return 0;
-	if (fetch(client, id, depth, ret_schema, err) == 0) {
-		count(client, LOOKUP_REGISTRY);
-		return 0;
-	}
-	if (err->is_retriable) {
-		atomic_store(&client->away_until_us, clock_monotonic_us() + AWAY_US);
-		if (load_from_disk(client, id, depth, ret_schema))
+	open = xcalloc(1, sizeof(*open));
+	open->id = id;
+	open->is_counted = true;
+	if (find_text(client, open, err) == 0) {
+		if (make_with_references(client, open, ret_schema, err) == 0)
 			return 0;
+	} else {
+		close_schema(open);
 	}
 	count(client, LOOKUP_FAILED);
 	return -1;
+}
+
+/* The same for an id that the registry has told of by the way. */
+static int adopt_answer(struct registry_client *client, int32_t id, json_t *answer, const struct schema **ret_schema,
+			struct error *err)
+{
+	struct open_schema *open = xcalloc(1, sizeof(*open));
+
+	open->id = id;
+	if (open_from_answer(client, open, answer, err) < 0) {
+		close_schema(open);
+		return -1;
+	}
+	return make_with_references(client, open, ret_schema, err);
 }
 
 /* Waits for another thread's fetch and shares its outcome, also its failure: a registry that is away is asked once. */
@@ -334,7 +452,7 @@ static void fly(struct registry_client *client, struct flight *flight)
 	flight->next = client->flights;
 	client->flights = flight;
 	pthread_mutex_unlock(&client->mu);
-	if (load(client, flight->id, 0, &schema, &flight->err) < 0)
+	if (load(client, flight->id, &schema, &flight->err) < 0)
 		schema = NULL;
 	pthread_mutex_lock(&client->mu);
 	flight->schema = schema;
@@ -401,7 +519,7 @@ int registry_client_version(struct registry_client *client, const char *subject,
 	if (result == 0) {
 		schema = registry_client_cached(client, id);
 		if (!schema)
-			result = adopt_answer(client, id, answer, 0, &schema, err);
+			result = adopt_answer(client, id, answer, &schema, err);
 	}
 	json_decref(answer);
 	if (result < 0 && version > 0)
