@@ -3,7 +3,7 @@
 
 #include "cli/schema_uses.h"
 
-enum { IMPORT_DEPTH_MAX = 200, REFERENCES_MAX = 1000 };
+enum { IMPORT_DEPTH_MAX = SCHEMA_REFERENCES_MAX, REFERENCES_MAX = SCHEMA_REFERENCES_MAX };
 
 struct reference_list {
 	struct schema_reference items[REFERENCES_MAX];

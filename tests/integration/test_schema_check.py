@@ -138,6 +138,18 @@ def test_verdicts_are_confluents_and_wire_finds_the_rest(tmp_path: Path, what: s
         assert run.returncode == (1 if expected else 0)
 
 
+def test_imports_may_be_as_deep_as_they_are_many(tmp_path: Path) -> None:
+    """The first file of the list is the top: the way down is all 300 of them."""
+    files = {}
+    for i in range(300):
+        imports, field = (f'import "f{i + 1:03}.proto";\n', f"M{i + 1} m = 1;") if i < 299 else ("", "")
+        files[f"f{i:03}.proto"] = f'syntax = "proto3";\n{imports}message M{i} {{ {field} }}\n'
+    schema_trees.write(tmp_path, {f"{folder}/{name}": text for folder in ("old", "new") for name, text in files.items()})
+    run = check(tmp_path, "new", "--against", "old", "--level", "STRICT")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "300 schema files checked" in run.stdout + run.stderr
+
+
 def test_findings_have_path_reason_and_hint(project: Path) -> None:
     schema_trees.write(project / "schemas", schema_trees.broken())
     run = check(project, "schemas", "--against", "git:HEAD", "--level", "WIRE", "--format", "json")
