@@ -1,8 +1,8 @@
 /*
  * http_connections.h - who is connected, and who has to go when there are too many.
  *
- * Why:        each connection has a thread, so their number is limited. Whoever opens all of them and sends nothing, or a byte now
- *             and then, must not keep others out, nor the probes that ask whether the server lives.
+ * Why:        each connection has a thread, so their number is limited. Whoever opens all of them and sends nothing, or a
+ *             byte now and then, must not keep others out, nor the probes that ask whether the server lives.
  * Guarantees: a client has `per_client_max` connections, all clients together `max`. Who comes when there is no room takes the
  *             place of the connection that has done nothing for the longest time: the same client's, or one of the client who
  *             has the most. A request that is being handled is never cut; who finds only such ones is refused.

@@ -5,8 +5,9 @@
  *             (RFC 9112, 11.2). libmicrohttpd takes much that is ambiguous, and what it takes it reads in its own way.
  * Guarantees: what passes has one length at most, a transfer coding or none, names and values of the characters that they may
  *             have, and in HTTP/1.1 exactly one Host.
- * Not here:   chunks, line ends, and a length that is no number: libmicrohttpd refuses those itself. It cuts a request line or
- *             a header's value at a zero byte, which nobody sees here.
+ * Not here:   chunks, line ends, and a length that is no number: libmicrohttpd refuses those itself, and ends the connection
+ *             (0.9.75 sends the head of its refusal of a wrong length twice, where its text should be). It cuts a request
+ *             line or a header's value at a zero byte, which nobody sees here.
  */
 #ifndef LIB_HTTP_HTTP_FRAMING_H
 #define LIB_HTTP_HTTP_FRAMING_H
