@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/clock.h"
@@ -252,6 +251,7 @@ struct engine *engine_new(const struct engine_options *options)
 	engine_metrics_register(&engine->metrics, options->metrics);
 	(void)pthread_mutex_init(&engine->health_mu, NULL); /* cannot fail on Linux */
 	condition_init(&engine->drain_begins);
+	condition_init(&engine->turns_end);
 	set_health(engine, false, "not asked yet");
 	return engine;
 }
@@ -271,6 +271,10 @@ static void *run_turns(void *arg)
 		if (next_us > engine_now_us(engine))
 			queue_wait(&engine->queue, next_us);
 	}
+	(void)pthread_mutex_lock(&engine->health_mu);
+	engine->are_turns_over = true;
+	(void)pthread_cond_broadcast(&engine->turns_end);
+	(void)pthread_mutex_unlock(&engine->health_mu);
 	return NULL;
 }
 
@@ -323,18 +327,18 @@ int engine_run(struct engine *engine, struct error *err)
 /* Joins, or after the time-out makes the thread stop after the turn in hand. */
 static void join_turns(struct engine *engine, int64_t timeout_ms)
 {
-	struct timespec until;
+	const int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+	bool is_late = false;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until); /* what pthread_timedjoin_np() counts by */
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	if (pthread_timedjoin_np(engine->thread, NULL, &until) == 0)
-		return;
-	atomic_store(&engine->must_stop, true);
-	queue_nudge(&engine->queue);
-	(void)pthread_join(engine->thread, NULL);
+	(void)pthread_mutex_lock(&engine->health_mu);
+	while (!engine->are_turns_over && !is_late)
+		is_late = !condition_wait_until(&engine->turns_end, &engine->health_mu, until_us);
+	(void)pthread_mutex_unlock(&engine->health_mu);
+	if (is_late) {
+		atomic_store(&engine->must_stop, true);
+		queue_nudge(&engine->queue);
+	}
+	(void)pthread_join(engine->thread, NULL); /* joined once */
 }
 
 /* After the thread has ended: everybody who still waits gets an answer. */
@@ -393,6 +397,7 @@ void engine_free(struct engine *engine)
 	arena_release(&engine->builds);
 	queue_release(&engine->queue);
 	(void)pthread_cond_destroy(&engine->drain_begins);
+	(void)pthread_cond_destroy(&engine->turns_end);
 	(void)pthread_mutex_destroy(&engine->health_mu);
 	free(engine->instance);
 	free(engine->registry);

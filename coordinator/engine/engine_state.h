@@ -223,7 +223,9 @@ struct engine {
 
 	pthread_mutex_t health_mu;
 	pthread_cond_t drain_begins; /* wakes the catalog's thread; with health_mu */
-	bool is_healthy;             /* guarded by health_mu, as the next */
+	pthread_cond_t turns_end;    /* wakes who drains; with health_mu */
+	bool are_turns_over;         /* guarded by health_mu, as the next */
+	bool is_healthy;
 	char store_error[160];
 };
 

@@ -10,6 +10,7 @@
  *          somebody waiting, the rows are looked at.
  */
 #include "coordinator/engine/engine_state.h"
+#include "lib/base/memory.h"
 
 enum { POLL_US = 200 * 1000, POLL_IDS_MAX = 2000, PAUSED_LOOK_US = 50 * 1000 };
 
@@ -150,16 +151,18 @@ static void see_row(struct engine *engine, const struct store_glance *row)
 /* Forgets the sagas that are not there any more, and finds those that others have changed. */
 static size_t find_changed(struct engine *engine, struct uuid *ids, size_t count, const struct store_page *page)
 {
+	struct id_node *nodes = arena_zalloc(&engine->arena, (page->count + 1) * sizeof(*nodes));
+	_cleanup_(id_table_release)
+	struct id_table there = {0};
 	size_t changed = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		bool is_there = false;
-
-		for (size_t k = 0; k < page->count && !is_there; k++)
-			is_there = uuid_equal(page->items[k].saga_id, ids[i]);
-		if (!is_there)
-			room_forget(&engine->room, ids[i]);
+	for (size_t i = 0; i < page->count; i++) {
+		nodes[i].id = page->items[i].saga_id;
+		id_table_insert(&there, &nodes[i]);
 	}
+	for (size_t i = 0; i < count; i++)
+		if (!id_table_find(&there, ids[i]))
+			room_forget(&engine->room, ids[i]);
 	for (size_t i = 0; i < page->count; i++) {
 		const struct cached_saga *cached = cache_find(&engine->cache, page->items[i].saga_id);
 
