@@ -134,6 +134,7 @@ static int take_options(struct checking *checking, struct error *err)
 		return error_prefix(err, "--since '%s'", since);
 	checking->after = id_before(since_us);
 	checking->topics.since_ms = since_us / 1000;
+	checking->participants.since_us = since_us;
 	for (size_t i = 0; i < participants.count; i++)
 		if (participant_check_add(&checking->participants, participants.items[i].name,
 					  participants.items[i].value, err) < 0)

@@ -191,6 +191,16 @@ static void take_entry(const struct round *round, const struct inbox_entry *entr
 	effect->has_no_effect = entry->has_no_effect;
 }
 
+/* An id may say any time; the row's own counts. */
+static const char *unknown(const struct round *round, const struct inbox_entry *entry, int participant)
+{
+	if (entry->created_us > 0 && entry->created_us < round->check->since_us)
+		return NULL;
+	return arena_format(round->arena,
+			    "I7: the inbox of '%s' has a command of a saga that the coordinator does not know",
+			    round->check->inboxes[participant].names[0]);
+}
+
 /* Those rows that the page does not explain are judged by their sagas as they are now, after the inbox was read. */
 static int judge_unexplained(struct round *round, const struct inbox_entry *entries, const size_t *places, size_t count,
 			     int participant, struct error *err)
@@ -208,10 +218,7 @@ static int judge_unexplained(struct round *round, const struct inbox_entry *entr
 		const struct inbox_entry *entry = &entries[places[i]];
 		const struct page_saga *saga = saga_page_get(&now, entry->saga_id);
 		const char *why = saga ? unexplained(round, saga, entry, participant)
-				       : arena_format(round->arena,
-						      "I7: the inbox of '%s' has a command of a saga that the "
-						      "coordinator does not know",
-						      round->check->inboxes[participant].names[0]);
+				       : unknown(round, entry, participant);
 
 		if (why)
 			report(round, entry, why);

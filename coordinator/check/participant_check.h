@@ -20,7 +20,8 @@ struct participant_check {
 	const struct check_listener *listener;
 	struct participant_inbox inboxes[PARTICIPANTS_MAX];
 	size_t count;
-	int64_t rows; /* that were read */
+	int64_t rows;     /* that were read */
+	int64_t since_us; /* rows of unknown sagas from before are no finding; set by the caller */
 };
 
 void participant_check_init(struct participant_check *check, const struct check_listener *listener);

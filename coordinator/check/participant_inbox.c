@@ -50,6 +50,7 @@ int participant_inbox_open(struct participant_inbox *inbox, struct error *err)
 			return error_set(err, ERR_NOT_FOUND, "its saga_inbox has no column '%s'", needed[i]);
 	inbox->has_replies = has_column(columns, "reply_topic") && has_column(columns, "reply_value") &&
 			     has_column(columns, "reason");
+	inbox->has_times = has_column(columns, "created_at");
 	return 0;
 }
 
@@ -61,6 +62,13 @@ void participant_inbox_close(struct participant_inbox *inbox)
 
 /* ---- rows ---- */
 
+/* The key's index gives this order, so the groups cost next to nothing. */
+#define READ(time)                                                                                                     \
+	"SELECT saga_id, coalesce(step::text, ''), coalesce(phase, -1)::int4, coalesce(max(outcome), -1)::int4,"       \
+	" coalesce(bool_and(has_no_effect), false), count(*), coalesce(" time "::timestamptz, 'epoch')"                \
+	" FROM saga_inbox WHERE (saga_id, step, phase) > ($1::uuid, $2::text, $3::int4) AND saga_id <= $4"             \
+	" GROUP BY saga_id, step, phase ORDER BY saga_id, step, phase LIMIT $5"
+
 int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_cursor *cursor, struct uuid last,
 			   struct arena *arena, struct inbox_entry **ret_entries, size_t *ret_count, struct error *err)
 {
@@ -70,14 +78,8 @@ int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_c
 					  pg_int4((int32_t)cursor->phase), pg_uuid(&last), pg_int8(INBOX_PAGE_ROWS)};
 	struct inbox_entry *entries;
 
-	/* The key's index gives this order, so the groups cost next to nothing. */
-	if (pg_exec(inbox->pg,
-		    "SELECT saga_id, coalesce(step::text, ''), coalesce(phase, -1)::int4, coalesce(max(outcome), "
-		    "-1)::int4,"
-		    " coalesce(bool_and(has_no_effect), false), count(*)"
-		    " FROM saga_inbox WHERE (saga_id, step, phase) > ($1::uuid, $2::text, $3::int4) AND saga_id <= $4"
-		    " GROUP BY saga_id, step, phase ORDER BY saga_id, step, phase LIMIT $5",
-		    params, ARRAY_LEN(params), &rows, err) < 0)
+	if (pg_exec(inbox->pg, inbox->has_times ? READ("max(created_at)") : READ("NULL"), params, ARRAY_LEN(params),
+		    &rows, err) < 0)
 		return -1;
 	entries = arena_alloc(arena, (pg_rows(rows) + 1) * sizeof(*entries));
 	for (size_t i = 0; i < pg_rows(rows); i++)
@@ -88,6 +90,7 @@ int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_c
 			.outcome = pg_get_int(rows, i, 3),
 			.has_no_effect = pg_get_bool(rows, i, 4),
 			.count = pg_get_int(rows, i, 5),
+			.created_us = pg_get_int(rows, i, 6),
 		};
 	*ret_entries = entries;
 	*ret_count = pg_rows(rows);

@@ -20,6 +20,7 @@ struct participant_inbox {
 	struct pg *pg;
 	bool is_away;     /* what could not be read has been said */
 	bool has_replies; /* the rows hold what was answered */
+	bool has_times;   /* and since when they are there */
 };
 
 /* A command's rows; more than one only where no unique key forbids it. */
@@ -30,6 +31,7 @@ struct inbox_entry {
 	int64_t outcome;
 	int64_t count;
 	bool has_no_effect;
+	int64_t created_us; /* of the newest; 0: nobody knows */
 };
 
 struct inbox_cursor {

@@ -129,6 +129,14 @@ def test_the_effect_of_an_unknown_saga_is_named(shop: Shop, sagas: dict[str, str
             ("I7", unknown, "ship", "I7: the inbox of 'shipping' has a command of a saga that the coordinator does not know")]
 
 
+def test_since_then_passes_over_an_unknown_saga_of_before(shop: Shop, sagas: dict[str, str], since: str, clean: None) -> None:
+    unknown = sagas["completed"][:-4] + "0000"  # which says that it is of now
+    sql = "insert into saga_inbox (saga_id, step, phase, outcome, created_at) values (%(id)s, 'ship', 0, 1, '2020-01-31')"
+    with planted(shop, "shipping", unknown, sql):
+        assert found(shop, "--since", since) == []
+        assert [one[:3] for one in found(shop, "--since", "2020-01-30") if one[1] == unknown] == [("I7", unknown, "ship")]
+
+
 VIEW = """
 create schema other;
 create table other.inbox as select saga_id || '/' || step || '/' || (array['forward', 'compensation'])[phase + 1] as command_id,
