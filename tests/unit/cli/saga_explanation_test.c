@@ -112,12 +112,12 @@ static Google__Protobuf__Timestamp *time_of(struct world *world, int64_t us)
 }
 
 /* Of a JSON text, in place of a signal's value in wire format. */
-static Google__Protobuf__Struct *struct_of(struct world *world, const char *json)
+static Google__Protobuf__Struct *struct_of(struct world *world, struct bytes json)
 {
 	struct json_node *root;
 	struct error err;
 
-	assert_int_equal(json_tree_parse(&world->arena, bytes_of_text(json), &root, &err), 0);
+	assert_int_equal(json_tree_parse(&world->arena, json, &root, &err), 0);
 	return json_struct_of_tree(&world->arena, root);
 }
 
@@ -148,7 +148,7 @@ static void note(struct world *world, const struct saga_event *event)
 		message->attempt = event->attempt;
 	}
 	if (event->reply.len > 0)
-		message->value = struct_of(world, (const char *)event->reply.data);
+		message->value = struct_of(world, event->reply);
 	world->events[world->event_count++] = message;
 }
 
@@ -241,7 +241,7 @@ static const Saga__V1__Saga *shown(struct world *world)
 		one->detail = text(step->detail);
 		one->update_time = time_of(world, step->updated_us);
 		if (step->reply.len > 0)
-			one->value = struct_of(world, (const char *)step->reply.data);
+			one->value = struct_of(world, step->reply);
 		message->steps[message->n_steps++] = one;
 	}
 	message->events = world->events;
