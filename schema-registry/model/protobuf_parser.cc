@@ -123,6 +123,60 @@ bool is_nested_too_deeply(const protobuf_source *source, Problems *problems)
 	return false;
 }
 
+const char EDITIONS_TEXT[] = "editions are not supported: write syntax = \"proto3\"; or syntax = \"proto2\";";
+
+/* libprotobuf 3.21 does not know them, and says of every field what it lacks in proto2. */
+bool has_edition(const protobuf_source *source, Problems *problems)
+{
+	google::protobuf::io::ArrayInputStream stream(source->data, static_cast<int>(source->len));
+	Silence silence; /* what is no token is told by the parser */
+	google::protobuf::io::Tokenizer tokens(&stream, &silence);
+
+	if (!tokens.Next() || tokens.current().text != "edition")
+		return false;
+	const google::protobuf::io::Tokenizer::Token edition = tokens.current();
+	if (!tokens.Next() || tokens.current().text != "=")
+		return false;
+	problems->AddError(edition.line, edition.column, EDITIONS_TEXT);
+	return true;
+}
+
+/* libprotobuf compares each range with all others of its message or enum, and with all fields or values. */
+const int RANGES_MAX = 1000;
+
+template <class Described>
+void check_range_count(const Described &described, int count, const SourceLocationTable *locations, Problems *problems)
+{
+	int line = -1;
+	int column = -1;
+
+	if (count <= RANGES_MAX)
+		return;
+	(void)locations->Find(&described, DescriptorPool::ErrorCollector::NAME, &line, &column); /* false leaves -1 */
+	problems->AddError(line, column,
+			   described.name() + ": more than " + std::to_string(RANGES_MAX) +
+				   " ranges of numbers are reserved or left to extensions");
+}
+
+void check_range_counts(const google::protobuf::DescriptorProto &message, const SourceLocationTable *locations,
+			Problems *problems)
+{
+	check_range_count(message, message.reserved_range_size() + message.extension_range_size(), locations, problems);
+	for (const auto &enumeration : message.enum_type())
+		check_range_count(enumeration, enumeration.reserved_range_size(), locations, problems);
+	for (const auto &nested : message.nested_type())
+		check_range_counts(nested, locations, problems);
+}
+
+bool has_too_many_ranges(const FileDescriptorProto &file, const SourceLocationTable *locations, Problems *problems)
+{
+	for (const auto &enumeration : file.enum_type())
+		check_range_count(enumeration, enumeration.reserved_range_size(), locations, problems);
+	for (const auto &message : file.message_type())
+		check_range_counts(message, locations, problems);
+	return problems->count > 0;
+}
+
 bool read_source(const protobuf_source *source, Problems *problems, SourceLocationTable *locations,
 		 FileDescriptorProto *file)
 {
@@ -131,12 +185,16 @@ bool read_source(const protobuf_source *source, Problems *problems, SourceLocati
 			problems->AddError(-1, -1, "not a serialized FileDescriptorProto");
 			return false;
 		}
+		if (file->syntax() == "editions") {
+			problems->AddError(-1, -1, EDITIONS_TEXT);
+			return false;
+		}
 		if (file->name().empty())
 			file->set_name(own_name(source));
 		file->clear_source_code_info();
 		return true;
 	}
-	if (is_nested_too_deeply(source, problems))
+	if (has_edition(source, problems) || is_nested_too_deeply(source, problems))
 		return false;
 	google::protobuf::io::ArrayInputStream stream(source->data, static_cast<int>(source->len));
 	google::protobuf::io::Tokenizer tokens(&stream, problems);
@@ -227,7 +285,8 @@ bool parse(const protobuf_source *source, Problems *problems, protobuf_parsed *r
 	FileDescriptorSet set;
 	std::set<const FileDescriptor *> seen;
 
-	if (!read_source(source, problems, &locations, &file) || !add_imports(source, &pool, problems))
+	if (!read_source(source, problems, &locations, &file) || has_too_many_ranges(file, &locations, problems) ||
+	    !add_imports(source, &pool, problems))
 		return false;
 	PoolProblems collector(problems, &locations, &file);
 	const FileDescriptor *built = pool.BuildFileCollectingErrors(file, &collector);

@@ -1,6 +1,7 @@
 /* protobuf_parser_test.c - what is accepted as a .proto, refused, and how it is printed. */
 #include "tests/unit/schema-registry/model/schema_fixture.h"
 
+#include "schema-registry/model/base64.h"
 #include "schema-registry/model/protobuf_known.h"
 
 static const char charge_text[] =
@@ -271,6 +272,42 @@ static void tags_of_a_data_contract_are_kept(void **state)
 	schema_unref(schema);
 }
 
+static void editions_are_refused_at_their_place(void **state)
+{
+	static const uint8_t descriptor[] = "\x62\x08"
+					    "editions";
+	_cleanup_(buffer_release)
+	struct buffer problems = {0};
+	_cleanup_(buffer_release)
+	struct buffer base64 = {0};
+
+	(void)state;
+	refuse(SCHEMA_FORMAT_PROTOBUF, "// new\nedition = \"2023\";\nmessage M { string id = 1; }", &problems);
+	assert_string_equal(buffer_text(&problems),
+			    "2:1: editions are not supported: write syntax = \"proto3\"; or syntax = \"proto2\";\n");
+	base64_append(&base64, (struct bytes){descriptor, sizeof(descriptor) - 1});
+	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&base64), &problems);
+	assert_non_null(strstr(buffer_text(&problems), "editions are not supported"));
+}
+
+/* libprotobuf takes minutes for what fits into a request. */
+static void ranges_without_number_are_refused(void **state)
+{
+	_cleanup_(buffer_release)
+	struct buffer text = {0};
+	_cleanup_(buffer_release)
+	struct buffer problems = {0};
+
+	(void)state;
+	buffer_append_text(&text, "syntax = \"proto3\"; enum E { A = 0; }\nmessage M { reserved 1");
+	for (int i = 1; i < 200 * 1000; i++)
+		buffer_append_format(&text, ", %d", 1 + 2 * i);
+	buffer_append_text(&text, "; }");
+	refuse(SCHEMA_FORMAT_PROTOBUF, buffer_text(&text), &problems);
+	assert_string_equal(buffer_text(&problems),
+			    "2:9: M: more than 1000 ranges of numbers are reserved or left to extensions\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +321,8 @@ int main(void)
 		cmocka_unit_test(nesting_beyond_any_use_is_refused_before_the_stack_ends),
 		cmocka_unit_test(serialized_descriptor_is_the_same_schema_once_normalized),
 		cmocka_unit_test(imports_come_from_references),
+		cmocka_unit_test(editions_are_refused_at_their_place),
+		cmocka_unit_test(ranges_without_number_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
