@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/http/http_client.h"
 #include "schema-registry/client/registry_rest.h"
 #include "schema-registry/client/schema_file.h"
 
@@ -37,8 +38,19 @@ struct flight {
 /* Where a schema that was asked for by its id came from. */
 enum lookup { LOOKUP_MEMORY, LOOKUP_DISK, LOOKUP_REGISTRY, LOOKUP_FAILED, LOOKUP_COUNT };
 
+/* Ids are counted in each context, and references say subjects of their own one: a client for each keeps them apart. */
+struct context_client {
+	char *name; /* ".staging" */
+	struct registry_client *client;
+	struct context_client *next;
+};
+
 struct registry_client {
 	struct registry_rest *rest;
+	char *url; /* with credentials, for the clients of contexts, as the next two are */
+	int64_t timeout_ms;
+	struct client_security security;
+	struct context_client *contexts;      /* guarded by mu; they stay until the end */
 	struct metric *lookups[LOOKUP_COUNT]; /* NULL: not counted */
 	char *cache_path;
 	_Atomic int64_t away_until_us;
@@ -70,6 +82,9 @@ struct registry_client *registry_client_new(const struct registry_client_options
 	struct registry_client *client = xcalloc(1, sizeof(*client));
 
 	assert(options->url);
+	client->url = xstrdup(options->url);
+	client->timeout_ms = options->timeout_ms;
+	client->security = options->security;
 	client->rest = registry_rest_new(options->url, options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS,
 					 &options->security);
 	client->cache_path = options->cache_path ? xstrdup(options->cache_path) : NULL;
@@ -94,7 +109,16 @@ void registry_client_free(struct registry_client *client)
 			free(cached);
 		}
 	}
+	while (client->contexts) {
+		struct context_client *context = client->contexts;
+
+		client->contexts = context->next;
+		registry_client_free(context->client);
+		free(context->name);
+		free(context);
+	}
 	registry_rest_free(client->rest);
+	free(client->url);
 	pthread_cond_destroy(&client->changed);
 	pthread_mutex_destroy(&client->mu);
 	free(client->cache_path);
@@ -499,16 +523,62 @@ int registry_client_by_id(struct registry_client *client, int32_t id, const stru
 
 /* ---- by subject ---- */
 
+/* The same addresses with /contexts/NAME behind each. */
+static struct registry_client *new_context_client(const struct registry_client *client, const char *name)
+{
+	_cleanup_(buffer_release)
+	struct buffer urls = {0};
+	struct registry_client_options options = {.timeout_ms = client->timeout_ms, .security = client->security};
+
+	for (const char *at = client->url; *at;) {
+		size_t len = strcspn(at, ", ");
+		size_t bare_len = len;
+
+		while (bare_len > 0 && at[bare_len - 1] == '/')
+			bare_len--;
+		if (len > 0) {
+			buffer_append_format(&urls, "%s%.*s/contexts/", urls.len > 0 ? "," : "", (int)bare_len, at);
+			http_append_path_part(&urls, name);
+		}
+		at += len;
+		at += strspn(at, ", ");
+	}
+	options.url = buffer_text(&urls);
+	return registry_client_new(&options);
+}
+
+static struct registry_client *context_client(struct registry_client *client, const char *name, size_t name_len)
+{
+	struct context_client *context;
+
+	pthread_mutex_lock(&client->mu);
+	context = client->contexts;
+	while (context && (strlen(context->name) != name_len || memcmp(context->name, name, name_len) != 0))
+		context = context->next;
+	if (!context) {
+		context = xmalloc(sizeof(*context));
+		*context = (struct context_client){.name = xstrndup(name, name_len), .next = client->contexts};
+		context->client = new_context_client(client, context->name);
+		client->contexts = context;
+	}
+	pthread_mutex_unlock(&client->mu);
+	return context->client;
+}
+
 int registry_client_version(struct registry_client *client, const char *subject, int32_t version, int32_t *ret_id,
 			    int32_t *ret_version, const struct schema **ret_schema, struct error *err)
 {
 	const struct schema *schema = NULL;
+	const size_t context_len = registry_subject_context_len(subject);
 	char after[40] = "/versions/latest";
 	json_t *answer = NULL;
 	int32_t number = 0;
 	int32_t id = 0;
 	int result;
 
+	if (context_len > 0)
+		return registry_client_version(context_client(client, subject + 1, context_len - 2),
+					       subject + context_len, version, ret_id, ret_version, ret_schema, err);
 	if (version > 0)
 		(void)snprintf(after, sizeof(after), "/versions/%d", version); /* fits */
 	result = registry_rest_get(client->rest, "/subjects/", subject, after, &answer, err);

@@ -49,6 +49,9 @@ NODISCARD int registry_client_version(struct registry_client *client, const char
 				      int32_t *ret_id, int32_t *ret_version, const struct schema **ret_schema,
 				      struct error *err);
 
+/* Of ":.staging:orders-value" the length of ":.staging:"; 0: the subject is of the default context. */
+size_t registry_subject_context_len(const char *subject);
+
 struct arena;
 
 struct registry_reference { /* to what a registered schema imports */

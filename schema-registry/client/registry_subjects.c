@@ -10,6 +10,13 @@
 
 enum { REFERENCES_MAX = 1000 };
 
+size_t registry_subject_context_len(const char *subject)
+{
+	const char *end = subject[0] == ':' && subject[1] == '.' ? strchr(subject + 1, ':') : NULL;
+
+	return end && end > subject + 2 ? (size_t)(end + 1 - subject) : 0;
+}
+
 static const char *text_in(struct arena *arena, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -17,7 +24,8 @@ static const char *text_in(struct arena *arena, const json_t *object, const char
 	return text ? arena_strdup(arena, text) : "";
 }
 
-static int read_entry(const json_t *answer, struct arena *arena, struct registry_entry *entry, struct error *err)
+static int read_entry(const json_t *answer, const char *subject, struct arena *arena, struct registry_entry *entry,
+		      struct error *err)
 {
 	const json_t *array = json_object_get(answer, "references");
 	struct registry_reference *references;
@@ -36,6 +44,10 @@ static int read_entry(const json_t *answer, struct arena *arena, struct registry
 							    .subject = text_in(arena, item, "subject")};
 		if (registry_rest_number(item, "version", &references[i].version, err) < 0)
 			return -1;
+		if (registry_subject_context_len(references[i].subject) == 0) /* it is of the same context */
+			references[i].subject = arena_format(arena, "%.*s%s",
+							     (int)registry_subject_context_len(subject), subject,
+							     references[i].subject);
 	}
 	entry->references = references;
 	entry->format = text_in(arena, answer, "schemaType");
@@ -56,7 +68,7 @@ int registry_client_entry(struct registry_client *client, const char *subject, i
 		(void)snprintf(after, sizeof(after), "/versions/%d", version); /* fits */
 	result = registry_rest_get(registry_client_rest(client), "/subjects/", subject, after, &answer, err);
 	if (result == 0)
-		result = read_entry(answer, arena, &entry, err);
+		result = read_entry(answer, subject, arena, &entry, err);
 	json_decref(answer);
 	if (result < 0)
 		return error_prefix(err, "subject '%s'", subject);

@@ -515,6 +515,27 @@ def test_list_and_get_know_contexts(url: str, tree: Tree) -> None:
         assert run.stdout.strip() == schema
 
 
+def test_subjects_of_a_context_have_their_own_ids_and_references(url: str, tree: Tree) -> None:
+    context = f":.{tree.mark}:"
+    tree.register(f"{url}/contexts/.{tree.mark}")
+    assert tree.check(f"{url}/contexts/.{tree.mark}").returncode == 0
+    for name, first in (("order", 'syntax = "proto3";'), ("stock", "{")):
+        run = run_schema(tree.folder, "get", f"{context}{tree.mark}-{name}-value", "--registry-url", url)
+        assert run.returncode == 0 and run.stdout.startswith(first), run.stderr
+        file = f"schemas/{tree.mark}-{name}." + ("proto" if name == "order" else "avsc")
+        run = run_schema(tree.folder, "diff", f"{context}{tree.mark}-{name}-value", file, "--registry-url", url)
+        assert (run.returncode, run.stdout) == (0, ""), run.stderr
+    # a map may name them, beside those of the default context, whose ids begin with 1, too
+    (tree.folder / "map.yaml").write_text("subjects:\n" + "".join(
+        f"  - {{subject: '{context}{tree.mark}-{name}-value', schema: schemas/{tree.mark}-{name}.{end}}}\n"
+        for name, end in (("order", "proto"), ("stock", "avsc"))))
+    run = tree.check(url, "--map", "map.yaml")
+    assert (run.returncode, counts(run)) == (0, (4, 0, 0)), run.stdout
+    tree.edit(tree.money, "double of", "string of")
+    [finding] = json.loads(tree.check(url, "--map", "map.yaml").stdout)["findings"]
+    assert (finding["rule"], finding["subject"]) == ("FIELD_SCALAR_KIND_CHANGED", f"{context}{tree.money}")
+
+
 def test_help_of_a_group_is_help() -> None:
     for flag in ("--help", "-h"):
         run = subprocess.run([SAGACTL, "schema", flag], capture_output=True, text=True, timeout=30)
