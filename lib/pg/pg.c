@@ -38,6 +38,7 @@ struct pg {
 	bool is_mute;                       /* the last statement had none in that time */
 	struct statement *buckets[BUCKETS]; /* prepared on this connection, by the hash of their text */
 	unsigned statement_count;
+	bool has_old_plans;
 	struct buffer scratch; /* jsonb parameters with their version byte */
 };
 
@@ -73,6 +74,7 @@ static void disconnect(struct pg *pg)
 		}
 	}
 	pg->statement_count = 0;
+	pg->has_old_plans = false;
 	PQfinish(pg->connection);
 	pg->connection = NULL;
 }
@@ -336,15 +338,23 @@ static bool fits(const struct statement *statement, const char *sql, const struc
 
 /*
  * A plan is for the tables as they were when it was made: in a program that has just been set up they were empty, where any
- * index and any order is as good as the others. So plans are made anew at the 2nd, 4th, 8th … use of a statement.
+ * index and any order is as good as the others. So plans are made anew after the 1st, 2nd, 4th, 8th … use of a
+ * statement; not inside a transaction, whose first statement may have to be the caller's, but before the next one.
  */
-static int renew_plans(struct pg *pg, struct statement *statement, struct error *err)
+static void count_use(struct pg *pg, struct statement *statement)
+{
+	statement->uses++;
+	if ((statement->uses & (statement->uses - 1)) == 0)
+		pg->has_old_plans = true;
+}
+
+static int drop_old_plans(struct pg *pg, struct error *err)
 {
 	PGresult *result = NULL;
 
-	statement->uses++;
-	if (statement->uses < 2 || (statement->uses & (statement->uses - 1)) != 0)
+	if (!pg->has_old_plans || pg->is_in_transaction)
 		return 0;
+	pg->has_old_plans = false;
 	if (check(pg, receive(pg, PQsendQuery(pg->connection, "DISCARD PLANS")), &result, err) < 0)
 		return -1;
 	PQclear(result);
@@ -362,8 +372,10 @@ static int prepare(struct pg *pg, const char *sql, const struct pg_param *params
 	while (statement && !fits(statement, sql, params, param_count))
 		statement = statement->next;
 	*ret_statement = statement;
-	if (statement)
-		return renew_plans(pg, statement, err);
+	if (statement) {
+		count_use(pg, statement);
+		return drop_old_plans(pg, err);
+	}
 	if (pg->statement_count >= STATEMENTS_MAX)
 		return 0;
 
@@ -477,7 +489,8 @@ int pg_exec_script(struct pg *pg, const char *sql, struct error *err)
 int pg_begin(struct pg *pg, struct error *err)
 {
 	assert(!pg->is_in_transaction);
-	if (make_ready(pg, err) < 0 || run_plain(pg, "BEGIN ISOLATION LEVEL READ COMMITTED", err) < 0)
+	if (make_ready(pg, err) < 0 || drop_old_plans(pg, err) < 0 ||
+	    run_plain(pg, "BEGIN ISOLATION LEVEL READ COMMITTED", err) < 0)
 		return -1;
 	pg->is_in_transaction = true;
 	return 0;

@@ -303,6 +303,20 @@ static void a_connection_closed_while_idle_is_replaced_unnoticed(void **state)
 	assert_int_not_equal(query_int(pg, "SELECT pg_backend_pid()"), pid);
 }
 
+static void nothing_comes_before_the_first_statement_of_a_transaction(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < 9; i++) { /* plans are made anew in between */
+		ok(pg_begin(pg, &err), &err);
+		ok(pg_exec(pg, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", NULL, 0, NULL, &err), &err);
+		pg_rollback(pg);
+	}
+}
+
 static void a_connection_lost_in_a_transaction_is_not_replaced_before_rollback(void **state)
 {
 	_cleanup_(pg_freep)
@@ -447,6 +461,7 @@ int main(void)
 		cmocka_unit_test(a_statement_is_prepared_once_for_its_text_and_types),
 		cmocka_unit_test(refusals_are_classified_by_their_sqlstate),
 		cmocka_unit_test(a_connection_closed_while_idle_is_replaced_unnoticed),
+		cmocka_unit_test(nothing_comes_before_the_first_statement_of_a_transaction),
 		cmocka_unit_test(a_connection_lost_in_a_transaction_is_not_replaced_before_rollback),
 		cmocka_unit_test(a_connection_lost_during_commit_leaves_the_outcome_unknown),
 		cmocka_unit_test(commit_after_a_failed_statement_is_a_failure),
