@@ -143,6 +143,7 @@ void cache_update(struct cache *cache, struct cached_saga *cached, const struct 
 	cached->seen_us = now_us;
 	buffer_clear(&cached->data);
 	buffer_append(&cached->data, change->data.data, change->data.len);
+	cached->is_checked = true;
 	for (size_t i = 0; i < change->log_count; i++)
 		cache_append_log(cached, &change->log[i].entry);
 	link_newest(list_of(cache, cached->state), cached);

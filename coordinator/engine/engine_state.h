@@ -340,7 +340,7 @@ struct turn_item *turn_add_item(struct engine *engine);
 void turn_take_calls(struct engine *engine, const struct queue_load *load);
 void turn_send(struct engine *engine, const struct outgoing *outgoing);
 struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row);  /* NULL: no definition; logged */
-struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached);     /* NULL: corrupt; logged */
+struct saga *turn_decode(struct engine *engine, struct cached_saga *cached);           /* NULL: corrupt; logged */
 struct saga_view turn_view(const struct cached_saga *cached, const struct saga *saga); /* without the log */
 
 #endif

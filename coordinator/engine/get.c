@@ -195,7 +195,7 @@ static void answer_not_found(struct get_item *get)
 	answer(get, NULL, &err);
 }
 
-static void answer_cached(struct engine *engine, struct get_item *get, const struct cached_saga *cached)
+static void answer_cached(struct engine *engine, struct get_item *get, struct cached_saga *cached)
 {
 	const struct saga *saga = turn_decode(engine, cached);
 	struct saga_view view = turn_view(cached, saga);

@@ -141,7 +141,7 @@ void hold_see(struct engine *engine, const struct plan *plan, const struct saga 
 /* ---- the turn ---- */
 static void see_row(struct engine *engine, const struct store_glance *row)
 {
-	const struct cached_saga *cached = cache_find(&engine->cache, row->saga_id);
+	struct cached_saga *cached = cache_find(&engine->cache, row->saga_id);
 	const struct saga *saga = cached ? turn_decode(engine, cached) : NULL;
 
 	if (saga)

@@ -182,7 +182,7 @@ static void answer_error(struct request_item *item, const struct error *err)
 	free_item(item);
 }
 
-static void answer_cached(struct engine *engine, struct request_item *item, const struct cached_saga *cached)
+static void answer_cached(struct engine *engine, struct request_item *item, struct cached_saga *cached)
 {
 	struct saga_view view = turn_view(cached, turn_decode(engine, cached));
 	char id[UUID_TEXT_LEN + 1];
@@ -216,7 +216,7 @@ static void answer_cached(struct engine *engine, struct request_item *item, cons
 void request_settle(struct engine *engine, struct work *work)
 {
 	struct request_item *item = item_of(work);
-	const struct cached_saga *cached = cache_find(&engine->cache, work->saga_id);
+	struct cached_saga *cached = cache_find(&engine->cache, work->saga_id);
 	char id[UUID_TEXT_LEN + 1];
 	struct error err;
 

@@ -417,7 +417,7 @@ static void send_first_again(struct engine *engine, const struct cached_saga *ca
 	turn_send(engine, outgoing);
 }
 
-static void answer_existing(struct engine *engine, struct start_item *start, const struct cached_saga *cached)
+static void answer_existing(struct engine *engine, struct start_item *start, struct cached_saga *cached)
 {
 	bool is_own = start->may_be_committed && uuid_equal(start->request.saga_id, cached->node.id);
 	const struct saga *saga = turn_decode(engine, cached);
@@ -449,7 +449,7 @@ static void refuse_over_limit(struct engine *engine, struct start_item *start)
 	start_answer(engine, start, NULL, false, &err);
 }
 
-static void resolve(struct engine *engine, struct start_item *start, const struct cached_saga *existing)
+static void resolve(struct engine *engine, struct start_item *start, struct cached_saga *existing)
 {
 	const struct start_request *request = &start->request;
 	char existing_id[UUID_TEXT_LEN + 1];
@@ -483,14 +483,14 @@ static void resolve(struct engine *engine, struct start_item *start, const struc
 	start_answer(engine, start, NULL, false, &err);
 }
 
-static const struct cached_saga *existing_of(struct engine *engine, const struct id_table *by_key,
-					     const struct start_request *request)
+static struct cached_saga *existing_of(struct engine *engine, const struct id_table *by_key,
+				       const struct start_request *request)
 {
 	const char *name = request->plan->definition.name;
 	struct id_node *node = id_table_find(by_key, key_digest(name, request->idempotency_key));
 
 	for (; node; node = id_table_next(node)) {
-		const struct cached_saga *cached =
+		struct cached_saga *cached =
 			cache_find(&engine->cache, ID_TABLE_ENTRY(node, struct found, node)->saga_id);
 
 		if (cached && strcmp(cached->plan->definition.name, name) == 0 &&

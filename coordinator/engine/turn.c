@@ -51,13 +51,17 @@ int turn_load(struct engine *engine, const struct uuid *ids, size_t count, struc
 	return 0;
 }
 
-struct saga *turn_decode(struct engine *engine, const struct cached_saga *cached)
+struct saga *turn_decode(struct engine *engine, struct cached_saga *cached)
 {
 	char id[UUID_TEXT_LEN + 1];
 	struct saga *saga = NULL;
 	struct error err;
 
-	if (saga_decode(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena, &saga, &err) == 0)
+	if (cached->is_checked)
+		return saga_decode_checked(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena);
+	cached->is_checked =
+		saga_decode(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena, &saga, &err) == 0;
+	if (cached->is_checked)
 		return saga;
 	uuid_format(cached->node.id, id);
 	log_error("saga_corrupt", "saga=%s err=%s", id, LOG_TEXT(err.msg));

@@ -486,13 +486,12 @@ static void convert_form_1(const struct definition *definition, struct saga *sag
 	convert_others(saga);
 }
 
-int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
-		struct error *err)
+static int decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
+		  struct error *err)
 {
 	struct cursor cursor = {data, arena, false};
 	struct saga *saga = arena_zalloc(arena, sizeof(*saga));
 	const uint8_t form = get_byte(&cursor);
-	const char *violation;
 	uint64_t step_count;
 	int32_t current = -1;
 
@@ -516,6 +515,18 @@ int saga_decode(const struct definition *definition, struct bytes data, struct a
 		return error_set(err, ERR_CORRUPT, "stored saga ends or errs in its steps (%zu bytes)", data.len);
 	if (form == FORM_1)
 		convert_form_1(definition, saga, current);
+	*ret_saga = saga;
+	return 0;
+}
+
+int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena, struct saga **ret_saga,
+		struct error *err)
+{
+	const char *violation;
+	struct saga *saga;
+
+	if (decode(definition, data, arena, &saga, err) < 0)
+		return -1;
 	if (!are_times_possible(saga))
 		return error_set(err, ERR_CORRUPT, "stored saga has a time that no clock shows");
 	violation = saga_violation(definition, saga);
@@ -523,4 +534,15 @@ int saga_decode(const struct definition *definition, struct bytes data, struct a
 		return error_set(err, ERR_CORRUPT, "stored saga violates the invariant '%s'", violation);
 	*ret_saga = saga;
 	return 0;
+}
+
+struct saga *saga_decode_checked(const struct definition *definition, struct bytes data, struct arena *arena)
+{
+	struct saga *saga = NULL;
+	struct error err;
+	int rc = decode(definition, data, arena, &saga, &err);
+
+	assert(rc == 0);
+	(void)rc;
+	return saga;
 }

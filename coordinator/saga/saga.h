@@ -200,6 +200,8 @@ void saga_invariant(const struct definition *definition, const struct saga *saga
 void saga_encode(const struct saga *saga, struct buffer *out);
 NODISCARD int saga_decode(const struct definition *definition, struct bytes data, struct arena *arena,
 			  struct saga **ret_saga, struct error *err);
+/* Of bytes that saga_encode() made in this process, or that were decoded before: what is checked is that they are whole. */
+struct saga *saga_decode_checked(const struct definition *definition, struct bytes data, struct arena *arena);
 /* An earlier program stored it, whose core went other ways: its log need not lead to it by the rules of this one. */
 bool saga_is_of_earlier_form(struct bytes data);
 /* All but the steps, of which not even the bytes need be there: for lists, which have no use for a definition. */

@@ -10,7 +10,7 @@
 
 #include "tests/simulation/simulation.h"
 
-enum { CALLS_MAX = 40, LOOK_US = 4000000 };
+enum { CALLS_MAX = 40, LOOK_US = 8000000 };
 
 struct call {
 	struct instance *instance;

@@ -108,6 +108,7 @@ static void begin_run(struct instance *instance)
 		.ports = &sim->ports[instance->index],
 		.metrics = sim->metrics,
 		.in_flight.max = sim->room_max,
+		.sweep_ms = sim->sweep_ms,
 	};
 
 	instance->is_dead = false;

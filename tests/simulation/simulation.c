@@ -304,6 +304,7 @@ static void reset(struct simulation *sim, const struct options *options)
 	for (int i = 0; i < STREAM_COUNT; i++)
 		sim->random[i] = draw(sim, (enum stream)i, UINT64_MAX);
 	draw_rates(sim);
+	sim->sweep_ms = 1000 << draw(sim, STREAM_WORLD, 3);
 	if (options->mode != MODE_EXHAUSTIVE && draw(sim, STREAM_WORLD, 3) == 0)
 		sim->room_max = 1 + (int64_t)draw(sim, STREAM_WORLD, 3);
 }

@@ -184,6 +184,7 @@ struct simulation {
 	size_t queue_count;
 	uint64_t queued;
 	size_t messages;  /* of those in the queue */
+	int64_t sweep_ms; /* of both coordinators */
 	int64_t room_max; /* of each participant's commands in flight at one instance; 0: no limit */
 	/* parts */
 	struct engine_ports ports[INSTANCES];
