@@ -270,6 +270,8 @@ void get_give_up(struct engine *engine, bool is_ending)
 	get_expire(engine);
 	while (is_ending && engine->oldest_waiter)
 		wake(engine, engine->oldest_waiter);
+	if (!engine->gets)
+		return;
 	(void)error_set(&err, ERR_UNAVAILABLE, "%s",
 			is_ending ? "this coordinator is stopping" : "the coordinator's database is away");
 	answer_all(engine->gets, &err);

@@ -240,6 +240,8 @@ void request_give_up(struct engine *engine, bool is_ending)
 	struct work *works = engine->works.first;
 	struct error err;
 
+	if (!works)
+		return;
 	(void)error_set(&err, ERR_UNAVAILABLE, "%s; it may have been done all the same: call again",
 			is_ending ? "this coordinator is stopping" : "the coordinator's database is away");
 	work_list_init(&engine->works);

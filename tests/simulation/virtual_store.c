@@ -85,15 +85,15 @@ static void add_log(struct simulation *sim, struct life *life, const struct stor
 	uint64_t *digests;
 
 	if (at >= life->log_max) {
-		log = arena_zalloc(&sim->arena, (at + 32) * 2 * sizeof(*log));
-		digests = arena_zalloc(&sim->arena, (at + 32) * 2 * sizeof(*digests));
+		log = arena_zalloc(&sim->arena, (at + 8) * 2 * sizeof(*log));
+		digests = arena_zalloc(&sim->arena, (at + 8) * 2 * sizeof(*digests));
 		for (size_t i = 0; i < life->log_max; i++) {
 			log[i] = life->log[i];
 			digests[i] = life->digests[i];
 		}
 		life->log = log;
 		life->digests = digests;
-		life->log_max = (at + 32) * 2;
+		life->log_max = (at + 8) * 2;
 	}
 	if (is_planted(PLANT_LOG_GAP) && draw(sim, STREAM_STORE, 50) == 0)
 		return;
