@@ -44,7 +44,7 @@ static int read_entry(const json_t *answer, const char *subject, struct arena *a
 							    .subject = text_in(arena, item, "subject")};
 		if (registry_rest_number(item, "version", &references[i].version, err) < 0)
 			return -1;
-		if (registry_subject_context_len(references[i].subject) == 0) /* it is of the same context */
+		if (strncmp(references[i].subject, ":.", 2) != 0) /* it is of the same context */
 			references[i].subject = arena_format(arena, "%.*s%s",
 							     (int)registry_subject_context_len(subject), subject,
 							     references[i].subject);

@@ -46,6 +46,10 @@ static const struct answer answers[] = {
 	{"GET", "/subjects/other/versions/latest", 200,
 	 "{\"id\":5,\"version\":2,\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":"
 	 "[{\"name\":\"a.json\",\"subject\":\"a\",\"version\":7}]}"},
+	{"GET", "/subjects/%3A.c%3Aorders/versions/latest", 200,
+	 "{\"id\":5,\"version\":2,\"schema\":\"…\",\"references\":"
+	 "[{\"name\":\"a\",\"subject\":\"a\",\"version\":1},{\"name\":\"b\",\"subject\":\":.:b\",\"version\":1},"
+	 "{\"name\":\"d\",\"subject\":\":.d:d\",\"version\":1}]}"},
 	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
 	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
 	{"POST", "/subjects/orders", 200, "{\"subject\":\"orders\",\"id\":12,\"version\":3}"},
@@ -610,6 +614,21 @@ static void what_is_known_of_a_version_needs_no_schema(void **state)
 	arena_release(&arena);
 }
 
+static void references_are_told_with_their_context(void **state)
+{
+	static const char *const subjects[] = {":.c:a", ":.:b", ":.d:d"};
+	struct fixture *fixture = *state;
+	struct registry_entry entry;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	assert_int_equal(registry_client_entry(fixture->client, ":.c:orders", 0, &arena, &entry, &fixture->err), 0);
+	assert_int_equal(entry.reference_count, ARRAY_LEN(subjects));
+	for (size_t i = 0; i < ARRAY_LEN(subjects); i++)
+		assert_string_equal(entry.references[i].subject, subjects[i]);
+	arena_release(&arena);
+}
+
 /* The fixture's registry does not know subjectPrefix, and answers with all. */
 static void subjects_are_those_of_the_prefix(void **state)
 {
@@ -661,6 +680,7 @@ int main(void)
 		CLIENT_TEST(credentials_are_sent_and_never_shown),
 		CLIENT_TEST(user_info_is_sent_where_the_address_says_nothing),
 		CLIENT_TEST(what_is_known_of_a_version_needs_no_schema),
+		CLIENT_TEST(references_are_told_with_their_context),
 		CLIENT_TEST(subjects_are_those_of_the_prefix),
 	};
 
