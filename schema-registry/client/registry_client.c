@@ -441,11 +441,13 @@ static int adopt_answer(struct registry_client *client, int32_t id, json_t *answ
 	struct open_schema *open = xcalloc(1, sizeof(*open));
 
 	open->id = id;
-	if (open_from_answer(client, open, answer, err) < 0) {
+	if (open_from_answer(client, open, answer, err) < 0)
 		close_schema(open);
-		return -1;
-	}
-	return make_with_references(client, open, ret_schema, err);
+	else if (make_with_references(client, open, ret_schema, err) == 0)
+		return 0;
+	if (err->code == ERR_NOT_FOUND) /* what it refers to; the version itself is there */
+		err->code = ERR_CORRUPT;
+	return -1;
 }
 
 /* Waits for another thread's fetch and shares its outcome, also its failure: a registry that is away is asked once. */

@@ -50,6 +50,9 @@ static const struct answer answers[] = {
 	 "{\"id\":5,\"version\":2,\"schema\":\"…\",\"references\":"
 	 "[{\"name\":\"a\",\"subject\":\"a\",\"version\":1},{\"name\":\"b\",\"subject\":\":.:b\",\"version\":1},"
 	 "{\"name\":\"d\",\"subject\":\":.d:d\",\"version\":1}]}"},
+	{"GET", "/subjects/lost/versions/latest", 200,
+	 "{\"id\":20,\"version\":1,\"schema\":\"\\\"int\\\"\",\"references\":"
+	 "[{\"name\":\"a\",\"subject\":\"none\",\"version\":1}]}"},
 	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
 	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
 	{"POST", "/subjects/orders", 200, "{\"subject\":\"orders\",\"id\":12,\"version\":3}"},
@@ -629,6 +632,20 @@ static void references_are_told_with_their_context(void **state)
 	arena_release(&arena);
 }
 
+/* Else whoever compares with it would take its subject for a new one. */
+static void a_version_whose_reference_is_gone_is_not_one_that_is_not_there(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+	int32_t version;
+	int32_t id;
+
+	assert_int_equal(registry_client_latest(fixture->client, "lost", &id, &version, &schema, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_CORRUPT);
+	assert_int_equal(registry_client_latest(fixture->client, "none", &id, &version, &schema, &fixture->err), -1);
+	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+}
+
 /* The fixture's registry does not know subjectPrefix, and answers with all. */
 static void subjects_are_those_of_the_prefix(void **state)
 {
@@ -681,6 +698,7 @@ int main(void)
 		CLIENT_TEST(user_info_is_sent_where_the_address_says_nothing),
 		CLIENT_TEST(what_is_known_of_a_version_needs_no_schema),
 		CLIENT_TEST(references_are_told_with_their_context),
+		CLIENT_TEST(a_version_whose_reference_is_gone_is_not_one_that_is_not_there),
 		CLIENT_TEST(subjects_are_those_of_the_prefix),
 	};
 
