@@ -8,8 +8,6 @@
 #include "schema-registry/client/registry_client.h"
 #include "schema-registry/client/registry_rest.h"
 
-enum { REFERENCES_MAX = 1000 };
-
 size_t registry_subject_context_len(const char *subject)
 {
 	const char *end = subject[0] == ':' && subject[1] == '.' ? strchr(subject + 1, ':') : NULL;
@@ -34,8 +32,8 @@ static int read_entry(const json_t *answer, const char *subject, struct arena *a
 	    registry_rest_number(answer, "version", &entry->version, err) < 0)
 		return -1;
 	entry->reference_count = json_array_size(array);
-	if (entry->reference_count > REFERENCES_MAX)
-		return error_set(err, ERR_LIMIT, "the schema has more than %d references", REFERENCES_MAX);
+	if (entry->reference_count > SCHEMA_REFERENCES_MAX)
+		return error_set(err, ERR_LIMIT, "the schema has more than %d references", SCHEMA_REFERENCES_MAX);
 	references = arena_alloc(arena, (entry->reference_count + 1) * sizeof(*references));
 	for (size_t i = 0; i < entry->reference_count; i++) {
 		const json_t *item = json_array_get(array, i);

@@ -4,8 +4,6 @@
 #include "schema-registry/server/rest.h"
 #include "schema-registry/server/rule_set.h"
 
-enum { REFERENCES_MAX = 1000 };
-
 /* ---- in ---- */
 
 /* Absent and null are the same: *ret_text NULL. */
@@ -76,9 +74,9 @@ static int get_references(struct rest_call *call, struct schema_input *input)
 
 	if (array && !json_is_null(array) && !json_is_array(array))
 		return session_refuse(call->session, REFUSAL_BAD_REQUEST, "references must be a list");
-	if (count > REFERENCES_MAX)
+	if (count > SCHEMA_REFERENCES_MAX)
 		return session_refuse(call->session, REFUSAL_INVALID_SCHEMA, "Invalid schema: more than %d references",
-				      REFERENCES_MAX);
+				      SCHEMA_REFERENCES_MAX);
 	input->references = arena_zalloc(&call->session->arena, (count + 1) * sizeof(*input->references));
 	input->reference_count = count;
 	for (size_t i = 0; i < count; i++) {
