@@ -168,6 +168,27 @@ def test_what_was_interrupted_is_finished(source: Registry, start: Callable[...,
     assert target.dump()["all"] == source.dump()["all"]
 
 
+def test_modes_of_an_interrupted_copy_go_back(source: Registry, start: Callable[..., Registry]) -> None:
+    target = start()
+    assert copy(source, target, "--settings-of", "old-name").returncode == 0
+    for subject in ("money", "closed"):  # as it is while versions are written
+        target.must("PUT", f"/mode/{subject}?force=true", {"mode": "IMPORT"})
+    copied = copy(source, target)
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert target.dump() == source.dump()
+
+
+def test_a_mode_stays_where_versions_are_added(source: Registry, start: Callable[..., Registry]) -> None:
+    target = start()
+    assert copy(source, target, "--settings-of", "old-name").returncode == 0
+    source.must("PUT", "/mode/closed", {"mode": "READWRITE"})
+    source.register("closed", '"long"', metadata={"properties": {"owner": "me"}})
+    source.must("PUT", "/mode/closed", {"mode": "READONLY"})
+    copied = copy(source, target)
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert target.dump() == source.dump()
+
+
 def test_a_target_in_the_way_is_told_and_left_as_it_was(source: Registry, start: Callable[..., Registry]) -> None:
     target = start()
     target.register("money", '"float"')  # the id of the source's first one
