@@ -117,16 +117,32 @@ static void note_use(struct walk *walk, const char *name, const char *space)
 	add_name(walk->arena, &walk->uses->used, name);
 }
 
+/* Of a type and of all in it; a default is a value, which may have a field of that name. */
+static void drop_docs(json_t *json)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(json, i, value) drop_docs(value);
+	(void)json_object_del(json, "doc"); /* may be absent, or this may be no object */
+	json_object_foreach(json, key, value)
+	{
+		if (strcmp(key, "default") != 0)
+			drop_docs(value);
+	}
+}
+
 /* Without what need not be the same in a copy: the namespace may be said, or be that around it. */
 static const char *definition_text(struct walk *walk, const json_t *object)
 {
-	json_t *bare = json_copy((json_t *)object); /* which it does not change */
+	json_t *bare = json_deep_copy(object);
 	const char *result = "";
 	char *text;
 
-	(void)json_object_del(bare, "name"); /* may be absent, as the others may */
+	(void)json_object_del(bare, "name"); /* may be absent, as the next may */
 	(void)json_object_del(bare, "namespace");
-	(void)json_object_del(bare, "doc");
+	drop_docs(bare);
 	text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
 	if (text)
 		result = arena_strdup(walk->arena, text);

@@ -71,10 +71,14 @@ static void names_of_avro_are_complete(void **state)
 /* Whether the namespace is written or comes from around, and what is said about it, is no difference. */
 static void copies_of_a_type_have_equal_definitions(void **state)
 {
-	static const char outer[] =
-		"{\"type\":\"record\",\"name\":\"B\",\"namespace\":\"n\",\"doc\":\"b\",\"fields\":[]}";
-	static const char inner[] = "{\"type\":\"record\",\"name\":\"n.A\",\"fields\":[{\"name\":\"b\",\"type\":"
-				    "{\"fields\":[],\"type\":\"record\",\"name\":\"B\"}}]}";
+	static const char outer[] = "{\"type\":\"record\",\"name\":\"B\",\"namespace\":\"n\",\"doc\":\"b\",\"fields\":["
+				    "{\"name\":\"c\",\"doc\":\"c\",\"type\":{\"type\":\"map\",\"values\":{\"type\":"
+				    "\"fixed\",\"name\":\"F\","
+				    "\"size\":1,\"doc\":\"f\"}}}]}";
+	static const char inner[] =
+		"{\"type\":\"record\",\"name\":\"n.A\",\"fields\":[{\"name\":\"b\",\"type\":"
+		"{\"fields\":[{\"name\":\"c\",\"type\":{\"type\":\"map\",\"values\":"
+		"{\"type\":\"fixed\",\"name\":\"F\",\"size\":1}}}],\"type\":\"record\",\"name\":\"B\"}}]}";
 	static const char other[] = "{\"type\":\"enum\",\"name\":\"n.B\",\"symbols\":[]}";
 	struct schema_uses *uses[3];
 	struct arena arena;
@@ -85,7 +89,7 @@ static void copies_of_a_type_have_equal_definitions(void **state)
 	uses[1] = schema_uses_of_avro(bytes_of_text(inner), &arena);
 	uses[2] = schema_uses_of_avro(bytes_of_text(other), &arena);
 	assert_string_equal(uses[1]->declared.items[1], "n.B");
-	assert_int_equal(uses[1]->definitions.count, 2);
+	assert_int_equal(uses[1]->definitions.count, 3);
 	assert_string_equal(uses[0]->definitions.items[0], uses[1]->definitions.items[1]);
 	assert_string_not_equal(uses[0]->definitions.items[0], uses[2]->definitions.items[0]);
 	arena_release(&arena);
