@@ -256,12 +256,14 @@ struct schema *schema_entry_parsed(struct schema_cache *cache, struct schema_ent
 
 void schema_entry_set_parsed(struct schema_cache *cache, struct schema_entry *entry, struct schema *schema)
 {
-	size_t text_len = strlen(entry->stored.text) + schema_imported_text_len(schema);
+	size_t bytes = schema_bytes_about(strlen(entry->stored.text) + schema_imported_text_len(schema));
 
+	if (bytes > SCHEMA_CACHE_PARSED_BYTES_MAX) /* it would drive out all others, and then go itself */
+		return;
 	pthread_mutex_lock(&cache->mu);
 	if (entry->is_kept && !entry->parsed) {
 		entry->parsed = schema_ref(schema);
-		entry->parsed_bytes = schema_bytes_about(text_len);
+		entry->parsed_bytes = bytes;
 		TAILQ_INSERT_HEAD(&cache->by_parsed_use, entry, by_parsed_use);
 		cache->parsed_bytes += entry->parsed_bytes;
 		forget_what_is_too_much(cache);

@@ -6,7 +6,8 @@
  * Guarantees: an id keeps its meaning unless it is deleted for good. So that a deletion by another instance shows, an
  *             entry older than SCHEMA_CACHE_FRESH_MS is given only to who accepts stale ones.
  * Limits:     SCHEMA_CACHE_TEXT_BYTES_MAX of texts, and about SCHEMA_CACHE_PARSED_BYTES_MAX of parsed forms, which are many
- *             times as large: neither takes the other's room. What was not asked for the longest time goes first.
+ *             times as large: neither takes the other's room. What was not asked for the longest time goes first; a form
+ *             that is larger than all of that is not kept.
  * Threads:    any; entries are immutable but for the parsed form, which the cache guards.
  * Ownership:  an entry given out must be released by schema_entry_unref().
  */

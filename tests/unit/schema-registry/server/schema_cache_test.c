@@ -169,6 +169,22 @@ static void one_beyond_all_limits_is_used_but_not_kept(void **state)
 	schema_cache_free(cache);
 }
 
+static void a_parsed_form_that_cannot_stay_drives_out_no_other(void **state)
+{
+	enum { SMALL_COUNT = 3, HUGE_ID };
+	struct schema_cache *cache = schema_cache_new(NULL);
+	bool is_parsed;
+
+	(void)state;
+	for (int32_t id = 1; id <= SMALL_COUNT; id++)
+		schema_entry_unref(put_parsed(cache, id, TEXT_BYTES, true));
+	schema_entry_unref(put_parsed(cache, HUGE_ID, SCHEMA_CACHE_PARSED_BYTES_MAX / 40, true));
+	assert_true(has(cache, HUGE_ID, &is_parsed) && !is_parsed);
+	for (int32_t id = 1; id <= SMALL_COUNT; id++)
+		assert_true(has(cache, id, &is_parsed) && is_parsed);
+	schema_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +194,7 @@ int main(void)
 		cmocka_unit_test(parsed_forms_that_were_not_used_for_long_go),
 		cmocka_unit_test(texts_that_were_not_asked_for_long_go),
 		cmocka_unit_test(one_beyond_all_limits_is_used_but_not_kept),
+		cmocka_unit_test(a_parsed_form_that_cannot_stay_drives_out_no_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
