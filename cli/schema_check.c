@@ -2,6 +2,7 @@
 #include "cli/schema_check.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "cli/schema_check_run.h"
 
@@ -185,7 +186,7 @@ static void refuse_nothing(struct check_run *run)
 
 static bool is_url(const char *text)
 {
-	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+	return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
 }
 
 /* Files are compared in their order: those behind the last one were not, since the baseline is away. */

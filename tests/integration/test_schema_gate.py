@@ -105,6 +105,14 @@ def test_a_password_in_the_address_is_shown_to_nobody(guarded: Guarded) -> None:
     assert refused.returncode == 2 and guarded.token not in refused.stdout + refused.stderr
 
 
+def test_an_address_in_capitals_is_one_and_no_folder(tmp_path: Path) -> None:
+    schema_trees.write(tmp_path / "schemas", {"a.avsc": record("A")})
+    for kind in FORMATS:
+        run = run_schema(tmp_path, "check", "schemas", "--format", kind, SAGACTL_AGAINST="HTTP://ci:hidden@127.0.0.1:1")
+        assert run.returncode == 3
+        assert "/schemas/types" in run.stdout and "hidden" not in run.stdout + run.stderr
+
+
 def test_a_refused_credential_decides_nothing_and_says_what_is_missing(guarded: Guarded) -> None:
     run = run_schema(guarded.folder, "check", "schemas", "--against", guarded.url, "--registry-ca", guarded.ca)
     assert run.returncode == 3
