@@ -207,3 +207,12 @@ def test_a_registry_that_is_away_is_told(start: Callable[..., Registry], tmp_pat
     assert away.returncode == 1
     assert "http://127.0.0.1:1 does not answer GET /subjects" in away.stderr
     assert copy(Registry("nothing"), Registry("nothing")).returncode == 1
+
+
+@pytest.mark.parametrize("url", ["htp://me:hidden@127.0.0.1:1", "http://me:hidden/@127.0.0.1:1", "http://me:hidden@127.0.0.1:1",
+                                 "http://[me:hidden@127.0.0.1:1"])
+def test_a_login_is_shown_to_nobody(url: str) -> None:
+    refused = copy(Registry("http://127.0.0.1:1"), Registry(url))
+    assert refused.returncode == 1 and refused.stderr.startswith("error: ") and "hidden" not in refused.stderr
+    refused = copy(Registry(url), Registry("http://127.0.0.1:1"))
+    assert refused.returncode == 1 and refused.stderr.startswith("error: ") and "hidden" not in refused.stderr
