@@ -50,6 +50,7 @@ struct registry_client {
 	char *url; /* with credentials, for the clients of contexts, as the next two are */
 	int64_t timeout_ms;
 	struct client_security security;
+	const char *context;                  /* whose ids it reads, such as ".staging"; "." is the default one */
 	struct context_client *contexts;      /* guarded by mu; they stay until the end */
 	struct metric *lookups[LOOKUP_COUNT]; /* NULL: not counted */
 	char *cache_path;
@@ -83,6 +84,7 @@ struct registry_client *registry_client_new(const struct registry_client_options
 
 	assert(options->url);
 	client->url = xstrdup(options->url);
+	client->context = ".";
 	client->timeout_ms = options->timeout_ms;
 	client->security = options->security;
 	client->rest = registry_rest_new(options->url, options->timeout_ms ? options->timeout_ms : TIMEOUT_DEFAULT_MS,
@@ -174,6 +176,14 @@ static int malformed(const char *what, struct error *err)
 	return error_set(err, ERR_CORRUPT, "the schema registry's answer has no usable %s", what);
 }
 
+/* Ids are counted in each context, so what another one has under an id is not what is meant. */
+static bool is_of_other_context(const struct registry_client *client, const char *subject)
+{
+	size_t len = strncmp(subject, ":.", 2) == 0 ? strcspn(subject + 1, ":") : 0;
+
+	return len > 0 && (strlen(client->context) != len || memcmp(client->context, subject + 1, len) != 0);
+}
+
 /* A reference names subject and version; its id is what the caches know it by. */
 static int resolve_reference(struct registry_client *client, const json_t *item,
 			     struct schema_file_reference *ret_reference, struct error *err)
@@ -187,6 +197,10 @@ static int resolve_reference(struct registry_client *client, const json_t *item,
 
 	if (!name || !subject)
 		return malformed("references", err);
+	if (is_of_other_context(client, subject))
+		return error_set(err, ERR_CORRUPT,
+				 "it refers to subject '%s' of another context, which this program does not follow",
+				 subject);
 	if (registry_rest_number(item, "version", &version, err) < 0)
 		return -1;
 	(void)snprintf(after, sizeof(after), "/versions/%d?deleted=true", version); /* fits */
@@ -561,6 +575,7 @@ static struct registry_client *context_client(struct registry_client *client, co
 		context = xmalloc(sizeof(*context));
 		*context = (struct context_client){.name = xstrndup(name, name_len), .next = client->contexts};
 		context->client = new_context_client(client, context->name);
+		context->client->context = context->name;
 		client->contexts = context;
 	}
 	pthread_mutex_unlock(&client->mu);

@@ -53,6 +53,10 @@ static const struct answer answers[] = {
 	{"GET", "/subjects/lost/versions/latest", 200,
 	 "{\"id\":20,\"version\":1,\"schema\":\"\\\"int\\\"\",\"references\":"
 	 "[{\"name\":\"a\",\"subject\":\"none\",\"version\":1}]}"},
+	{"GET", "/schemas/ids/61", 200,
+	 "{\"schema\":\"…\",\"references\":[{\"name\":\"d\",\"subject\":\":.d:d\",\"version\":1}]}"},
+	{"GET", "/subjects/%3A.d%3Ad/versions/1?deleted=true", 200,
+	 "{\"id\":1,\"version\":1,\"schema\":\"\\\"int\\\"\"}"},
 	{"GET", "/subjects/orders/versions/latest", 200, "{\"id\":9,\"version\":3,\"schema\":\"\\\"int\\\"\"}"},
 	{"POST", "/subjects/orders/versions", 200, "{\"id\":12}"},
 	{"POST", "/subjects/orders", 200, "{\"subject\":\"orders\",\"id\":12,\"version\":3}"},
@@ -646,6 +650,16 @@ static void a_version_whose_reference_is_gone_is_not_one_that_is_not_there(void 
 	assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
 }
 
+/* Its id is counted there: here another schema may have it. */
+static void a_reference_into_another_context_is_not_taken_for_one_of_this(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct schema *schema;
+
+	assert_int_equal(registry_client_by_id(fixture->client, 61, &schema, &fixture->err), -1);
+	assert_non_null(strstr(fixture->err.msg, "':.d:d' of another context"));
+}
+
 /* The fixture's registry does not know subjectPrefix, and answers with all. */
 static void subjects_are_those_of_the_prefix(void **state)
 {
@@ -698,6 +712,7 @@ int main(void)
 		CLIENT_TEST(user_info_is_sent_where_the_address_says_nothing),
 		CLIENT_TEST(what_is_known_of_a_version_needs_no_schema),
 		CLIENT_TEST(references_are_told_with_their_context),
+		CLIENT_TEST(a_reference_into_another_context_is_not_taken_for_one_of_this),
 		CLIENT_TEST(a_version_whose_reference_is_gone_is_not_one_that_is_not_there),
 		CLIENT_TEST(subjects_are_those_of_the_prefix),
 	};
