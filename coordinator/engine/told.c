@@ -89,39 +89,58 @@ static int search_keys(struct engine *engine, struct search *search, struct erro
 				   &search->match_count, err);
 }
 
-/* Those that name their saga. */
-static int search_ids(struct engine *engine, struct search *search, struct error *err)
+/* A row that was loaded, by its id. */
+struct found {
+	struct id_node node;
+	int32_t definition_id;
+};
+
+/* Those that name their saga: `ids[i]` is that of `search->of[i]`. */
+static int load_named(struct engine *engine, const struct uuid *ids, size_t count, struct search *search,
+		      struct error *err)
 {
 	const struct store_port *store = &engine->ports.store;
+	_cleanup_(id_table_release)
+	struct id_table table = {0};
 	struct store_row *rows = NULL;
-	struct uuid *ids;
+	struct found *found;
 	size_t row_count = 0;
+
+	if (store->load(store->ctx, ids, count, &engine->arena, &rows, &row_count, err) < 0)
+		return -1;
+	found = arena_zalloc(&engine->arena, (row_count + 1) * sizeof(*found));
+	for (size_t i = 0; i < row_count; i++) {
+		found[i] = (struct found){.node.id = rows[i].saga_id, .definition_id = rows[i].definition_id};
+		id_table_insert(&table, &found[i].node);
+	}
+	search->matches = arena_alloc(&engine->arena, count * sizeof(*search->matches));
+	for (size_t i = 0; i < count; i++) {
+		struct id_node *node = id_table_find(&table, ids[i]);
+
+		if (node)
+			search->matches[search->match_count++] = (struct store_match){
+				i, ids[i], ID_TABLE_ENTRY(node, struct found, node)->definition_id};
+	}
+	return 0;
+}
+
+static int search_ids(struct engine *engine, struct search *search, struct error *err)
+{
+	struct uuid *ids;
 	size_t count = 0;
 	size_t max = 1;
 
 	for (const struct told *told = engine->told; told; told = told->next)
 		max += told->event.has_saga_id;
 	ids = arena_alloc(&engine->arena, max * sizeof(*ids));
-	for (const struct told *told = engine->told; told; told = told->next)
-		if (told->event.has_saga_id)
-			ids[count++] = told->event.saga_id;
-	if (count > 0 && store->load(store->ctx, ids, count, &engine->arena, &rows, &row_count, err) < 0)
-		return -1;
-	search->matches = arena_zalloc(&engine->arena, (count * (row_count + 1) + 1) * sizeof(*search->matches));
-	search->of = arena_zalloc(&engine->arena, (count * (row_count + 1) + 1) * sizeof(struct told *));
-	search->match_count = 0;
+	search->of = arena_alloc(&engine->arena, max * sizeof(struct told *));
 	for (struct told *told = engine->told; told; told = told->next) {
-		for (size_t i = 0; i < row_count && told->event.has_saga_id; i++) {
-			if (!uuid_equal(rows[i].saga_id, told->event.saga_id))
-				continue;
-			search->of[search->match_count] = told;
-			search->matches[search->match_count] =
-				(struct store_match){search->match_count, rows[i].saga_id, rows[i].definition_id};
-			search->match_count++;
-			break;
-		}
+		if (!told->event.has_saga_id)
+			continue;
+		search->of[count] = told;
+		ids[count++] = told->event.saga_id;
 	}
-	return 0;
+	return count > 0 ? load_named(engine, ids, count, search, err) : 0;
 }
 
 /* ---- works ---- */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/unit/coordinator/engine/fake_world.h"
 
@@ -124,6 +125,49 @@ static void each_saga_of_the_key_gets_an_event_or_the_one_that_it_names(void **u
 	fake_saga_end(&f);
 }
 
+static long peak_kib(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+/* In one delivery: those of unknown sagas, and several of one, among them. */
+static void events_that_name_their_sagas_are_told_apart(void **unused)
+{
+	enum { TOLD = 2000, MEMORY_KIB_MAX = 50000 }; /* each with each would take twice that */
+	struct fake_saga f = fake_saga_begin();
+	const struct uuid ids[] = {begin(&f, "o-1", "1"), begin(&f, "o-2", "2"), begin(&f, "o-3", "3")};
+	struct bus_header(*headers)[2] = arena_alloc(&f.world->arena, TOLD * sizeof(*headers));
+	struct bus_record *records = arena_zalloc(&f.world->arena, TOLD * sizeof(*records));
+	const long peak_before_kib = peak_kib();
+
+	(void)unused;
+	for (size_t i = 0; i < TOLD; i++) {
+		struct uuid id = ids[i % 3];
+		char text[UUID_TEXT_LEN + 1];
+
+		id.data[15] ^= i % 3 == 2; /* nobody's */
+		uuid_format(id, text);
+		headers[i][0] = (struct bus_header){"saga-id", bytes_of_text(arena_strdup(&f.world->arena, text))};
+		headers[i][1] = (struct bus_header){"ce_id", bytes_of_text(arena_format(&f.world->arena, "e-%zu", i))};
+		records[i] = (struct bus_record){.topic = "invoice.paid",
+						 .value = {VALUE, sizeof(VALUE)},
+						 .headers = headers[i],
+						 .header_count = 2};
+	}
+	fake_deliver(f.world, f.engine, records, TOLD);
+	fake_turns(f.engine);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(saga_of(&f, ids[i])->steps[1].is_signalled, i != 2);
+	assert_int_equal(fake_metric(f.world, "saga_events_ignored_total{why=\"unmatched\"}"), TOLD / 3);
+	assert_int_equal(fake_metric(f.world, "saga_events_ignored_total{why=\"no_effect\"}"), TOLD - TOLD / 3 - 2);
+	assert_int_equal(f.world->batches_done, 1);
+	assert_in_range(peak_kib() - peak_before_kib, 0, MEMORY_KIB_MAX);
+	fake_saga_end(&f);
+}
+
 static void an_event_waits_for_a_store_that_is_away_and_for_a_definition(void **unused)
 {
 	struct fake_saga f = fake_saga_begin();
@@ -186,6 +230,7 @@ int main(void)
 		cmocka_unit_test(an_event_reaches_the_saga_of_its_key_that_waits),
 		cmocka_unit_test(an_event_that_comes_before_its_step_is_kept_and_counts_once),
 		cmocka_unit_test(each_saga_of_the_key_gets_an_event_or_the_one_that_it_names),
+		cmocka_unit_test(events_that_name_their_sagas_are_told_apart),
 		cmocka_unit_test(an_event_waits_for_a_store_that_is_away_and_for_a_definition),
 		cmocka_unit_test(an_event_is_read_again_when_the_engine_ends_before_its_commit),
 		cmocka_unit_test(an_event_that_names_no_saga_or_is_illegible_is_a_dead_letter),
