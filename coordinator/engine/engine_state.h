@@ -57,6 +57,11 @@ enum work_kind {
 	WORK_TOLD,    /* an event that it may wait for */
 };
 
+struct work_list {
+	struct work *first;
+	struct work **end;
+};
+
 /* An event of others until the sagas are found that it is for. */
 struct told {
 	struct told *next;
@@ -66,7 +71,7 @@ struct told {
 	const char **definitions; /* that wait for events on its topic */
 	size_t definition_count;
 	bool is_put_off;
-	bool has_match;
+	struct work_list works; /* one for each saga that it is for */
 };
 
 struct work {
@@ -82,11 +87,6 @@ struct work {
 	int32_t release_step;           /* WORK_RELEASE only, as the next two */
 	enum step_phase release_phase;
 	bool is_released;
-};
-
-struct work_list {
-	struct work *first;
-	struct work **end;
 };
 
 /* ---- one round of a turn ---- */
@@ -239,6 +239,8 @@ void engine_found_store(struct engine *engine);
 /* ---- event.c: from works to changes ---- */
 void work_list_init(struct work_list *list);
 void work_list_add(struct work_list *list, struct work *work);
+void work_list_join(struct work_list *list,
+		    const struct work_list *other); /* `other`, which is not empty, at the end */
 void event_take_delivery(struct engine *engine, struct delivery_item *item);
 /* Can a value be read that later commands take fields from? */
 NODISCARD int event_check_kept(struct engine *engine, const struct plan *plan, const struct bus_record *record,

@@ -32,6 +32,13 @@ void work_list_add(struct work_list *list, struct work *work)
 	list->end = &work->next;
 }
 
+void work_list_join(struct work_list *list, const struct work_list *other)
+{
+	assert(other->first);
+	*list->end = other->first;
+	list->end = other->end;
+}
+
 static void end_delivery(struct engine *engine, struct delivery *delivery, bool is_committed)
 {
 	if (delivery->older)

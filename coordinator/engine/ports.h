@@ -161,7 +161,7 @@ struct store_port {
 			  struct error *err);
 	/* As pause_port.list: what is paused as a whole. */
 	int (*pauses)(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err);
-	/* The open sagas of these definitions and keys. */
+	/* The open sagas of these definitions and keys, in any order. */
 	int (*find_waiting)(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
 			    struct store_match **ret_matches, size_t *ret_count, struct error *err);
 };

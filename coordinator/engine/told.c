@@ -40,6 +40,7 @@ bool told_take(struct engine *engine, struct delivery *delivery, const struct bu
 	told->record = record;
 	told->definitions = definitions;
 	told->definition_count = count;
+	work_list_init(&told->works);
 	delivery->unsettled++;
 	*engine->told_end = told;
 	engine->told_end = &told->next;
@@ -174,8 +175,7 @@ static void add_works(struct engine *engine, const struct search *search)
 		work->told = &told->event;
 		work->reply.ce_id = told->event.ce_id;
 		told->delivery->unsettled++;
-		told->has_match = true;
-		work_list_add(&engine->works, work);
+		work_list_add(&told->works, work);
 	}
 }
 
@@ -185,8 +185,9 @@ static void note_unmatched(struct engine *engine, const struct told *told)
 	log_debug("event_unmatched", "event=%s", LOG_TEXT(told->event.text));
 }
 
-/* Those that were put off are looked for again, all others are with their sagas, or nobody's. */
-static void keep_put_off(struct engine *engine)
+/* Those that were put off are looked for again, all others go to their sagas, in the order in which they came, or are
+ * nobody's. */
+static void settle_found(struct engine *engine)
 {
 	struct told *first = engine->told;
 
@@ -201,7 +202,9 @@ static void keep_put_off(struct engine *engine)
 			engine->told_at_us = engine_now_us(engine) + PUT_OFF_US;
 			continue;
 		}
-		if (!told->has_match)
+		if (told->works.first)
+			work_list_join(&engine->works, &told->works);
+		else
 			note_unmatched(engine, told);
 		event_settle_record(engine, told->delivery); /* may end with it, if it is nobody's */
 	}
@@ -223,7 +226,7 @@ void told_run(struct engine *engine)
 	put_off(engine, &by_id);
 	add_works(engine, &by_key);
 	add_works(engine, &by_id);
-	keep_put_off(engine);
+	settle_found(engine);
 }
 
 /* ---- signals ---- */

@@ -494,6 +494,7 @@ static int store_count_open(void *ctx, struct arena *arena, struct store_count *
 	return check_store(world, err);
 }
 
+/* The last ones first: the database may answer in any order. */
 static int store_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
 			      struct store_match **ret_matches, size_t *ret_count, struct error *err)
 {
@@ -501,7 +502,7 @@ static int store_find_waiting(void *ctx, const struct store_waiting *waiting, si
 
 	*ret_matches = arena_alloc(arena, (count * world->row_count + 1) * sizeof(**ret_matches));
 	*ret_count = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = count; i-- > 0;) {
 		for (size_t j = 0; j < world->row_count; j++) {
 			const struct store_row *row = &world->rows[j].row;
 

@@ -125,6 +125,44 @@ static void each_saga_of_the_key_gets_an_event_or_the_one_that_it_names(void **u
 	fake_saga_end(&f);
 }
 
+/* By key, by name, by key: whatever is looked for together, a saga takes the first one. */
+static void of_events_that_come_together_the_first_one_counts(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+	const struct uuid ids[] = {begin(&f, "o-1", "1"), begin(&f, "o-2", "2")};
+	char text[UUID_TEXT_LEN + 1];
+	const struct bus_header headers[][2] = {
+		{{"ce_id", bytes_of_text("e-1")}, {"saga-id", {0}}},
+		{{"ce_id", bytes_of_text("e-2")}, {"saga-id", {(const uint8_t *)text, UUID_TEXT_LEN}}},
+		{{"ce_id", bytes_of_text("e-3")}, {"saga-id", {0}}},
+		{{"ce_id", bytes_of_text("e-4")}, {"saga-id", {0}}}};
+	static const char *const keys[] = {"o-1", "", "o-2", "o-1"};
+	struct bus_record records[4];
+	size_t signals = 0;
+
+	(void)unused;
+	uuid_format(ids[1], text);
+	for (size_t i = 0; i < 4; i++)
+		records[i] = (struct bus_record){.topic = "invoice.paid",
+						 .key = bytes_of_text(keys[i]),
+						 .value = {VALUE, sizeof(VALUE)},
+						 .headers = headers[i],
+						 .header_count = 2};
+	fake_deliver(f.world, f.engine, records, 4);
+	fake_turns(f.engine);
+	for (size_t i = 0; i < f.world->log_count; i++) {
+		const struct store_log_row *row = &f.world->log[i];
+
+		if (row->entry.event.type != SAGA_EVENT_SIGNALLED)
+			continue;
+		signals++;
+		assert_string_equal(row->entry.event.detail,
+				    uuid_equal(row->saga_id, ids[0]) ? "invoice.paid/e-1" : "invoice.paid/e-2");
+	}
+	assert_int_equal(signals, 2);
+	fake_saga_end(&f);
+}
+
 static long peak_kib(void)
 {
 	struct rusage usage;
@@ -230,6 +268,7 @@ int main(void)
 		cmocka_unit_test(an_event_reaches_the_saga_of_its_key_that_waits),
 		cmocka_unit_test(an_event_that_comes_before_its_step_is_kept_and_counts_once),
 		cmocka_unit_test(each_saga_of_the_key_gets_an_event_or_the_one_that_it_names),
+		cmocka_unit_test(of_events_that_come_together_the_first_one_counts),
 		cmocka_unit_test(events_that_name_their_sagas_are_told_apart),
 		cmocka_unit_test(an_event_waits_for_a_store_that_is_away_and_for_a_definition),
 		cmocka_unit_test(an_event_is_read_again_when_the_engine_ends_before_its_commit),
