@@ -146,11 +146,29 @@ static int search_ids(struct engine *engine, struct search *search, struct error
 
 /* ---- works ---- */
 
-/* A definition that cannot be loaded now, since the registry is away, may wait for it: nothing is lost but time. */
-static void put_off(struct engine *engine, const struct search *search)
+/* Definitions that cannot be loaded now: each is asked for once a turn, since the answer may take as long as the
+ * registry does. */
+struct missing {
+	int32_t *ids;
+	size_t count;
+};
+
+static bool is_missing(struct engine *engine, struct missing *missing, int32_t definition_id)
+{
+	for (size_t i = 0; i < missing->count; i++)
+		if (missing->ids[i] == definition_id)
+			return true;
+	if (catalog_by_id(engine->catalog, definition_id))
+		return false;
+	missing->ids[missing->count++] = definition_id;
+	return true;
+}
+
+/* A definition that is missing since the registry is away may wait for it: nothing is lost but time. */
+static void put_off(struct engine *engine, const struct search *search, struct missing *missing)
 {
 	for (size_t i = 0; i < search->match_count; i++)
-		if (!catalog_by_id(engine->catalog, search->matches[i].definition_id))
+		if (is_missing(engine, missing, search->matches[i].definition_id))
 			search->of[search->matches[i].index]->is_put_off = true;
 }
 
@@ -214,6 +232,7 @@ void told_run(struct engine *engine)
 {
 	struct search by_key = {0};
 	struct search by_id = {0};
+	struct missing missing = {0};
 	struct error err;
 
 	if (!engine->told || engine_now_us(engine) < engine->told_at_us)
@@ -222,8 +241,9 @@ void told_run(struct engine *engine)
 		engine_lost_store(engine, &err);
 		return;
 	}
-	put_off(engine, &by_key);
-	put_off(engine, &by_id);
+	missing.ids = arena_alloc(&engine->arena, (by_key.match_count + by_id.match_count + 1) * sizeof(*missing.ids));
+	put_off(engine, &by_key, &missing);
+	put_off(engine, &by_id, &missing);
 	add_works(engine, &by_key);
 	add_works(engine, &by_id);
 	settle_found(engine);

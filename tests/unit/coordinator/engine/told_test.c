@@ -226,6 +226,33 @@ static void an_event_waits_for_a_store_that_is_away_and_for_a_definition(void **
 	fake_saga_end(&f);
 }
 
+/* To ask for it may mean to wait for the registry, and all sagas wait meanwhile. */
+static void a_definition_that_is_away_is_asked_for_once_a_turn(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+	const struct bus_header header = {"ce_id", bytes_of_text("e-1")};
+	struct bus_record records[20];
+
+	(void)unused;
+	(void)begin(&f, "o-1", "1");
+	(void)begin(&f, "o-1", "2");
+	for (size_t i = 0; i < 20; i++)
+		records[i] = (struct bus_record){.topic = "invoice.paid",
+						 .key = bytes_of_text("o-1"),
+						 .value = {VALUE, sizeof(VALUE)},
+						 .headers = &header,
+						 .header_count = 1};
+	f.world->is_definition_away = true;
+	fake_deliver(f.world, f.engine, records, 20);
+	(void)engine_turn(f.engine);
+	assert_int_equal(f.world->vain_asks, 1);
+	assert_int_equal(f.world->batches_done, 0);
+	f.world->is_definition_away = false;
+	fake_pass(f.world, f.engine, 3000);
+	assert_int_equal(f.world->batches_done, 1);
+	fake_saga_end(&f);
+}
+
 static void an_event_is_read_again_when_the_engine_ends_before_its_commit(void **unused)
 {
 	struct fake_saga f = fake_saga_begin();
@@ -271,6 +298,7 @@ int main(void)
 		cmocka_unit_test(of_events_that_come_together_the_first_one_counts),
 		cmocka_unit_test(events_that_name_their_sagas_are_told_apart),
 		cmocka_unit_test(an_event_waits_for_a_store_that_is_away_and_for_a_definition),
+		cmocka_unit_test(a_definition_that_is_away_is_asked_for_once_a_turn),
 		cmocka_unit_test(an_event_is_read_again_when_the_engine_ends_before_its_commit),
 		cmocka_unit_test(an_event_that_names_no_saga_or_is_illegible_is_a_dead_letter),
 	};
