@@ -90,43 +90,51 @@ static int search_keys(struct engine *engine, struct search *search, struct erro
 				   &search->match_count, err);
 }
 
-/* A row that was loaded, by its id. */
-struct found {
+/* A saga that events name, once, however many they are. */
+struct named {
 	struct id_node node;
+	bool is_found;
 	int32_t definition_id;
 };
 
-/* Those that name their saga: `ids[i]` is that of `search->of[i]`. */
-static int load_named(struct engine *engine, const struct uuid *ids, size_t count, struct search *search,
+static struct named *find_named(const struct id_table *table, struct uuid id)
+{
+	struct id_node *node = id_table_find(table, id);
+
+	return node ? ID_TABLE_ENTRY(node, struct named, node) : NULL;
+}
+
+static void add_named(struct engine *engine, struct id_table *table, struct uuid id)
+{
+	struct named *named = arena_zalloc(&engine->arena, sizeof(*named));
+
+	named->node.id = id;
+	id_table_insert(table, &named->node);
+}
+
+static int load_named(struct engine *engine, const struct id_table *table, const struct uuid *ids, size_t count,
 		      struct error *err)
 {
 	const struct store_port *store = &engine->ports.store;
-	_cleanup_(id_table_release)
-	struct id_table table = {0};
 	struct store_row *rows = NULL;
-	struct found *found;
 	size_t row_count = 0;
 
-	if (store->load(store->ctx, ids, count, &engine->arena, &rows, &row_count, err) < 0)
+	if (count > 0 && store->load(store->ctx, ids, count, &engine->arena, &rows, &row_count, err) < 0)
 		return -1;
-	found = arena_zalloc(&engine->arena, (row_count + 1) * sizeof(*found));
 	for (size_t i = 0; i < row_count; i++) {
-		found[i] = (struct found){.node.id = rows[i].saga_id, .definition_id = rows[i].definition_id};
-		id_table_insert(&table, &found[i].node);
-	}
-	search->matches = arena_alloc(&engine->arena, count * sizeof(*search->matches));
-	for (size_t i = 0; i < count; i++) {
-		struct id_node *node = id_table_find(&table, ids[i]);
+		struct named *named = find_named(table, rows[i].saga_id);
 
-		if (node)
-			search->matches[search->match_count++] = (struct store_match){
-				i, ids[i], ID_TABLE_ENTRY(node, struct found, node)->definition_id};
+		named->is_found = true;
+		named->definition_id = rows[i].definition_id;
 	}
 	return 0;
 }
 
+/* Those that name their saga. */
 static int search_ids(struct engine *engine, struct search *search, struct error *err)
 {
+	_cleanup_(id_table_release)
+	struct id_table table = {0};
 	struct uuid *ids;
 	size_t count = 0;
 	size_t max = 1;
@@ -135,13 +143,26 @@ static int search_ids(struct engine *engine, struct search *search, struct error
 		max += told->event.has_saga_id;
 	ids = arena_alloc(&engine->arena, max * sizeof(*ids));
 	search->of = arena_alloc(&engine->arena, max * sizeof(struct told *));
-	for (struct told *told = engine->told; told; told = told->next) {
-		if (!told->event.has_saga_id)
+	search->matches = arena_alloc(&engine->arena, max * sizeof(*search->matches));
+	for (const struct told *told = engine->told; told; told = told->next) {
+		if (!told->event.has_saga_id || find_named(&table, told->event.saga_id))
 			continue;
-		search->of[count] = told;
+		add_named(engine, &table, told->event.saga_id);
 		ids[count++] = told->event.saga_id;
 	}
-	return count > 0 ? load_named(engine, ids, count, search, err) : 0;
+	if (load_named(engine, &table, ids, count, err) < 0)
+		return -1;
+	for (struct told *told = engine->told; told; told = told->next) {
+		const struct named *named = told->event.has_saga_id ? find_named(&table, told->event.saga_id) : NULL;
+		const size_t at = search->match_count;
+
+		if (!named || !named->is_found)
+			continue;
+		search->of[at] = told;
+		search->matches[at] = (struct store_match){at, told->event.saga_id, named->definition_id};
+		search->match_count++;
+	}
+	return 0;
 }
 
 /* ---- works ---- */

@@ -366,6 +366,7 @@ static int store_load(void *ctx, const struct uuid *ids, size_t count, struct ar
 		if (row)
 			(*ret_rows)[(*ret_count)++] = row->row;
 	}
+	world->rows_loaded += *ret_count;
 	return check_store(world, err);
 }
 

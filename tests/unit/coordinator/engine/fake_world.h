@@ -44,6 +44,7 @@ struct fake_world {
 	size_t slow_count;          /* a commit of more changes is rolled back, as one that takes too long; 0: none */
 	size_t commits;
 	size_t loads;
+	size_t rows_loaded; /* one for each id that was asked for, the same one again, too */
 	size_t log_loads;
 	struct fake_row rows[FAKE_ROWS_MAX];
 	size_t row_count;

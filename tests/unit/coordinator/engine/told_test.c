@@ -195,6 +195,7 @@ static void events_that_name_their_sagas_are_told_apart(void **unused)
 						 .headers = headers[i],
 						 .header_count = 2};
 	}
+	f.world->rows_loaded = 0;
 	fake_deliver(f.world, f.engine, records, TOLD);
 	fake_turns(f.engine);
 	for (size_t i = 0; i < 3; i++)
@@ -202,6 +203,7 @@ static void events_that_name_their_sagas_are_told_apart(void **unused)
 	assert_int_equal(fake_metric(f.world, "saga_events_ignored_total{why=\"unmatched\"}"), TOLD / 3);
 	assert_int_equal(fake_metric(f.world, "saga_events_ignored_total{why=\"no_effect\"}"), TOLD - TOLD / 3 - 2);
 	assert_int_equal(f.world->batches_done, 1);
+	assert_in_range(f.world->rows_loaded, 1, 10);
 	assert_in_range(peak_kib() - peak_before_kib, 0, MEMORY_KIB_MAX);
 	fake_saga_end(&f);
 }
