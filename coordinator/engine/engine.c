@@ -214,8 +214,8 @@ void engine_deliver(struct engine *engine, struct bus_batch *batch)
 
 bool engine_is_idle(struct engine *engine)
 {
-	return queue_length(&engine->queue) == 0 && !engine->works.first && !engine->told && !engine->starts &&
-	       !engine->gets;
+	return queue_length(&engine->queue) == 0 && !engine->works.first &&
+	       told_next_turn_us(engine) > engine_now_us(engine) && !engine->starts && !engine->gets;
 }
 
 /* ---- life ---- */

@@ -238,6 +238,7 @@ struct engine_ports {
 
 /* One turn over what is queued and due. Answers the monotonic time at which the next one is wanted at the latest. */
 int64_t engine_turn(struct engine *engine);
-bool engine_is_idle(struct engine *engine); /* nothing is queued, nothing is pending; waiters do not count */
+/* Nothing is queued, nothing is pending; waiters do not count, nor events that wait for their definition. */
+bool engine_is_idle(struct engine *engine);
 
 #endif

@@ -249,6 +249,7 @@ static void a_definition_that_is_away_is_asked_for_once_a_turn(void **unused)
 	(void)engine_turn(f.engine);
 	assert_int_equal(f.world->vain_asks, 1);
 	assert_int_equal(f.world->batches_done, 0);
+	assert_true(engine_is_idle(f.engine)); /* who stops does not wait for it */
 	f.world->is_definition_away = false;
 	fake_pass(f.world, f.engine, 3000);
 	assert_int_equal(f.world->batches_done, 1);
