@@ -1,6 +1,8 @@
 /* saga_reader.c - the reading half of the store port. Every statement is one round trip for any number of sagas. */
 #include <assert.h>
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/store/store_state.h"
 
@@ -123,6 +125,65 @@ int reader_find(void *ctx, const struct store_key *keys, size_t count, struct ar
 			 params, 2, arena, ret_rows, ret_count, err);
 }
 
+/* What is asked for, sorted, so that equal ones are neighbours: `firsts[i]` to `firsts[i + 1]` are one. */
+struct asked {
+	const struct store_waiting **items;
+	size_t *firsts;
+	size_t distinct;
+};
+
+static int compare_waiting(const void *a, const void *b)
+{
+	const struct store_waiting *const *left = a;
+	const struct store_waiting *const *right = b;
+	const int order = strcmp((*left)->key, (*right)->key);
+
+	return order != 0 ? order : strcmp((*left)->definition_name, (*right)->definition_name);
+}
+
+static void sort_asked(const struct store_waiting *waiting, size_t count, struct arena *arena, struct asked *ret_asked)
+{
+	struct asked asked = {.items = arena_alloc(arena, (count + 1) * sizeof(*asked.items)),
+			      .firsts = arena_alloc(arena, (count + 1) * sizeof(*asked.firsts))};
+
+	for (size_t i = 0; i < count; i++)
+		asked.items[i] = &waiting[i];
+	qsort(asked.items, count, sizeof(*asked.items), compare_waiting);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || compare_waiting(&asked.items[i - 1], &asked.items[i]) != 0)
+			asked.firsts[asked.distinct++] = i;
+	asked.firsts[asked.distinct] = count;
+	*ret_asked = asked;
+}
+
+/* Each row for all that asked for it. */
+static void share_out_matches(const struct asked *asked, const struct store_waiting *waiting,
+			      const struct pg_result *result, struct arena *arena, struct store_match **ret_matches,
+			      size_t *ret_count)
+{
+	struct store_match *matches;
+	size_t max = 1;
+	size_t count = 0;
+
+	for (size_t i = 0; i < pg_rows(result); i++) {
+		const size_t *first = &asked->firsts[pg_get_int(result, i, 0) - 1];
+
+		max += first[1] - first[0];
+	}
+	matches = arena_alloc(arena, max * sizeof(*matches));
+	for (size_t i = 0; i < pg_rows(result); i++) {
+		const size_t *first = &asked->firsts[pg_get_int(result, i, 0) - 1];
+
+		for (size_t k = first[0]; k < first[1]; k++)
+			matches[count++] = (struct store_match){.index = (size_t)(asked->items[k] - waiting),
+								.saga_id = pg_get_uuid(result, i, 1),
+								.definition_id = (int32_t)pg_get_int(result, i, 2)};
+	}
+	*ret_matches = matches;
+	*ret_count = count;
+}
+
+/* Equal ones are looked up once, since the index on keys has all sagas that have ended, too. */
 int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
 			struct store_match **ret_matches, size_t *ret_count, struct error *err)
 {
@@ -134,12 +195,16 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 	struct pg_param params[2];
+	struct asked asked;
 
+	sort_asked(waiting, count, arena, &asked);
 	pg_array_init(&names, PG_ARRAY_TEXT);
 	pg_array_init(&keys, PG_ARRAY_TEXT);
-	for (size_t i = 0; i < count; i++) {
-		pg_array_add_bytes(&names, bytes_of_text(waiting[i].definition_name));
-		pg_array_add_bytes(&keys, bytes_of_text(waiting[i].key));
+	for (size_t i = 0; i < asked.distinct; i++) {
+		const struct store_waiting *one = asked.items[asked.firsts[i]];
+
+		pg_array_add_bytes(&names, bytes_of_text(one->definition_name));
+		pg_array_add_bytes(&keys, bytes_of_text(one->key));
 	}
 	params[0] = pg_array_param(&names);
 	params[1] = pg_array_param(&keys);
@@ -149,12 +214,7 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 		    " JOIN saga s ON s.key = w.key AND s.definition_name = w.name AND s.is_open",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
-	*ret_matches = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(**ret_matches));
-	*ret_count = pg_rows(result);
-	for (size_t i = 0; i < pg_rows(result); i++)
-		(*ret_matches)[i] = (struct store_match){.index = (size_t)pg_get_int(result, i, 0) - 1,
-							 .saga_id = pg_get_uuid(result, i, 1),
-							 .definition_id = (int32_t)pg_get_int(result, i, 2)};
+	share_out_matches(&asked, waiting, result, arena, ret_matches, ret_count);
 	return 0;
 }
 

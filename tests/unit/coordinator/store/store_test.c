@@ -658,6 +658,44 @@ static void a_change_reads_its_own_saga_alone_whenever_the_plan_was_made(void **
 	assert_int_equal(query_int(OTHER_SCANS), scans_before);
 }
 
+/* A key may have had many sagas, and many events may come at once. */
+static void events_of_one_key_read_its_sagas_once(void **state)
+{
+	struct store_waiting waiting[20];
+	struct store_match *matches;
+	struct arena arena;
+	struct error err;
+	int64_t rows_before;
+	unsigned indexes = 0;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_ok(1, "k");
+	run("INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, state, version, "
+	    "data,"
+	    " created_at, updated_at, is_open, sent_by, sent_boot)"
+	    " SELECT gen_random_uuid(), 1, 'checkout', CASE WHEN n > 20000 THEN 'order-1' ELSE n::text END, n, '', 0, "
+	    "1, '',"
+	    " now(), now(), n <= 20000, 'one', 1 FROM generate_series(1, 21000) n");
+	run("ANALYZE saga");
+	run(END_CONNECTIONS);
+	rows_before = query_int(ROWS_READ);
+	for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
+		waiting[i] = (struct store_waiting){i % 2 ? "other" : "checkout", "order-1"};
+	ok(port.find_waiting(port.ctx, waiting, ARRAY_LEN(waiting), &arena, &matches, &count, &err), &err);
+	assert_int_equal(count, ARRAY_LEN(waiting) / 2);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(uuid_equal(matches[i].saga_id, id_of(1)));
+		assert_int_equal(matches[i].index % 2, 0);
+		indexes |= 1u << matches[i].index;
+	}
+	assert_int_equal(indexes, 0x55555);                           /* each of them once */
+	run(END_CONNECTIONS);                                         /* with what they have counted */
+	assert_in_range(query_int(ROWS_READ) - rows_before, 0, 2100); /* for each name */
+	arena_release(&arena);
+}
+
 static void a_connection_that_the_server_ended_costs_no_commit(void **state)
 {
 	SKIP_WITHOUT_DATABASE;
@@ -1013,6 +1051,7 @@ int main(void)
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
 		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
 		cmocka_unit_test_setup(a_change_reads_its_own_saga_alone_whenever_the_plan_was_made, begin),
+		cmocka_unit_test_setup(events_of_one_key_read_its_sagas_once, begin),
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
 		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
