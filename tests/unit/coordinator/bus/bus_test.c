@@ -457,12 +457,15 @@ static void health_says_whether_brokers_answer(void **state)
 static void a_fact_is_for_the_engine_where_a_definition_waits_for_events(void **state)
 {
 	struct bus *bus = run_bus(0, 0);
+	size_t first = 1;
 
 	(void)state;
 	fake_kafka_append_fact("replies", "a");
 	await_batches(1);
 	assert_int_equal(batches[0]->count, 0);
 	assert_int_equal(counted("saga_facts_ignored_total"), 1);
+	finish(0, true);
+	await(is_committed_up_to, &first); /* else the new subscription begins with it */
 	atomic_store(&event_topic_count, 1);
 	atomic_store(&topic_count, 2); /* another generation of the catalog */
 	fake_kafka_append_fact("replies", "b");
@@ -470,8 +473,7 @@ static void a_fact_is_for_the_engine_where_a_definition_waits_for_events(void **
 	assert_int_equal(batches[1]->count, 1);
 	assert_string_equal(values[1], "b");
 	assert_int_equal(counted("saga_facts_ignored_total"), 1);
-	for (size_t i = 0; i < 2; i++)
-		finish(i, true);
+	finish(1, true);
 	atomic_store(&event_topic_count, 0);
 	atomic_store(&topic_count, 1);
 	end_bus(bus);
