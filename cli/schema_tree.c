@@ -3,11 +3,9 @@
 
 #include "cli/schema_uses.h"
 
-enum { IMPORT_DEPTH_MAX = SCHEMA_REFERENCES_MAX, REFERENCES_MAX = SCHEMA_REFERENCES_MAX };
-
 struct reference_list {
-	struct schema_reference items[REFERENCES_MAX];
-	struct schema_import imports[REFERENCES_MAX]; /* the same, as files */
+	struct schema_reference items[SCHEMA_REFERENCES_MAX];
+	struct schema_import imports[SCHEMA_REFERENCES_MAX]; /* the same, as files */
 	size_t count;
 	bool is_broken; /* one of them has problems of its own */
 };
@@ -188,7 +186,8 @@ static const char *find_import(struct schema_tree *tree, const struct schema_fil
 static void add_reference(struct schema_tree *tree, struct schema_file *file, struct schema_file *target,
 			  const char *name, int depth, struct reference_list *list)
 {
-	if (target->state == SCHEMA_FILE_UNDER_WAY || depth == IMPORT_DEPTH_MAX || list->count == REFERENCES_MAX) {
+	if (target->state == SCHEMA_FILE_UNDER_WAY || depth == SCHEMA_REFERENCES_MAX ||
+	    list->count == SCHEMA_REFERENCES_MAX) {
 		complain(file, "1:1",
 			 arena_format(&tree->arena,
 				      target->state == SCHEMA_FILE_UNDER_WAY
