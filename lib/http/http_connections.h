@@ -5,7 +5,8 @@
  *             byte now and then, must not keep others out, nor the probes that ask whether the server lives.
  * Guarantees: a client has `per_client_max` connections, all clients together `max`. Who comes when there is no room takes the
  *             place of the connection that has done nothing for the longest time: the same client's, or one of the client who
- *             has the most. A request that is being handled is never cut; who finds only such ones is refused.
+ *             has the most. A request that is being handled is not cut, unless it
+ *             began just when its connection was chosen; who finds only such ones is refused.
  * Threads:    any.
  */
 #ifndef LIB_HTTP_HTTP_CONNECTIONS_H

@@ -338,8 +338,8 @@ static bool fits(const struct statement *statement, const char *sql, const struc
 
 /*
  * A plan is for the tables as they were when it was made: in a program that has just been set up they were empty, where any
- * index and any order is as good as the others. So plans are made anew after the 1st, 2nd, 4th, 8th … use of a
- * statement; not inside a transaction, whose first statement may have to be the caller's, but before the next one.
+ * index and any order is as good as the others. So plans are made anew at the 2nd, 4th, 8th … use of a statement;
+ * not inside a transaction, whose first statement may have to be the caller's, but before what follows it.
  */
 static void count_use(struct pg *pg, struct statement *statement)
 {

@@ -97,8 +97,8 @@ void pg_array_add_bytes(struct pg_array *array, struct bytes value); /* TEXT, BY
 void pg_array_add_uuid(struct pg_array *array, const struct uuid *value);
 struct pg_param pg_array_param(struct pg_array *array); /* borrows until the array changes */
 
-/* Runs one statement, prepared once for each connection and text. Its plan is made anew after the 1st, 2nd, 4th, 8th … run,
- * as soon as no transaction is open. `ret_result` may be NULL. */
+/* Runs one statement, prepared once for each connection and text. Its plan is made anew at the 2nd, 4th, 8th … run; in a
+ * transaction not before its end. `ret_result` may be NULL. */
 NODISCARD int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
 		      struct pg_result **ret_result, struct error *err);
 NODISCARD int pg_exec_script(struct pg *pg, const char *sql, struct error *err); /* several statements, no parameters */
