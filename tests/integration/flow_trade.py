@@ -30,6 +30,30 @@ steps:
     compensation: {{command: {participant}.command, replies: {{succeeded: {participant}.reply}}}}
 """
 
+AROUND_A_WAIT = """
+saga: {definition}
+key: order_id
+steps:
+  - id: pay
+    command: {participant}.command
+    timeout: 5m
+    replies: {{succeeded: {participant}.reply}}
+    compensation: none
+  - id: NAME
+    wait: {{WAIT}}
+  - id: ship
+    kind: retriable
+    command: {participant}.command
+    timeout: 5m
+    replies: {{succeeded: {participant}.reply}}
+    fields: {{note: NAME.note}}
+"""
+
+
+def around_a_wait(name: str, wait: str) -> str:
+    """A definition of a step, the wait, and a last step that takes its note from what the wait got."""
+    return AROUND_A_WAIT.replace("NAME", name).replace("WAIT", wait)
+
 
 class Participant:
     """Its commands are kept in the order in which they came; each is answered once, when the test wants it."""

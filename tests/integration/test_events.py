@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from flow_trade import Participant
+from flow_trade import Participant, around_a_wait
 from harness import TestStack
 from kafka_tools import headers_of, read_until, send
 from saga.v1 import saga_pb2
@@ -21,24 +21,7 @@ from test_operators import metric
 from test_signals import answer_next, shipped_note, signal
 
 PAID = 'syntax = "proto3"; package flow; message Paid { string note = 1; int64 amount = 2; }'
-DEFINITION = """
-saga: {definition}
-key: order_id
-steps:
-  - id: pay
-    command: {participant}.command
-    timeout: 5m
-    replies: {{succeeded: {participant}.reply}}
-    compensation: none
-  - id: paid
-    wait: {{event: {participant}.paid, timeout: TIMEOUT}}
-  - id: ship
-    kind: retriable
-    command: {participant}.command
-    timeout: 5m
-    replies: {{succeeded: {participant}.reply}}
-    fields: {{note: paid.note}}
-"""
+DEFINITION = around_a_wait("paid", "event: {participant}.paid, timeout: TIMEOUT")
 
 
 class Trade:

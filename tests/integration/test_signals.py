@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from flow_trade import Participant
+from flow_trade import Participant, around_a_wait
 from google.rpc import error_details_pb2
 from harness import TestStack
 from saga.v1 import saga_pb2, saga_service_pb2
@@ -17,24 +17,7 @@ from test_check_participants import check_all, moment
 from test_course import CHARGE, register, step
 
 APPROVAL = 'syntax = "proto3"; package flow; message Approval { string note = 1; int64 amount_limit = 2; }'
-DEFINITION = """
-saga: {definition}
-key: order_id
-steps:
-  - id: pay
-    command: {participant}.command
-    timeout: 5m
-    replies: {{succeeded: {participant}.reply}}
-    compensation: none
-  - id: approval
-    wait: {{signal: approved, value: {participant}-approval, timeout: 1h}}
-  - id: ship
-    kind: retriable
-    command: {participant}.command
-    timeout: 5m
-    replies: {{succeeded: {participant}.reply}}
-    fields: {{note: approval.note}}
-"""
+DEFINITION = around_a_wait("approval", "signal: approved, value: {participant}-approval, timeout: 1h")
 
 
 @pytest.fixture(scope="module")
