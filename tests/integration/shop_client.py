@@ -56,7 +56,8 @@ class Shop:
     endpoints: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        self.channel = grpc.insecure_channel(self.endpoints["SAGA_GRPC"])
+        # gRPC waits up to two minutes between its attempts to connect: longer than a test's deadline after an outage.
+        self.channel = grpc.insecure_channel(self.endpoints["SAGA_GRPC"], [("grpc.max_reconnect_backoff_ms", 500)])
         self.sagas = saga_service_pb2_grpc.SagaServiceStub(self.channel)
 
     def close(self) -> None:

@@ -227,7 +227,9 @@ def test_acknowledged_starts_survive_a_kill_at_random_moments(shop: Shop, stack)
         futures = [pool.submit(shop.start, one, 5) for one in inputs]
         wait_until(lambda: sum(future.done() for future in futures) >= 60, "some starts are answered")
         stack.kill("coordinator")
-        results = [(one, future.exception() is None and future.result().saga.saga_id) for one, future in zip(inputs, futures)]
+        pool.shutdown(cancel_futures=True)
+    answered = [not future.cancelled() and future.exception() is None for future in futures]
+    results = [(one, is_answered and future.result().saga.saga_id) for one, is_answered, future in zip(inputs, answered, futures)]
     stack.wait_ready("coordinator")
     assert any(saga_id for _, saga_id in results)
     for one, saga_id in results:
