@@ -137,9 +137,9 @@ static int make_notices(struct coordinator *self, struct error *err)
 	return 0;
 }
 
-static void note_commit(void *ctx, bool has_outcome)
+static void note_commit(void *ctx, const struct feed_commit *commit)
 {
-	watch_hub_note_commit(ctx, has_outcome);
+	watch_hub_note_commit(ctx, commit);
 }
 
 static int make_engine(struct coordinator *self, struct error *err)

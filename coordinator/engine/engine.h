@@ -101,6 +101,8 @@ typedef void request_done_fn(void *ctx, const struct request_answer *answer);
 void engine_request(struct engine *engine, struct uuid saga_id, const struct saga_request *request,
 		    request_done_fn *done, void *ctx);
 
+struct feed_commit; /* read_port.h */
+
 struct engine_options {
 	const char *instance; /* stable name of this coordinator */
 	struct catalog *catalog;
@@ -115,9 +117,9 @@ struct engine_options {
 	struct limit_rules
 		in_flight; /* commands without a reply, by participant; lives as long as the engine, as the next */
 	struct limit_rules open; /* sagas that have not ended, by definition */
-	/* After a commit, its answers and its commands; has_outcome: a saga ended by it. On the engine's thread: must only
-	 * wake somebody. NULL: nobody wants to know. */
-	void (*on_commit)(void *ctx, bool has_outcome);
+	/* After a commit, its answers and its commands. On the engine's thread, which waits meanwhile; what it points to is
+	 * gone afterwards. NULL: nobody wants to know. */
+	void (*on_commit)(void *ctx, const struct feed_commit *commit);
 	void *on_commit_ctx;
 };
 

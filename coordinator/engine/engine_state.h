@@ -157,7 +157,7 @@ struct engine {
 	struct catalog *catalog;
 	char *instance;
 	char *registry;
-	void (*on_commit)(void *ctx, bool has_outcome); /* NULL: nobody */
+	void (*on_commit)(void *ctx, const struct feed_commit *commit); /* NULL: nobody */
 	void *on_commit_ctx;
 	int64_t boot;
 	int64_t sweep_us;

@@ -65,7 +65,9 @@ struct store_change {
 	size_t log_count;
 	const struct store_notice *notices;
 	size_t notice_count;
-	enum store_outcome outcome; /* set where commit answers STORE_COMMITTED */
+	enum store_outcome outcome; /* set where commit answers STORE_COMMITTED, as the next two */
+	int64_t feed_xid;           /* its place in the feed (read_port.h), if it is done; 0: this store has none */
+	int64_t feed_index;
 };
 
 struct store_commit {

@@ -81,6 +81,20 @@ struct feed_entry {
 	enum saga_state state; /* after them */
 };
 
+/* A saga that a commit of this process ended, as the feed and the log have it. */
+struct feed_outcome {
+	int64_t index; /* in its commit, as in feed_position */
+	struct saga_head head;
+	const struct store_log_row *row; /* the last of the saga */
+};
+
+struct feed_commit {
+	int64_t xid;
+	const struct feed_outcome *outcomes; /* ascending by index */
+	size_t count;
+	bool is_complete; /* these are all that it has */
+};
+
 struct feed_bounds {
 	int64_t floor;   /* what is not above it may be gone */
 	int64_t horizon; /* what is below it is complete */
@@ -109,6 +123,9 @@ struct read_port {
 	/* In order; fewer than the limit only where there are no more. */
 	int (*feed)(void *ctx, const struct feed_query *query, struct arena *arena, struct feed_entry **ret_entries,
 		    size_t *ret_count, struct error *err);
+	/* The transactions of the commits in [from, horizon), ascending, the first ones if there are more than `limit`. */
+	int (*feed_xids)(void *ctx, int64_t from, int64_t horizon, size_t limit, struct arena *arena,
+			 int64_t **ret_xids, size_t *ret_count, struct error *err);
 	/* Of those that exist, ascending by id. */
 	int (*heads)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct saga_head **ret_heads,
 		     size_t *ret_count, struct error *err);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "coordinator/engine/engine_state.h"
+#include "coordinator/engine/read_port.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -253,8 +254,10 @@ static void commit_range(struct engine *engine, struct store_change *changes, si
 		return;
 	switch (commit_once(engine, changes + first, count, &err)) {
 	case STORE_COMMITTED:
-		for (size_t i = first; i < first + count; i++)
+		for (size_t i = first; i < first + count; i++) {
+			turn->items[i].change = changes[i];
 			turn->items[i].result = changes[i].outcome == STORE_OUTCOME_DONE ? ITEM_DONE : ITEM_CONFLICT;
+		}
 		if (count == turn->commit_limit && turn->commit_limit < COMMIT_LIMIT_MAX)
 			turn->commit_limit *= 2;
 		break;
@@ -396,22 +399,60 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	try_again(engine, group);
 }
 
-static void tell_commit(const struct engine *engine)
+static struct saga_head head_of(const struct group *group)
+{
+	const struct cached_saga *cached = group->cached;
+
+	return (struct saga_head){
+		.saga = *group->saga,
+		.definition = cached->plan->definition.name,
+		.definition_version = cached->plan->definition.version,
+		.key = cached->key,
+		.idempotency_key = cached->idempotency_key,
+		.labels = cached->labels,
+		.label_count = cached->label_count,
+	};
+}
+
+static void note_outcome(const struct turn_item *item, struct feed_outcome *outcomes, struct feed_commit *commit)
+{
+	const struct store_change *change = &item->change;
+
+	if (item->result != ITEM_DONE || saga_state_is_open(change->state))
+		return;
+	if (!item->group || (commit->count > 0 && change->feed_index <= outcomes[commit->count - 1].index)) {
+		commit->is_complete = false;
+		return;
+	}
+	outcomes[commit->count++] = (struct feed_outcome){
+		.index = change->feed_index,
+		.head = head_of(item->group),
+		.row = &change->log[change->log_count - 1],
+	};
+}
+
+/* Items are in the order of their commits, as those are in the order of ids. */
+static void tell_commits(struct engine *engine)
 {
 	const struct turn *turn = &engine->turn;
-	bool is_any = false;
-	bool has_outcome = false;
+	struct feed_outcome *outcomes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*outcomes));
+	struct feed_commit commit = {0};
 
 	if (!engine->on_commit)
 		return;
 	for (size_t i = 0; i < turn->count; i++) {
-		if (turn->items[i].result != ITEM_DONE)
+		const struct turn_item *item = &turn->items[i];
+
+		if (item->result != ITEM_DONE)
 			continue;
-		is_any = true;
-		has_outcome |= !saga_state_is_open(turn->items[i].change.state);
+		if (commit.xid && commit.xid != item->change.feed_xid)
+			engine->on_commit(engine->on_commit_ctx, &commit);
+		if (commit.xid != item->change.feed_xid)
+			commit = (struct feed_commit){item->change.feed_xid, outcomes, 0, true};
+		note_outcome(item, outcomes, &commit);
 	}
-	if (is_any)
-		engine->on_commit(engine->on_commit_ctx, has_outcome);
+	if (commit.xid)
+		engine->on_commit(engine->on_commit_ctx, &commit);
 }
 
 static void settle_items(struct engine *engine)
@@ -437,7 +478,7 @@ static void settle_items(struct engine *engine)
 		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
 	}
 	turn->send_count = 0;
-	tell_commit(engine);
+	tell_commits(engine);
 }
 
 /* ---- rounds ---- */

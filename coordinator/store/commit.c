@@ -53,7 +53,7 @@ static const char COMMIT_SQL[] =
 	"), fed AS ("
 	" INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states)"
 	" SELECT pg_current_xact_id()::text::bigint, array_agg(saga_id), array_agg(first), array_agg(last),"
-	"  array_agg(state) FROM done HAVING count(*) > 0"
+	"  array_agg(state) FROM done HAVING count(*) > 0 RETURNING xid"
 	"), logged AS ("
 	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
 	"  has_no_effect, reply, state, actor)"
@@ -68,7 +68,7 @@ static const char COMMIT_SQL[] =
 	"  unnest($41::timestamptz[]), unnest($42::text[]), unnest($43::smallint[]), unnest($44::text[]),"
 	"  unnest($45::text[])) AS n, unnest($49::text[]) AS t(target)"
 	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
-	") SELECT saga_id FROM done";
+	") SELECT saga_id, NULL::bigint FROM done UNION ALL SELECT NULL, xid FROM fed";
 
 /* The arrays in the order of the parameters, from $1. */
 enum column {
@@ -339,15 +339,20 @@ static struct store_change *find_change(const struct store_commit *commit, struc
 	return NULL;
 }
 
+/* The rows are what was done, in the order that the feed has it, then the feed's transaction, if anything was done. */
 static void note_outcomes(struct store_commit *commit, const struct pg_result *result)
 {
+	size_t done = pg_rows(result) > 0 ? pg_rows(result) - 1 : 0;
+
 	for (size_t i = 0; i < commit->count; i++)
 		commit->changes[i].outcome = STORE_OUTCOME_CONFLICT;
-	for (size_t row = 0; row < pg_rows(result); row++) {
+	for (size_t row = 0; row < done; row++) {
 		struct store_change *change = find_change(commit, pg_get_uuid(result, row, 0));
 
 		assert(change);
 		change->outcome = STORE_OUTCOME_DONE;
+		change->feed_xid = pg_get_int(result, done, 1);
+		change->feed_index = (int64_t)row + 1;
 	}
 }
 

@@ -97,6 +97,24 @@ int feed_read(void *ctx, const struct feed_query *query, struct arena *arena, st
 	return 0;
 }
 
+int feed_xids(void *ctx, int64_t from, int64_t horizon, size_t limit, struct arena *arena, int64_t **ret_xids,
+	      size_t *ret_count, struct error *err)
+{
+	struct store *store = ctx;
+	const struct pg_param params[] = {pg_int8(from), pg_int8(horizon), pg_int8((int64_t)limit)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(store->pg, "SELECT xid FROM saga_feed WHERE xid >= $1 AND xid < $2 ORDER BY xid LIMIT $3", params,
+		    ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_count = pg_rows(result);
+	*ret_xids = arena_alloc(arena, (*ret_count + 1) * sizeof(**ret_xids));
+	for (size_t i = 0; i < *ret_count; i++)
+		(*ret_xids)[i] = pg_get_int(result, i, 0);
+	return 0;
+}
+
 static int read_heads(const struct pg_result *result, struct arena *arena, struct saga_head **ret_heads,
 		      size_t *ret_count, struct error *err)
 {

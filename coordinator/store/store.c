@@ -73,6 +73,7 @@ struct read_port store_read_port(struct store *store)
 		.log = list_log,
 		.bounds = feed_bounds,
 		.feed = feed_read,
+		.feed_xids = feed_xids,
 		.heads = feed_heads,
 		.feed_log = feed_log,
 		.snapshot = feed_snapshot,

@@ -65,6 +65,8 @@ int list_log(void *ctx, struct uuid saga_id, int64_t after, size_t limit, struct
 int feed_bounds(void *ctx, struct feed_bounds *ret_bounds, struct error *err);
 int feed_read(void *ctx, const struct feed_query *query, struct arena *arena, struct feed_entry **ret_entries,
 	      size_t *ret_count, struct error *err);
+int feed_xids(void *ctx, int64_t from, int64_t horizon, size_t limit, struct arena *arena, int64_t **ret_xids,
+	      size_t *ret_count, struct error *err);
 int feed_heads(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct saga_head **ret_heads,
 	       size_t *ret_count, struct error *err);
 int feed_log(void *ctx, const struct feed_entry *entries, size_t count, struct arena *arena,

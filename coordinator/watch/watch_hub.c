@@ -23,6 +23,7 @@ struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *ca
 	hub->port = *port;
 	hub->catalog = catalog;
 	arena_init(&hub->arena, 0);
+	recent_init(&hub->recent);
 	(void)pthread_mutex_init(&hub->mu, NULL); /* cannot fail on Linux */
 	condition_init(&hub->changed);
 	return hub;
@@ -119,8 +120,16 @@ void watch_hub_nudge(struct watch_hub *hub)
 	(void)pthread_mutex_unlock(&hub->mu);
 }
 
-void watch_hub_note_commit(struct watch_hub *hub, bool has_outcome)
+void watch_hub_note_commit(struct watch_hub *hub, const struct feed_commit *commit)
 {
+	const bool has_outcome = commit->count > 0 || !commit->is_complete;
+	bool wants_outcomes;
+
+	(void)pthread_mutex_lock(&hub->mu);
+	wants_outcomes = hub->wants_outcomes;
+	(void)pthread_mutex_unlock(&hub->mu);
+	if (wants_outcomes && commit->is_complete)
+		recent_note(hub, commit); /* before the wake-up: the round finds them */
 	(void)pthread_mutex_lock(&hub->mu);
 	if (!hub->has_commit && (hub->wants_all || (has_outcome && hub->wants_outcomes))) {
 		hub->has_commit = true;
@@ -197,6 +206,7 @@ void watch_hub_round(struct watch_hub *hub)
 	struct error err;
 
 	take_watchers(hub);
+	recent_take(hub);
 	if (!hub->watchers)
 		return;
 	arena_clear(&hub->arena);
@@ -305,6 +315,7 @@ void watch_hub_free(struct watch_hub *hub)
 		return;
 	watch_hub_stop(hub);
 	arena_release(&hub->arena);
+	recent_release(&hub->recent);
 	(void)pthread_cond_destroy(&hub->changed);
 	(void)pthread_mutex_destroy(&hub->mu);
 	free(hub);

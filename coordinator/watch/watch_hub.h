@@ -65,8 +65,8 @@ NODISCARD int watch_hub_add_sagas(struct watch_hub *hub, const struct watch_saga
 NODISCARD int watch_hub_add_saga(struct watch_hub *hub, struct uuid saga_id, int64_t after_sequence,
 				 const struct watch_sink *sink, void *ctx, struct error *err);
 void watch_hub_nudge(struct watch_hub *hub); /* a watcher has room again, or is gone; any thread */
-/* This coordinator has committed changes, and whether a saga ended by one; any thread. */
-void watch_hub_note_commit(struct watch_hub *hub, bool has_outcome);
+/* This coordinator has committed; copied if anybody wants it. One thread. */
+void watch_hub_note_commit(struct watch_hub *hub, const struct feed_commit *commit);
 
 /* One round; for tests and the thread. */
 void watch_hub_round(struct watch_hub *hub);

@@ -13,6 +13,7 @@
 
 enum {
 	READ_MAX = 1000,    /* entries of one read */
+	XIDS_MAX = 200,     /* transactions of one look at what is remembered of ours */
 	READS_MAX = 20,     /* of one round, so that no watcher keeps the others waiting for long */
 	CURRENT_PART = 500, /* sagas of the beginning in one message */
 	TELL_US = 10 * 1000 * 1000,
@@ -221,24 +222,111 @@ static int fill_batch(struct watch_hub *hub, struct batch *batch, bool outcomes_
 	return 0;
 }
 
-static int read_batch(struct watch_hub *hub, struct feed_position after, int64_t horizon, bool outcomes_only,
-		      struct batch *ret_batch, struct error *err)
+/* Up to `until`, which is the horizon, or a transaction before it whose outcomes are remembered. */
+static int read_feed(struct watch_hub *hub, struct feed_position after, int64_t until, int64_t horizon,
+		     bool outcomes_only, struct batch *ret_batch, struct error *err)
 {
 	const struct feed_query query = {
-		.after = after, .horizon = horizon, .limit = READ_MAX, .outcomes_only = outcomes_only};
+		.after = after, .horizon = until, .limit = READ_MAX, .outcomes_only = outcomes_only};
 	struct batch batch = {0};
+	bool is_all;
 
 	if (hub->port.feed(hub->port.ctx, &query, &hub->arena, &batch.entries, &batch.count, err) < 0)
 		return -1;
-	batch.is_last = batch.count < READ_MAX;
-	batch.end = batch.is_last ? (struct feed_position){horizon - 1, INT64_MAX}
-				  : batch.entries[batch.count - 1].position;
+	is_all = batch.count < READ_MAX;
+	batch.is_last = is_all && until == horizon;
+	batch.end = is_all ? (struct feed_position){until - 1, INT64_MAX} : batch.entries[batch.count - 1].position;
 	if (batch.count == 0 && batch.end.xid < after.xid)
 		batch.end = after; /* the horizon may step back for a while; what was sent stays sent */
 	if (fill_batch(hub, &batch, outcomes_only, err) < 0)
 		return -1;
 	*ret_batch = batch;
 	return 0;
+}
+
+/* ---- the same from memory ---- */
+
+/* Whether it has room for another one. */
+static bool add_remembered(struct batch *batch, const struct recent_commit *commit, size_t at)
+{
+	if (batch->count == READ_MAX)
+		return false;
+	batch->entries[batch->count] = commit->entries[at];
+	batch->heads[batch->count] = &commit->heads[at];
+	batch->rows[batch->count] = &commit->rows[at];
+	batch->row_counts[batch->count] = 1;
+	batch->count++;
+	return true;
+}
+
+/* False: it did not fit whole. */
+static bool take_commit(struct batch *batch, const struct recent_commit *commit, struct feed_position after)
+{
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct feed_position position = commit->entries[i].position;
+
+		if (position.xid == after.xid && position.index <= after.index)
+			continue;
+		if (!add_remembered(batch, commit, i))
+			return false;
+		batch->end = position;
+	}
+	batch->end = (struct feed_position){commit->xid, INT64_MAX};
+	return true;
+}
+
+/* A database that was restored may have a number twice. */
+static bool is_twice(const int64_t *xids, size_t count, size_t at)
+{
+	return (at > 0 && xids[at - 1] == xids[at]) || (at + 1 < count && xids[at + 1] == xids[at]);
+}
+
+/* The outcomes of the first of the feed's transactions, as far as they are remembered. `ret_until`: the first that is, if
+ * the very first is not. */
+static int read_recent(struct watch_hub *hub, struct feed_position after, int64_t horizon, struct batch *ret_batch,
+		       int64_t *ret_until, struct error *err)
+{
+	const int64_t from = after.index == INT64_MAX ? after.xid + 1 : after.xid;
+	struct batch batch = {.end = after};
+	int64_t *xids = NULL;
+	size_t count = 0;
+	size_t at = 0;
+
+	*ret_until = horizon;
+	if (hub->port.feed_xids(hub->port.ctx, from, horizon, XIDS_MAX, &hub->arena, &xids, &count, err) < 0)
+		return -1;
+	batch.entries = arena_alloc(&hub->arena, READ_MAX * sizeof(*batch.entries));
+	batch.heads = arena_alloc(&hub->arena, READ_MAX * sizeof(*batch.heads));
+	batch.rows = arena_alloc(&hub->arena, READ_MAX * sizeof(*batch.rows));
+	batch.row_counts = arena_alloc(&hub->arena, READ_MAX * sizeof(*batch.row_counts));
+	for (; at < count; at++) {
+		const struct recent_commit *commit = recent_find(&hub->recent, xids[at]);
+
+		if (!commit || is_twice(xids, count, at) || !take_commit(&batch, commit, after))
+			break;
+	}
+	batch.is_last = at == count && count < XIDS_MAX;
+	if (batch.is_last && horizon > from)
+		batch.end = (struct feed_position){horizon - 1, INT64_MAX};
+	for (size_t i = at; i < count && *ret_until == horizon; i++)
+		if (recent_find(&hub->recent, xids[i]) && !is_twice(xids, count, i))
+			*ret_until = xids[i];
+	*ret_batch = batch;
+	return 0;
+}
+
+static int read_batch(struct watch_hub *hub, struct feed_position after, int64_t horizon, bool outcomes_only,
+		      struct batch *ret_batch, struct error *err)
+{
+	int64_t until = horizon;
+
+	if (outcomes_only && hub->recent.first) {
+		if (read_recent(hub, after, horizon, ret_batch, &until, err) < 0)
+			return -1;
+		if (ret_batch->is_last || !is_same_position(ret_batch->end, after))
+			return 0;
+	}
+	return read_feed(hub, after, until, horizon, outcomes_only, ret_batch, err);
 }
 
 static void serve(struct watch_hub *hub, struct watcher *watcher, const struct batch *batch)
@@ -316,6 +404,18 @@ static int serve_from(struct watch_hub *hub, struct watcher *first, int64_t hori
 	return 0;
 }
 
+/* What everybody has seen of our own commits. */
+static void forget_served(struct watch_hub *hub)
+{
+	int64_t before_xid = INT64_MAX;
+
+	for (const struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next)
+		if (!watcher->is_of_one && !watcher->is_over && watcher->watch.outcomes_only &&
+		    watcher->watch.position.xid < before_xid)
+			before_xid = watcher->watch.position.xid;
+	recent_forget(&hub->recent, before_xid);
+}
+
 int watch_round_many(struct watch_hub *hub, struct error *err)
 {
 	struct feed_bounds bounds = {0};
@@ -345,5 +445,6 @@ int watch_round_many(struct watch_hub *hub, struct error *err)
 			reads++;
 		}
 	}
+	forget_served(hub);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* watch_state.h - what the parts of the hub share: watch_hub.c (life), watch_round.c (many), watch_saga.c (one). */
+/* watch_state.h - what the parts of the hub share: watch_hub.c (life), watch_round.c (many), watch_saga.c (one), watch_recent.c. */
 #ifndef COORDINATOR_WATCH_WATCH_STATE_H
 #define COORDINATOR_WATCH_WATCH_STATE_H
 
@@ -26,6 +26,27 @@ struct watcher {
 	int64_t sequence; /* the last that was sent */
 };
 
+/* The outcomes of one transaction, ascending by place. */
+struct recent_commit {
+	struct recent_commit *next;
+	int64_t xid;
+	struct arena arena;
+	struct feed_entry *entries;
+	struct saga_head *heads;
+	struct store_log_row *rows;
+	size_t count;
+};
+
+struct recent {
+	struct recent_commit *noted; /* guarded by the hub's lock, as the next two: not taken yet */
+	struct recent_commit **noted_end;
+	size_t noted_count;
+	struct recent_commit *first; /* ascending by transaction */
+	struct recent_commit **end;
+	size_t count;
+	int64_t last_xid;
+};
+
 struct watch_hub {
 	struct read_port port;
 	struct catalog *catalog;
@@ -34,6 +55,7 @@ struct watch_hub {
 	size_t of_many;
 	size_t of_one;
 	bool was_away;
+	struct recent recent;
 	bool is_unsettled; /* when last asked, transactions were under way that hide what came after them */
 	int64_t trim_us;
 	pthread_t thread;
@@ -52,6 +74,14 @@ struct watch_hub {
 };
 
 void watcher_end(struct watcher *watcher, enum watch_end end, const struct error *err);
+
+/* ---- watch_recent.c ---- */
+void recent_init(struct recent *recent);
+void recent_release(struct recent *recent);
+void recent_note(struct watch_hub *hub, const struct feed_commit *commit); /* the engine's thread */
+void recent_take(struct watch_hub *hub); /* what was noted; at the beginning of a round */
+void recent_forget(struct recent *recent, int64_t before_xid);
+const struct recent_commit *recent_find(const struct recent *recent, int64_t xid); /* NULL: it is not there */
 
 /* Each answers -1 when the store failed. */
 int watch_round_many(struct watch_hub *hub, struct error *err);

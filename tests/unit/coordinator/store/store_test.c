@@ -881,6 +881,50 @@ static void the_feed_leaves_out_what_is_no_outcome_on_request(void **state)
 	arena_release(&arena);
 }
 
+static void a_commit_says_where_the_feed_has_its_changes(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	struct change c[6];
+	struct store_change changes[6];
+	struct feed_query query = {.limit = 10};
+	struct feed_entry *entries;
+	struct arena arena;
+	struct error err;
+	int64_t *xids;
+	size_t count;
+	size_t done = 0;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t i = 1; i <= 3; i++)
+		start_ok(i, (const char *[]){"key-1", "key-2", "key-3"}[i - 1]);
+	query.after = (struct feed_position){bounds_of(&reads).horizon - 1, INT64_MAX};
+	changes[0] = make_end(&c[0], 1, 1);
+	changes[1] = make_end(&c[1], 2, 7); /* of another version */
+	changes[2] = make_end(&c[2], 3, 1);
+	changes[3] = make_start(&c[3], 4, "key-4");
+	changes[4] = make_start(&c[4], 5, "key-2"); /* is there */
+	changes[5] = make_start(&c[5], 6, "key-6");
+	commit_ok(changes, ARRAY_LEN(changes));
+	query.horizon = bounds_of(&reads).horizon;
+	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
+	assert_int_equal(count, 4);
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		if (changes[i].outcome != STORE_OUTCOME_DONE)
+			continue;
+		done++;
+		assert_in_range(changes[i].feed_index, 1, count);
+		assert_int_equal(changes[i].feed_xid, entries[0].position.xid);
+		assert_int_equal(entries[changes[i].feed_index - 1].position.index, changes[i].feed_index);
+		assert_true(uuid_equal(entries[changes[i].feed_index - 1].saga_id, changes[i].saga_id));
+	}
+	assert_int_equal(done, count);
+	ok(reads.feed_xids(reads.ctx, query.after.xid + 1, query.horizon, 10, &arena, &xids, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_int_equal(xids[0], entries[0].position.xid);
+	arena_release(&arena);
+}
+
 static void a_change_that_met_another_version_is_not_in_the_feed(void **state)
 {
 	struct change c;
@@ -1055,6 +1099,7 @@ int main(void)
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
 		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
+		cmocka_unit_test_setup(a_commit_says_where_the_feed_has_its_changes, begin),
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),

@@ -121,6 +121,28 @@ static int port_feed(void *ctx, const struct feed_query *query, struct arena *ar
 	return away(err);
 }
 
+static int port_feed_xids(void *ctx, int64_t from, int64_t horizon, size_t limit, struct arena *arena,
+			  int64_t **ret_xids, size_t *ret_count, struct error *err)
+{
+	struct feed_entry *found;
+	size_t count = 0;
+
+	(void)ctx;
+	(void)pthread_mutex_lock(&feed_mu);
+	found = arena_alloc(arena, (feed.count + 1) * sizeof(*found));
+	*ret_xids = arena_alloc(arena, (feed.count + 1) * sizeof(**ret_xids));
+	for (size_t i = 0; i < feed.count; i++)
+		if (feed.is_visible[i] && feed.entries[i].position.xid >= from &&
+		    feed.entries[i].position.xid < horizon && feed.entries[i].position.index == 1)
+			found[count++] = feed.entries[i];
+	(void)pthread_mutex_unlock(&feed_mu);
+	qsort(found, count, sizeof(*found), compare_entries);
+	*ret_count = count < limit ? count : limit;
+	for (size_t i = 0; i < *ret_count; i++)
+		(*ret_xids)[i] = found[i].position.xid;
+	return away(err);
+}
+
 /* Odd sagas are of the definition `odd`. */
 static struct saga_head head_of(struct uuid id)
 {
@@ -178,6 +200,7 @@ static int port_trim(void *ctx, int64_t keep_s, struct error *err)
 static const struct read_port PORT = {
 	.bounds = port_bounds,
 	.feed = port_feed,
+	.feed_xids = port_feed_xids,
 	.heads = port_heads,
 	.feed_log = port_feed_log,
 	.snapshot = port_snapshot,
@@ -472,6 +495,117 @@ static void watchers_are_limited_and_released_when_the_hub_stops(void **state)
 	test_free(readers);
 }
 
+/* ---- what is remembered of this coordinator's own commits ---- */
+
+/* A commit in the feed, with so many sagas from `saga` on, of which every other one ends; one of ours is noted, too. */
+static size_t commit(int64_t xid, size_t saga, size_t count, bool is_ours, bool is_visible)
+{
+	struct feed_outcome *outcomes = test_calloc(count + 1, sizeof(*outcomes));
+	struct store_log_row *rows = test_calloc(count + 1, sizeof(*rows));
+	struct feed_commit note = {.xid = xid, .outcomes = outcomes, .is_complete = true};
+	const size_t first = feed.count;
+
+	for (size_t i = 0; i < count; i++) {
+		const enum saga_state state = i % 2 ? SAGA_STATE_COMPLETED : SAGA_STATE_RUNNING;
+		const size_t at = add(xid, saga + i, 4, state, is_visible);
+		struct feed_outcome *outcome = &outcomes[note.count];
+
+		feed.entries[at].position.index = (int64_t)i + 1;
+		if (state == SAGA_STATE_RUNNING)
+			continue;
+		rows[i] = (struct store_log_row){.saga_id = id_of(saga + i), .step_id = "", .entry = {.sequence = 4}};
+		rows[i].entry.state = state;
+		*outcome = (struct feed_outcome){(int64_t)i + 1, head_of(id_of(saga + i)), &rows[i]};
+		outcome->head.saga.state = state;
+		outcome->head.idempotency_key = "i";
+		note.count++;
+	}
+	if (is_ours)
+		watch_hub_note_commit(hub, &note);
+	memset(rows, 0xee, count * sizeof(*rows)); /* it was copied */
+	test_free(rows);
+	test_free(outcomes);
+	return first;
+}
+
+static void expect_each_outcome_once_in_order(const struct reader *reader)
+{
+	struct feed_entry *expected = test_calloc(feed.count + 1, sizeof(*expected));
+	size_t count = 0;
+
+	for (size_t i = 0; i < feed.count; i++)
+		if (feed.entries[i].state == SAGA_STATE_COMPLETED)
+			expected[count++] = feed.entries[i];
+	qsort(expected, count, sizeof(*expected), compare_entries);
+	assert_int_equal(reader->count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(uuid_equal(reader->ids[i], expected[i].saga_id));
+		assert_int_equal(reader->sequences[i], 4);
+	}
+	test_free(expected);
+}
+
+static void outcomes_of_our_own_commits_are_shown_without_reading_them(void **state)
+{
+	struct reader *reader = watch(&(struct watch_sagas){.outcomes_only = true});
+	const size_t reads = feed.reads;
+
+	(void)state;
+	for (size_t i = 0; i < 20; i++)
+		(void)commit(100 + (int64_t)i, i * 10, i % 4, true, true); /* of some nothing ends */
+	(void)commit(200, 1000, 2500, true, true);                         /* more than fits into one message */
+	watch_hub_round(hub);
+	assert_int_equal(feed.reads, reads);
+	expect_each_outcome_once_in_order(reader);
+	let_go(reader);
+}
+
+static void reveal(int64_t xid)
+{
+	for (size_t i = 0; i < feed.count; i++)
+		feed.is_visible[i] |= feed.entries[i].position.xid == xid;
+}
+
+static uint64_t next_random(uint64_t *random, uint64_t below)
+{
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	return (*random >> 33) % below;
+}
+
+static void own_commits_and_those_of_others_are_shown_in_the_order_of_the_feed(void **state)
+{
+	uint64_t random = 7;
+
+	(void)state;
+	for (int run = 0; run < 300; run++) {
+		struct reader *reader;
+		int64_t hidden_xid = 0;
+
+		memset(&feed, 0, sizeof(feed));
+		feed.next_xid = 100;
+		reader = watch(&(struct watch_sagas){.outcomes_only = true});
+		for (int64_t i = 0; i < 16; i++) {
+			const size_t count = 1 + next_random(&random, 5);
+			const bool is_hidden = !hidden_xid && next_random(&random, 3) == 0;
+			const bool is_ours = !is_hidden && next_random(&random, 4) != 0;
+
+			(void)commit(100 + i, (size_t)i * 10, count, is_ours, !is_hidden);
+			if (is_hidden) {
+				hidden_xid = 100 + i;
+			} else if (next_random(&random, 3) == 0) {
+				reveal(hidden_xid);
+				hidden_xid = 0;
+			}
+			if (next_random(&random, 3) == 0)
+				watch_hub_round(hub);
+		}
+		reveal(hidden_xid);
+		watch_hub_round(hub);
+		expect_each_outcome_once_in_order(reader);
+		let_go(reader);
+	}
+}
+
 /* The thread looks every 50 ms by itself, so so many commits one after another would take 10 s without the notes. */
 static void a_commit_of_this_coordinator_is_shown_at_once(void **state)
 {
@@ -485,7 +619,7 @@ static void a_commit_of_this_coordinator_is_shown_at_once(void **state)
 		(void)pthread_mutex_lock(&feed_mu);
 		(void)add(100 + (int64_t)i, i, 1, SAGA_STATE_COMPLETED, true);
 		(void)pthread_mutex_unlock(&feed_mu);
-		watch_hub_note_commit(hub, true);
+		watch_hub_note_commit(hub, &(struct feed_commit){.xid = 100 + (int64_t)i}); /* incomplete: to be read */
 		while (atomic_load(&reader->shown) < i + 1 && clock_monotonic_us() < until_us)
 			(void)sched_yield();
 		assert_int_equal(atomic_load(&reader->shown), i + 1);
@@ -507,6 +641,8 @@ int main(void)
 		WITH_HUB(the_beginning_is_not_shown_again_by_the_feed),
 		WITH_HUB(positions_that_are_not_kept_or_not_of_this_database_are_refused),
 		WITH_HUB(a_database_that_is_away_ends_new_watches_and_holds_up_old_ones),
+		WITH_HUB(outcomes_of_our_own_commits_are_shown_without_reading_them),
+		WITH_HUB(own_commits_and_those_of_others_are_shown_in_the_order_of_the_feed),
 		WITH_HUB(a_commit_of_this_coordinator_is_shown_at_once),
 		WITH_HUB(watchers_are_limited_and_released_when_the_hub_stops),
 	};
