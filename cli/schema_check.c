@@ -74,14 +74,13 @@ static void add_report(struct check_result *result, const struct schema_tree *tr
 }
 
 void check_compare(struct check_result *result, const struct schema_tree *tree, const struct schema_file *file,
-		   const char *subject, enum compat_level level, const struct schema *const *old,
-		   const char *const *labels, size_t old_count)
+		   const char *subject, const struct check_past *past, const struct compat_update *update)
 {
 	struct compat_report report;
 
 	compat_report_init(&report);
-	if (!compat_check(level, file->schema, old, old_count, &report))
-		add_report(result, tree, file, subject, &report, labels);
+	if (!compat_check_in_tree(past->level, update, past->schemas, past->count, &report))
+		add_report(result, tree, file, subject, &report, past->labels);
 	compat_report_release(&report);
 	check_result_compared(result, file->name, subject);
 }
@@ -149,8 +148,12 @@ static int load_new_tree(struct check_run *run, struct error *err)
 		return -1;
 	for (size_t i = 0; i < run->tree->listed_count; i++)
 		check_result_add_file(run->result, run->tree->files[i]->name);
-	for (size_t i = 0; i < run->tree->count; i++)
+	run->schemas = arena_alloc(run->arena, (run->tree->count + 1) * sizeof(*run->schemas));
+	for (size_t i = 0; i < run->tree->count; i++) {
 		add_problems(run, run->tree->files[i]);
+		if (run->tree->files[i]->schema)
+			run->schemas[run->schema_count++] = run->tree->files[i]->schema;
+	}
 	return 0;
 }
 

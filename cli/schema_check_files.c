@@ -173,7 +173,11 @@ static void compare_with(struct baseline *baseline, const struct schema_file *fi
 	const struct schema *old_schema = old->schema;
 
 	if (old_schema)
-		check_compare(run->result, run->tree, file, subject, run->level, &old_schema, &label, 1);
+		check_compare(
+			run->result, run->tree, file, subject,
+			&(struct check_past){.level = run->level, .schemas = &old_schema, .labels = &label, .count = 1},
+			&(struct compat_update){
+				.schema = file->schema, .beside = run->schemas, .beside_count = run->schema_count});
 	else
 		check_run_undecided(
 			run, file, subject,

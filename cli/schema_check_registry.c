@@ -80,7 +80,11 @@ int schema_check_subject(struct registry_client *client, const struct schema_tre
 	if (old.count > 0 && chosen == COMPAT_NONE)
 		note_none(result, file, subject);
 	else if (old.count > 0)
-		check_compare(result, tree, file, subject, chosen, old.schemas, old.labels, old.count);
+		check_compare(
+			result, tree, file, subject,
+			&(struct check_past){
+				.level = chosen, .schemas = old.schemas, .labels = old.labels, .count = old.count},
+			&(struct compat_update){.schema = file->schema}); /* as the registry: each for itself */
 	return 0;
 }
 

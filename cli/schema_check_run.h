@@ -16,6 +16,8 @@ struct check_run {
 	bool has_level;
 	struct file_tree *files;
 	struct schema_tree *tree;
+	const struct schema **schemas; /* of the tree, those that are valid */
+	size_t schema_count;
 };
 
 struct check_finding check_finding_at(const struct schema_file *file, enum check_kind kind, const char *rule,
@@ -25,10 +27,17 @@ void check_run_undecided(struct check_run *run, const struct schema_file *file, 
 			 const char *message);
 /* There is nothing to compare it with. */
 void check_run_new(struct check_run *run, const struct schema_file *file, const char *subject, const char *message);
-/* Adds what is found, and that it was compared. */
+/* What a file was. */
+struct check_past {
+	enum compat_level level;
+	const struct schema *const *schemas; /* newest first */
+	const char *const *labels;           /* what they are called */
+	size_t count;
+};
+
+/* Adds what is found, and that it was compared. `update` is the file's schema, and those that change with it. */
 void check_compare(struct check_result *result, const struct schema_tree *tree, const struct schema_file *file,
-		   const char *subject, enum compat_level level, const struct schema *const *old,
-		   const char *const *labels, size_t old_count);
+		   const char *subject, const struct check_past *past, const struct compat_update *update);
 
 /* ---- the kinds of baseline; what fails is in the result ---- */
 

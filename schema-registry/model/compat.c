@@ -126,13 +126,13 @@ static bool check_pair(enum compat_level level, const struct schema *new_schema,
 	if (levels[level].checks_backward) {
 		reporter->is_forward = false;
 		fits = is_avro ? avro_compat_check(new_schema, old, reporter)
-			       : protobuf_compat_check(old, new_schema, reporter);
+			       : protobuf_compat_check(old, new_schema, levels[level].strictness, reporter);
 	}
 	/* A new message makes Protobuf's rules fail forward, so the stricter levels judge it by rules of their own. */
 	if (levels[level].checks_forward || (levels[level].strictness && is_avro)) {
 		reporter->is_forward = true;
 		fits &= is_avro ? avro_compat_check(old, new_schema, reporter)
-				: protobuf_compat_check(new_schema, old, reporter);
+				: protobuf_compat_check(new_schema, old, STRICTNESS_NONE, reporter);
 	}
 	if (levels[level].strictness) {
 		reporter->is_forward = false;
@@ -142,22 +142,30 @@ static bool check_pair(enum compat_level level, const struct schema *new_schema,
 	return fits;
 }
 
-bool compat_check(enum compat_level level, const struct schema *new_schema, const struct schema *const *old,
-		  size_t old_count, struct compat_report *report)
+bool compat_check_in_tree(enum compat_level level, const struct compat_update *update, const struct schema *const *old,
+			  size_t old_count, struct compat_report *report)
 {
-	struct compat_reporter reporter = {.report = report};
+	struct compat_reporter reporter = {.report = report, .update = update};
 	size_t count = levels[level].is_transitive || old_count == 0 ? old_count : 1;
 
 	report->level = level;
 	for (size_t i = 0; i < count && level != COMPAT_NONE; i++) {
 		reporter.old_index = i;
-		if (!check_pair(level, new_schema, old[i], &reporter)) {
+		if (!check_pair(level, update->schema, old[i], &reporter)) {
 			assert(report->count > 0); /* a refusal without a reason helps nobody */
 			report->old = old[i];
 			return false;
 		}
 	}
 	return true;
+}
+
+bool compat_check(enum compat_level level, const struct schema *new_schema, const struct schema *const *old,
+		  size_t old_count, struct compat_report *report)
+{
+	const struct compat_update update = {.schema = new_schema};
+
+	return compat_check_in_tree(level, &update, old, old_count, report);
 }
 
 static const char *finding_line(struct compat_report *report, const struct compat_finding *finding)

@@ -70,6 +70,18 @@ void compat_report_release(struct compat_report *report);
 bool compat_check(enum compat_level level, const struct schema *new_schema, const struct schema *const *old,
 		  size_t old_count, struct compat_report *report);
 
+/* A schema that is checked as one of many, which change together. */
+struct compat_update {
+	const struct schema *schema;
+	/* The others, of any format: what a Protobuf file had may be in them now. At WIRE and WIRE_JSON that is no break, as it
+	 * is none when the type is in what the file imports. */
+	const struct schema *const *beside;
+	size_t beside_count;
+};
+
+bool compat_check_in_tree(enum compat_level level, const struct compat_update *update, const struct schema *const *old,
+			  size_t old_count, struct compat_report *report);
+
 /*
  * The lines that `?verbose=true` answers: one for each finding, then the old schema's version and text and the level.
  * `old_versions` are the version numbers of `old`, in its order; NULL leaves that line out. None when all fit.

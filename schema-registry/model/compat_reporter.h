@@ -10,7 +10,8 @@ enum { COMPAT_FINDINGS_MAX = 200, COMPAT_DEPTH_MAX = 500, COMPAT_STEPS_MAX = 50 
 
 struct compat_reporter {
 	struct compat_report *report;
-	bool is_forward; /* the old schema reads, the new one writes */
+	const struct compat_update *update; /* what is checked, in whatever direction */
+	bool is_forward;                    /* the old schema reads, the new one writes */
 	size_t old_index;
 };
 
@@ -31,11 +32,18 @@ bool avro_strict_check(const struct schema *old, const struct schema *update, en
 bool protobuf_strict_check(const struct schema *old, const struct schema *update, enum compat_strictness strictness,
 			   struct compat_reporter *reporter);
 
+struct protobuf_message;
+
+/* A message at the top of a file beside the one that is checked; NULL: there is none. */
+const struct protobuf_message *protobuf_find_beside(const struct compat_reporter *reporter, struct bytes full_name,
+						    const struct schema **ret_schema);
+
 /* True when a finding of this comparison has that place already. */
 bool compat_reporter_has(const struct compat_reporter *reporter, const struct schema_place *place);
 
-/* May `original` become `update`? */
+/* May `original` become `update`? With a strictness what they import is compared, too, whether a field leads to it or not; and
+ * below STRICT messages may move to other files. */
 bool protobuf_compat_check(const struct schema *original, const struct schema *update,
-			   struct compat_reporter *reporter);
+			   enum compat_strictness strictness, struct compat_reporter *reporter);
 
 #endif

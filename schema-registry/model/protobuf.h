@@ -104,7 +104,8 @@ struct protobuf_file {
 struct protobuf_schema {
 	const Google__Protobuf__FileDescriptorProto *written;
 	const Google__Protobuf__FileDescriptorProto *resolved;
-	struct bytes written_bytes;  /* what an importing schema is given */
+	const Google__Protobuf__FileDescriptorSet *files; /* resolved: all that it imports, then its own */
+	struct bytes written_bytes;                       /* what an importing schema is given */
 	struct bytes resolved_bytes; /* what clients are given: complete names, options interpreted */
 	struct protobuf_file file;   /* the schema's own */
 	struct name_index messages;  /* by full name, of all files */
@@ -126,6 +127,8 @@ struct schema_place protobuf_place_of(const struct schema *schema, const struct 
 				      const struct protobuf_field *field, struct buffer *pointer);
 void protobuf_locate(struct bytes text, const char *pointer, size_t *ret_line, size_t *ret_column);
 
+/* Of its own or of an import; NULL: there is none. */
+const struct protobuf_message *protobuf_find_message(const struct schema *schema, struct bytes full_name);
 const struct protobuf_field *protobuf_find_number(const struct protobuf_message *message, uint32_t number);
 const char *protobuf_enum_name(const struct protobuf_enum *enumeration, int32_t number);    /* or NULL */
 const struct protobuf_field *protobuf_field_of_entry(const struct protobuf_message *entry); /* the map */

@@ -4,18 +4,11 @@
  * Rules: messages stay, in the same package and place; a field's number keeps its kind; oneofs may grow, but a field may not
  *        go into one that exists, nor two into a new one, nor one out of it; required fields neither come nor go. Names of fields,
  *        contents of enums, options, services and freed numbers are not looked at: they do not change the wire.
- * How:   messages of the file are compared by name; those of imports where a field leads to them.
+ * How:   messages of the file are compared by name; those of imports where a field leads to them, and at the stricter levels all
+ *        that both import.
  */
-#include <stdlib.h>
-
-#include "lib/base/memory.h"
 #include "schema-registry/model/compat_reporter.h"
 #include "schema-registry/model/protobuf.h"
-
-struct message_pair {
-	const struct protobuf_message *original;
-	const struct protobuf_message *update;
-};
 
 struct checker {
 	struct compat_reporter *reporter;
@@ -23,9 +16,9 @@ struct checker {
 	const struct schema *update;
 	const char *original_name; /* "old" or "new" */
 	const char *update_name;
-	struct message_pair *imported; /* pairs of imported messages that were compared already */
-	size_t imported_count;
-	size_t imported_capacity;
+	enum compat_strictness strictness;
+	struct arena arena;
+	struct name_index imported; /* pairs with imported messages that were compared already */
 	int depth;
 };
 
@@ -46,11 +39,30 @@ static void append_message_path(struct buffer *out, const struct protobuf_messag
 static void report(struct checker *checker, const struct protobuf_message *message, const struct protobuf_field *field,
 		   struct compat_finding finding, const char *format, ...) PRINTF_LIKE(5, 6);
 
+/* Messages at the top may be in another file by now. */
+static bool may_move(const struct checker *checker)
+{
+	return checker->strictness == STRICTNESS_WIRE || checker->strictness == STRICTNESS_WIRE_JSON;
+}
+
+/* The schema in which the message, or what is around it, has to be looked for. */
+static const struct schema *home_of(const struct checker *checker, const struct protobuf_message *message)
+{
+	const struct bytes name = bytes_of_text(message->base.full_name);
+	const struct schema *home;
+
+	if (checker->reporter->is_forward)
+		return checker->original;
+	if (!may_move(checker) || protobuf_find_message(checker->update, name) ||
+	    !protobuf_find_beside(checker->reporter, name, &home))
+		return checker->update;
+	return home;
+}
+
 /* `field` NULL: the message itself. Adds "at path '…'" to the text. */
 static void report(struct checker *checker, const struct protobuf_message *message, const struct protobuf_field *field,
 		   struct compat_finding finding, const char *format, ...)
 {
-	const struct schema *new_schema = checker->reporter->is_forward ? checker->original : checker->update;
 	_cleanup_(buffer_release)
 	struct buffer text = {0};
 	_cleanup_(buffer_release)
@@ -63,7 +75,7 @@ static void report(struct checker *checker, const struct protobuf_message *messa
 	if (field)
 		buffer_append_format(&path, "/%u", field->number);
 	finding.path = buffer_text(&path);
-	finding.place = protobuf_place_of(new_schema, message, field, &pointer);
+	finding.place = protobuf_place_of(home_of(checker, message), message, field, &pointer);
 	va_start(args, format);
 	buffer_append_va(&text, format, args);
 	va_end(args);
@@ -140,23 +152,6 @@ static const char *kind_text(const struct protobuf_field *field)
 
 /* ---- types of fields ---- */
 
-/* True when the pair is new. */
-static bool add_imported(struct checker *checker, const struct protobuf_message *original,
-			 const struct protobuf_message *update)
-{
-	for (size_t i = 0; i < checker->imported_count; i++) {
-		if (checker->imported[i].original == original && checker->imported[i].update == update)
-			return false;
-	}
-	if (checker->imported_count == checker->imported_capacity) {
-		checker->imported_capacity = checker->imported_capacity ? checker->imported_capacity * 2 : 8;
-		checker->imported =
-			xrealloc_array(checker->imported, checker->imported_capacity, sizeof(*checker->imported));
-	}
-	checker->imported[checker->imported_count++] = (struct message_pair){original, update};
-	return true;
-}
-
 static bool compare_targets(struct checker *checker, const struct protobuf_message *message,
 			    const struct protobuf_field *original, const struct protobuf_field *update)
 {
@@ -172,8 +167,6 @@ static bool compare_targets(struct checker *checker, const struct protobuf_messa
 	}
 	if (original->message->is_own && update->message->is_own)
 		return true; /* compared with the file */
-	if (!add_imported(checker, original->message, update->message))
-		return true; /* judged already, or under way */
 	return compare_messages(checker, original->message, update->message);
 }
 
@@ -347,30 +340,55 @@ static bool compare_oneofs(struct checker *checker, const struct protobuf_messag
 
 /* ---- messages ---- */
 
+const struct protobuf_message *protobuf_find_beside(const struct compat_reporter *reporter, struct bytes full_name,
+						    const struct schema **ret_schema)
+{
+	for (size_t i = 0; i < reporter->update->beside_count; i++) {
+		const struct schema *schema = reporter->update->beside[i];
+		const struct protobuf_message *message = schema_format(schema) == SCHEMA_FORMAT_PROTOBUF
+								 ? protobuf_find_message(schema, full_name)
+								 : NULL;
+
+		if (message && message->is_own) {
+			*ret_schema = schema;
+			return message;
+		}
+	}
+	return NULL;
+}
+
+/* What a message has become; NULL: it is gone. */
+static const struct protobuf_message *find_update(struct checker *checker, const struct protobuf_message *original,
+						  const struct protobuf_message *parent)
+{
+	const char *package = checker->update->protobuf->file.package;
+	const char *scope = parent ? parent->base.full_name : package;
+	const char *last = strrchr(original->local_name, '.');
+	const struct protobuf_message *update;
+	const struct schema *home;
+	_cleanup_(buffer_release)
+	struct buffer name = {0};
+
+	buffer_append_format(&name, "%s%s%s", scope, scope[0] ? "." : "", last ? last + 1 : original->local_name);
+	update = protobuf_find_message(checker->update, buffer_bytes(&name));
+	if (update && !update->is_map_entry && (parent || update->is_own || may_move(checker)))
+		return update;
+	return may_move(checker) && !parent ? protobuf_find_beside(checker->reporter, buffer_bytes(&name), &home)
+					    : NULL;
+}
+
 static bool compare_lists(struct checker *checker, const struct protobuf_message *originals, size_t original_count,
 			  const struct protobuf_message *parent)
 {
-	const char *package = checker->update->protobuf->file.package;
-	_cleanup_(buffer_release)
-	struct buffer name = {0};
 	bool fits = true;
 
 	for (size_t i = 0; i < original_count; i++) {
 		const struct protobuf_message *update;
-		const char *last = strrchr(originals[i].local_name, '.');
-		int64_t at;
 
 		if (originals[i].is_map_entry)
 			continue;
-		last = last ? last + 1 : originals[i].local_name;
-		buffer_clear(&name);
-		if (parent)
-			buffer_append_format(&name, "%s.%s", parent->base.full_name, last);
-		else
-			buffer_append_format(&name, "%s%s%s", package, package[0] ? "." : "", last);
-		at = name_index_find(&checker->update->protobuf->messages, buffer_bytes(&name));
-		update = at < 0 ? NULL : checker->update->protobuf->message_list[at];
-		if (update && !update->is_map_entry && (parent || update->is_own)) {
+		update = find_update(checker, &originals[i], parent);
+		if (update) {
 			fits &= compare_messages(checker, &originals[i], update);
 			continue;
 		}
@@ -383,6 +401,40 @@ static bool compare_lists(struct checker *checker, const struct protobuf_message
 	return fits;
 }
 
+/* Those at the top of all files that are imported. What is imported no longer is the affair of its own file. */
+static bool compare_imported(struct checker *checker)
+{
+	const struct protobuf_schema *original = checker->original->protobuf;
+	bool fits = true;
+
+	for (size_t i = 0; i < original->messages.count; i++) {
+		const struct protobuf_message *message = original->message_list[i];
+		const struct protobuf_message *update =
+			message->is_own || message->parent
+				? NULL
+				: protobuf_find_message(checker->update, bytes_of_text(message->base.full_name));
+
+		if (update)
+			fits &= compare_messages(checker, message, update);
+	}
+	return fits;
+}
+
+/* True when the pair is new. Fields may lead to what is imported, and they may do so more than once. */
+static bool add_imported(struct checker *checker, const struct protobuf_message *original,
+			 const struct protobuf_message *update)
+{
+	const struct protobuf_message **pair;
+
+	if (original->is_own && update->is_own)
+		return true; /* met with the file, once */
+	pair = arena_alloc(&checker->arena, 2 * sizeof(*pair));
+	pair[0] = original;
+	pair[1] = update;
+	return name_index_add_bytes(&checker->imported, &checker->arena,
+				    (struct bytes){(const uint8_t *)pair, 2 * sizeof(*pair)}, 0);
+}
+
 static bool compare_messages(struct checker *checker, const struct protobuf_message *original,
 			     const struct protobuf_message *update)
 {
@@ -393,6 +445,8 @@ static bool compare_messages(struct checker *checker, const struct protobuf_mess
 		       "more than %d messages are nested", COMPAT_DEPTH_MAX);
 		return false;
 	}
+	if (!add_imported(checker, original, update))
+		return true; /* judged already, or under way */
 	checker->depth++;
 	fits = compare_plain_fields(checker, original, update);
 	fits &= compare_oneofs(checker, original, update);
@@ -420,17 +474,22 @@ static bool compare_packages(struct checker *checker)
 	return false;
 }
 
-bool protobuf_compat_check(const struct schema *original, const struct schema *update, struct compat_reporter *reporter)
+bool protobuf_compat_check(const struct schema *original, const struct schema *update,
+			   enum compat_strictness strictness, struct compat_reporter *reporter)
 {
 	struct checker checker = {.reporter = reporter,
 				  .original = original,
 				  .update = update,
 				  .original_name = reporter->is_forward ? "new" : "old",
-				  .update_name = reporter->is_forward ? "old" : "new"};
+				  .update_name = reporter->is_forward ? "old" : "new",
+				  .strictness = strictness};
 	bool fits = compare_packages(&checker);
 
+	arena_init(&checker.arena, 0);
 	fits &= compare_lists(&checker, original->protobuf->file.messages, original->protobuf->file.message_count,
 			      NULL);
-	free(checker.imported);
+	if (strictness)
+		fits &= compare_imported(&checker);
+	arena_release(&checker.arena);
 	return fits;
 }

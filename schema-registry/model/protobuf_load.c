@@ -89,6 +89,7 @@ static const Google__Protobuf__FileDescriptorSet *unpack(struct schema *schema, 
 		google__protobuf__file_descriptor_proto__unpack(&allocator, parsed->written_len, parsed->written);
 	if (!set || set->n_file == 0 || !protobuf->written)
 		return NULL;
+	protobuf->files = set;
 	protobuf->resolved = set->file[set->n_file - 1];
 	protobuf->resolved_bytes = pack(schema, protobuf->resolved);
 	return set;

@@ -10,17 +10,10 @@ enum { FILE_PACKAGE = 2, FILE_MESSAGE = 4, MESSAGE_FIELD = 2, MESSAGE_NESTED = 3
 
 enum { PATH_STEPS_MAX = 256 };
 
-static const struct protobuf_message *find_message(const struct schema *schema, const char *full_name)
-{
-	int64_t at = name_index_find(&schema->protobuf->messages, bytes_of_text(full_name));
-
-	return at < 0 ? NULL : schema->protobuf->message_list[at];
-}
-
 /* The schema whose own file declares the message: this one, or one that it refers to. */
 static const struct schema *find_owner(const struct schema *schema, const char *full_name)
 {
-	const struct protobuf_message *message = find_message(schema, full_name);
+	const struct protobuf_message *message = protobuf_find_message(schema, bytes_of_text(full_name));
 
 	if (!message)
 		return NULL;
@@ -79,7 +72,8 @@ struct schema_place protobuf_place_of(const struct schema *schema, const struct 
 		field = NULL;
 	}
 	if (owner) {
-		const struct protobuf_message *found = find_message(owner, message->base.full_name);
+		const struct protobuf_message *found =
+			protobuf_find_message(owner, bytes_of_text(message->base.full_name));
 
 		append_message(owner, found, pointer);
 		if (field)

@@ -5,7 +5,9 @@
  *            its scalar within the varints, its enum, its count, its oneof, its default. The same for extensions.
  * WIRE_JSON: names and forms in JSON stay, too; names that are given up are reserved.
  * STRICT:    nothing that generated code has a name for goes or changes its type.
- * How:       along the descriptors of the two files, message by message and enum by enum, matched by name.
+ * How:       along the descriptors of the old file and of all that it imports, message by message and enum by enum, matched by
+ *            full name with those of the new file and its imports. So a type may move between files, and what an import breaks
+ *            is found. Options are those of the file itself, and what is gone is told of that one alone.
  */
 #include "schema-registry/model/protobuf_strict.h"
 
@@ -17,7 +19,7 @@ void strict_report(struct strict_checker *checker, const struct strict_spot *spo
 		   const char *format, ...)
 {
 	struct compat_finding finding = {
-		.type = rule, .path = spot->path, .hint = hint, .place = {checker->update, spot->pointer}};
+		.type = rule, .path = spot->path, .hint = hint, .place = {spot->schema, spot->pointer}};
 	_cleanup_(buffer_release)
 	struct buffer text = {0};
 	va_list args;
@@ -36,7 +38,7 @@ bool strict_is_full(const struct strict_checker *checker)
 
 bool strict_has_finding(const struct strict_checker *checker, const struct strict_spot *spot)
 {
-	return compat_reporter_has(checker->reporter, &(struct schema_place){checker->update, spot->pointer});
+	return compat_reporter_has(checker->reporter, &(struct schema_place){spot->schema, spot->pointer});
 }
 
 struct strict_spot strict_below(struct strict_checker *checker, const struct strict_spot *spot, const char *name,
@@ -44,6 +46,7 @@ struct strict_spot strict_below(struct strict_checker *checker, const struct str
 {
 	return (struct strict_spot){
 		name ? arena_format(&checker->arena, "%s/%s", spot->path, name) : spot->path,
+		spot->schema,
 		arena_format(&checker->arena, "%s/%d/%zu", spot->pointer, field_number, position),
 	};
 }
@@ -51,7 +54,7 @@ struct strict_spot strict_below(struct strict_checker *checker, const struct str
 struct strict_spot strict_gone(struct strict_checker *checker, const struct strict_spot *spot, const char *name,
 			       const char *pointer)
 {
-	return (struct strict_spot){arena_format(&checker->arena, "%s/%s", spot->path, name), pointer};
+	return (struct strict_spot){arena_format(&checker->arena, "%s/%s", spot->path, name), spot->schema, pointer};
 }
 
 /* ---- enums ---- */
@@ -186,35 +189,41 @@ static void check_enum(struct strict_checker *checker, const struct strict_spot 
 	strict_check_enum_ranges(checker, spot, old_proto, update_proto, &update.reserved);
 }
 
-/* `pointer` is where an enum that is gone was: its message, or the file. */
-static void check_enums(struct strict_checker *checker, const struct strict_spot *spot, const char *pointer,
-			int field_number, enum_proto *const *old, size_t old_count, enum_proto *const *update,
-			size_t update_count)
+static void check_removed_enum(struct strict_checker *checker, const struct strict_spot *spot, const char *name,
+			       const char *pointer)
+{
+	const struct strict_spot gone = strict_gone(checker, spot, name, pointer);
+
+	if (checker->strictness >= STRICTNESS_STRICT)
+		strict_report(checker, &gone, "ENUM_REMOVED", "keep the enum", "enum '%s' is gone", name);
+}
+
+/* Those in a message. */
+static void check_enums(struct strict_checker *checker, const struct strict_spot *spot, const message_proto *old,
+			const message_proto *update)
 {
 	struct name_index names = {0};
 
-	for (size_t i = 0; i < update_count && old_count > 0; i++)
-		(void)name_index_add(&names, &checker->arena, update[i]->name, i); /* unique */
-	for (size_t i = 0; i < old_count; i++) {
-		int64_t at = name_index_find(&names, bytes_of_text(old[i]->name));
+	for (size_t i = 0; i < update->n_enum_type && old->n_enum_type > 0; i++)
+		(void)name_index_add(&names, &checker->arena, update->enum_type[i]->name, i); /* unique */
+	for (size_t i = 0; i < old->n_enum_type; i++) {
+		const char *name = old->enum_type[i]->name;
+		int64_t at = name_index_find(&names, bytes_of_text(name));
 		struct strict_spot below;
 
-		if (at >= 0) {
-			below = strict_below(checker, spot, old[i]->name, field_number, (size_t)at);
-			check_enum(checker, &below, old[i], update[at]);
-		} else if (checker->strictness >= STRICTNESS_STRICT) {
-			below = strict_gone(checker, spot, old[i]->name, pointer);
-			strict_report(checker, &below, "ENUM_REMOVED", "keep the enum", "enum '%s' is gone",
-				      old[i]->name);
+		if (at < 0) {
+			check_removed_enum(checker, spot, name, spot->pointer);
+			continue;
 		}
+		below = strict_below(checker, spot, name, MESSAGE_ENUM, (size_t)at);
+		check_enum(checker, &below, old->enum_type[i], update->enum_type[at]);
 	}
 }
 
 /* ---- messages ---- */
 
-static void check_messages(struct strict_checker *checker, const struct strict_spot *spot, int field_number,
-			   const struct protobuf_message *old, size_t old_count, const struct protobuf_message *update,
-			   size_t update_count);
+static void check_nested(struct strict_checker *checker, const struct strict_spot *spot,
+			 const struct protobuf_message *old, const struct protobuf_message *update);
 
 static struct strict_message view_message(struct strict_checker *checker, const struct protobuf_message *table)
 {
@@ -232,10 +241,8 @@ static void check_message(struct strict_checker *checker, const struct strict_sp
 
 	strict_check_fields(checker, spot, &old, &update);
 	strict_check_message_ranges(checker, spot, &old, &update);
-	check_enums(checker, spot, spot->pointer, MESSAGE_ENUM, old.proto->enum_type, old.proto->n_enum_type,
-		    update.proto->enum_type, update.proto->n_enum_type);
-	check_messages(checker, spot, MESSAGE_NESTED, old_table->nested, old_table->nested_count, update_table->nested,
-		       update_table->nested_count);
+	check_enums(checker, spot, old.proto, update.proto);
+	check_nested(checker, spot, old_table, update_table);
 }
 
 static const char *last_name(const struct protobuf_message *message)
@@ -244,43 +251,85 @@ static const char *last_name(const struct protobuf_message *message)
 }
 
 /* A message that is gone is told of by the plain rules. */
-static void check_messages(struct strict_checker *checker, const struct strict_spot *spot, int field_number,
-			   const struct protobuf_message *old, size_t old_count, const struct protobuf_message *update,
-			   size_t update_count)
+static void check_nested(struct strict_checker *checker, const struct strict_spot *spot,
+			 const struct protobuf_message *old, const struct protobuf_message *update)
 {
 	struct name_index names = {0};
 
-	for (size_t i = 0; i < update_count && old_count > 0; i++)
-		(void)name_index_add(&names, &checker->arena, last_name(&update[i]), i); /* unique */
-	for (size_t i = 0; i < old_count; i++) {
-		int64_t at = name_index_find(&names, bytes_of_text(last_name(&old[i])));
+	for (size_t i = 0; i < update->nested_count && old->nested_count > 0; i++)
+		(void)name_index_add(&names, &checker->arena, last_name(&update->nested[i]), i); /* unique */
+	for (size_t i = 0; i < old->nested_count; i++) {
+		const char *name = last_name(&old->nested[i]);
+		int64_t at = name_index_find(&names, bytes_of_text(name));
 		struct strict_spot below;
 
-		if (at < 0 || old[i].is_map_entry)
+		if (at < 0 || old->nested[i].is_map_entry)
 			continue;
-		below = strict_below(checker, spot, last_name(&old[i]), field_number, (size_t)at);
-		check_message(checker, &below, &old[i], &update[at]);
+		below = strict_below(checker, spot, name, MESSAGE_NESTED, (size_t)at);
+		check_message(checker, &below, &old->nested[i], &update->nested[at]);
 	}
 }
 
-/* ---- the file ---- */
+/* ---- files ---- */
 
-static void check_file(struct strict_checker *checker)
+static struct strict_spot spot_of_type(struct strict_checker *checker, const struct strict_type *type, const char *name)
 {
-	const struct protobuf_file *old = &checker->old->protobuf->file;
-	const struct protobuf_file *update = &checker->update->protobuf->file;
-	const file_proto *before = checker->old->protobuf->resolved;
-	const file_proto *after = checker->update->protobuf->resolved;
-	const struct strict_spot root = {"#", ""};
+	return (struct strict_spot){arena_format(&checker->arena, "#/%s", name), type->file->schema, type->pointer};
+}
 
+static void check_messages_of_file(struct strict_checker *checker, const struct strict_file *old)
+{
+	for (size_t i = 0; i < old->proto->n_message_type; i++) {
+		const char *name = old->proto->message_type[i]->name;
+		const char *full_name = strict_join(&checker->arena, old->proto->package, name);
+		struct strict_type type;
+		struct strict_spot spot;
+
+		if (!strict_find_type(checker, full_name, &type) || !type.message)
+			continue;
+		spot = spot_of_type(checker, &type, name);
+		check_message(checker, &spot, protobuf_find_message(checker->old, bytes_of_text(full_name)),
+			      type.message);
+	}
+}
+
+static void check_enums_of_file(struct strict_checker *checker, const struct strict_file *old)
+{
+	const struct strict_spot root = {"#", checker->update, ""};
+	bool is_own = strict_is_own(&checker->old_files, old);
+
+	for (size_t i = 0; i < old->proto->n_enum_type; i++) {
+		const char *name = old->proto->enum_type[i]->name;
+		struct strict_type type;
+		struct strict_spot spot;
+		bool is_there =
+			strict_find_type(checker, strict_join(&checker->arena, old->proto->package, name), &type);
+
+		if (is_own && (!is_there || !strict_is_own(&checker->update_files, type.file)))
+			check_removed_enum(checker, &root, name, STRICT_BEGINNING);
+		if (!is_there || !type.enumeration)
+			continue;
+		spot = spot_of_type(checker, &type, name);
+		check_enum(checker, &spot, old->proto->enum_type[i], type.enumeration);
+	}
+}
+
+static void check_files(struct strict_checker *checker)
+{
+	const struct strict_files *old = &checker->old_files;
+	const file_proto *before = checker->old->protobuf->resolved;
+
+	strict_collect_files(checker);
 	strict_collect_extensions(checker);
-	check_messages(checker, &root, FILE_MESSAGE, old->messages, old->message_count, update->messages,
-		       update->message_count);
-	check_enums(checker, &root, STRICT_BEGINNING, FILE_ENUM, before->enum_type, before->n_enum_type,
-		    after->enum_type, after->n_enum_type);
+	for (size_t i = old->count; i-- > 0;) { /* the schema's own first */
+		if (!old->items[i].schema)
+			continue;
+		check_messages_of_file(checker, &old->items[i]);
+		check_enums_of_file(checker, &old->items[i]);
+	}
 	strict_check_extensions(checker);
-	strict_check_services(checker, &root, before, after);
-	strict_check_options(checker, before, after);
+	strict_check_services(checker, before);
+	strict_check_options(checker, before, checker->update->protobuf->resolved);
 }
 
 bool protobuf_strict_check(const struct schema *old, const struct schema *update, enum compat_strictness strictness,
@@ -291,8 +340,10 @@ bool protobuf_strict_check(const struct schema *old, const struct schema *update
 
 	if (strcmp(old->protobuf->file.package, update->protobuf->file.package) != 0)
 		return true; /* told of, and no name is the same */
+	if (schema_equal(old, update))
+		return true;
 	arena_init(&checker.arena, 0);
-	check_file(&checker);
+	check_files(&checker);
 	arena_release(&checker.arena);
 	return checker.fits;
 }

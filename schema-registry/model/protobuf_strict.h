@@ -1,8 +1,9 @@
 /*
  * protobuf_strict.h - what the parts of the strict Protobuf check share: where they are, what they report, what they look up.
  *
- * Parts:     protobuf_strict.c walks files, messages and enums; strict_ranges.c judges reserved numbers and names,
- *            strict_fields.c fields, strict_extensions.c extensions, strict_services.c services and options of the file.
+ * Parts:     protobuf_strict.c walks files, messages and enums; strict_files.c knows in which file a type is, strict_ranges.c
+ *            judges reserved numbers and names, strict_fields.c fields, strict_extensions.c extensions, strict_services.c
+ *            services and options of the file.
  * Threads:   a checker has one owner.
  * Ownership: everything a checker makes is in its arena.
  */
@@ -41,14 +42,36 @@ enum {
 	OPTIONS_UNINTERPRETED = 999,
 };
 
-/* Where we are in the new file; `path` is what findings show, `pointer` what finds the line. */
+/* Where we are in the new file, or in one that it imports; `path` is what findings show, `pointer` what finds the line. */
 struct strict_spot {
 	const char *path;
+	const struct schema *schema;
 	const char *pointer;
 };
 
-/* An `extend` of one of the two files. */
+/* One of those that a schema reaches by its imports, or itself. */
+struct strict_file {
+	const file_proto *proto;
+	const struct schema *schema; /* whose own file it is; NULL: it is well-known, and never differs */
+};
+
+struct strict_files { /* the schema's own file is the last one */
+	struct strict_file *items;
+	size_t count;
+	struct name_index by_name;
+};
+
+/* A message or an enum at the top of a file. */
+struct strict_type {
+	const struct strict_file *file;
+	const struct protobuf_message *message; /* NULL: it is an enum */
+	const enum_proto *enumeration;
+	const char *pointer;
+};
+
+/* An `extend` of one of the files. */
 struct strict_extension {
+	const struct strict_file *file;
 	const field_proto *field;
 	const char *extendee;  /* complete, without the dot at the beginning */
 	const char *full_name; /* of the extension itself */
@@ -68,6 +91,10 @@ struct strict_checker {
 	const struct schema *old;
 	const struct schema *update;
 	enum compat_strictness strictness;
+	struct strict_files old_files;
+	struct strict_files update_files;
+	struct name_index update_types; /* those of update_files, by full name */
+	struct strict_type *update_type_list;
 	struct strict_extensions old_extensions;
 	struct strict_extensions update_extensions;
 	bool fits;
@@ -87,6 +114,22 @@ struct strict_spot strict_below(struct strict_checker *checker, const struct str
 #define STRICT_BEGINNING "/2"
 struct strict_spot strict_gone(struct strict_checker *checker, const struct strict_spot *spot, const char *name,
 			       const char *pointer);
+
+static inline bool strict_is_own(const struct strict_files *files, const struct strict_file *file)
+{
+	return file == &files->items[files->count - 1];
+}
+
+/* ---- strict_files.c ---- */
+
+void strict_collect_files(struct strict_checker *checker);
+/* What is at the top of a file under that name now, in whatever file. False: nothing. */
+bool strict_find_type(struct strict_checker *checker, const char *full_name, struct strict_type *ret_type);
+/* The update's file that has the old one's place; NULL: it is not imported any more. */
+const struct strict_file *strict_successor(const struct strict_checker *checker, const struct strict_file *old);
+/* Where the types and extensions of the old files may be besides: in files that are changed with this one. */
+const struct strict_file *strict_files_beside(struct strict_checker *checker, size_t *ret_count);
+const char *strict_join(struct arena *arena, const char *scope, const char *name);
 
 /* ---- strict_ranges.c ---- */
 
@@ -145,8 +188,7 @@ struct strict_spot strict_spot_of_extension(struct strict_checker *checker, cons
 
 /* ---- strict_services.c ---- */
 
-void strict_check_services(struct strict_checker *checker, const struct strict_spot *spot, const file_proto *old,
-			   const file_proto *update);
+void strict_check_services(struct strict_checker *checker, const file_proto *old);
 void strict_check_options(struct strict_checker *checker, const file_proto *old, const file_proto *update);
 
 #endif

@@ -355,6 +355,13 @@ void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescrip
 
 /* ---- look-ups ---- */
 
+const struct protobuf_message *protobuf_find_message(const struct schema *schema, struct bytes full_name)
+{
+	int64_t at = name_index_find(&schema->protobuf->messages, full_name);
+
+	return at < 0 ? NULL : schema->protobuf->message_list[at];
+}
+
 const struct protobuf_field *protobuf_find_number(const struct protobuf_message *message, uint32_t number)
 {
 	size_t low = 0;

@@ -45,23 +45,52 @@ static void check_service(struct strict_checker *checker, const struct strict_sp
 	}
 }
 
-void strict_check_services(struct strict_checker *checker, const struct strict_spot *spot, const file_proto *old,
-			   const file_proto *update)
+/* -1: the file has none of that name. */
+static int64_t find_service(const file_proto *file, const char *name)
+{
+	for (size_t i = 0; i < file->n_service; i++) {
+		if (strcmp(file->service[i]->name, name) == 0)
+			return (int64_t)i;
+	}
+	return -1;
+}
+
+/* The file that has the service now, of the same package; NULL: it is gone. The schema's own is the first to be asked. */
+static const struct strict_file *file_of_service(const struct strict_checker *checker, const char *name)
+{
+	const struct strict_files *files = &checker->update_files;
+	const char *package = checker->update->protobuf->file.package;
+
+	for (size_t i = files->count; i-- > 0;) {
+		const struct strict_file *file = &files->items[i];
+
+		if (file->schema && !differs(file->proto->package, package) && find_service(file->proto, name) >= 0)
+			return file;
+	}
+	return NULL;
+}
+
+void strict_check_services(struct strict_checker *checker, const file_proto *old)
 {
 	for (size_t i = 0; i < old->n_service; i++) {
+		const char *name = old->service[i]->name;
+		const struct strict_file *file = file_of_service(checker, name);
+		struct strict_spot spot = {"#", checker->update, ""};
 		struct strict_spot below;
-		size_t at = 0;
+		size_t at;
 
-		while (at < update->n_service && strcmp(update->service[at]->name, old->service[i]->name) != 0)
-			at++;
-		if (at < update->n_service) {
-			below = strict_below(checker, spot, old->service[i]->name, FILE_SERVICE, at);
-			check_service(checker, &below, old->service[i], update->service[at]);
-		} else if (checker->strictness >= STRICTNESS_STRICT) {
-			below = strict_gone(checker, spot, old->service[i]->name, STRICT_BEGINNING);
+		if (checker->strictness >= STRICTNESS_STRICT &&
+		    (!file || !strict_is_own(&checker->update_files, file))) {
+			below = strict_gone(checker, &spot, name, STRICT_BEGINNING);
 			strict_report(checker, &below, "SERVICE_REMOVED", "keep the service", "service '%s' is gone",
-				      old->service[i]->name);
+				      name);
 		}
+		if (!file)
+			continue;
+		spot.schema = file->schema;
+		at = (size_t)find_service(file->proto, name);
+		below = strict_below(checker, &spot, name, FILE_SERVICE, at);
+		check_service(checker, &below, old->service[i], file->proto->service[at]);
 	}
 }
 
@@ -83,7 +112,7 @@ static const char *pointer_of_option(struct strict_checker *checker, const char 
 
 static void check_option(struct strict_checker *checker, const char *name, const char *old, const char *update)
 {
-	const struct strict_spot spot = {"#/", pointer_of_option(checker, name)};
+	const struct strict_spot spot = {"#/", checker->update, pointer_of_option(checker, name)};
 
 	if (differs(old, update))
 		strict_report(checker, &spot, "FILE_OPTION_CHANGED", "keep the options that name generated code",
@@ -97,7 +126,7 @@ static bool is_proto3(const file_proto *file)
 
 static void check_syntax(struct strict_checker *checker, const file_proto *old, const file_proto *update)
 {
-	const struct strict_spot spot = {"#/", "/12"};
+	const struct strict_spot spot = {"#/", checker->update, "/12"};
 
 	if (is_proto3(old) == is_proto3(update) || (checker->strictness < STRICTNESS_STRICT && is_proto3(update)))
 		return;
