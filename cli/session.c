@@ -4,9 +4,9 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "cli/message_json.h"
 #include "cli/terminal.h"
 #include "lib/base/memory.h"
+#include "lib/rpc/message_json.h"
 #include "lib/rpc/rpc_details.h"
 #include "lib/security/security_options.h"
 #include "schema-registry/client/registry_settings.h"

@@ -4,8 +4,8 @@
  * Why:        `-o json` of every command must be what other gRPC tools show: lowerCamel names, 64-bit integers as
  *             strings, enums by name, RFC 3339 times, durations in seconds, Struct as plain JSON. Fields with their default value are left out.
  */
-#ifndef CLI_MESSAGE_JSON_H
-#define CLI_MESSAGE_JSON_H
+#ifndef LIB_RPC_MESSAGE_JSON_H
+#define LIB_RPC_MESSAGE_JSON_H
 
 #include <protobuf-c/protobuf-c.h>
 

@@ -1,5 +1,5 @@
 /* message_json.c - see message_json.h. */
-#include "cli/message_json.h"
+#include "lib/rpc/message_json.h"
 
 #include <ctype.h>
 #include <inttypes.h>
