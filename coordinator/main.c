@@ -19,12 +19,14 @@
 #include "coordinator/api/reflection_service.h"
 #include "coordinator/api/rpc_server.h"
 #include "coordinator/api/request_service.h"
+#include "coordinator/api/saga_document.h"
 #include "coordinator/api/saga_service.h"
 #include "coordinator/api/start_service.h"
 #include "coordinator/api/stuck_service.h"
 #include "coordinator/api/watch_service.h"
 #include "coordinator/bus/bus.h"
 #include "coordinator/definition_folder.h"
+#include "coordinator/retention/retention.h"
 #include "coordinator/settings.h"
 #include "coordinator/store/store.h"
 #include "coordinator/watchdog.h"
@@ -72,6 +74,11 @@ struct coordinator {
 	struct notices *notices;
 	struct store *notice_stores[NOTICE_TARGETS_MAX]; /* each sender has a connection of its own, too */
 	struct notice_port notice_ports[NOTICE_TARGETS_MAX];
+	struct store *retention_store;
+	struct store_port retention_sagas;
+	struct retention_port retention_port;
+	struct archive *archive;     /* NULL: nobody wants what leaves */
+	struct retention *retention; /* NULL: nothing leaves */
 	struct start_service *starts;
 	struct list_service *lists;
 	struct stuck_service *stuck;
@@ -137,6 +144,31 @@ static int make_notices(struct coordinator *self, struct error *err)
 	return 0;
 }
 
+/* On a connection of its own: what it reads and deletes is much at a time. */
+static int make_retention(struct coordinator *self, struct error *err)
+{
+	const struct settings *settings = &self->settings;
+	const struct kafka_options kafka = settings_kafka(settings);
+
+	if (settings->keep_sagas_ms == 0)
+		return 0;
+	self->retention_store = store_new(settings->postgres);
+	self->retention_sagas = store_saga_port(self->retention_store);
+	self->retention_port = store_retention_port(self->retention_store);
+	if (settings->archive_topic && archive_new(&(struct archive_options){.kafka = &kafka,
+									     .topic = settings->archive_topic,
+									     .sagas = &self->retention_sagas,
+									     .catalog = self->catalog,
+									     .describe = saga_document_append},
+						   &self->archive, err) < 0)
+		return -1;
+	self->retention = retention_new(&(struct retention_options){.port = &self->retention_port,
+								    .archive = self->archive,
+								    .metrics = self->metrics,
+								    .keep_ms = settings->keep_sagas_ms});
+	return 0;
+}
+
 static void note_commit(void *ctx, const struct feed_commit *commit)
 {
 	watch_hub_note_commit(ctx, commit);
@@ -162,7 +194,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 					  .metrics = self->metrics},
 		    &self->bus, err))
 		return -1;
-	if (make_notices(self, err))
+	if (make_notices(self, err) || make_retention(self, err))
 		return -1;
 	self->open_letters =
 		metrics_gauge(self->metrics, "saga_dead_letters_open", NULL,
@@ -347,7 +379,8 @@ static int start_turning(struct coordinator *self, struct error *err)
 	load_definitions(self);
 	if (engine_run(self->engine, err) || bus_run(self->bus, self->engine, err) ||
 	    watch_hub_run(self->watch_hub, err) || start_letter_gauge(self, err) ||
-	    notices_run(self->notices, self->notice_ports, err))
+	    notices_run(self->notices, self->notice_ports, err) ||
+	    (self->retention && retention_run(self->retention, err)))
 		return -1;
 	rpc_server_open(self->server);
 	if (self->settings.definitions)
@@ -383,6 +416,8 @@ static void stop(struct coordinator *self)
 	admin_free(self->admin);
 	dead_letter_gauge_free(self->letter_gauge);
 	notices_free(self->notices);
+	retention_free(self->retention);
+	archive_free(self->archive);
 	bus_free(self->bus);
 	engine_free(self->engine);
 	settings_limits_release(&self->in_flight);
@@ -409,6 +444,7 @@ static void release(struct coordinator *self)
 	store_free(self->list_store);
 	store_free(self->watch_store);
 	store_free(self->pause_store);
+	store_free(self->retention_store);
 	for (size_t i = 0; i < NOTICE_TARGETS_MAX; i++)
 		store_free(self->notice_stores[i]);
 	registry_client_free(self->registry);

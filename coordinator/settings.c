@@ -15,7 +15,7 @@
 #include "lib/security/security_options.h"
 #include "lib/trace/trace_options.h"
 
-enum { LIMIT_MAX = 1000000000 };
+enum { LIMIT_MAX = 1000000000, KEEP_SAGAS_MIN_MS = 10000 };
 
 static size_t list_options(struct settings *settings, struct option ret_options[SETTINGS_OPTIONS_MAX])
 {
@@ -145,6 +145,20 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 			 "never",
 		 .place = &settings->watchdog_ms,
 		 .max = 60000},
+		{.flag = "keep-sagas",
+		 .environment = "SAGA_KEEP_SAGAS",
+		 .type = OPTION_DURATION_MS,
+		 .default_text = "90d",
+		 .value_name = "DURATION",
+		 .help = "how long a saga is kept after its end, with its log; then a start with its idempotency key "
+			 "makes a new saga. 0: for ever",
+		 .place = &settings->keep_sagas_ms},
+		{.flag = "archive-topic",
+		 .environment = "SAGA_ARCHIVE_TOPIC",
+		 .value_name = "TOPIC",
+		 .help = "where sagas go before they leave, each as a JSON document with its log; without one they "
+			 "are deleted",
+		 .place = &settings->archive_topic},
 		OTLP_ENDPOINT_OPTION(settings->otlp_endpoint),
 		LOG_OPTIONS(settings->log),
 	};
@@ -208,6 +222,15 @@ static void check_limits(const struct option_properties *limits, const char *pre
 	}
 }
 
+/* Clients and participants repeat what they have sent for a while, and streams are at most so far behind. */
+static void check_retention(const struct settings *settings, struct problems *problems)
+{
+	if (settings->keep_sagas_ms != 0 && settings->keep_sagas_ms < KEEP_SAGAS_MIN_MS)
+		problems_add(problems, "keep-sagas", "must be at least %ds, or 0 for ever", KEEP_SAGAS_MIN_MS / 1000);
+	if (settings->keep_sagas_ms == 0 && settings->archive_topic)
+		problems_add(problems, "archive-topic", "nothing leaves: set keep-sagas, too");
+}
+
 /* What librdkafka and libpq would refuse, before anything is opened; files of TLS and access; who could connect. */
 static void check(void *ctx, struct problems *problems)
 {
@@ -226,6 +249,7 @@ static void check(void *ctx, struct problems *problems)
 	check_access_file(settings->access_file, problems);
 	check_listening(settings, problems);
 	notices_check(&notices, problems);
+	check_retention(settings, problems);
 }
 
 static void name_instance(struct settings *settings)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "coordinator/check/departed.h"
 #include "coordinator/check/effect_rules.h"
 #include "lib/base/memory.h"
 
@@ -191,9 +192,12 @@ static void take_entry(const struct round *round, const struct inbox_entry *entr
 	effect->has_no_effect = entry->has_no_effect;
 }
 
-/* An id may say any time; the row's own counts. */
-static const char *unknown(const struct round *round, const struct inbox_entry *entry, int participant)
+/* An id may say any time; the row's own counts. Of sagas up to `departed` nobody knows whether they were there. */
+static const char *unknown(const struct round *round, const struct inbox_entry *entry, struct uuid departed,
+			   int participant)
 {
+	if (uuid_compare(entry->saga_id, departed) <= 0)
+		return NULL;
 	if (entry->created_us > 0 && entry->created_us < round->check->since_us)
 		return NULL;
 	return arena_format(round->arena,
@@ -207,18 +211,20 @@ static int judge_unexplained(struct round *round, const struct inbox_entry *entr
 {
 	struct uuid *ids = arena_alloc(&round->rows, (count + 1) * sizeof(*ids));
 	struct saga_page now;
+	struct uuid departed;
 
 	if (count == 0)
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		ids[i] = entries[places[i]].saga_id;
-	if (saga_page_find(round->coordinator, round->book, ids, count, &round->rows, &now, err) < 0)
+	if (saga_page_find(round->coordinator, round->book, ids, count, &round->rows, &now, err) < 0 ||
+	    departed_read(round->coordinator, &departed, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		const struct inbox_entry *entry = &entries[places[i]];
 		const struct page_saga *saga = saga_page_get(&now, entry->saga_id);
 		const char *why = saga ? unexplained(round, saga, entry, participant)
-				       : unknown(round, entry, participant);
+				       : unknown(round, entry, departed, participant);
 
 		if (why)
 			report(round, entry, why);

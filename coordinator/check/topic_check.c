@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/check/departed.h"
 #include "coordinator/check/passed_over.h"
 #include "coordinator/check/sent_commands.h"
 #include "coordinator/check/topic_list.h"
@@ -31,7 +32,8 @@ struct scanning {
 	struct item *items;
 	size_t count;
 	size_t bytes;
-	struct arena arena; /* a batch's */
+	struct uuid departed; /* sagas up to this id may have left */
+	struct arena arena;   /* a batch's */
 };
 
 /* ---- a batch ---- */
@@ -67,7 +69,8 @@ static int find_sagas(struct scanning *scanning, struct saga_page *page, struct 
 	for (size_t i = 0; i < scanning->count; i++)
 		ids[i] = scanning->items[i].record.saga_id;
 	if (definition_book_load(check->book, check->pg, err) < 0 ||
-	    saga_page_find(check->pg, check->book, ids, scanning->count, &scanning->arena, page, err) < 0)
+	    saga_page_find(check->pg, check->book, ids, scanning->count, &scanning->arena, page, err) < 0 ||
+	    departed_read(check->pg, &scanning->departed, err) < 0)
 		return -1;
 	for (size_t i = 0; i < scanning->count; i++) {
 		scanning->items[i].saga = saga_page_get(page, ids[i]);
@@ -118,6 +121,8 @@ static void report(const struct scanning *scanning, const struct item *item, con
 
 static void judge_command(struct scanning *scanning, const struct item *item)
 {
+	if (!item->saga && uuid_compare(item->record.saga_id, scanning->departed) <= 0)
+		return; /* nobody knows any more whether it was decided, nor what became of it */
 	report(scanning, item, topic_command_violation(&item->record, item->saga, &scanning->arena));
 	if (is_wanted(scanning, item) && item->record.is_passed && item->participant >= 0 && !item->reply &&
 	    item->record.phase != STEP_PHASE_INQUIRY)

@@ -185,6 +185,10 @@ static const char PAUSES[] = "CREATE TABLE saga_pause ("
 			     "	end_reason text);"
 			     "CREATE UNIQUE INDEX saga_pause_now ON saga_pause (kind, name) WHERE ended_at IS NULL;";
 
+/* Who compares databases sees sagas of others that have left here: nothing is known of an id up to this one. */
+static const char DEPARTED[] = "CREATE TABLE saga_departed (last_id uuid NOT NULL);"
+			       "INSERT INTO saga_departed VALUES ('00000000-0000-0000-0000-000000000000');";
+
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
@@ -199,6 +203,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0011_saga_paused", PAUSED},
 	{"0012_events_of_room", EVENTS_VIEW},
 	{"0013_pauses", PAUSES},
+	{"0014_departed", DEPARTED},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

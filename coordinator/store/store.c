@@ -99,6 +99,12 @@ struct notice_port store_notice_port(struct store *store)
 	};
 }
 
+struct retention_port store_retention_port(struct store *store)
+{
+	return (struct retention_port){
+		.ctx = store, .claim = retention_claim, .find = retention_find, .remove = retention_remove};
+}
+
 struct definition_port store_definition_port(struct store *store)
 {
 	return (struct definition_port){.ctx = store, .put = definition_table_put, .load = definition_table_load};

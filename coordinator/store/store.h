@@ -14,6 +14,7 @@
 #include "coordinator/engine/ports.h"
 #include "coordinator/engine/read_port.h"
 #include "coordinator/notice/notice_port.h"
+#include "coordinator/retention/retention_port.h"
 
 struct store;
 
@@ -31,6 +32,7 @@ struct read_port store_read_port(struct store *store);
 /* Likewise. */
 struct notice_port store_notice_port(struct store *store);
 struct pause_port store_pause_port(struct store *store);
+struct retention_port store_retention_port(struct store *store);
 /* One more whom the commits of this store leave a row for each notice; before the first commit. */
 void store_tell(struct store *store, const char *target);
 

@@ -95,4 +95,11 @@ int definition_table_put(void *ctx, const struct stored_definition *definition, 
 int definition_table_load(void *ctx, int32_t after_id, struct arena *arena, struct stored_definition **ret_definitions,
 			  size_t *ret_count, struct error *err);
 
+/* ---- retention_table.c ---- */
+int retention_claim(void *ctx, bool *ret_is_ours, struct error *err);
+int retention_find(void *ctx, struct uuid after, int64_t keep_ms, struct arena *arena, struct leaving_page *ret_page,
+		   struct error *err);
+int retention_remove(void *ctx, const struct leaving_saga *sagas, size_t count, int64_t *ret_removed,
+		     struct error *err);
+
 #endif

@@ -23,9 +23,11 @@ import psycopg
 import pytest
 from conftest import BUILD, ROOT
 from harness import Crash, TestStack
-from kafka_tools import command_headers, send
+from kafka_tools import command_headers, read_until, send
 from operator_trade import Trade
 from order_crowd import Orders, patient
+from past_sagas import left as sagas_left
+from past_sagas import archive_topic, past
 from psycopg.conninfo import make_conninfo
 from saga.v1 import saga_service_pb2
 from shop_client import Shop, http, wait_until
@@ -164,6 +166,25 @@ def a_step_that_is_stuck(world: World) -> None:
     world.order()
 
 
+def sagas_that_leave(world: World) -> None:
+    """They are archived at least once, whenever it dies, and gone in the end."""
+    topic = archive_topic(world.shop)
+    ended = world.shop.finished(world.shop.start(world.shop.input()).saga.saga_id)
+    leaving = {past(world.shop, ended.saga_id) for _ in range(3)}
+    world.stack.add_arguments(world.victim, "--keep-sagas", "30d", "--archive-topic", topic)
+    try:
+        with world.crash(is_starting=True):
+            pass
+        wait_until(lambda: sagas_left(world.shop, leaving) == (set(), 0), "they have left")
+    finally:
+        world.stack.add_arguments(world.victim)
+        world.stack.restart(world.victim)
+    records = read_until(world.shop.endpoints["KAFKA_BOOTSTRAP"], [topic], lambda record: True, len(leaving),
+                         distinct=lambda record: record.key())
+    assert {record.key().decode() for record in records} == leaving
+    world.order()
+
+
 def an_empty_database(world: World) -> None:
     """Its tables are made by the next start, however far the one that died had come; then the old ones serve again."""
     stack, database = world.stack, DATABASES.get(world.victim, f"{world.victim}_db")
@@ -259,6 +280,8 @@ CASES = (
     Case("NOTICES_CLAIMED", "coordinator", a_step_that_is_stuck),
     Case("NOTICES_DELIVERED", "coordinator", a_step_that_is_stuck),
     Case("NOTICES_SETTLED", "coordinator", a_step_that_is_stuck),
+    Case("SAGAS_ARCHIVED", "coordinator", sagas_that_leave),
+    Case("SAGAS_REMOVED", "coordinator", sagas_that_leave),
     Case("COMMANDS_POLLED", "order", orders, passes=2),
     Case("INBOX_CLAIMED", "inventory", orders),
     Case("EFFECTS_DONE", "payment", orders),

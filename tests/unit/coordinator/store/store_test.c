@@ -55,6 +55,7 @@ static int begin(void **state)
 	if (conninfo)
 		run("TRUNCATE saga, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE saga_feed_floor "
 		    "SET xid = 0;"
+		    "UPDATE saga_departed SET last_id = '00000000-0000-0000-0000-000000000000';"
 		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
 	return 0;
 }
@@ -1030,6 +1031,82 @@ static void lists_are_in_order_and_in_pages_and_as_the_filter_says(void **state)
 
 /* ---- the schema of this run ---- */
 
+/* ---- leaving ---- */
+
+static int64_t keep_until(int64_t time_us)
+{
+	return (query_int("SELECT (extract(epoch FROM now()) * 1000000)::bigint") - time_us) / 1000;
+}
+
+static void finished_sagas_leave_with_their_logs_and_others_stay(void **state)
+{
+	const struct retention_port retention = store_retention_port(store);
+	struct change c = {0};
+	struct store_change end;
+	struct leaving_page page;
+	struct arena arena;
+	int64_t removed;
+	struct error err;
+
+	(void)state;
+	if (!conninfo)
+		skip();
+	start_ok(1, "one");
+	start_ok(2, "two");
+	start_ok(3, "three");
+	end = make_end(&c, 2, 1);
+	commit_ok(&end, 1);
+	end = make_end(&c, 3, 1);
+	commit_ok(&end, 1);
+	run("UPDATE saga SET ended_at = now() WHERE key = 'order-3'");
+	arena_init(&arena, 0);
+	ok(retention.find(retention.ctx, (struct uuid){{0}}, keep_until(TIME_US) / 2, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_true(uuid_equal(page.items[0].id, id_of(2)));
+	assert_true(page.items[0].late_ms > 0);
+	assert_false(page.has_more);
+
+	page.items[0].version--; /* it is not as it was found */
+	ok(retention.remove(retention.ctx, page.items, 1, &removed, &err), &err);
+	assert_int_equal(removed, 0);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 5);
+	page.items[0].version++;
+	ok(retention.remove(retention.ctx, page.items, 1, &removed, &err), &err);
+	assert_int_equal(removed, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE key IN ('order-1', 'order-3')"), 2);
+	assert_int_equal(query_int("SELECT count(*) FROM saga"), 2);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 3);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_departed"
+				   " WHERE last_id = '01900000-0000-7000-8000-000000000002'"),
+			 1);
+	arena_release(&arena);
+}
+
+static void one_coordinator_at_a_time_lets_sagas_go(void **state)
+{
+	struct store *stores[2];
+	struct retention_port ports[2];
+	bool is_ours = false;
+	struct error err;
+
+	(void)state;
+	if (!conninfo)
+		skip();
+	for (int i = 0; i < 2; i++) {
+		stores[i] = store_new(own_conninfo);
+		ports[i] = store_retention_port(stores[i]);
+		ok(ports[i].claim(ports[i].ctx, &is_ours, &err), &err);
+		assert_int_equal(is_ours, i == 0);
+	}
+	ok(ports[0].claim(ports[0].ctx, &is_ours, &err), &err);
+	assert_true(is_ours);
+	store_free(stores[0]);
+	do
+		ok(ports[1].claim(ports[1].ctx, &is_ours, &err), &err);
+	while (!is_ours); /* the other one's server process takes a moment to end */
+	store_free(stores[1]);
+}
+
 static int run_script(const char *format)
 {
 	_cleanup_(pg_freep)
@@ -1105,6 +1182,8 @@ int main(void)
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
 		cmocka_unit_test_setup(paused_sagas_are_listed_alone_and_found_again_by_an_upgrade, begin),
+		cmocka_unit_test_setup(finished_sagas_leave_with_their_logs_and_others_stay, begin),
+		cmocka_unit_test_setup(one_coordinator_at_a_time_lets_sagas_go, begin),
 		cmocka_unit_test_setup(definitions_get_gapless_versions_and_ids, begin),
 	};
 

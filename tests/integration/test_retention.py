@@ -1,0 +1,123 @@
+"""Finished sagas leave the coordinator's database, archived before: on the real stack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import grpc
+import psycopg
+import pytest
+from google.protobuf import json_format
+from harness import TestStack
+from kafka_tools import headers_of, read_until
+from past_sagas import archive_topic, left, past
+from saga.v1 import saga_pb2
+from shop_client import Shop, http, wait_until
+from test_check_participants import found, moment
+
+
+@pytest.fixture(scope="module")
+def finished(shop: Shop) -> list[saga_pb2.Saga]:
+    """One that succeeded, and one that was undone."""
+    inputs = (shop.input(), shop.input(force_inventory_fail=True))
+    return [shop.finished(shop.start(one, labels={"of": "retention"}).saga.saga_id) for one in inputs]
+
+
+@pytest.fixture
+def keeping(stack: TestStack) -> Iterator[Callable[..., None]]:
+    """Starts the stack's coordinator anew with these flags; afterwards as it was."""
+
+    def start(*flags: str) -> None:
+        stack.add_arguments("coordinator", *flags)
+        stack.restart("coordinator")
+
+    yield start
+    start()
+
+
+def metric(shop: Shop, name: str) -> float:
+    status, text = http("GET", f"{shop.endpoints['SAGA_HTTP']}/metrics")
+    assert status == 200
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[-1])
+
+
+def shown(saga: saga_pb2.Saga) -> dict:
+    """As `sagactl get -o json` has it, without what a copy has of its own."""
+    document = json_format.MessageToDict(saga)
+    for own in ("sagaId", "idempotencyKey"):
+        document.pop(own)
+    return document
+
+
+def test_finished_sagas_leave_some_time_after_their_end_and_are_archived_before(
+        shop: Shop, finished: list[saga_pb2.Saga], keeping: Callable[..., None]) -> None:
+    topic = archive_topic(shop)
+    leaving = {past(shop, saga.saga_id): saga for saga in finished}
+    young = past(shop, finished[0].saga_id, ended_days_ago=29)
+    keeping("--keep-sagas", "30d", "--archive-topic", topic)
+    wait_until(lambda: left(shop, leaving) == (set(), 0), "they have left")
+
+    records = read_until(shop.endpoints["KAFKA_BOOTSTRAP"], [topic], lambda record: record.key().decode() in leaving, len(leaving),
+                         distinct=lambda record: record.key())
+    for record in records:
+        saga = leaving[record.key().decode()]
+        document = json.loads(record.value())
+        assert (document.pop("sagaId"), document.pop("idempotencyKey")) == (record.key().decode(),) * 2
+        assert document == shown(saga)
+        assert len(document["events"]) == saga.version and document["labels"] == {"of": "retention"}
+        headers = headers_of(record)
+        assert (headers["ce_type"], headers["ce_id"], headers["content-type"]) == (
+            "SagaArchived", record.key().decode(), "application/json")
+    assert left(shop, [young]) == ({young}, finished[0].version)
+    for gone in leaving:
+        with pytest.raises(grpc.RpcError) as refused:
+            shop.get(gone)
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    wait_until(lambda: metric(shop, "saga_removed_total") >= 2, "both are counted")
+    wait_until(lambda: metric(shop, "saga_removal_late_seconds") == 0, "nothing is late")
+    assert shop.get(finished[0].saga_id).state == finished[0].state
+
+
+def test_what_the_archive_does_not_take_stays(
+        stack: TestStack, shop: Shop, finished: list[saga_pb2.Saga], keeping: Callable[..., None]) -> None:
+    kept = past(shop, finished[0].saga_id)
+    keeping("--keep-sagas", "30d", "--archive-topic", "no/topic")
+    wait_until(lambda: metric(shop, "saga_removal_late_seconds") > 69 * 24 * 3600, "it is late")
+    wait_until(lambda: b"event=retention_waiting" in stack.log("coordinator").read_bytes(), "it is said")
+    assert left(shop, [kept]) == ({kept}, finished[0].version)
+    keeping("--keep-sagas", "0")
+    assert left(shop, [kept]) == ({kept}, finished[0].version), "nothing leaves"
+    keeping("--keep-sagas", "30d")
+    wait_until(lambda: left(shop, [kept]) == (set(), 0), "without an archive it is deleted")
+
+
+def test_the_check_says_nothing_of_sagas_that_have_left(
+        shop: Shop, finished: list[saga_pb2.Saga], keeping: Callable[..., None]) -> None:
+    since = moment()
+    last = max(past(shop, finished[0].saga_id) for _ in range(2))
+    before, after = "01940000-0000-7000-8000-000000000000", "01950000-0000-7000-8000-000000000000"
+    assert before < last < after
+    keeping("--keep-sagas", "30d")
+    wait_until(lambda: left(shop, [last]) == (set(), 0), "it has left")
+    with psycopg.connect(shop.endpoints["PG_SHIPPING_DSN"], autocommit=True) as connection:
+        row = "insert into saga_inbox (saga_id, step, phase, outcome) values (%s, 'ship', 0, 1)"
+        try:
+            connection.execute(row, [before])
+            connection.execute(row, [after])
+            unknown = [one for one in found(shop) if one[1] in (before, after)]
+        finally:
+            connection.execute("delete from saga_inbox where saga_id = any(%s::uuid[])", [[before, after]])
+    assert [(one[0], one[1]) for one in unknown] == [("I7", after)]
+    assert found(shop, "--since", since) == []
+
+
+@pytest.mark.parametrize(("flags", "said"), [
+    (("--keep-sagas", "9s"), "--keep-sagas '9s': must be at least 10s, or 0 for ever"),
+    (("--keep-sagas", "0", "--archive-topic", "x"), "--archive-topic 'x': nothing leaves: set keep-sagas, too"),
+])
+def test_settings_that_cannot_be_meant_are_refused(stack: TestStack, flags: tuple[str, ...], said: str) -> None:
+    answer = subprocess.run([stack.program("saga-coordinator"), *flags], capture_output=True, text=True, timeout=20)
+    assert answer.returncode == 78 and said in answer.stderr, answer.stderr
