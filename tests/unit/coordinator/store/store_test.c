@@ -284,7 +284,7 @@ static void content_that_postgres_refuses_is_told_from_other_failures(void **sta
 	assert_int_equal(query_int("SELECT count(*) FROM saga"), 0);
 	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 0);
 	changes[1] = make_start(&c[1], 2, "l");
-	c[1].start.definition_id = 99; /* a foreign key */
+	c[1].start.definition_name = NULL; /* a constraint */
 	assert_int_equal(commit(changes, 2, &err), STORE_REFUSED);
 	commit_ok(changes, 1);
 }
