@@ -59,40 +59,41 @@ static int explain(const struct framed *framed, struct error *err)
 			 (int)framed->schema_id);
 }
 
-static int read_as(struct registry_client *registry, struct bytes value, const char *expected, struct arena *arena,
-		   struct decoded_message *ret_message, struct error *err)
+static int read_type(struct registry_client *registry, struct bytes value, struct framed *framed,
+		     const struct schema_type **ret_type, struct bytes *ret_payload, struct error *err)
+{
+	if (find_schema(registry, value, framed, err) < 0)
+		return -1;
+	return find_type(framed, ret_type, ret_payload, err) < 0 ? explain(framed, err) : 0;
+}
+
+int message_decode_any(struct registry_client *registry, struct bytes value, struct arena *arena,
+		       struct decoded_message *ret_message, struct error *err)
 {
 	const struct schema_type *type = NULL;
 	struct framed framed = {0};
 	struct bytes payload;
 	struct value decoded;
 
-	if (find_schema(registry, value, &framed, err) < 0)
+	if (read_type(registry, value, &framed, &type, &payload, err) < 0)
 		return -1;
-	if (find_type(&framed, &type, &payload, err) < 0)
-		return explain(&framed, err);
-	if (expected && strcmp(schema_type_name(type), expected) != 0)
-		return error_set(err, ERR_INCOMPATIBLE, "the message is a '%s', not a '%s'", schema_type_name(type),
-				 expected);
-	if (codec_decode(type, payload, arena, &decoded, err) < 0)
+	if (codec_decode_extended(type, payload, arena, &decoded, err) < 0)
 		return explain(&framed, err);
 	*ret_message = (struct decoded_message){framed.schema_id, type, decoded};
 	return 0;
 }
 
-int message_decode_any(struct registry_client *registry, struct bytes value, struct arena *arena,
-		       struct decoded_message *ret_message, struct error *err)
-{
-	return read_as(registry, value, NULL, arena, ret_message, err);
-}
-
 int message_decode(struct registry_client *registry, struct bytes value, const char *expected, struct arena *arena,
 		   struct value *ret_value, struct error *err)
 {
-	struct decoded_message message;
+	const struct schema_type *type = NULL;
+	struct framed framed = {0};
+	struct bytes payload;
 
-	if (read_as(registry, value, expected, arena, &message, err) < 0)
+	if (read_type(registry, value, &framed, &type, &payload, err) < 0)
 		return -1;
-	*ret_value = message.value;
-	return 0;
+	if (expected && strcmp(schema_type_name(type), expected) != 0)
+		return error_set(err, ERR_INCOMPATIBLE, "the message is a '%s', not a '%s'", schema_type_name(type),
+				 expected);
+	return codec_decode(type, payload, arena, ret_value, err) < 0 ? explain(&framed, err) : 0;
 }

@@ -18,7 +18,7 @@ struct decoded_message {
 	struct value value;             /* in the arena; may borrow from the bytes */
 };
 
-/* `value` is in wire format (docs/wire-contract.md, 3). */
+/* `value` is in wire format (docs/wire-contract.md, 3). To be shown: proto2's extensions are in it (codec_decode_extended()). */
 NODISCARD int message_decode_any(struct registry_client *registry, struct bytes value, struct arena *arena,
 				 struct decoded_message *ret_message, struct error *err);
 

@@ -25,15 +25,16 @@ int codec_encode(const struct schema_type *type, const struct value *value, cons
 	return -1;
 }
 
-int codec_decode(const struct schema_type *type, struct bytes bytes, struct arena *arena, struct value *ret_value,
-		 struct error *err)
+static int decode(const struct schema_type *type, struct bytes bytes, bool has_extensions, struct arena *arena,
+		  struct value *ret_value, struct error *err)
 {
 	struct decoder decoder = {.start = bytes.data,
 				  .at = bytes.data,
 				  .end = bytes.data + bytes.len,
 				  .arena = arena,
 				  .err = err,
-				  .memory_left = DECODER_MEMORY_MAX};
+				  .memory_left = DECODER_MEMORY_MAX,
+				  .has_extensions = has_extensions};
 	struct value value;
 
 	if (bytes.len > CODEC_MESSAGE_BYTES_MAX)
@@ -44,4 +45,16 @@ int codec_decode(const struct schema_type *type, struct bytes bytes, struct aren
 		return -1;
 	*ret_value = value;
 	return 0;
+}
+
+int codec_decode(const struct schema_type *type, struct bytes bytes, struct arena *arena, struct value *ret_value,
+		 struct error *err)
+{
+	return decode(type, bytes, false, arena, ret_value, err);
+}
+
+int codec_decode_extended(const struct schema_type *type, struct bytes bytes, struct arena *arena,
+			  struct value *ret_value, struct error *err)
+{
+	return decode(type, bytes, true, arena, ret_value, err);
 }

@@ -34,4 +34,9 @@ NODISCARD int codec_encode(const struct schema_type *type, const struct value *v
 NODISCARD int codec_decode(const struct schema_type *type, struct bytes bytes, struct arena *arena,
 			   struct value *ret_value, struct error *err);
 
+/* For people: with proto2's extensions, as far as the schema or its imports declare them, behind the fields of their message and
+ * under the names that JSON has for them. codec_encode() does not take these. */
+NODISCARD int codec_decode_extended(const struct schema_type *type, struct bytes bytes, struct arena *arena,
+				    struct value *ret_value, struct error *err);
+
 #endif

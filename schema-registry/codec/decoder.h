@@ -21,6 +21,7 @@ struct decoder {
 	size_t memory_left;
 	size_t empty_items_left; /* Avro: items without bytes that may still come */
 	int depth;
+	bool has_extensions; /* Protobuf: they are wanted */
 };
 
 /* "WHAT at byte N". Returns -1. */

@@ -2,7 +2,8 @@
  * protobuf_decoder.c - Protobuf's encoding to values, by the schema's tables.
  *
  * How: a record is laid out with a place for every field, in the order of the schema; fields are put there as they come, the
- *      places that stay empty are closed up at the end. A message that comes in parts is decoded once, from all of them.
+ *      places that stay empty are closed up at the end. A message that comes in parts is decoded once, from all of them. So are
+ *      extensions, as a message of their own, whose fields follow those of the message.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct open_message {
 	const struct protobuf_message *message;
 	struct value_field *fields;           /* one for each of the message's */
 	const struct protobuf_field **oneofs; /* the member that is set, for each oneof */
+	struct bytes extensions;              /* as they came, one behind the other */
 };
 
 static int decode_message(struct decoder *decoder, const struct protobuf_message *message, struct bytes bytes,
@@ -399,9 +401,28 @@ static int open_message(struct decoder *decoder, const struct protobuf_message *
 	return 0;
 }
 
+/* What stands from `begin` on, if it is an extension: none is longer in all than what is left of the message. */
+static int keep_extension(struct decoder *decoder, struct open_message *open, uint64_t tag, const uint8_t *begin)
+{
+	const struct protobuf_message *extensions = decoder->has_extensions ? open->message->extensions : NULL;
+	size_t len = (size_t)(decoder->at - begin);
+	uint8_t *kept = (uint8_t *)open->extensions.data; /* ours, below */
+
+	if (!extensions || !protobuf_find_number(extensions, (uint32_t)(tag >> 3)))
+		return 0;
+	if (!kept)
+		kept = decoder_alloc(decoder, (size_t)(decoder->end - begin), 1);
+	if (!kept)
+		return -1;
+	memcpy(kept + open->extensions.len, begin, len);
+	open->extensions = (struct bytes){kept, open->extensions.len + len};
+	return 0;
+}
+
 static int decode_fields(struct decoder *decoder, struct open_message *open)
 {
 	while (decoder->at < decoder->end) {
+		const uint8_t *begin = decoder->at;
 		const struct protobuf_field *field;
 		bool is_known = false;
 		uint64_t tag;
@@ -411,7 +432,9 @@ static int decode_fields(struct decoder *decoder, struct open_message *open)
 		field = tag >> 3 <= 536870911 ? protobuf_find_number(open->message, (uint32_t)(tag >> 3)) : NULL;
 		if (field && decode_field(decoder, open, field, (unsigned)(tag & 7), &is_known))
 			return -1;
-		if (!is_known && skip_field(decoder, tag, decoder->depth))
+		if (is_known)
+			continue;
+		if (skip_field(decoder, tag, decoder->depth) || (!field && keep_extension(decoder, open, tag, begin)))
 			return -1;
 	}
 	return 0;
@@ -448,6 +471,32 @@ static int close_message(struct decoder *decoder, struct open_message *open, str
 	return 0;
 }
 
+/* Lists that stayed empty are left out: nobody knows which extensions a message could have. */
+static int add_extensions(struct decoder *decoder, const struct open_message *open, struct value *record)
+{
+	struct value extensions;
+	struct value_field *fields;
+
+	if (open->extensions.len == 0)
+		return 0;
+	if (decode_message(decoder, open->message->extensions, open->extensions, &extensions))
+		return -1;
+	fields = decoder_alloc(decoder, record->record.count + extensions.record.count, sizeof(*fields));
+	if (!fields)
+		return -1;
+	if (record->record.count > 0)
+		memcpy(fields, record->record.fields, record->record.count * sizeof(*fields));
+	record->record.fields = fields;
+	record->record.capacity = record->record.count + extensions.record.count;
+	for (size_t i = 0; i < extensions.record.count; i++) {
+		const struct value_field *field = &extensions.record.fields[i];
+
+		if (field->value.kind != VALUE_LIST || field->value.list.count > 0)
+			fields[record->record.count++] = *field;
+	}
+	return 0;
+}
+
 static int decode_message(struct decoder *decoder, const struct protobuf_message *message, struct bytes bytes,
 			  struct value *ret_value)
 {
@@ -468,6 +517,8 @@ static int decode_message(struct decoder *decoder, const struct protobuf_message
 		result = decode_fields(decoder, &open);
 	if (result == 0)
 		result = close_message(decoder, &open, ret_value);
+	if (result == 0)
+		result = add_extensions(decoder, &open, ret_value);
 	decoder->at = at;
 	decoder->start = start;
 	decoder->end = end;

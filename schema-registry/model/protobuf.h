@@ -93,6 +93,8 @@ struct protobuf_message {
 	struct name_index oneof_index;
 	struct protobuf_message *nested; /* map entries, too */
 	size_t nested_count;
+	/* Its extensions that the schema or an import declares, as fields with the names that JSON has: "[shop.v1.note]". NULL: none */
+	const struct protobuf_message *extensions;
 };
 
 struct protobuf_file {

@@ -328,6 +328,106 @@ static void fill_message(struct compiler *compiler, size_t at)
 	collect_members(compiler, message);
 }
 
+/* ---- third pass: extensions, as if they were fields of a message beside the one that they extend ---- */
+
+struct extension_list {
+	struct compiler *compiler;
+	struct extension {
+		struct protobuf_message *extendee;
+		const field_proto *source;
+		const char *scope;
+		bool is_proto3;
+	} * items;
+	size_t count;
+};
+
+static void list_extensions(struct extension_list *list, const char *scope, field_proto *const *sources, size_t count)
+{
+	struct compiler *compiler = list->compiler;
+
+	if (count > 0)
+		list->items = xrealloc_array(list->items, list->count + count, sizeof(*list->items));
+	for (size_t i = 0; i < count; i++) {
+		const char *extendee = sources[i]->extendee + (sources[i]->extendee[0] == '.');
+		int64_t at = name_index_find(&compiler->result->messages, bytes_of_text(extendee));
+
+		assert(at >= 0);
+		list->items[list->count++] = (struct extension){
+			.extendee = compiler->messages[at],
+			.source = sources[i],
+			.scope = scope,
+			.is_proto3 = compiler->is_proto3,
+		};
+	}
+}
+
+static void list_extensions_in(struct extension_list *list, const char *scope, const message_proto *message)
+{
+	const char *full_name;
+
+	if (message->n_extension == 0 && message->n_nested_type == 0)
+		return;
+	full_name = qualified(list->compiler, scope, message->name);
+	list_extensions(list, full_name, message->extension, message->n_extension);
+	for (size_t i = 0; i < message->n_nested_type; i++)
+		list_extensions_in(list, full_name, message->nested_type[i]);
+}
+
+static int compare_extendees(const void *a, const void *b)
+{
+	uintptr_t left = (uintptr_t)((const struct extension *)a)->extendee;
+	uintptr_t right = (uintptr_t)((const struct extension *)b)->extendee;
+
+	return (left > right) - (left < right);
+}
+
+static void add_extensions(struct compiler *compiler, const struct extension *extensions, size_t count)
+{
+	struct protobuf_message *result = arena_zalloc(compiler->arena, sizeof(*result));
+
+	result->base = extensions[0].extendee->base;
+	result->local_name = extensions[0].extendee->local_name;
+	result->field_count = count;
+	result->fields = arena_zalloc(compiler->arena, count * sizeof(*result->fields));
+	for (size_t i = 0; i < count; i++) {
+		const struct extension *extension = &extensions[i];
+		struct protobuf_field *field = &result->fields[i];
+
+		add_field(compiler, field, extension->source, NULL, extension->is_proto3);
+		field->name = arena_format(compiler->arena, "[%s%s%s]", extension->scope,
+					   extension->scope[0] ? "." : "", extension->source->name);
+		field->name_len = (uint32_t)strlen(field->name);
+		field->json_name = field->name;
+		field->has_presence = field->label != PROTOBUF_REPEATED; /* in proto3, too */
+	}
+	index_numbers(compiler, result);
+	extensions[0].extendee->extensions = result;
+}
+
+static void compile_extensions(struct compiler *compiler, const Google__Protobuf__FileDescriptorSet *set)
+{
+	struct extension_list list = {.compiler = compiler};
+
+	for (size_t i = 0; i < set->n_file; i++) {
+		const file_proto *file = set->file[i];
+		const char *package = file->package ? file->package : "";
+
+		compiler->is_proto3 = file->syntax && strcmp(file->syntax, "proto3") == 0;
+		list_extensions(&list, package, file->extension, file->n_extension);
+		for (size_t k = 0; k < file->n_message_type; k++)
+			list_extensions_in(&list, package, file->message_type[k]);
+	}
+	if (list.count > 1)
+		qsort(list.items, list.count, sizeof(*list.items), compare_extendees);
+	for (size_t i = 0, count; i < list.count; i += count) {
+		count = 1;
+		while (i + count < list.count && list.items[i + count].extendee == list.items[i].extendee)
+			count++;
+		add_extensions(compiler, &list.items[i], count);
+	}
+	free(list.items);
+}
+
 void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescriptorSet *set)
 {
 	struct compiler compiler = {.schema = schema, .arena = &schema->arena, .result = schema->protobuf};
@@ -350,6 +450,7 @@ void protobuf_compile(struct schema *schema, const Google__Protobuf__FileDescrip
 	}
 	for (size_t i = 0; i < compiler.message_count; i++)
 		fill_message(&compiler, i);
+	compile_extensions(&compiler, set);
 	schema->protobuf->message_list = (const struct protobuf_message **)compiler.messages;
 }
 

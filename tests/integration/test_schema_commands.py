@@ -99,6 +99,24 @@ def test_decode_takes_hex_files_and_records(stack, registered: Registered, tmp_p
     assert json.loads(line)["offset"] == 2
 
 
+def test_decode_shows_extensions_that_an_import_declares(stack, registered: Registered) -> None:
+    head = 'syntax = "proto2";\npackage t;\n'
+    base = registered.subject.replace("commands", "base")
+    notes = registered.subject.replace("commands", "notes")
+    texts = {base: head + "message Thing { optional string name = 1; extensions 100 to 199; }",
+             notes: head + 'import "base.proto"; extend Thing { optional string note = 100; }',
+             registered.subject: head + 'import "base.proto"; import "notes.proto"; message All { optional Thing thing = 1; }'}
+    references: list[dict[str, object]] = []
+    for subject, name in ((base, "base.proto"), (notes, "notes.proto"), (registered.subject, "")):
+        body = {"schema": texts[subject], "schemaType": "PROTOBUF", "references": references}
+        status, answer = http("POST", f"{registered.url}/subjects/{subject}/versions", body, CONTENT)
+        assert status == 200, answer
+        references = [*references, {"name": name, "subject": subject, "version": 1}]
+    message = b"\0" + answer["id"].to_bytes(4, "big") + b"\0" + b"\x0a\x08" + b"\x0a\x01x" + b"\xa2\x06\x02hi"
+    shown = json.loads(stack.sagactl("schema", "decode", "--hex", message.hex()).stdout)
+    assert shown["value"] == {"thing": {"name": "x", "[t.note]": "hi"}}
+
+
 def test_decode_knows_the_messages_that_lack_their_indexes(stack, registered: Registered) -> None:
     schema_id = registered.add(MESSAGE, "PROTOBUF")
     message = b"\0" + schema_id.to_bytes(4, "big") + b"\x0a\x03pen\x10\x2a"

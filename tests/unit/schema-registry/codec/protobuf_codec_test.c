@@ -296,6 +296,67 @@ static void long_submessages_get_long_lengths(void **state)
 	schema_unref(schema);
 }
 
+/* The message as JSON with its extensions, or the error's text. */
+static void expect_extended(const struct schema *schema, const char *hex, const char *json)
+{
+	struct arena arena;
+	struct buffer bytes = {0};
+	struct buffer text = {0};
+	struct value value;
+	struct error err;
+
+	arena_init(&arena, 0);
+	append_hex(&bytes, hex);
+	if (codec_decode_extended(schema_root(schema), buffer_bytes(&bytes), &arena, &value, &err))
+		buffer_append_text(&text, err.msg);
+	else
+		value_print_json(&value, &text);
+	assert_string_equal(buffer_text(&text), json);
+	buffer_release(&bytes);
+	buffer_release(&text);
+	arena_release(&arena);
+}
+
+static void extensions_are_shown_by_their_full_names(void **state)
+{
+	struct schema *schema =
+		parse("syntax = \"proto2\"; package p; message M { optional int32 a = 1; extensions 100 to 199; "
+		      "optional M inner = 2; } "
+		      "extend M { optional string note = 100; repeated int32 n = 101 [packed = true]; optional M more "
+		      "= 102; } "
+		      "message N { extend M { optional E e = 103; repeated string many = 104; } } "
+		      "enum E { ZERO = 0; ONE = 1; }");
+
+	(void)state;
+	expect_extended(schema, "0801", "{\"a\":1}");
+	expect_extended(schema,
+			"a206026869"
+			"0801",
+			"{\"a\":1,\"[p.note]\":\"hi\"}");
+	/* packed and not, what is sent twice, an enum, and a number that nobody has declared */
+	expect_extended(schema,
+			"aa06020102"
+			"a806"
+			"03"
+			"a2060161"
+			"a2060162"
+			"b80601"
+			"c00605",
+			"{\"[p.note]\":\"b\",\"[p.n]\":[1,2,3],\"[p.N.e]\":\"ONE\"}");
+	/* in a field, in an extension, and in parts that are merged */
+	expect_extended(schema, "1205a206026869", "{\"inner\":{\"[p.note]\":\"hi\"}}");
+	expect_extended(schema,
+			"b20605a206026869"
+			"b206020801",
+			"{\"[p.more]\":{\"a\":1,\"[p.note]\":\"hi\"}}");
+	expect_extended(schema, "a2060568", "5 bytes are announced, but 1 are left at byte 3 of the message");
+	check_decoding(schema,
+		       "a206026869"
+		       "0801",
+		       "{\"a\":1}"); /* sagas see fields alone */
+	schema_unref(schema);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +371,7 @@ int main(void)
 		cmocka_unit_test(corrupt_bytes_are_refused_with_their_place),
 		cmocka_unit_test(depth_is_limited_for_known_and_unknown_fields),
 		cmocka_unit_test(messages_other_than_the_first_are_chosen_by_path),
+		cmocka_unit_test(extensions_are_shown_by_their_full_names),
 		cmocka_unit_test(long_submessages_get_long_lengths),
 	};
 
