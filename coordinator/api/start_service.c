@@ -14,7 +14,7 @@
 #include "lib/trace/trace_context.h"
 #include "saga/v1/saga_service.pb-c.h"
 
-enum { OUTSTANDING = 512, BATCH_OUTSTANDING = 16 };
+enum { OUTSTANDING = 512, BATCH_OUTSTANDING = 16, OVERLOADED_RETRY_MS = 1000 };
 
 struct start_service {
 	struct catalog *catalog;
@@ -237,6 +237,35 @@ static bool refuse_not_ready(const struct plan *plan, struct arena *arena, struc
 	return false;
 }
 
+static struct status status_of_error(const struct error *err)
+{
+	struct status status = {.code = err->code, .message = err->msg};
+
+	if (err->code == ERR_CONFLICT) {
+		status.reason = "SAGA_ALREADY_EXISTS";
+		status.resource = (struct status_resource){"saga.v1.Saga", ""};
+	}
+	if (err->code == ERR_QUOTA)
+		status.quota = "max-open-sagas"; /* the setting; the message says of which definition, and how many */
+	if (err->code == ERR_LIMIT) {
+		status.reason = "OVERLOADED";
+		status.retry_after_ms = OVERLOADED_RETRY_MS;
+	}
+	return status;
+}
+
+/* Before the input is looked at, since that is most of the work. */
+static bool refuse_overload(struct engine *engine, const struct plan *plan, struct arena *arena,
+			    struct status *ret_status)
+{
+	struct error *err = arena_alloc(arena, sizeof(*err)); /* the status borrows its text */
+
+	if (engine_has_room(engine, plan, err))
+		return false;
+	*ret_status = status_of_error(err);
+	return true;
+}
+
 /* True: `ret_start` may go to the engine. Everything lives in the arena, in `input`, and in `problems`. */
 static bool prepare(struct start_service *service, const Saga__V1__StartSagaRequest *request, struct arena *arena,
 		    struct buffer *input, struct problems *problems, struct start_request *ret_start,
@@ -247,9 +276,11 @@ static bool prepare(struct start_service *service, const Saga__V1__StartSagaRequ
 	size_t field_problems;
 
 	*start = (struct start_request){0};
+	start->plan = find_plan(service, request);
+	if (start->plan && refuse_overload(service->engine, start->plan, arena, ret_status))
+		return false;
 	check_fields(request, start, arena, problems);
 	field_problems = problems->count;
-	start->plan = find_plan(service, request);
 	if (is_encoded && request->encoded.len > START_INPUT_BYTES_MAX)
 		return refuse_size(request->encoded.len, arena, ret_status);
 	if (start->plan && request->input_case != SAGA__V1__START_SAGA_REQUEST__INPUT__NOT_SET &&
@@ -287,19 +318,6 @@ static void keep_trace(const struct server_call *call, struct start_request *sta
 	    utf8_is_valid(tracestate.data, tracestate.len))
 		take_label(start, labels, "tracestate",
 			   arena_strndup(arena, (const char *)tracestate.data, tracestate.len));
-}
-
-static struct status status_of_error(const struct error *err)
-{
-	struct status status = {.code = err->code, .message = err->msg};
-
-	if (err->code == ERR_CONFLICT) {
-		status.reason = "SAGA_ALREADY_EXISTS";
-		status.resource = (struct status_resource){"saga.v1.Saga", ""};
-	}
-	if (err->code == ERR_QUOTA)
-		status.quota = "max-open-sagas"; /* the setting; the message says of which definition, and how many */
-	return status;
 }
 
 /* ---- StartSaga ---- */

@@ -129,6 +129,27 @@ static void refuse(enum queue_answer answer, struct error *err)
 		(void)error_set(err, ERR_UNAVAILABLE, "this coordinator is stopping");
 }
 
+static void refuse_starts(struct engine *engine, enum queue_answer answer, size_t count, struct error *err)
+{
+	if (answer == QUEUE_FULL) {
+		metric_add(engine->metrics.starts_shed, count);
+		(void)error_set(err, ERR_LIMIT,
+				"this coordinator is asked for more sagas than it gets through, try again later");
+	} else {
+		refuse(answer, err);
+	}
+}
+
+bool engine_has_room(struct engine *engine, const struct plan *plan, struct error *err)
+{
+	const enum queue_answer answer = queue_look(&engine->queue, plan->definition.name);
+
+	if (answer != QUEUE_FULL) /* an engine that drains says so itself */
+		return true;
+	refuse_starts(engine, answer, 1, err);
+	return false;
+}
+
 void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx)
 {
 	engine_start_sagas(engine, request, 1, done, &ctx);
@@ -155,7 +176,7 @@ void engine_start_sagas(struct engine *engine, const struct start_request *reque
 		answer = queue_push_starts(&engine->queue, items, count);
 		if (answer == QUEUE_TAKEN)
 			return;
-		refuse(answer, &err);
+		refuse_starts(engine, answer, count, &err);
 	}
 	for (struct start_item *next; items; items = next) {
 		next = items->next;

@@ -8,7 +8,8 @@
  * Threads:    engine_start/_get/_request may be called from any thread and never block; `done` runs on the engine thread and must
  *             only copy, enqueue and return.
  *             Refused at once (queue full, or draining), it runs on the caller's thread before the call returns.
- * Limits:     the queue is bounded; a full queue answers ERR_LIMIT, an engine that drains ERR_UNAVAILABLE.
+ * Limits:     the queue is bounded, and starts by what is got through in a second (pace.h); beyond it is ERR_LIMIT, an engine that
+ *             drains answers ERR_UNAVAILABLE.
  */
 #ifndef COORDINATOR_ENGINE_ENGINE_H
 #define COORDINATOR_ENGINE_ENGINE_H
@@ -64,6 +65,9 @@ struct start_request {
 /* `view` is NULL exactly when `err` is not. already_existed: an earlier start with the same key and content.
  * ERR_CONFLICT: the same idempotency key or saga id with other content. ERR_UNAVAILABLE: the store is away. */
 typedef void start_done_fn(void *ctx, const struct saga_view *view, bool already_existed, const struct error *err);
+/* False: more is offered than this coordinator gets through, and a start of that plan would be refused now, with `err`; said
+ * before any work is done for it, and counted as refused. Any thread. */
+NODISCARD bool engine_has_room(struct engine *engine, const struct plan *plan, struct error *err);
 /* Copies the request before it returns. */
 void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx);
 /* The same for several, which are queued at once: one turn takes them all, unless it is full. `done` runs for each, with

@@ -103,6 +103,9 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 	metrics->starts_refused =
 		metrics_counter(set, "saga_starts_refused_total", NULL,
 				"Starts that were refused because their definition has as many open sagas as it may.");
+	metrics->starts_shed =
+		metrics_counter(set, "saga_starts_shed_total", NULL,
+				"Starts that were refused because more came than this coordinator gets through.");
 	metrics->queue_length = metrics_gauge(set, "saga_queue_length", NULL, "What waits for the next turn.");
 	metrics->paused[PAUSE_DEFINITION] = metrics_gauge(set, "saga_paused", "what=\"definition\"", PAUSED_HELP);
 	metrics->paused[PAUSE_PARTICIPANT] = metrics_gauge(set, "saga_paused", "what=\"participant\"", PAUSED_HELP);

@@ -40,6 +40,7 @@ struct engine_metrics {
 	struct metric *queue_length;
 	struct metric *waiting;
 	struct metric *starts_refused;
+	struct metric *starts_shed;
 	struct metric *paused[PAUSE_KIND_COUNT];
 	struct metric *sagas_paused;
 	/* By definition, those that were the first to have any; all others are one series. */

@@ -13,6 +13,7 @@
 #include "coordinator/engine/cache.h"
 #include "coordinator/engine/engine_metrics.h"
 #include "coordinator/engine/limits.h"
+#include "coordinator/engine/pace.h"
 #include "coordinator/engine/pauses.h"
 #include "coordinator/engine/queue.h"
 #include "coordinator/engine/record.h"
@@ -22,7 +23,6 @@
 #include "coordinator/engine/trace.h"
 
 enum {
-	TURN_STARTS_MAX = 5000,
 	TURN_ROUNDS_MAX = 8,
 	PAGE_SIZE = 2000,
 	WAITER_POLL_US = 200 * 1000,
@@ -164,6 +164,8 @@ struct engine {
 	struct engine_metrics metrics;
 	struct span_exporter *spans; /* NULL: no traces */
 	struct queue queue;
+	struct pace pace;
+	struct pace_turn pace_turn; /* this one */
 	struct cache cache;
 	struct resend_limit resend_limit;
 	struct room room;

@@ -10,7 +10,7 @@
 
 void queue_init(struct queue *queue, size_t max)
 {
-	*queue = (struct queue){.max = max};
+	*queue = (struct queue){.max = max, .starts_max = SIZE_MAX};
 	(void)pthread_mutex_init(&queue->mu, NULL); /* default attributes cannot fail on Linux */
 	condition_init(&queue->changed);
 	queue->gets_end = &queue->load.gets;
@@ -82,8 +82,30 @@ static bool has_share(const struct queue *queue, const char *definition, size_t 
 {
 	const struct queue_line *line = find_line(queue, definition);
 	const size_t waiting = line ? line->count : 0;
+	const size_t max = queue->starts_max < queue->max ? queue->starts_max : queue->max;
 
-	return waiting + count <= queue->max / (queue->line_count + (line ? 0 : 1));
+	return waiting + count <= max / (queue->line_count + (line ? 0 : 1));
+}
+
+static enum queue_answer admit_starts(const struct queue *queue, const char *definition, size_t count)
+{
+	enum queue_answer answer = admit(queue, count);
+
+	/* Where none waits, a batch gets in however small the bound is. */
+	if (answer == QUEUE_TAKEN && queue->load.start_count > 0 &&
+	    (queue->load.start_count >= queue->starts_max || count > queue->starts_max - queue->load.start_count))
+		answer = QUEUE_FULL;
+	return answer == QUEUE_FULL && has_share(queue, definition, count) ? QUEUE_TAKEN : answer;
+}
+
+enum queue_answer queue_look(struct queue *queue, const char *definition)
+{
+	enum queue_answer answer;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	answer = admit_starts(queue, definition, 1);
+	(void)pthread_mutex_unlock(&queue->mu);
+	return answer;
 }
 
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count)
@@ -92,9 +114,7 @@ enum queue_answer queue_push_starts(struct queue *queue, struct start_item *item
 
 	assert(count > 0);
 	(void)pthread_mutex_lock(&queue->mu);
-	answer = admit(queue, count);
-	if (answer == QUEUE_FULL && has_share(queue, items->request.plan->definition.name, count))
-		answer = QUEUE_TAKEN;
+	answer = admit_starts(queue, items->request.plan->definition.name, count);
 	if (answer == QUEUE_TAKEN) {
 		for (struct start_item *item = items, *next; item; item = next) {
 			next = item->next;
@@ -148,6 +168,7 @@ enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item 
 		*queue->deliveries_end = item;
 		queue->deliveries_end = &item->next;
 		queue->load.delivery_count++;
+		queue->load.record_count += item->batch->count;
 		(void)pthread_cond_signal(&queue->changed);
 	}
 	(void)pthread_mutex_unlock(&queue->mu);
@@ -197,6 +218,7 @@ static struct queue_load take_load(struct queue *queue, size_t starts_max)
 	load.request_count = queue->load.request_count;
 	load.deliveries = queue->load.deliveries;
 	load.delivery_count = queue->load.delivery_count;
+	load.record_count = queue->load.record_count;
 	queue->load.gets = NULL;
 	queue->load.get_count = 0;
 	queue->gets_end = &queue->load.gets;
@@ -205,6 +227,7 @@ static struct queue_load take_load(struct queue *queue, size_t starts_max)
 	queue->requests_end = &queue->load.requests;
 	queue->load.deliveries = NULL;
 	queue->load.delivery_count = 0;
+	queue->load.record_count = 0;
 	queue->deliveries_end = &queue->load.deliveries;
 	return load;
 }
@@ -245,6 +268,33 @@ void queue_close(struct queue *queue)
 	(void)pthread_mutex_lock(&queue->mu);
 	queue->is_closed = true;
 	(void)pthread_cond_signal(&queue->changed);
+	(void)pthread_mutex_unlock(&queue->mu);
+}
+
+size_t queue_records(struct queue *queue)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	count = queue->load.record_count;
+	(void)pthread_mutex_unlock(&queue->mu);
+	return count;
+}
+
+size_t queue_starts(struct queue *queue)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&queue->mu);
+	count = queue->load.start_count;
+	(void)pthread_mutex_unlock(&queue->mu);
+	return count;
+}
+
+void queue_limit_starts(struct queue *queue, size_t max)
+{
+	(void)pthread_mutex_lock(&queue->mu);
+	queue->starts_max = max;
 	(void)pthread_mutex_unlock(&queue->mu);
 }
 

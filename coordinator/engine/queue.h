@@ -4,7 +4,8 @@
  * Why:        callers on other threads only copy, enqueue and return; the engine takes all of it at once, so a batch
  *             gathers by itself while the previous commit runs.
  * Fairness:   starts are taken in turns by definition, and a definition gets its share of a queue that others have filled.
- * Limits:     starts, gets and requests are bounded together (twice that, with all shares); deliveries are bounded by the bus, which waits for their `done`.
+ * Limits:     starts, gets and requests are bounded together (twice that, with all shares); starts also by what the engine
+ *             gets through in time, as it says after each turn; deliveries by the bus, which waits for their `done`.
  * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
  */
 #ifndef COORDINATOR_ENGINE_QUEUE_H
@@ -68,6 +69,7 @@ struct queue_load {
 	size_t get_count;
 	size_t request_count;
 	size_t delivery_count;
+	size_t record_count; /* of the deliveries together */
 };
 
 struct queue {
@@ -82,6 +84,7 @@ struct queue {
 	struct request_link **requests_end;
 	struct delivery_item **deliveries_end;
 	size_t max;
+	size_t starts_max; /* that may wait */
 	bool is_closed;
 	bool is_over;
 };
@@ -90,12 +93,17 @@ void queue_init(struct queue *queue, size_t max);
 void queue_release(struct queue *queue); /* must be empty */
 
 enum queue_answer { QUEUE_TAKEN, QUEUE_FULL, QUEUE_CLOSED };
+/* Whether a start of that definition would be refused now: to say so before any work is done for it. */
+enum queue_answer queue_look(struct queue *queue, const char *definition);
 /* All of a list of so many starts, or none; taken: the queue owns them. */
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count);
 enum queue_answer queue_push_get(struct queue *queue, struct get_item *item);
 enum queue_answer queue_push_request(struct queue *queue, struct request_link *item);
 enum queue_answer queue_push_delivery(struct queue *queue, struct delivery_item *item); /* CLOSED: it is over */
 
+size_t queue_records(struct queue *queue);                /* that wait in deliveries */
+size_t queue_starts(struct queue *queue);                 /* that wait */
+void queue_limit_starts(struct queue *queue, size_t max); /* SIZE_MAX: by the queue's own bound alone */
 /* At most so many starts, and all else; does not block. */
 void queue_take(struct queue *queue, size_t starts_max, struct queue_load *ret_load);
 void queue_wait(struct queue *queue, int64_t until_us); /* for anything, a nudge, or that monotonic time */

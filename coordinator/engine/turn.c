@@ -554,11 +554,14 @@ void turn_take_calls(struct engine *engine, const struct queue_load *load)
 
 static void take_queue(struct engine *engine)
 {
+	const size_t starts_max = pace_starts(&engine->pace, queue_records(&engine->queue));
 	struct queue_load load;
 
 	metric_set(engine->metrics.queue_length, (int64_t)queue_length(&engine->queue));
-	queue_take(&engine->queue, engine->start_count < TURN_STARTS_MAX ? TURN_STARTS_MAX - engine->start_count : 0,
-		   &load);
+	queue_take(&engine->queue, engine->start_count < starts_max ? starts_max - engine->start_count : 0, &load);
+	engine->pace_turn = (struct pace_turn){.replies = load.record_count,
+					       .starts = load.start_count,
+					       .were_left = queue_starts(&engine->queue) > 0};
 	turn_take_calls(engine, &load);
 	if (load.deliveries)
 		CRASH_POINT(REPLIES_TAKEN);
@@ -566,6 +569,15 @@ static void take_queue(struct engine *engine)
 		next = item->next;
 		event_take_delivery(engine, item);
 	}
+}
+
+static void note_pace(struct engine *engine, int64_t begun_us)
+{
+	if (!engine->is_store_up)
+		return;
+	engine->pace_turn.us = engine_now_us(engine) - begun_us;
+	pace_note(&engine->pace, &engine->pace_turn);
+	queue_limit_starts(&engine->queue, pace_waiting_max(&engine->pace));
 }
 
 /* While the store is away: asks it now and then. */
@@ -607,6 +619,8 @@ static int64_t next_turn_us(struct engine *engine)
 
 int64_t engine_turn(struct engine *engine)
 {
+	const int64_t begun_us = engine_now_us(engine);
+
 	arena_clear(&engine->arena);
 	take_queue(engine);
 	if (probe_store(engine)) {
@@ -628,5 +642,6 @@ int64_t engine_turn(struct engine *engine)
 		get_give_up(engine, false);
 	}
 	cache_trim(&engine->cache);
+	note_pace(engine, begun_us);
 	return next_turn_us(engine);
 }

@@ -34,6 +34,7 @@ struct engine {
 };
 
 static atomic_bool is_plan_ready = true;
+static atomic_bool has_room = true;
 static atomic_int held_count;
 static _Atomic int64_t last_wait_ms;
 static char last_value[200]; /* likewise */
@@ -296,6 +297,13 @@ void fake_backend_stop(struct engine *engine)
 	free(engine);
 }
 
+bool engine_has_room(struct engine *engine, const struct plan *plan, struct error *err)
+{
+	(void)engine;
+	(void)plan;
+	return atomic_load(&has_room) || error_set(err, ERR_LIMIT, "asked for more than it gets through") == 0;
+}
+
 void engine_start_saga(struct engine *engine, const struct start_request *request, start_done_fn *done, void *ctx)
 {
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
@@ -350,6 +358,11 @@ bool engine_is_ready(struct engine *engine, const struct plan *plan)
 	(void)engine;
 	(void)plan;
 	return atomic_load(&is_plan_ready);
+}
+
+void fake_backend_set_room(bool is_room)
+{
+	atomic_store(&has_room, is_room);
 }
 
 void fake_backend_set_ready(bool is_ready)

@@ -12,6 +12,7 @@
 struct engine *fake_backend_start(void);
 void fake_backend_stop(struct engine *engine);
 void fake_backend_set_ready(bool is_ready);
+void fake_backend_set_room(bool has_room); /* for starts */
 int fake_backend_waiting(void);            /* GetSaga calls held */
 void fake_backend_release(void);           /* answers them */
 int64_t fake_backend_last_wait(void);      /* wait_ms of the last GetSaga */

@@ -19,6 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/rpc/rpc_client.h"
+#include "lib/rpc/rpc_details.h"
 #include "saga/v1/saga_service.pb-c.h"
 #include "tests/unit/coordinator/api/fake_backend.h"
 
@@ -174,6 +175,26 @@ static void names_every_wrong_field_at_once(void **state)
 	assert_non_null(strstr(fixture->err.msg, "idempotency_key"));
 	assert_non_null(strstr(fixture->err.msg, "input.order_id"));
 	assert_non_null(strstr(fixture->err.msg, "checkout-input version 3"));
+}
+
+static void sheds_starts_before_it_looks_at_their_input(void **state)
+{
+	struct fixture *fixture = *state;
+	Saga__V1__StartSagaRequest request = start_request("colour", "red"); /* would be INVALID_ARGUMENT */
+	const struct rpc_call call = {.method = "/saga.v1.SagaService/StartSaga",
+				      .request = &request.base,
+				      .answer_type = &saga__v1__start_saga_response__descriptor,
+				      .timeout_ms = CALL_MS};
+	struct rpc_failure failure = {0};
+	ProtobufCMessage *answer = NULL;
+
+	fake_backend_set_room(false);
+	assert_int_equal(rpc_client_call_explained(fixture->client, &call, &answer, &failure, &fixture->err), -1);
+	fake_backend_set_room(true);
+	assert_int_equal(fixture->err.code, ERR_LIMIT);
+	assert_true(rpc_details_retry_after_ms(buffer_bytes(&failure.details)) > 0);
+	assert_non_null(memmem(failure.details.data, failure.details.len, "OVERLOADED", strlen("OVERLOADED")));
+	buffer_release(&failure.details);
 }
 
 static void refuses_a_saga_id_of_another_version(void **state)
@@ -595,6 +616,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(starts_a_saga_from_json, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(replaces_bytes_of_participants_that_are_no_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_every_wrong_field_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sheds_starts_before_it_looks_at_their_input, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_a_saga_id_of_another_version, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_an_input_beyond_its_limit_in_either_form, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(suggests_names_for_an_unknown_definition, set_up, tear_down),

@@ -287,11 +287,15 @@ static void a_full_queue_refuses_at_once(void **unused)
 	struct engine *engine = engine_new(&(struct engine_options){
 		.instance = "one", .ports = &world->ports, .metrics = metrics, .queue_max = 2});
 	struct fake_answer answers[3];
+	struct error err;
 
 	(void)unused;
+	assert_true(engine_has_room(engine, &FAKE_PLAN, &err));
 	for (int i = 0; i < 3; i++)
 		fake_start(engine, i == 0 ? "a" : i == 1 ? "b" : "c", "input", &answers[i]);
-	assert_error(&answers[2], ERR_LIMIT, "full");
+	assert_error(&answers[2], ERR_LIMIT, "more sagas than it gets through");
+	assert_false(engine_has_room(engine, &FAKE_PLAN, &err));
+	assert_int_equal(err.code, ERR_LIMIT);
 	fake_turns(engine);
 	assert_true(answers[0].has_view && answers[1].has_view);
 	engine_free(engine);
@@ -313,13 +317,42 @@ static void a_draining_engine_refuses_and_answers_everybody(void **unused)
 	end(&f);
 }
 
+static void replies_leave_few_starts_room_in_their_turn(void **unused)
+{
+	enum { REPLIES = 10000 };
+	struct fixture f = begin();
+	struct bus_record *replies = xcalloc(REPLIES, sizeof(*replies));
+	struct fake_answer one, many = {0};
+
+	(void)unused;
+	fake_start(f.engine, "k", "input", &one);
+	fake_turns(f.engine);
+	for (int i = 0; i < REPLIES; i++)
+		replies[i] = (struct bus_record){.topic = "replies"}; /* of no saga: only their number matters */
+	fake_deliver(f.world, f.engine, replies, REPLIES);
+	for (int i = 0; i < 500; i++)
+		engine_start_saga(f.engine,
+				  &(struct start_request){.plan = &FAKE_PLAN,
+							  .idempotency_key = "k",
+							  .key = "k",
+							  .input = bytes_of_text("input")},
+				  fake_start_done, &many);
+	(void)engine_turn(f.engine);
+	assert_int_equal(many.calls, 50);
+	assert_int_equal(f.world->batches_done, 1);
+	fake_turns(f.engine);
+	assert_int_equal(many.calls, 500);
+	free(replies);
+	end(&f);
+}
+
 static void more_starts_than_a_turn_takes_are_taken_by_the_next(void **unused)
 {
 	struct fixture f = begin();
 	struct fake_answer one, many;
 
 	(void)unused;
-	/* Twins, since the fake store has few rows; a turn takes 5,000. */
+	/* Twins, since the fake store has few rows; the first turns take 2,000. */
 	fake_start(f.engine, "k", "input", &one);
 	fake_turns(f.engine);
 	many = (struct fake_answer){0};
@@ -331,7 +364,7 @@ static void more_starts_than_a_turn_takes_are_taken_by_the_next(void **unused)
 							  .input = bytes_of_text("input")},
 				  fake_start_done, &many);
 	(void)engine_turn(f.engine);
-	assert_int_equal(many.calls, 5000);
+	assert_int_equal(many.calls, 2000);
 	fake_turns(f.engine);
 	assert_int_equal(many.calls, 12000);
 	end(&f);
@@ -354,6 +387,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_much_for_one_commit_goes_in_parts_and_whole_when_the_store_is_fast_again),
 		cmocka_unit_test(a_full_queue_refuses_at_once),
 		cmocka_unit_test(a_draining_engine_refuses_and_answers_everybody),
+		cmocka_unit_test(replies_leave_few_starts_room_in_their_turn),
 		cmocka_unit_test(more_starts_than_a_turn_takes_are_taken_by_the_next),
 	};
 
