@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +24,10 @@ SHOP = ("order", "payment", "inventory", "shipping")
 PORTS = ("registry", "grpc", "coordinator", "kafka", "kafka-controller", "postgres", *SHOP)
 KAFKA_HEAP_MB = 512
 STOCK = 1_000_000_000
-TARGETS = ("schema-registry", "saga-coordinator", "sagactl", "bench-load", "bench-lean-participant", "bench-sdk-participant",
+TARGETS = ("schema-registry", "saga-coordinator", "sagactl", "bench-load", "bench-offer", "bench-lean-participant", "bench-sdk-participant",
            "bench-floor", *(f"{name}-service" for name in SHOP))
 PATIENCE_S = 120
+SECONDS = ("coordinator-2", "participant-2")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ def run_quietly(argv: list) -> None:
 
 
 class BenchStack:
-    def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, partitions: int, kafka_libs: Path):
+    """With `is_doubled` a second coordinator and a second participant, which use ports of the shop's, whose mode has none."""
+
+    def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, partitions: int, kafka_libs: Path,
+                 is_doubled: bool = False):
         self.folders = folders
         self.ports = chosen
         self.mode = mode
@@ -89,7 +95,9 @@ class BenchStack:
                                       ["registry", "saga", "floor", "bench_db", *(f"{name}_db" for name in SHOP)])
         self.kafka = BenchKafka(folders, chosen["kafka"], chosen["kafka-controller"])
         self.kafka.libs = kafka_libs
+        self.is_doubled = is_doubled
         self.target = f"127.0.0.1:{chosen['grpc']}"
+        self.second_target = f"127.0.0.1:{chosen['order']}"
         self.http_port = chosen["coordinator"]
         self.group = Group(folders, self._units(), restart=False)
 
@@ -107,7 +115,8 @@ class BenchStack:
         return self.group.units[name].child.pid
 
     def pids(self) -> dict[str, int]:
-        return {name: self.pid(name) for name in ("coordinator", "postgres", "kafka", *self.mode.participants, "registry")}
+        seconds = [name for name in SECONDS if self.is_doubled and self.group.units[name].child]
+        return {name: self.pid(name) for name in ("coordinator", "postgres", "kafka", *self.mode.participants, "registry", *seconds)}
 
     def check_alive(self) -> None:
         self.group.tick()
@@ -115,9 +124,13 @@ class BenchStack:
             if self.group.units[name].child.exit_code() is not None:
                 raise StackError(f"{name} ended during the benchmark\n{self.group.trouble(name)}")
 
-    def start_load(self, in_flight: int, seconds: int, warmup: int, starts: str) -> subprocess.Popen:
-        return self._start("bench-load", {}, "--target", self.target, "--definition", self.mode.definition, "--path", self.path,
+    def start_load(self, in_flight: int, seconds: int, warmup: int, starts: str, target: str | None = None) -> subprocess.Popen:
+        return self._start("bench-load", {}, "--target", target or self.target, "--definition", self.mode.definition, "--path", self.path,
                            "--in-flight", in_flight, "--seconds", seconds, "--warmup", warmup, "--starts", starts)
+
+    def start_offer(self, rate: int, batch: int, seconds: int, warmup: int) -> subprocess.Popen:
+        return self._start("bench-offer", {}, "--target", self.target, "--definition", self.mode.definition, "--rate", rate,
+                           "--batch", batch, "--seconds", seconds, "--warmup", warmup)
 
     def start_floor(self, in_flight: int, seconds: int, warmup: int, sizes: Mapping[str, int]) -> subprocess.Popen:
         login = self.postgres.login("floor")
@@ -160,7 +173,7 @@ class BenchStack:
     def _units(self) -> list[Unit]:
         brokers, registry = self.kafka.bootstrap, f"http://127.0.0.1:{self.ports['registry']}"
         subjects = str(self.mode.subjects)
-        ready = {name: (lambda name=name: http_ready(self.ports[name], "/readyz")) for name in ("registry", "coordinator", *SHOP)}
+        ready = {name: (lambda name=name: http_ready(self.ports[name], "/readyz")) for name in ("registry", *SHOP)}
         return [
             self.postgres.unit(),
             self.kafka.unit(),
@@ -171,13 +184,25 @@ class BenchStack:
             Unit("topics", self._program("sagactl", "--kafka-brokers", brokers, "topics", "create", "--map", subjects,
                                    "--partitions", str(self.partitions)),
                  needs=("kafka",), is_task=True),
-            Unit("coordinator",
-                 self._program("saga-coordinator", "--grpc-listen", self.target, "--http-port", str(self.http_port),
-                               "--kafka-brokers", brokers, "--registry-url", registry, "--instance", "bench", database="saga"),
-                 needs=("schemas", "topics"), is_ready=ready["coordinator"]),
+            self._coordinator("coordinator", self.target, self.http_port, "bench"),
             *self._participants(brokers, registry, ready),
             Unit("definition", self._program("sagactl", "--address", self.target, "definitions", "put", str(self.mode.source)),
                  needs=("coordinator",), is_task=True),
+            *(self._seconds(brokers, registry) if self.is_doubled else ()),
+        ]
+
+    def _coordinator(self, name: str, target: str, http_port: int, instance: str) -> Unit:
+        return Unit(name, self._program("saga-coordinator", "--grpc-listen", target, "--http-port", str(http_port), "--kafka-brokers",
+                                        self.kafka.bootstrap, "--registry-url", f"http://127.0.0.1:{self.ports['registry']}",
+                                        "--instance", instance, database="saga"),
+                    needs=("schemas", "topics"), is_ready=lambda: http_ready(http_port, "/readyz"))
+
+    def _seconds(self, brokers: str, registry: str) -> list[Unit]:
+        return [
+            self._coordinator("coordinator-2", self.second_target, self.ports["payment"], "bench-2"),
+            Unit("participant-2", self._program("bench-sdk-participant", "--kafka-brokers", brokers, "--registry-url", registry,
+                                                "--instance", "participant-2", database="bench_db"),
+                 needs=("schemas", "topics")),
         ]
 
     def _participants(self, brokers: str, registry: str, ready: Mapping) -> list[Unit]:
@@ -189,8 +214,36 @@ class BenchStack:
                     for name in SHOP]
         refuse = ("--refuse",) if self.path == "compensating" else ()
         if self.mode.has_inbox:
-            return [Unit("participant", self._program("bench-sdk-participant", *common, *refuse, database="bench_db"), needs=needs)]
+            return [Unit("participant", self._program("bench-sdk-participant", *common, *refuse, "--instance", "participant-1",
+                                                     database="bench_db"), needs=needs)]
         return [Unit("participant", self._program("bench-lean-participant", *common, *refuse), needs=needs)]
+
+
+@contextmanager
+def running(build_folder: Path, port_base: int, kafka_libs: Path, **shape: object) -> Iterator[BenchStack]:
+    """A stack that is built, up, and has ended its first saga; `shape` is BenchStack's. Its logs stay where something went wrong."""
+    folders = Folders(ROOT, ROOT / "build" / f"bench-stack-{os.getpid()}", build_folder)
+    os.environ["AMENDS_KAFKA_HEAP_MB"] = str(KAFKA_HEAP_MB)
+    print("building …", flush=True)
+    build(build_folder)
+    folders.make()
+    chosen = ports.choose([name for name in ports.DEFAULTS if name in PORTS], port_base)
+    stack = BenchStack(folders, chosen, kafka_libs=kafka_libs, **shape)
+    has_ended_well = False
+    try:
+        print("starting Postgres, Kafka, registry, coordinator, participants …", flush=True)
+        stack.up()
+        stack.wait_for_first_saga()
+        yield stack
+        has_ended_well = True
+    finally:
+        stack.group.stop()
+        chosen.release()
+        folders.delete_data(keep_logs=not has_ended_well)
+        if not has_ended_well:
+            print(f"logs are in {folders.logs}", file=sys.stderr)
+        else:
+            subprocess.run(["rm", "-rf", "--", folders.state], check=False)
 
 
 def end(process: subprocess.Popen) -> None:

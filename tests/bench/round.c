@@ -1,6 +1,7 @@
 /* round.c - see round.h. */
 #include "tests/bench/round.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,12 +11,17 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-struct round {
-	pthread_mutex_t mu;
-	bool is_measuring; /* guarded by mu, as all below */
+struct series {
+	const char *name;
 	int64_t *latencies_us;
 	size_t count;
 	size_t capacity;
+};
+
+struct round {
+	pthread_mutex_t mu;
+	bool is_measuring; /* guarded by mu, as all below */
+	struct series series[ROUND_SERIES_MAX];
 	size_t failures;
 	char last_failure[240];
 };
@@ -33,23 +39,41 @@ void round_free(struct round *round)
 	if (!round)
 		return;
 	(void)pthread_mutex_destroy(&round->mu);
-	free(round->latencies_us);
+	for (size_t i = 0; i < ROUND_SERIES_MAX; i++)
+		free(round->series[i].latencies_us);
 	free(round);
+}
+
+void round_name_series(struct round *round, size_t series, const char *name)
+{
+	assert(series > ROUND_MAIN && series < ROUND_SERIES_MAX);
+	round->series[series].name = name;
+}
+
+/* With the lock held. */
+static void append(struct series *series, const int64_t *latencies_us, size_t count)
+{
+	while (series->count + count > series->capacity) {
+		series->capacity = series->capacity ? series->capacity * 2 : 65536;
+		series->latencies_us =
+			xrealloc_array(series->latencies_us, series->capacity, sizeof(*series->latencies_us));
+	}
+	for (size_t i = 0; i < count; i++)
+		series->latencies_us[series->count++] = latencies_us[i];
+}
+
+void round_add_to(struct round *round, size_t series, const int64_t *latencies_us, size_t count)
+{
+	assert(series < ROUND_SERIES_MAX);
+	(void)pthread_mutex_lock(&round->mu);
+	if (round->is_measuring)
+		append(&round->series[series], latencies_us, count);
+	(void)pthread_mutex_unlock(&round->mu);
 }
 
 void round_add(struct round *round, const int64_t *latencies_us, size_t count)
 {
-	(void)pthread_mutex_lock(&round->mu);
-	if (round->is_measuring) {
-		while (round->count + count > round->capacity) {
-			round->capacity = round->capacity ? round->capacity * 2 : 65536;
-			round->latencies_us =
-				xrealloc_array(round->latencies_us, round->capacity, sizeof(*round->latencies_us));
-		}
-		for (size_t i = 0; i < count; i++)
-			round->latencies_us[round->count++] = latencies_us[i];
-	}
-	(void)pthread_mutex_unlock(&round->mu);
+	round_add_to(round, ROUND_MAIN, latencies_us, count);
 }
 
 void round_add_failure(struct round *round, const char *why)
@@ -84,18 +108,33 @@ static void wait_until(int64_t until_us)
 		;
 }
 
-static void say_result(struct round *round)
+static void say_quantiles(struct series *series, const char *separator)
 {
 	const struct {
 		const char *name;
 		double quantile;
 	} quantiles[] = {{"p50_ms", 0.5}, {"p99_ms", 0.99}, {"p999_ms", 0.999}, {"max_ms", 1}};
 
-	qsort(round->latencies_us, round->count, sizeof(*round->latencies_us), compare);
+	if (series->count > 0)
+		qsort(series->latencies_us, series->count, sizeof(*series->latencies_us), compare);
+	for (size_t i = 0; i < ARRAY_LEN(quantiles); i++) {
+		printf("%s\"%s\":%.3f", separator, quantiles[i].name,
+		       (double)round_quantile(series->latencies_us, series->count, quantiles[i].quantile) / 1000);
+		separator = ",";
+	}
+}
+
+static void say_result(struct round *round)
+{
 	printf("{\"event\":\"result\"");
-	for (size_t i = 0; i < ARRAY_LEN(quantiles); i++)
-		printf(",\"%s\":%.3f", quantiles[i].name,
-		       (double)round_quantile(round->latencies_us, round->count, quantiles[i].quantile) / 1000);
+	say_quantiles(&round->series[ROUND_MAIN], ",");
+	for (size_t i = ROUND_MAIN + 1; i < ROUND_SERIES_MAX; i++) {
+		if (!round->series[i].name)
+			continue;
+		printf(",\"%s\":{\"count\":%zu,", round->series[i].name, round->series[i].count);
+		say_quantiles(&round->series[i], "");
+		printf("}");
+	}
 	printf("}\n");
 	(void)fflush(stdout); /* whoever listened is gone, then nobody minds */
 }
@@ -109,7 +148,8 @@ void round_measure(struct round *round, int64_t warmup_s, int64_t seconds, size_
 	printf("{\"event\":\"begin\"}\n");
 	(void)fflush(stdout);
 	(void)pthread_mutex_lock(&round->mu);
-	round->count = 0;
+	for (size_t i = 0; i < ROUND_SERIES_MAX; i++)
+		round->series[i].count = 0;
 	round->failures = 0;
 	round->is_measuring = true;
 	began_us = clock_monotonic_us();
@@ -120,7 +160,7 @@ void round_measure(struct round *round, int64_t warmup_s, int64_t seconds, size_
 	elapsed_s = (double)(clock_monotonic_us() - began_us) / 1e6;
 	(void)pthread_mutex_unlock(&round->mu); /* nobody adds from here on */
 	printf("{\"event\":\"end\",\"seconds\":%.3f,\"sagas\":%zu,\"failures\":%zu,\"overdue\":%zu}\n", elapsed_s,
-	       round->count, round->failures, overdue ? overdue(ctx) : 0);
+	       round->series[ROUND_MAIN].count, round->failures, overdue ? overdue(ctx) : 0);
 	(void)fflush(stdout);
 	if (round->failures)
 		log_error("failures", "count=%zu last=%s", round->failures, LOG_TEXT(round->last_failure));

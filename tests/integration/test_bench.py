@@ -14,6 +14,8 @@ from conftest import BUILD, ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
+import instances_report  # noqa: E402
+import overload_report  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
 import sampling  # noqa: E402
@@ -153,3 +155,60 @@ def test_benchmark_runs_beside_the_floor_and_leaves_nothing_behind(tmp_path: Pat
     assert found["floor_sizes"]["log_rows"] >= 6
     ElementTree.parse(tmp_path / "result.svg")
     assert set((ROOT / "build").glob("bench-stack-*")) == state
+
+
+# ---- more than can be done ----
+
+def test_overload_sheds_starts_and_every_accepted_saga_ends(tmp_path: Path):
+    """Nobody gets through what is offered here."""
+    result = subprocess.run(
+        [ROOT / "tests" / "bench" / "overload", "--capacity", "60000", "--times", "1", "--batch", "500", "--in-flight", "20", "--seconds",
+         "3", "--warmup", "1", "--preheat", "3", "--build", BUILD, "--json", tmp_path / "overload.json", "--port-base",
+         str(23000 + os.getpid() % 100 * 20)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    level = json.loads((tmp_path / "overload.json").read_text())["levels"][0]
+    assert level["shed_per_s"] > 0 and level["accepted_per_s"] > 0
+    assert level["failures"] == 0  # whatever was refused was refused by RESOURCE_EXHAUSTED
+    assert level["drain_s"] is not None
+
+
+def test_figures_of_a_level_tell_answers_from_refusals():
+    said = {**EVENT, "accepted": {"count": 1200, "p50_ms": 1.0, "p99_ms": 2.0, "max_ms": 3.0},
+            "shed": {"count": 600, "p50_ms": 0.1, "p99_ms": 0.2, "max_ms": 0.3}}
+    counted = {"saga_resends_total": 0.0, "saga_turn_events_sum": 0.0, "saga_turn_events_count": 0.0, "saga_commit_seconds_sum": 0.0,
+               "saga_commit_seconds_count": 0.0}
+    before = sample({"client": 0, "coordinator": 0}, [0] * 8, {}, counted)
+    after = sample({"client": 30, "coordinator": 10}, [100, 0, 0, 100, 0, 0, 0, 0], {}, counted)
+    level = overload_report.figures(5, 1000, said, before, after)
+    assert (level["finished_per_s"], level["accepted_per_s"], level["shed_per_s"]) == (500.0, 600.0, 300.0)
+    assert level["unanswered_per_s"] == 100.0
+    assert level["client_cpu_percent"] == 15.0
+    assert level["shed"]["p99_ms"] == 0.2
+    assert "shed 300/s" in overload_report.line(level | {"open_at_end": 0, "drain_s": None, "coordinator_mb": 1.0})
+
+
+# ---- two of each ----
+
+def test_both_instances_count_together():
+    assert instances_report.by_kind({"coordinator": 100.0, "coordinator-2": 50.5, "kafka": 7.0}) == {"coordinator": 150.5, "kafka": 7.0}
+
+
+def test_instances_summary_compares_two_with_one():
+    rounds = {"one": [one_round(100.0), one_round(200.0)], "two": [one_round(300.0)]}
+    summary = instances_report.summarize(10, rounds, [])
+    assert summary["ratio"] == 2.0
+    assert summary["one"]["cpu_us_per_saga_all"] == 2.5 and summary["cpu_ratio"] == 1.6
+    assert "two : one = 2.00" in instances_report.text(summary)
+    assert instances_report.summarize(10, {"one": [], "two": []}, [])["ratio"] is None
+
+
+def test_work_of_killed_instances_moves_and_ends(tmp_path: Path):
+    result = subprocess.run(
+        [ROOT / "tests" / "bench" / "instances", "--repeat", "0", "--in-flight", "50", "--settle", "2", "--build", BUILD, "--json",
+         tmp_path / "moves.json", "--port-base", str(23000 + os.getpid() % 100 * 20)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    moves = json.loads((tmp_path / "moves.json").read_text())["moves"]
+    assert [(move["killed"], move["is_restarted"]) for move in moves] == [
+        (name, is_restarted) for name in ("coordinator-2", "participant-2") for is_restarted in (False, True)]

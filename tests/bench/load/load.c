@@ -30,6 +30,8 @@ enum {
 	BATCHES_MAX = 4, /* under way at once */
 	AGAIN_MS = 20,   /* after a start that was refused */
 	POSITION_MAX = 256,
+	TARGETS_MAX = 8,
+	TARGET_BYTES_MAX = 256,
 };
 
 struct slot {
@@ -43,7 +45,9 @@ static const size_t no_slot = SIZE_MAX;
 struct load {
 	struct load_settings settings;
 	struct round *round;
-	struct rpc_client *client;
+	struct rpc_client *clients[TARGETS_MAX];
+	size_t client_count;
+	size_t client_next; /* the starter's */
 	struct rpc_client *watch_client;
 	struct slot *slots;
 	pthread_t watcher;
@@ -174,6 +178,7 @@ static void on_batch_started(void *ctx, ProtobufCMessage *answer, const struct e
 static void send_start(struct load *load, struct start_call *call, struct arena *arena)
 {
 	const struct load_settings *settings = &load->settings;
+	struct rpc_client *client = load->clients[load->client_next++ % load->client_count];
 	Saga__V1__BatchStartSagasRequest batch = SAGA__V1__BATCH_START_SAGAS_REQUEST__INIT;
 
 	arena_clear(arena);
@@ -183,10 +188,10 @@ static void send_start(struct load *load, struct start_call *call, struct arena 
 		batch.requests[i] =
 			start_message_make(arena, settings->definition, call->ids[i], settings->is_compensating);
 	if (settings->is_batched)
-		rpc_client_start(load->client, "/saga.v1.SagaService/BatchStartSagas", &batch.base,
+		rpc_client_start(client, "/saga.v1.SagaService/BatchStartSagas", &batch.base,
 				 &saga__v1__batch_start_sagas_response__descriptor, START_MS, on_batch_started, call);
 	else
-		rpc_client_start(load->client, "/saga.v1.SagaService/StartSaga", &batch.requests[0]->base,
+		rpc_client_start(client, "/saga.v1.SagaService/StartSaga", &batch.requests[0]->base,
 				 &saga__v1__start_saga_response__descriptor, START_MS, on_started, call);
 }
 
@@ -343,14 +348,29 @@ size_t load_overdue(void *ctx)
 
 /* ---- life ---- */
 
+static void make_clients(struct load *load)
+{
+	const char *text = load->settings.target;
+
+	while (*text && load->client_count < TARGETS_MAX) {
+		const size_t len = strcspn(text, ",");
+		char target[TARGET_BYTES_MAX];
+
+		(void)snprintf(target, sizeof(target), "%.*s", (int)len, text); /* what is cut does not connect */
+		if (load->client_count == 0)
+			load->watch_client = rpc_client_new(target);
+		load->clients[load->client_count++] = rpc_client_new(target);
+		text += len + (text[len] == ',');
+	}
+}
+
 struct load *load_new(const struct load_settings *settings, struct round *round)
 {
 	struct load *load = xcalloc(1, sizeof(*load));
 
 	load->settings = *settings;
 	load->round = round;
-	load->client = rpc_client_new(settings->target);
-	load->watch_client = rpc_client_new(settings->target);
+	make_clients(load);
 	load->slots = xcalloc((size_t)settings->in_flight, sizeof(*load->slots));
 	load->first_free = no_slot;
 	for (size_t i = 0; i < (size_t)settings->in_flight; i++)
@@ -402,7 +422,8 @@ void load_free(struct load *load)
 	(void)pthread_join(load->starter, NULL); /* joined once, by the owner, as the next */
 	(void)pthread_join(load->watcher, NULL);
 	rpc_client_free(load->watch_client);
-	rpc_client_free(load->client); /* cancels what is under way */
+	for (size_t i = 0; i < load->client_count; i++)
+		rpc_client_free(load->clients[i]); /* cancels what is under way */
 	(void)pthread_cond_destroy(&load->changed);
 	(void)pthread_mutex_destroy(&load->mu);
 	free(load->slots);

@@ -17,7 +17,7 @@
 #include "tests/bench/round.h"
 
 struct load_settings {
-	const char *target;
+	const char *target;     /* several with commas between: starts go round, outcomes are the first one's */
 	const char *definition; /* "bench" or "checkout" */
 	bool is_batched;
 	bool is_compensating; /* sagas have to end COMPENSATED */

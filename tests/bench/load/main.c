@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 		{.flag = "target",
 		 .default_text = "127.0.0.1:7233",
 		 .value_name = "ADDRESS",
-		 .help = "the coordinator's gRPC",
+		 .help = "the coordinator's gRPC; of several with commas between: starts go round",
 		 .place = &settings.load.target},
 		{.flag = "definition",
 		 .default_text = "bench",

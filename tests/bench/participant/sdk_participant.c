@@ -16,6 +16,7 @@ struct settings {
 	const char *kafka_brokers;
 	const char *registry_url;
 	const char *postgres;
+	const char *instance;
 	bool is_refusing;
 };
 
@@ -78,6 +79,7 @@ static int run(struct settings *settings)
 		&(struct participant_options){.service = "bench-participant",
 					      .kafka = {.brokers = settings->kafka_brokers, .client_id = "bench"},
 					      .postgres = settings->postgres,
+					      .instance = settings->instance,
 					      .ctx = settings,
 					      .registry = registry,
 					      .registry_url = settings->registry_url,
@@ -121,6 +123,11 @@ int main(int argc, char **argv)
 		 .value_name = "CONNINFO",
 		 .help = "database of the inbox",
 		 .place = &settings.postgres},
+		{.flag = "instance",
+		 .value_name = "NAME",
+		 .help = "its name in the consumer group, the same after each restart; without one it is a new member "
+			 "each time",
+		 .place = &settings.instance},
 		{.flag = "refuse",
 		 .type = OPTION_BOOL,
 		 .help = "refuse the last step, so that the others are compensated",

@@ -1,0 +1,300 @@
+/*
+ * offer.c - see offer.h.
+ *
+ * A saga's number is the last four bytes of its id, and finds when it was due.
+ */
+#include "tests/bench/offer/offer.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/condition.h"
+#include "lib/base/log.h"
+#include "lib/base/uuid.h"
+#include "lib/rpc/rpc_client.h"
+#include "lib/rpc/rpc_stream.h"
+#include "saga/v1/saga_service.pb-c.h"
+#include "tests/bench/load/start_message.h"
+
+enum {
+	START_MS = 30000,
+	WATCH_BEGIN_MS = 20000,
+	WATCH_SLICE_MS = 100,
+	CALLS_MAX = 50000,
+	PACE_US = 1000, /* between two looks at what is due */
+	BATCH_MAX = 1000,
+};
+
+struct offer {
+	struct offer_settings settings;
+	struct round *round;
+	struct rpc_client *client;
+	struct rpc_client *watch_client;
+	pthread_t sender;
+	pthread_t watcher;
+	atomic_bool is_stopping;
+	atomic_size_t calls; /* without an answer */
+	atomic_size_t unsent;
+	size_t sagas_max;
+
+	pthread_mutex_t mu;
+	pthread_cond_t changed;
+	bool has_begun; /* guarded by mu, as all below */
+	bool may_send;
+	_Atomic int64_t *due_us; /* of each saga by number; 0: not started, or ended */
+};
+
+struct offer_call {
+	struct offer *offer;
+	int64_t sent_us;
+	size_t count;
+};
+
+/* ---- starts ---- */
+
+static void note_answer(struct offer_call *call, enum err_code code, const char *why)
+{
+	int64_t latency_us = clock_monotonic_us() - call->sent_us;
+
+	if (code == ERR_NONE || code == ERR_LIMIT)
+		round_add_to(call->offer->round, code == ERR_LIMIT ? OFFER_SHED : OFFER_ACCEPTED, &latency_us, 1);
+	else
+		round_add_failure(call->offer->round, why);
+}
+
+static void on_started(void *ctx, ProtobufCMessage *answer, const struct error *err)
+{
+	struct offer_call *call = ctx;
+
+	note_answer(call, err ? err->code : ERR_NONE, err ? err->msg : "");
+	if (answer)
+		protobuf_c_message_free_unpacked(answer, NULL);
+	atomic_fetch_sub(&call->offer->calls, 1);
+	free(call);
+}
+
+static void on_batch_started(void *ctx, ProtobufCMessage *answer, const struct error *err)
+{
+	const Saga__V1__BatchStartSagasResponse *response = (const Saga__V1__BatchStartSagasResponse *)answer;
+	struct offer_call *call = ctx;
+
+	for (size_t i = 0; i < call->count; i++) {
+		const Google__Rpc__Status *failed = NULL;
+
+		if (response && i < response->n_results &&
+		    response->results[i]->result_case == SAGA__V1__START_SAGA_RESULT__RESULT_ERROR)
+			failed = response->results[i]->error;
+		if (failed)
+			note_answer(call, rpc_code_of_status(failed->code), failed->message);
+		else
+			note_answer(call, err ? err->code : ERR_NONE, err ? err->msg : "");
+	}
+	if (answer)
+		protobuf_c_message_free_unpacked(answer, NULL);
+	atomic_fetch_sub(&call->offer->calls, call->count);
+	free(call);
+}
+
+static struct uuid new_id(size_t index)
+{
+	struct uuid id = uuid_v7_new(); /* unique by its time and counter */
+	uint32_t number = htonl((uint32_t)index);
+
+	memcpy(id.data + sizeof(id.data) - sizeof(number), &number, sizeof(number));
+	return id;
+}
+
+static void send_call(struct offer *offer, size_t first, size_t count, int64_t due_us, struct arena *arena)
+{
+	Saga__V1__BatchStartSagasRequest batch = SAGA__V1__BATCH_START_SAGAS_REQUEST__INIT;
+	struct offer_call *call = xcalloc(1, sizeof(*call));
+
+	*call = (struct offer_call){offer, clock_monotonic_us(), count};
+	arena_clear(arena);
+	batch.requests = arena_alloc(arena, count * sizeof(Saga__V1__StartSagaRequest *));
+	batch.n_requests = count;
+	for (size_t i = 0; i < count; i++) {
+		batch.requests[i] = start_message_make(arena, offer->settings.definition, new_id(first + i), false);
+		atomic_store(&offer->due_us[first + i], due_us);
+	}
+	atomic_fetch_add(&offer->calls, count);
+	if (offer->settings.batch > 1)
+		rpc_client_start(offer->client, "/saga.v1.SagaService/BatchStartSagas", &batch.base,
+				 &saga__v1__batch_start_sagas_response__descriptor, START_MS, on_batch_started, call);
+	else
+		rpc_client_start(offer->client, "/saga.v1.SagaService/StartSaga", &batch.requests[0]->base,
+				 &saga__v1__start_saga_response__descriptor, START_MS, on_started, call);
+}
+
+/* Sends what has become due by now; `*sent` counts what was due, sent or not. */
+static void send_due(struct offer *offer, int64_t begun_us, size_t *sent, struct arena *arena)
+{
+	const size_t batch = (size_t)offer->settings.batch;
+	const int64_t passed_us = clock_monotonic_us() - begun_us;
+	const size_t due = (size_t)((double)passed_us * (double)offer->settings.rate / 1e6);
+
+	while (*sent + batch <= due && *sent + batch <= offer->sagas_max && !atomic_load(&offer->is_stopping)) {
+		/* Each at its own time, even where this thread came late: else a stall here would hide theirs. */
+		int64_t due_us = begun_us + (int64_t)((double)*sent * 1e6 / (double)offer->settings.rate);
+
+		if (atomic_load(&offer->calls) + batch > CALLS_MAX)
+			atomic_fetch_add(&offer->unsent, batch);
+		else
+			send_call(offer, *sent, batch, due_us, arena);
+		*sent += batch;
+	}
+}
+
+static void *run_sender(void *ctx)
+{
+	struct offer *offer = ctx;
+	int64_t begun_us = 0;
+	size_t sent = 0;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	while (!atomic_load(&offer->is_stopping)) {
+		bool may_send;
+
+		(void)pthread_mutex_lock(&offer->mu);
+		(void)condition_wait_until(&offer->changed, &offer->mu, clock_monotonic_us() + PACE_US);
+		may_send = offer->may_send;
+		(void)pthread_mutex_unlock(&offer->mu);
+		if (!may_send)
+			continue;
+		if (begun_us == 0)
+			begun_us = clock_monotonic_us();
+		send_due(offer, begun_us, &sent, &arena);
+	}
+	arena_release(&arena);
+	return NULL;
+}
+
+/* ---- outcomes ---- */
+
+static void take_outcomes(struct offer *offer, const Saga__V1__WatchSagasResponse *message)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	(void)pthread_mutex_lock(&offer->mu);
+	if (!offer->has_begun)
+		(void)pthread_cond_broadcast(&offer->changed);
+	offer->has_begun = true;
+	(void)pthread_mutex_unlock(&offer->mu);
+	for (size_t i = 0; i < message->n_changes; i++) {
+		const Saga__V1__Saga *saga = message->changes[i]->saga;
+		int64_t latency_us;
+		uint32_t number;
+		struct uuid id;
+
+		if (!saga || !uuid_parse(saga->saga_id, strlen(saga->saga_id), &id))
+			continue;
+		memcpy(&number, id.data + sizeof(id.data) - sizeof(number), sizeof(number));
+		number = ntohl(number);
+		latency_us = number < offer->sagas_max ? atomic_exchange(&offer->due_us[number], 0) : 0;
+		if (latency_us == 0)
+			continue; /* of an earlier run */
+		latency_us = now_us - latency_us;
+		if (saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMPLETED)
+			round_add(offer->round, &latency_us, 1);
+		else
+			round_add_failure(offer->round, "a saga was undone");
+	}
+}
+
+static void *run_watcher(void *ctx)
+{
+	struct offer *offer = ctx;
+	Saga__V1__WatchSagasRequest request = SAGA__V1__WATCH_SAGAS_REQUEST__INIT;
+	Saga__V1__SagaFilter filter = SAGA__V1__SAGA_FILTER__INIT;
+	const struct rpc_call call = {.method = "/saga.v1.SagaService/WatchSagas",
+				      .request = &request.base,
+				      .answer_type = &saga__v1__watch_sagas_response__descriptor};
+	_cleanup_(rpc_stream_freep)
+	struct rpc_stream *stream = NULL;
+	struct error err;
+
+	filter.definition = (char *)offer->settings.definition;
+	request.filter = &filter;
+	request.outcomes_only = true;
+	stream = rpc_stream_new(offer->watch_client, &call);
+	while (!atomic_load(&offer->is_stopping)) {
+		ProtobufCMessage *answer = NULL;
+
+		switch (rpc_stream_next(stream, WATCH_SLICE_MS, &answer, NULL, &err)) {
+		case RPC_STREAM_MESSAGE:
+			take_outcomes(offer, (const Saga__V1__WatchSagasResponse *)answer);
+			protobuf_c_message_free_unpacked(answer, NULL);
+			break;
+		case RPC_STREAM_WAITING:
+			break;
+		case RPC_STREAM_ENDED:
+		case RPC_STREAM_FAILED: /* the figures would be wrong from here on, so they are missed */
+			log_error("watch_ended", "the stream of outcomes has ended, no figures from here on");
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+struct offer *offer_new(const struct offer_settings *settings, struct round *round)
+{
+	struct offer *offer = xcalloc(1, sizeof(*offer));
+
+	offer->settings = *settings;
+	offer->round = round;
+	round_name_series(round, OFFER_ACCEPTED, "accepted");
+	round_name_series(round, OFFER_SHED, "shed");
+	offer->client = rpc_client_new(settings->target);
+	offer->watch_client = rpc_client_new(settings->target);
+	offer->sagas_max = (size_t)(settings->rate * settings->seconds_max);
+	offer->due_us = xcalloc(offer->sagas_max + BATCH_MAX, sizeof(*offer->due_us));
+	(void)pthread_mutex_init(&offer->mu, NULL); /* default attributes cannot fail on Linux */
+	condition_init(&offer->changed);
+	if (pthread_create(&offer->watcher, NULL, run_watcher, offer) ||
+	    pthread_create(&offer->sender, NULL, run_sender, offer))
+		abort(); /* as without memory */
+	return offer;
+}
+
+int offer_start(struct offer *offer, struct error *err)
+{
+	int64_t until_us = clock_monotonic_us() + WATCH_BEGIN_MS * 1000;
+	bool has_begun;
+
+	(void)pthread_mutex_lock(&offer->mu);
+	while (!offer->has_begun && condition_wait_until(&offer->changed, &offer->mu, until_us))
+		;
+	has_begun = offer->has_begun;
+	offer->may_send = has_begun;
+	(void)pthread_mutex_unlock(&offer->mu);
+	return has_begun ? 0 : error_set(err, ERR_TIMEOUT, "WatchSagas has not begun within %d ms", WATCH_BEGIN_MS);
+}
+
+size_t offer_unsent(void *ctx)
+{
+	struct offer *offer = ctx;
+
+	return atomic_load(&offer->unsent);
+}
+
+void offer_free(struct offer *offer)
+{
+	if (!offer)
+		return;
+	atomic_store(&offer->is_stopping, true);
+	(void)pthread_join(offer->sender, NULL); /* joined once, by the owner, as the next */
+	(void)pthread_join(offer->watcher, NULL);
+	rpc_client_free(offer->watch_client);
+	rpc_client_free(offer->client); /* cancels what is under way */
+	(void)pthread_cond_destroy(&offer->changed);
+	(void)pthread_mutex_destroy(&offer->mu);
+	free(offer->due_us);
+	free(offer);
+}
