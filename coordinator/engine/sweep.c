@@ -10,6 +10,7 @@
 
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/crash_point.h"
+#include "lib/base/log.h"
 
 enum {
 	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
@@ -83,6 +84,7 @@ static int sweep_boot(struct engine *engine, struct error *err)
 
 	if (engine->is_boot_pass_over && !engine->was_boot_limited) {
 		engine->is_boot_swept = true;
+		log_info("take_over_ended", "instance=%s", LOG_TEXT(engine->instance));
 		return sweep_due(engine, err);
 	}
 	if (engine->is_boot_pass_over) {
