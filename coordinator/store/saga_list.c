@@ -1,15 +1,19 @@
 /*
  * saga_list.c - ListSagas and GetSagaLog.
  *
- * Cost:    a list walks one index in the order of ids: that of the key, of open sagas, of a label that few sagas have, or
- *          of all ids; what the index does not decide is checked row by row, SCAN_MAX rows a call. So a rare state among
- *          millions of sagas costs several calls of bounded length, and no index that every step would have to touch.
+ * Cost:    a list walks one index in the order of ids: that of the key, of open sagas, of all ids, or the ids of the sagas
+ *          with a label that few have; what the index does not decide is checked row by row, SCAN_MAX rows a call. So a
+ *          rare state among millions of sagas costs several calls of bounded length, and no index that every step would
+ *          have to touch.
  */
 #include <assert.h>
 
 #include "coordinator/store/store_state.h"
 
-enum { SCAN_MAX = 20000 };
+enum {
+	SCAN_MAX = 5000,
+	LABELED_MAX = 1000, /* sagas that have a label that few have */
+};
 
 /* ---- parts ---- */
 
@@ -71,7 +75,7 @@ static struct pg_param text_param(const char *text)
 /* ---- the list ---- */
 
 /* $1 after, $2 rows to look at, $3 rows wanted, $4 states, $5 definition, $6 its version, $7 key, $8 labels, $9 $10
- * created, $11 $12 updated, $13 paused ones alone. The inner limit ends the walk, the outer one the page. */
+ * created, $11 $12 updated, $13 paused ones alone, $14 those with the labels. The inner limit ends the walk, the outer one the page. */
 #define LIST_SQL(which, beyond, order)                                                                                 \
 	"SELECT" HEAD_COLUMNS "FROM (SELECT * FROM saga WHERE " which " AND saga_id " beyond                           \
 	" $1 ORDER BY saga_id " order " LIMIT $2) s JOIN definition d ON d.id = s.definition_id"                       \
@@ -105,7 +109,7 @@ static const struct {
 	[WALK_ALL] = WALK("true"),
 	[WALK_OPEN] = WALK("is_open"),
 	[WALK_KEY] = WALK("key = $7"),
-	[WALK_LABELS] = WALK("labels IS NOT NULL AND labels @> $8"),
+	[WALK_LABELS] = WALK("saga_id = ANY($14::uuid[])"),
 };
 
 static bool has_open_states_only(const struct saga_filter *filter)
@@ -116,33 +120,45 @@ static bool has_open_states_only(const struct saga_filter *filter)
 	return filter->states != 0 || filter->is_paused; /* which none that has ended is */
 }
 
-/* A label of more sagas than one call looks at is no better than the ids: all of its rows would have to be sorted. */
-static int are_labels_rare(struct store *store, struct bytes labels, bool *ret_are_rare, struct error *err)
+/*
+ * The ids of sagas with these labels; more than LABELED_MAX are no better than all ids, since they are in no order.
+ * Asked for apart from the page, and whole: by what the planner knows of labels (a hundredth of all sagas has any one) it
+ * would rather look for a page's worth in all sagas.
+ */
+static int find_labeled(struct store *store, struct bytes labels, struct pg_array *ids, bool *ret_are_few,
+			struct error *err)
 {
-	const struct pg_param params[] = {pg_jsonb(labels), pg_int8(SCAN_MAX)};
+	const struct pg_param params[] = {pg_jsonb(labels), pg_int8(LABELED_MAX + 1)};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
 	if (pg_exec(store->pg,
-		    "SELECT count(*) < $2 FROM (SELECT FROM saga WHERE labels IS NOT NULL AND labels @> $1 LIMIT $2) "
-		    "few",
+		    "WITH labeled AS MATERIALIZED"
+		    " (SELECT saga_id FROM saga WHERE labels IS NOT NULL AND labels @> $1)"
+		    " SELECT saga_id FROM labeled LIMIT $2",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
-	*ret_are_rare = pg_get_bool(result, 0, 0);
+	*ret_are_few = pg_rows(result) <= LABELED_MAX;
+	for (size_t i = 0; i < pg_rows(result) && *ret_are_few; i++) {
+		const struct uuid id = pg_get_uuid(result, i, 0);
+
+		pg_array_add_uuid(ids, &id);
+	}
 	return 0;
 }
 
+/* `labeled` has ids for WALK_LABELS alone. */
 static int choose_walk(struct store *store, const struct list_request *request, struct bytes labels,
-		       enum walk *ret_walk, struct error *err)
+		       struct pg_array *labeled, enum walk *ret_walk, struct error *err)
 {
-	bool are_rare = false;
+	bool are_few = false;
 
 	*ret_walk = WALK_ALL;
 	if (request->filter.key)
 		*ret_walk = WALK_KEY;
-	else if (labels.len > 0 && are_labels_rare(store, labels, &are_rare, err) < 0)
+	else if (labels.len > 0 && find_labeled(store, labels, labeled, &are_few, err) < 0)
 		return -1;
-	else if (are_rare)
+	else if (are_few)
 		*ret_walk = WALK_LABELS;
 	else if (has_open_states_only(&request->filter))
 		*ret_walk = WALK_OPEN;
@@ -173,6 +189,8 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 	struct bytes labels = filter_labels(filter, arena);
 	_cleanup_(pg_array_release)
 	struct pg_array states;
+	_cleanup_(pg_array_release)
+	struct pg_array labeled;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 	struct list_page page = {0};
@@ -180,9 +198,10 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 
 	if (!request->has_after)
 		memset(after.data, request->is_oldest_first ? 0 : 0xff, sizeof(after.data));
-	if (choose_walk(store, request, labels, &walk, err) < 0)
-		return -1;
 	filter_states(filter, &states);
+	pg_array_init(&labeled, PG_ARRAY_UUID);
+	if (choose_walk(store, request, labels, &labeled, &walk, err) < 0)
+		return -1;
 	{
 		const struct pg_param params[] = {
 			pg_uuid(&after),
@@ -198,10 +217,12 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 			time_param(request->updated.from_us),
 			time_param(request->updated.before_us),
 			pg_bool(filter->is_paused),
+			pg_array_param(&labeled),
 		};
+		const size_t param_count = ARRAY_LEN(params) - (walk != WALK_LABELS);
 
-		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, ARRAY_LEN(params), &result,
-			    err) < 0)
+		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, param_count, &result, err) <
+		    0)
 			return -1;
 	}
 	page.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*page.items));
