@@ -408,6 +408,7 @@ void engine_free(struct engine *engine)
 	id_table_release(&engine->waiters);
 	resend_limit_release(&engine->resend_limit);
 	room_release(&engine->room);
+	sweep_release(engine);
 	open_limit_release(&engine->open_limit);
 	pauses_release(&engine->pauses);
 	engine_metrics_release(&engine->metrics);

@@ -145,6 +145,17 @@ struct turn {
 	size_t commit_limit; /* changes in one commit, over turns: halved when one took too long, doubled when one did not */
 };
 
+/* What earlier boots of this instance left: first what is due soon, which has what they had in flight; then the rest, slowly. */
+enum boot_stage { BOOT_NEAR, BOOT_FAR, BOOT_SWEPT };
+
+/* A counting of the open sagas, as far as it has come. */
+struct open_count {
+	struct store_count *items; /* own their definitions' names */
+	size_t count;
+	struct uuid after;
+	bool is_any_done; /* one has been through */
+};
+
 struct waiter {
 	struct id_node node; /* the saga waited for */
 	struct waiter *older;
@@ -202,9 +213,13 @@ struct engine {
 	/* the sweep */
 	int64_t sweep_at_us;
 	struct uuid sweep_after;
-	bool is_boot_swept;
+	enum boot_stage boot_stage;
 	bool is_boot_pass_over;
+	struct uuid boot_before; /* where the walk over what earlier boots left is */
+	int64_t boot_near_us;    /* the database's clock: what is due before it is near */
+	int64_t boot_at_us;
 	bool was_boot_limited;
+	struct open_count open_count;
 	int64_t count_at_us;
 	int64_t recount_at_us; /* not before, however much it is wanted */
 	struct work_list due;  /* of this turn; in its arena */
@@ -317,6 +332,8 @@ void get_give_up(struct engine *engine, bool is_ending);
 
 /* ---- sweep.c ---- */
 void sweep_run(struct engine *engine);
+int64_t sweep_next_turn_us(const struct engine *engine); /* monotonic */
+void sweep_release(struct engine *engine);
 void sweep_recount(struct engine *engine); /* a definition has as many open sagas as it may: are they still open? */
 
 /* ---- hold.c: commands that wait for room ---- */

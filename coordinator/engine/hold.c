@@ -200,7 +200,7 @@ void hold_begin_turn(struct engine *engine)
 
 	if (!engine->room.is_limited)
 		return;
-	engine->room.is_closed = !engine->is_boot_swept;
+	engine->room.is_closed = engine->boot_stage == BOOT_NEAR;
 	if (engine->room.waiting > 0 && engine_now_us(engine) >= engine->room_poll_us)
 		poll(engine);
 	while (engine->is_store_up && room_next(&engine->room, &command)) {

@@ -122,10 +122,28 @@ struct store_glance {
 	enum saga_state state;
 };
 
+/* A walk over the open sagas in the order of their ids is made of these, each of bounded length however many there are. */
+struct store_look {
+	struct uuid from; /* those after it, or before it */
+	bool is_newest_first;
+	size_t looked_max; /* it ends after so many open sagas, whatever it found, */
+	size_t found_max;  /* or with so many found */
+};
+
 struct store_page {
-	struct store_glance *items; /* ascending by id */
+	struct store_glance *items; /* in the order of the look */
 	size_t count;
-	int64_t now_us; /* the database's clock */
+	int64_t now_us;   /* the database's clock */
+	bool has_more;    /* it ended before the last of the open sagas: */
+	struct uuid last; /* from here the next one goes on */
+};
+
+/* What another boot of this instance changed last and is due in this time; what is never due has nothing in flight. */
+struct store_left {
+	const char *instance;
+	int64_t boot;
+	int64_t due_from_us;
+	int64_t due_before_us;
 };
 
 struct store_count {
@@ -133,6 +151,13 @@ struct store_count {
 	enum saga_state state;
 	int64_t sagas;
 	int64_t paused; /* of them, each by itself */
+};
+
+struct store_counts {
+	struct store_count *items;
+	size_t count;
+	bool has_more; /* as of a page */
+	struct uuid last;
 };
 
 /* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */
@@ -146,21 +171,20 @@ struct store_port {
 		    size_t *ret_count, struct error *err);
 	int (*find)(void *ctx, const struct store_key *keys, size_t count, struct arena *arena,
 		    struct store_row **ret_rows, size_t *ret_count, struct error *err);
-	/* Open sagas with id > after and due_us <= now. */
-	int (*due)(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+	/* Open sagas with due_us <= now. */
+	int (*due)(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 		   struct error *err);
-	/* Open sagas with id > after whose last change was made by another boot of this instance. */
-	int (*left_behind)(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
-			   struct arena *arena, struct store_page *ret_page, struct error *err);
+	int (*left_behind)(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,
+			   struct store_page *ret_page, struct error *err);
 	/* Version and state of those that exist. */
 	int (*glance)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
 		      struct error *err);
 	/* The logs of these sagas, ordered by saga id and sequence. */
 	int (*load_log)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
 			struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-	/* How many sagas have not ended, by definition and state. */
-	int (*count_open)(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
-			  struct error *err);
+	/* How many sagas have not ended, by definition and state: of the next `looked_max` after this id. */
+	int (*count_open)(void *ctx, struct uuid after, size_t looked_max, struct arena *arena,
+			  struct store_counts *ret_counts, struct error *err);
 	/* As pause_port.list: what is paused as a whole. */
 	int (*pauses)(void *ctx, struct arena *arena, struct pause **ret_pauses, size_t *ret_count, struct error *err);
 	/* The open sagas of these definitions and keys, in any order. */

@@ -4,6 +4,8 @@
  * Why:     commands are sent from memory after the commit, so each loss (a crash in between, a broker that forgot, a
  *          participant that skipped) is mended here and nowhere else. Sagas that are due are found by walking the
  *          partial index of open ones: an index on the due time would be changed by every step.
+ * Length:  a statement looks at LOOK_MAX of them, so that a million that wait hold nobody up; the walk over all of
+ *          them takes its share of the time, and is as much longer.
  * Overlap: other instances sweep the same sagas; the version decides who does it.
  */
 #include <stdlib.h>
@@ -11,12 +13,17 @@
 #include "coordinator/engine/engine_state.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 
 enum {
-	NEXT_PAGE_US = 50 * 1000,     /* between two pages: replies and starts come first */
+	LOOK_MAX = 5000,
+	COUNT_MAX = 20000,            /* likewise, of a counting */
+	NEXT_PAGE_US = 50 * 1000,     /* between two full pages: replies and starts come first */
 	SWEEP_SHARE = 10,             /* with very many open sagas the walk takes long: at most this part of the time */
 	RECOUNT_US = 200 * 1000,      /* between two countings of the open sagas while their limit is reached */
 	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
+	FAR_PAGE_US = 200 * 1000,     /* between two pages of what an earlier boot left and is not due soon */
+	NEAR_US = 300 * 1000 * 1000,  /* commands in flight are due sooner, unless their steps say otherwise */
 };
 
 static void add_due(struct engine *engine, const struct store_page *page, enum work_kind kind)
@@ -40,17 +47,6 @@ static void add_due(struct engine *engine, const struct store_page *page, enum w
 	engine_set_database_us(engine, page->now_us);
 }
 
-/* Where the next page begins; a page that is not full was the last. */
-static bool advance(struct engine *engine, const struct store_page *page)
-{
-	if (page->count < PAGE_SIZE) {
-		engine->sweep_after = (struct uuid){0};
-		return false;
-	}
-	engine->sweep_after = page->items[page->count - 1].saga_id;
-	return true;
-}
-
 static int64_t longer(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -58,66 +54,177 @@ static int64_t longer(int64_t a, int64_t b)
 
 static int sweep_due(struct engine *engine, struct error *err)
 {
-	int64_t now_us = engine_now_us(engine);
-	int64_t took_us;
+	const int64_t now_us = engine_now_us(engine);
+	const struct store_look look = {.from = engine->sweep_after, .looked_max = LOOK_MAX, .found_max = PAGE_SIZE};
 	struct store_page page = {0};
+	int64_t pause_us;
 
-	if (engine->ports.store.due(engine->ports.store.ctx, engine->sweep_after, PAGE_SIZE, &engine->arena, &page,
-				    err) < 0)
+	if (engine->ports.store.due(engine->ports.store.ctx, &look, &engine->arena, &page, err) < 0)
 		return -1;
 	if (page.count > 0)
 		CRASH_POINT(SWEEP_FOUND_DUE);
 	add_due(engine, &page, WORK_DUE);
-	took_us = engine_now_us(engine) - now_us;
-	if (advance(engine, &page))
-		engine->sweep_at_us = now_us + NEXT_PAGE_US;
-	else
-		engine->sweep_at_us = now_us + longer(engine->sweep_us, SWEEP_SHARE * took_us);
+	pause_us = SWEEP_SHARE * (engine_now_us(engine) - now_us);
+	engine->sweep_after = page.has_more ? page.last : (struct uuid){0};
+	if (!page.has_more)
+		pause_us = longer(engine->sweep_us, pause_us);
+	else if (page.count == PAGE_SIZE)
+		pause_us = longer(NEXT_PAGE_US, pause_us);
+	engine->sweep_at_us = now_us + pause_us;
 	return 0;
 }
 
-/* Passes over what earlier boots left in flight, until one in which the rate limit held nothing back. */
-static int sweep_boot(struct engine *engine, struct error *err)
+/* ---- what earlier boots left ---- */
+
+static void begin_boot_pass(struct engine *engine)
 {
-	int64_t now_us = engine_now_us(engine);
+	memset(engine->boot_before.data, 0xff, sizeof(engine->boot_before.data));
+	engine->was_boot_limited = false;
+}
+
+/* The newest first: what is in flight has begun lately, and what waits may be old and much. */
+static int left_page(struct engine *engine, int64_t due_from_us, int64_t due_before_us, size_t looked_max,
+		     bool *ret_is_over, struct error *err)
+{
+	const struct store_look look = {
+		.from = engine->boot_before, .is_newest_first = true, .looked_max = looked_max, .found_max = PAGE_SIZE};
+	const struct store_left left = {.instance = engine->instance,
+					.boot = engine->boot,
+					.due_from_us = due_from_us,
+					.due_before_us = due_before_us};
 	struct store_page page = {0};
 
-	if (engine->is_boot_pass_over && !engine->was_boot_limited) {
-		engine->is_boot_swept = true;
-		log_info("take_over_ended", "instance=%s", LOG_TEXT(engine->instance));
-		return sweep_due(engine, err);
-	}
-	if (engine->is_boot_pass_over) {
-		engine->is_boot_pass_over = false;
-		engine->was_boot_limited = false;
-		engine->sweep_at_us = now_us + LIMITED_WAIT_US;
-		return 0;
-	}
-	if (engine->ports.store.left_behind(engine->ports.store.ctx, engine->instance, engine->boot,
-					    engine->sweep_after, PAGE_SIZE, &engine->arena, &page, err) < 0)
+	if (engine->ports.store.left_behind(engine->ports.store.ctx, &look, &left, &engine->arena, &page, err) < 0)
 		return -1;
 	if (page.count > 0)
 		CRASH_POINT(TAKE_OVER_FOUND);
 	add_due(engine, &page, WORK_RESEND);
-	engine->is_boot_pass_over = !advance(engine, &page);
+	*ret_is_over = !page.has_more;
+	if (page.has_more)
+		engine->boot_before = page.last;
+	return 0;
+}
+
+/* Where participants have limits, all that is in flight has to be known before anything new is let in, so all of it is near. */
+static int find_near(struct engine *engine, struct error *err)
+{
+	int64_t now_us = 0;
+
+	if (engine->boot_near_us)
+		return 0;
+	if (engine->ports.store.now(engine->ports.store.ctx, &now_us, err) < 0)
+		return -1;
+	engine->boot_near_us = engine->room.is_limited ? INT64_MAX : now_us + NEAR_US;
+	begin_boot_pass(engine);
+	return 0;
+}
+
+/* Passes over what earlier boots left in flight, until one in which the rate limit held nothing back. */
+static int sweep_boot_near(struct engine *engine, struct error *err)
+{
+	const int64_t now_us = engine_now_us(engine);
+	bool is_over = false;
+
+	if (engine->is_boot_pass_over && !engine->was_boot_limited) {
+		engine->boot_stage = BOOT_FAR;
+		begin_boot_pass(engine);
+		log_info("take_over_ended", "instance=%s, what is in flight was sent again",
+			 LOG_TEXT(engine->instance));
+		return sweep_due(engine, err);
+	}
+	if (engine->is_boot_pass_over) {
+		engine->is_boot_pass_over = false;
+		begin_boot_pass(engine);
+		engine->sweep_at_us = now_us + LIMITED_WAIT_US;
+		return 0;
+	}
+	if (find_near(engine, err) < 0 ||
+	    left_page(engine, 0, engine->boot_near_us, 4 * (size_t)LOOK_MAX, &is_over, err) < 0)
+		return -1;
+	engine->is_boot_pass_over = is_over;
 	engine->sweep_at_us = now_us;
 	return 0;
 }
 
+/* A command in flight whose step is patient; what the rate limit holds back now is sent when it is due. */
+static int sweep_boot_far(struct engine *engine, struct error *err)
+{
+	bool is_over = engine->boot_near_us == INT64_MAX;
+
+	engine->boot_at_us = engine_now_us(engine) + FAR_PAGE_US;
+	if (!is_over && left_page(engine, engine->boot_near_us, INT64_MAX, LOOK_MAX, &is_over, err) < 0)
+		return -1;
+	if (is_over)
+		engine->boot_stage = BOOT_SWEPT;
+	return 0;
+}
+
+/* ---- the open ones by number ---- */
+
+static void add_count(struct open_count *open, const struct store_count *found)
+{
+	struct store_count *item = open->items;
+
+	while (item < open->items + open->count &&
+	       (item->state != found->state || strcmp(item->definition_name, found->definition_name) != 0))
+		item++;
+	if (item == open->items + open->count) {
+		open->items = xrealloc_array(open->items, open->count + 1, sizeof(*open->items));
+		item = &open->items[open->count++];
+		*item = (struct store_count){.definition_name = xstrdup(found->definition_name), .state = found->state};
+	}
+	item->sagas += found->sagas;
+	item->paused += found->paused;
+}
+
+static void clear_count(struct open_count *open)
+{
+	for (size_t i = 0; i < open->count; i++)
+		free((char *)open->items[i].definition_name);
+	open->count = 0;
+	open->after = (struct uuid){0};
+}
+
+void sweep_release(struct engine *engine)
+{
+	clear_count(&engine->open_count);
+	free(engine->open_count.items);
+}
+
+static void use_count(struct engine *engine)
+{
+	struct open_count *open = &engine->open_count;
+
+	open_limit_reset(&engine->open_limit);
+	for (size_t i = 0; i < open->count; i++)
+		open_limit_add(&engine->open_limit, open->items[i].definition_name, open->items[i].sagas);
+	engine_metrics_count(&engine->metrics, open->items, open->count);
+	clear_count(open);
+	open->is_any_done = true;
+}
+
+/* The newest come last, so that what begins and ends meanwhile is counted as it is at the end. The first counting is not
+ * interrupted where there are limits: before it is done none is known to be reached. */
 static int count_open(struct engine *engine, struct error *err)
 {
+	struct open_count *open = &engine->open_count;
 	const int64_t begun_us = engine_now_us(engine);
-	struct store_count *counts = NULL;
-	size_t count = 0;
+	struct store_counts counts = {0};
+	int64_t pause_us;
 
-	engine->count_at_us = begun_us + COUNT_US;
-	if (engine->ports.store.count_open(engine->ports.store.ctx, &engine->arena, &counts, &count, err) < 0)
-		return -1;
-	engine->recount_at_us = begun_us + longer(RECOUNT_US, SWEEP_SHARE * (engine_now_us(engine) - begun_us));
-	open_limit_reset(&engine->open_limit);
-	for (size_t i = 0; i < count; i++)
-		open_limit_add(&engine->open_limit, counts[i].definition_name, counts[i].sagas);
-	engine_metrics_count(&engine->metrics, counts, count);
+	do {
+		if (engine->ports.store.count_open(engine->ports.store.ctx, open->after, COUNT_MAX, &engine->arena,
+						   &counts, err) < 0)
+			return -1;
+		for (size_t i = 0; i < counts.count; i++)
+			add_count(open, &counts.items[i]);
+		open->after = counts.last;
+	} while (counts.has_more && engine->open_limit.is_limited && !open->is_any_done);
+	pause_us = SWEEP_SHARE * (engine_now_us(engine) - begun_us);
+	engine->count_at_us = begun_us + (counts.has_more ? pause_us : COUNT_US);
+	engine->recount_at_us = begun_us + (counts.has_more ? pause_us : longer(RECOUNT_US, pause_us));
+	if (!counts.has_more)
+		use_count(engine);
 	return 0;
 }
 
@@ -126,6 +233,8 @@ void sweep_recount(struct engine *engine)
 	if (engine->count_at_us > engine->recount_at_us)
 		engine->count_at_us = engine->recount_at_us;
 }
+
+/* ---- the sweep ---- */
 
 /* What operators have paused, before anything is sent: so at every sweep, and before the first turn. */
 static int read_pauses(struct engine *engine, struct error *err)
@@ -141,15 +250,28 @@ static int read_pauses(struct engine *engine, struct error *err)
 	return 0;
 }
 
+static int sweep(struct engine *engine, struct error *err)
+{
+	if (read_pauses(engine, err) < 0)
+		return -1;
+	return engine->boot_stage == BOOT_NEAR ? sweep_boot_near(engine, err) : sweep_due(engine, err);
+}
+
 void sweep_run(struct engine *engine)
 {
 	struct error err;
 
 	work_list_init(&engine->due);
-	if (engine_now_us(engine) >= engine->sweep_at_us &&
-	    (read_pauses(engine, &err) < 0 ||
-	     (engine->is_boot_swept ? sweep_due(engine, &err) : sweep_boot(engine, &err)) < 0))
+	if ((engine_now_us(engine) >= engine->sweep_at_us && sweep(engine, &err) < 0) ||
+	    (engine->boot_stage == BOOT_FAR && engine_now_us(engine) >= engine->boot_at_us &&
+	     sweep_boot_far(engine, &err) < 0) ||
+	    (engine_now_us(engine) >= engine->count_at_us && count_open(engine, &err) < 0))
 		engine_lost_store(engine, &err);
-	if (engine->is_store_up && engine_now_us(engine) >= engine->count_at_us && count_open(engine, &err) < 0)
-		engine_lost_store(engine, &err);
+}
+
+int64_t sweep_next_turn_us(const struct engine *engine)
+{
+	int64_t wanted_us = engine->sweep_at_us < engine->count_at_us ? engine->sweep_at_us : engine->count_at_us;
+
+	return engine->boot_stage == BOOT_FAR && engine->boot_at_us < wanted_us ? engine->boot_at_us : wanted_us;
 }

@@ -612,7 +612,7 @@ static int64_t next_turn_us(struct engine *engine)
 		return earliest(wanted_us, engine->probe_us);
 	if (engine->works.first || engine->starts || engine->gets || queue_length(&engine->queue) > 0)
 		return engine_now_us(engine);
-	wanted_us = earliest(wanted_us, earliest(engine->sweep_at_us, engine->count_at_us));
+	wanted_us = earliest(wanted_us, sweep_next_turn_us(engine));
 	wanted_us = earliest(wanted_us, earliest(hold_next_turn_us(engine), told_next_turn_us(engine)));
 	return engine->oldest_waiter ? earliest(wanted_us, engine->waiter_poll_us) : wanted_us;
 }

@@ -220,9 +220,9 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 
 /* ---- pages ---- */
 
-/* Columns: now, saga id (NULL: no row), version, state. */
+/* Columns: now, saga id (NULL: no row), version, state; of a look also the id that it ended with (NULL: there is no more). */
 static int read_page(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
-		     struct arena *arena, struct store_page *ret_page, struct error *err)
+		     bool is_look, struct arena *arena, struct store_page *ret_page, struct error *err)
 {
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
@@ -241,34 +241,65 @@ static int read_page(struct store *store, const char *sql, const struct pg_param
 			.state = (enum saga_state)pg_get_int(result, i, 3),
 		};
 	}
+	page.has_more = is_look && pg_rows(result) > 0 && !pg_is_null(result, 0, 4);
+	if (page.has_more)
+		page.last = pg_get_uuid(result, 0, 4);
 	*ret_page = page;
 	return 0;
 }
 
-/* The outer join makes one row of an empty page, which still has the time. */
-int reader_due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
-	       struct error *err)
-{
-	const struct pg_param params[] = {pg_uuid(&after), pg_int8((int64_t)limit)};
+/* The rows that are looked at are limited before they are judged, so that a million open sagas of which none is wanted cost
+ * many short statements, not a long one. The outer join makes one row of an empty page, which still has the time. */
+#define LOOK_SQL(beyond, order, columns, is_wanted)                                                                    \
+	"WITH looked AS MATERIALIZED (SELECT saga_id, version, state, " columns " FROM saga"                           \
+	" WHERE is_open AND saga_id " beyond " $1 ORDER BY saga_id " order " LIMIT $2)"                                \
+	" SELECT now(), s.saga_id, s.version, s.state, (SELECT saga_id FROM looked OFFSET $2 - 1)"                     \
+	" FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM looked WHERE " is_wanted " LIMIT $3) s ON true"
 
-	return read_page(ctx,
-			 "SELECT now(), s.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
-			 " SELECT saga_id, version, state FROM saga"
-			 " WHERE is_open AND saga_id > $1 AND due_at <= now() ORDER BY saga_id LIMIT $2) s ON true",
-			 params, ARRAY_LEN(params), arena, ret_page, err);
+/* By whether the newest come first. */
+#define LOOKS(columns, is_wanted)                                                                                      \
+	{                                                                                                              \
+		LOOK_SQL(">", "ASC", columns, is_wanted), LOOK_SQL("<", "DESC", columns, is_wanted)                    \
+	}
+
+static const char *const due_looks[2] = LOOKS("due_at", "due_at <= now()");
+static const char *const left_looks[2] =
+	LOOKS("due_at, sent_by, sent_boot", "sent_by = $4 AND sent_boot <> $5 AND due_at >= $6 AND due_at < $7");
+
+static int look(struct store *store, const struct store_look *look, const char *const *looks,
+		const struct pg_param *params, size_t param_count, struct arena *arena, struct store_page *ret_page,
+		struct error *err)
+{
+	if (read_page(store, looks[look->is_newest_first], params, param_count, true, arena, ret_page, err) < 0)
+		return -1;
+	if (ret_page->count < look->found_max)
+		return 0;
+	ret_page->has_more = true;
+	ret_page->last = ret_page->items[ret_page->count - 1].saga_id;
+	return 0;
 }
 
-int reader_left_behind(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
-		       struct arena *arena, struct store_page *ret_page, struct error *err)
+int reader_due(void *ctx, const struct store_look *which, struct arena *arena, struct store_page *ret_page,
+	       struct error *err)
 {
-	const struct pg_param params[] = {pg_uuid(&after), pg_int8((int64_t)limit), pg_text(instance), pg_int8(boot)};
+	const struct pg_param params[] = {pg_uuid(&which->from), pg_int8((int64_t)which->looked_max),
+					  pg_int8((int64_t)which->found_max)};
 
-	return read_page(ctx,
-			 "SELECT now(), s.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
-			 " SELECT saga_id, version, state FROM saga"
-			 " WHERE is_open AND saga_id > $1 AND sent_by = $3 AND sent_boot <> $4"
-			 " ORDER BY saga_id LIMIT $2) s ON true",
-			 params, ARRAY_LEN(params), arena, ret_page, err);
+	return look(ctx, which, due_looks, params, ARRAY_LEN(params), arena, ret_page, err);
+}
+
+int reader_left_behind(void *ctx, const struct store_look *which, const struct store_left *left, struct arena *arena,
+		       struct store_page *ret_page, struct error *err)
+{
+	const struct pg_param params[] = {pg_uuid(&which->from),
+					  pg_int8((int64_t)which->looked_max),
+					  pg_int8((int64_t)which->found_max),
+					  pg_text(left->instance),
+					  pg_int8(left->boot),
+					  pg_timestamptz(left->due_from_us),
+					  pg_timestamptz(left->due_before_us)};
+
+	return look(ctx, which, left_looks, params, ARRAY_LEN(params), arena, ret_page, err);
 }
 
 int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
@@ -283,7 +314,7 @@ int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena 
 	return read_page(ctx,
 			 "SELECT now(), s.saga_id, s.version, s.state FROM unnest($1::uuid[]) AS w(saga_id)"
 			 " JOIN saga s ON s.saga_id = w.saga_id",
-			 &param, 1, arena, ret_page, err);
+			 &param, 1, false, arena, ret_page, err);
 }
 
 /* ---- the log ---- */
@@ -348,29 +379,34 @@ int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct aren
 	return 0;
 }
 
-int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
-		      struct error *err)
+int reader_count_open(void *ctx, struct uuid after, size_t looked_max, struct arena *arena,
+		      struct store_counts *ret_counts, struct error *err)
 {
 	struct store *store = ctx;
+	const struct pg_param params[] = {pg_uuid(&after), pg_int8((int64_t)looked_max)};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-
-	struct store_count *counts;
+	struct store_counts counts = {0};
 
 	if (pg_exec(store->pg,
-		    "SELECT definition_name, state, count(*), count(*) FILTER (WHERE is_paused) FROM saga WHERE is_open"
-		    " GROUP BY definition_name, state",
-		    NULL, 0, &result, err) < 0)
+		    "WITH looked AS MATERIALIZED (SELECT saga_id, definition_name, state, is_paused FROM saga"
+		    " WHERE is_open AND saga_id > $1 ORDER BY saga_id LIMIT $2)"
+		    " SELECT definition_name, state, count(*), count(*) FILTER (WHERE is_paused),"
+		    "  (SELECT saga_id FROM looked OFFSET $2 - 1)"
+		    " FROM looked GROUP BY definition_name, state",
+		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
-	counts = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*counts));
-	for (size_t i = 0; i < pg_rows(result); i++)
-		counts[i] = (struct store_count){
-			.definition_name = pg_get_text(result, i, 0, arena),
-			.state = (enum saga_state)pg_get_int(result, i, 1),
-			.sagas = pg_get_int(result, i, 2),
-			.paused = pg_get_int(result, i, 3),
+	counts.items = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*counts.items));
+	for (; counts.count < pg_rows(result); counts.count++)
+		counts.items[counts.count] = (struct store_count){
+			.definition_name = pg_get_text(result, counts.count, 0, arena),
+			.state = (enum saga_state)pg_get_int(result, counts.count, 1),
+			.sagas = pg_get_int(result, counts.count, 2),
+			.paused = pg_get_int(result, counts.count, 3),
 		};
+	counts.has_more = counts.count > 0 && !pg_is_null(result, 0, 4);
+	if (counts.has_more)
+		counts.last = pg_get_uuid(result, 0, 4);
 	*ret_counts = counts;
-	*ret_count = pg_rows(result);
 	return 0;
 }

@@ -29,16 +29,16 @@ int reader_find(void *ctx, const struct store_key *keys, size_t count, struct ar
 		size_t *ret_count, struct error *err);
 int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t count, struct arena *arena,
 			struct store_match **ret_matches, size_t *ret_count, struct error *err);
-int reader_due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+int reader_due(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 	       struct error *err);
-int reader_left_behind(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
-		       struct arena *arena, struct store_page *ret_page, struct error *err);
+int reader_left_behind(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,
+		       struct store_page *ret_page, struct error *err);
 int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
 		  struct error *err);
 int reader_load_log(void *ctx, const struct uuid *ids, size_t count, struct arena *arena,
 		    struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-int reader_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
-		      struct error *err);
+int reader_count_open(void *ctx, struct uuid after, size_t looked_max, struct arena *arena,
+		      struct store_counts *ret_counts, struct error *err);
 
 void row_labels(struct bytes json, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count);
 #define LOG_COLUMNS                                                                                                    \

@@ -34,7 +34,7 @@ CREATE TABLE scale_index AS
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
     WHERE t.relname IN ('saga', 'saga_log') AND t.relnamespace = 'public'::regnamespace;
 CREATE FUNCTION scale_id(i bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
-    SELECT (lpad(to_hex(%(first_ms)d + i), 12, '0') || '7000' || '8' || substr(md5(i::text), 1, 15))::uuid $$;
+    SELECT (lpad(to_hex(%(first_ms)d + i), 12, '0') || '70008' || lpad(to_hex(hashint8extended(i, 0) & (1::bigint << 60) - 1), 15, '0'))::uuid $$;
 DO $$ DECLARE one record; BEGIN
     FOR one IN SELECT * FROM scale_index LOOP
         IF one.key IS NULL THEN EXECUTE format('DROP INDEX %%I', one.name);
@@ -46,17 +46,17 @@ ALTER TABLE saga_log SET (autovacuum_enabled = off);
 
 # Which template a copy is of: every so-manieth is open.
 COPIES = """
-    (SELECT i, (i + 1) * %(open)d / %(total)d > i * %(open)d / %(total)d AS is_open
-     FROM generate_series(%(first)d::bigint, %(last)d::bigint) i) AS copy
+    (SELECT i, scale_id(i) AS id, (i + 1) * %(open)d / %(total)d > i * %(open)d / %(total)d AS is_open
+     FROM generate_series(%(first)d::bigint, %(last)d::bigint) i OFFSET 0) AS copy
     JOIN scale_template t ON t.is_open = copy.is_open AND t.place = copy.i %% t.places
 """
 
 # What a copy does not share with its template.
 SAGA_COLUMNS = {
-    "saga_id": "scale_id(copy.i)",
-    "key": "md5('key' || copy.i)::uuid::text",
-    "idempotency_key": "scale_id(copy.i)::text",
-    "data": f"overlay(t.data PLACING uuid_send(scale_id(copy.i)) FROM {ID_AT} FOR {ID_LEN})",
+    "saga_id": "copy.id",
+    "key": "gen_random_uuid()::text",
+    "idempotency_key": "copy.id::text",
+    "data": f"overlay(t.data PLACING uuid_send(copy.id) FROM {ID_AT} FOR {ID_LEN})",
 }
 
 # Both tables' at once would need twice the memory, so one after the other.
@@ -100,7 +100,7 @@ def fill(login: Login, order: Order, report: Callable[[str], None]) -> None:
     begun = time.monotonic()
     first_ms = int(time.time() * 1000) - order.total - 600_000  # all were started ten minutes ago or earlier
     ask(login, SESSION + PREPARE % {"ids": ",".join(order.templates), "first_ms": first_ms})
-    log = Copier(login, order, "saga_log", "scale_template_log l ON l.saga_id = t.saga_id", "l", {"saga_id": "scale_id(copy.i)"})
+    log = Copier(login, order, "saga_log", "scale_template_log l ON l.saga_id = t.saga_id", "l", {"saga_id": "copy.id"})
     saga = Copier(login, order, "saga", None, "t", SAGA_COLUMNS)
     together([lambda: log.run(lambda line: None), lambda: saga.run(report)])
     report(f"tables are filled ({time.monotonic() - begun:.0f} s), making their indexes")

@@ -250,62 +250,78 @@ static int find_rows(void *ctx, const struct store_key *keys, size_t count, stru
 	return check_read(instance, err);
 }
 
-static int compare_glances(const void *a, const void *b)
+static int compare_oldest_first(const void *a, const void *b)
 {
-	return uuid_compare(((const struct store_glance *)a)->saga_id, ((const struct store_glance *)b)->saga_id);
+	return uuid_compare((*(const struct life *const *)a)->id, (*(const struct life *const *)b)->id);
 }
 
-/* Which rows a page takes. */
-struct page_filter {
-	struct uuid after;
-	bool is_due;
-	const char *instance; /* NULL: any */
-	int64_t boot;
-};
-
-static bool is_in_page(const struct simulation *sim, const struct page_filter *filter, const struct life *life)
+static int compare_newest_first(const void *a, const void *b)
 {
-	if (!life->exists || saga_state_is_terminal(life->row.state) || uuid_compare(life->id, filter->after) <= 0)
-		return false;
-	if (filter->is_due)
-		return life->due_us && life->due_us <= database_us(sim);
-	return strcmp(life->instance, filter->instance) == 0 && life->boot != filter->boot;
+	return compare_oldest_first(b, a);
 }
 
-static void fill_page(struct simulation *sim, const struct page_filter *filter, size_t limit, struct arena *arena,
-		      struct store_page *ret_page)
+/* All open ones that a walk comes to, in its order. */
+static size_t list_open(const struct simulation *sim, const struct store_look *look, const struct life **lives)
 {
-	*ret_page = (struct store_page){.now_us = database_us(sim),
-					.items = arena_alloc(arena, (sim->life_count + 1) * sizeof(*ret_page->items))};
+	size_t count = 0;
+
 	for (size_t i = 0; i < sim->life_count; i++) {
 		const struct life *life = &sim->lives[i];
+		const int order = life->exists ? uuid_compare(life->id, look->from) : 0;
 
-		if (is_in_page(sim, filter, life))
-			ret_page->items[ret_page->count++] =
-				(struct store_glance){life->id, life->row.version, life->row.state};
+		if (life->exists && !saga_state_is_terminal(life->row.state) &&
+		    (look->is_newest_first ? order < 0 : order > 0))
+			lives[count++] = life;
 	}
-	if (ret_page->count > 1)
-		qsort(ret_page->items, ret_page->count, sizeof(*ret_page->items), compare_glances);
-	if (ret_page->count > limit)
-		ret_page->count = limit;
+	if (count > 1)
+		qsort(lives, count, sizeof(*lives),
+		      look->is_newest_first ? compare_newest_first : compare_oldest_first);
+	return count;
 }
 
-static int due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+static bool is_wanted(const struct life *life, const struct store_left *left, int64_t now_us)
+{
+	if (!left)
+		return life->due_us && life->due_us <= now_us;
+	return strcmp(life->instance, left->instance) == 0 && life->boot != left->boot && life->due_us &&
+	       life->due_us >= left->due_from_us && life->due_us < left->due_before_us;
+}
+
+/* `left` NULL: what is due. */
+static void fill_page(struct simulation *sim, const struct store_look *look, const struct store_left *left,
+		      struct arena *arena, struct store_page *ret_page)
+{
+	const struct life **lives = arena_alloc(arena, (sim->life_count + 1) * sizeof(const struct life *));
+	struct store_page page = {.now_us = database_us(sim)};
+	const size_t count = list_open(sim, look, lives);
+
+	page.items = arena_alloc(arena, (count + 1) * sizeof(*page.items));
+	for (size_t i = 0; i < count && !page.has_more; i++) {
+		const struct life *life = lives[i];
+
+		if (is_wanted(life, left, page.now_us))
+			page.items[page.count++] = (struct store_glance){life->id, life->row.version, life->row.state};
+		page.has_more = i + 1 == look->looked_max || page.count == look->found_max;
+		page.last = life->id;
+	}
+	*ret_page = page;
+}
+
+static int due(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 	       struct error *err)
 {
 	struct instance *instance = ctx;
 
-	fill_page(instance->sim, &(struct page_filter){.after = after, .is_due = true}, limit, arena, ret_page);
+	fill_page(instance->sim, look, NULL, arena, ret_page);
 	return check_read(instance, err);
 }
 
-static int left_behind(void *ctx, const char *name, int64_t boot, struct uuid after, size_t limit, struct arena *arena,
+static int left_behind(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,
 		       struct store_page *ret_page, struct error *err)
 {
 	struct instance *instance = ctx;
 
-	fill_page(instance->sim, &(struct page_filter){.after = after, .instance = name, .boot = boot}, limit, arena,
-		  ret_page);
+	fill_page(instance->sim, look, left, arena, ret_page);
 	return check_read(instance, err);
 }
 
@@ -359,18 +375,25 @@ static int pauses(void *ctx, struct arena *arena, struct pause **ret_pauses, siz
 	return 0;
 }
 
-static int count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
-		      struct error *err)
+static int count_open(void *ctx, struct uuid after, size_t looked_max, struct arena *arena,
+		      struct store_counts *ret_counts, struct error *err)
 {
 	struct instance *instance = ctx;
 	struct simulation *sim = instance->sim;
+	const struct store_look look = {.from = after};
+	const struct life **lives = arena_alloc(arena, (sim->life_count + 1) * sizeof(const struct life *));
+	const size_t count = list_open(sim, &look, lives);
+	struct store_counts counts = {0};
 
-	*ret_counts = arena_alloc(arena, (sim->life_count + 1) * sizeof(**ret_counts));
-	*ret_count = 0;
-	for (size_t i = 0; i < sim->life_count; i++)
-		if (sim->lives[i].exists && !saga_state_is_terminal(sim->lives[i].row.state))
-			(*ret_counts)[(*ret_count)++] = (struct store_count){sim->lives[i].plan->definition.name,
-									     sim->lives[i].row.state, 1, 0};
+	counts.items = arena_alloc(arena, (count + 1) * sizeof(*counts.items));
+	for (; counts.count < count && counts.count < looked_max; counts.count++) {
+		const struct life *life = lives[counts.count];
+
+		counts.items[counts.count] = (struct store_count){life->plan->definition.name, life->row.state, 1, 0};
+		counts.last = life->id;
+	}
+	counts.has_more = counts.count == looked_max;
+	*ret_counts = counts;
 	return check_read(instance, err);
 }
 

@@ -386,58 +386,90 @@ static int store_find(void *ctx, const struct store_key *keys, size_t count, str
 	return check_store(world, err);
 }
 
-static int compare_glances(const void *a, const void *b)
+static int compare_oldest_first(const void *a, const void *b)
 {
-	return uuid_compare(((const struct store_glance *)a)->saga_id, ((const struct store_glance *)b)->saga_id);
+	return uuid_compare((*(const struct fake_row *const *)a)->row.saga_id,
+			    (*(const struct fake_row *const *)b)->row.saga_id);
+}
+
+static int compare_newest_first(const void *a, const void *b)
+{
+	return compare_oldest_first(b, a);
 }
 
 /* Which rows a page takes. */
 struct page_filter {
-	struct uuid after;
+	const struct store_look *look;
 	bool is_due;
-	const char *instance;
-	int64_t boot;
+	const struct store_left *left; /* NULL: whoever changed it */
 };
 
-static void fill_page(struct fake_world *world, const struct page_filter *filter, size_t limit, struct arena *arena,
-		      struct store_page *ret_page)
+static bool is_wanted(const struct page_filter *filter, const struct fake_row *row, int64_t now_us)
 {
-	struct store_page page = {.now_us = world->now_us + DATABASE_AHEAD_US};
+	const struct store_left *left = filter->left;
 
-	page.items = arena_alloc(arena, (world->row_count + 1) * sizeof(*page.items));
+	if (filter->is_due)
+		return row->due_us != 0 && row->due_us <= now_us;
+	return strcmp(row->instance, left->instance) == 0 && row->boot != left->boot && row->due_us != 0 &&
+	       row->due_us >= left->due_from_us && row->due_us < left->due_before_us;
+}
+
+/* All open ones that the walk comes to, in its order. */
+static size_t list_open(struct fake_world *world, const struct store_look *look, const struct fake_row **rows)
+{
+	size_t count = 0;
+
 	for (size_t i = 0; i < world->row_count; i++) {
 		const struct fake_row *row = &world->rows[i];
+		const int order = uuid_compare(row->row.saga_id, look->from);
 
-		if (saga_state_is_terminal(row->row.state) || uuid_compare(row->row.saga_id, filter->after) <= 0)
-			continue;
-		if (filter->is_due && (row->due_us == 0 || row->due_us > page.now_us))
-			continue;
-		if (filter->instance && (strcmp(row->instance, filter->instance) != 0 || row->boot == filter->boot))
-			continue;
-		page.items[page.count++] = (struct store_glance){row->row.saga_id, row->row.version, row->row.state};
+		if (!saga_state_is_terminal(row->row.state) && (look->is_newest_first ? order < 0 : order > 0))
+			rows[count++] = row;
 	}
-	qsort(page.items, page.count, sizeof(*page.items), compare_glances);
-	if (page.count > limit)
-		page.count = limit;
+	qsort(rows, count, sizeof(*rows), look->is_newest_first ? compare_newest_first : compare_oldest_first);
+	return count;
+}
+
+static size_t looked_max(const struct fake_world *world, size_t asked)
+{
+	return world->looked_max > 0 && world->looked_max < asked ? world->looked_max : asked;
+}
+
+static void fill_page(struct fake_world *world, const struct page_filter *filter, struct arena *arena,
+		      struct store_page *ret_page)
+{
+	const struct store_look *look = filter->look;
+	const struct fake_row **rows = arena_alloc(arena, (world->row_count + 1) * sizeof(const struct fake_row *));
+	struct store_page page = {.now_us = world->now_us + DATABASE_AHEAD_US};
+	const size_t count = list_open(world, look, rows);
+
+	page.items = arena_alloc(arena, (count + 1) * sizeof(*page.items));
+	for (size_t i = 0; i < count && !page.has_more; i++) {
+		const struct store_row *row = &rows[i]->row;
+
+		if (is_wanted(filter, rows[i], page.now_us))
+			page.items[page.count++] = (struct store_glance){row->saga_id, row->version, row->state};
+		page.has_more = i + 1 == looked_max(world, look->looked_max) || page.count == look->found_max;
+		page.last = row->saga_id;
+	}
 	*ret_page = page;
 }
 
-static int store_due(void *ctx, struct uuid after, size_t limit, struct arena *arena, struct store_page *ret_page,
+static int store_due(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 		     struct error *err)
 {
 	struct fake_world *world = ctx;
 
-	fill_page(world, &(struct page_filter){.after = after, .is_due = true}, limit, arena, ret_page);
+	fill_page(world, &(struct page_filter){.look = look, .is_due = true}, arena, ret_page);
 	return check_store(world, err);
 }
 
-static int store_left_behind(void *ctx, const char *instance, int64_t boot, struct uuid after, size_t limit,
+static int store_left_behind(void *ctx, const struct store_look *look, const struct store_left *left,
 			     struct arena *arena, struct store_page *ret_page, struct error *err)
 {
 	struct fake_world *world = ctx;
 
-	fill_page(world, &(struct page_filter){.after = after, .instance = instance, .boot = boot}, limit, arena,
-		  ret_page);
+	fill_page(world, &(struct page_filter){.look = look, .left = left}, arena, ret_page);
 	return check_store(world, err);
 }
 
@@ -483,17 +515,24 @@ static int store_pauses(void *ctx, struct arena *arena, struct pause **ret_pause
 	return 0;
 }
 
-static int store_count_open(void *ctx, struct arena *arena, struct store_count **ret_counts, size_t *ret_count,
-			    struct error *err)
+static int store_count_open(void *ctx, struct uuid after, size_t asked, struct arena *arena,
+			    struct store_counts *ret_counts, struct error *err)
 {
 	struct fake_world *world = ctx;
+	const struct store_look look = {.from = after};
+	const struct fake_row **rows = arena_alloc(arena, (world->row_count + 1) * sizeof(const struct fake_row *));
+	const size_t count = list_open(world, &look, rows);
+	struct store_counts counts = {0};
 
-	*ret_counts = arena_alloc(arena, (world->row_count + 1) * sizeof(**ret_counts));
-	*ret_count = 0;
-	for (size_t i = 0; i < world->row_count; i++)
-		if (!saga_state_is_terminal(world->rows[i].row.state))
-			(*ret_counts)[(*ret_count)++] = (struct store_count){world->rows[i].row.definition_name,
-									     world->rows[i].row.state, 1, 0};
+	counts.items = arena_alloc(arena, (count + 1) * sizeof(*counts.items));
+	for (; counts.count < count && counts.count < looked_max(world, asked); counts.count++) {
+		const struct store_row *row = &rows[counts.count]->row;
+
+		counts.items[counts.count] = (struct store_count){row->definition_name, row->state, 1, 0};
+		counts.last = row->saga_id;
+	}
+	counts.has_more = counts.count == looked_max(world, asked);
+	*ret_counts = counts;
 	return check_store(world, err);
 }
 

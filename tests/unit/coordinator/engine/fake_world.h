@@ -58,6 +58,7 @@ struct fake_world {
 	size_t sent_count;
 	bool is_assigned;
 	bool is_definition_away;
+	size_t looked_max;     /* at most so many sagas a look, whatever it asks for; 0: as it asks */
 	size_t vain_asks;      /* for definitions meanwhile */
 	int64_t in_flight_max; /* of engines made from now on, as the next; 0: no limit */
 	int64_t open_max;

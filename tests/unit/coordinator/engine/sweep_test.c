@@ -95,6 +95,48 @@ static void a_restarted_instance_sends_again_at_once_what_it_had_in_flight(void 
 	fake_saga_end(&f);
 }
 
+/* What it left and is due far from now comes after that, a page at a time: a million sagas may wait for a month. */
+static void what_an_earlier_boot_left_is_sent_again_however_patient_its_step_is(void **unused)
+{
+	const int64_t hour_us = 3600LL * 1000 * 1000;
+	struct fake_saga f = fake_saga_begin();
+
+	(void)unused;
+	for (size_t i = 0; i < f.world->row_count; i++)
+		f.world->rows[i].due_us += hour_us;
+	engine_free(f.engine);
+	f.engine = fake_engine_new(f.world, "one");
+	fake_pass(f.world, f.engine, 1000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 2);
+	fake_saga_end(&f);
+}
+
+static void a_walk_of_many_looks_finds_and_counts_all(void **unused)
+{
+	struct fake_world *world = fake_world_new();
+	struct fake_answer answers[5];
+	struct engine *engine = fake_engine_new(world, "one");
+
+	(void)unused;
+	world->looked_max = 2;
+	for (int i = 0; i < 5; i++)
+		fake_start(engine, (char[]){'k', (char)('0' + i), '\0'}, "input", &answers[i]);
+	fake_turns(engine);
+	fake_pass(world, engine, 6000); /* 3 s, jitter, sweep */
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fake_sent_of(world, answers[i].saga_id, "create", false), 2);
+	fake_pass(world, engine, 5000);
+	assert_int_equal(fake_metric(world, "saga_open{state=\"running\"}"), 5);
+	engine_free(engine);
+	engine = fake_engine_new(world, "one");
+	world->sent_count = 0;
+	fake_pass(world, engine, 500);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fake_sent_of(world, answers[i].saga_id, "create", false), 1);
+	engine_free(engine);
+	fake_world_free(world);
+}
+
 static void another_instance_leaves_them_to_their_time(void **unused)
 {
 	struct fake_saga f = fake_saga_begin();
@@ -234,6 +276,8 @@ int main(void)
 		cmocka_unit_test(a_retriable_failure_is_tried_again_after_its_backoff),
 		cmocka_unit_test(exhausted_compensations_are_stuck_and_waiters_are_told),
 		cmocka_unit_test(a_restarted_instance_sends_again_at_once_what_it_had_in_flight),
+		cmocka_unit_test(what_an_earlier_boot_left_is_sent_again_however_patient_its_step_is),
+		cmocka_unit_test(a_walk_of_many_looks_finds_and_counts_all),
 		cmocka_unit_test(another_instance_leaves_them_to_their_time),
 		cmocka_unit_test(two_instances_that_sweep_the_same_saga_send_once),
 		cmocka_unit_test(resends_of_one_topic_are_limited_and_none_is_forgotten),

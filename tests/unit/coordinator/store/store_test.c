@@ -504,6 +504,7 @@ static void entries_of_before_callers_were_recorded_come_back_without_one(void *
 
 static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 {
+	const struct store_look all = {.looked_max = 10, .found_max = 10};
 	struct store_page page;
 	struct store_change change;
 	struct change c;
@@ -522,21 +523,25 @@ static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 	run("UPDATE saga SET due_at = now() + interval '1 hour' WHERE key = 'order-2'");
 	arena_init(&arena, 0);
 	ok(port.now(port.ctx, &now_us, &err), &err);
-	ok(port.due(port.ctx, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	ok(port.due(port.ctx, &(struct store_look){.looked_max = 10, .found_max = 10}, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 2);
 	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)) && uuid_equal(page.items[1].saga_id, id_of(3)));
-	assert_true(page.now_us >= now_us);
-	ok(port.due(port.ctx, id_of(1), 1, &arena, &page, &err), &err);
+	assert_true(page.now_us >= now_us && !page.has_more);
+	ok(port.due(port.ctx, &(struct store_look){id_of(1), false, 10, 1}, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 1);
 	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)));
-	ok(port.due(port.ctx, id_of(3), 10, &arena, &page, &err), &err);
+	assert_true(page.has_more && uuid_equal(page.last, id_of(3)));
+	ok(port.due(port.ctx, &(struct store_look){id_of(3), false, 10, 10}, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 0);
-	assert_true(page.now_us >= now_us); /* also without a row */
-	ok(port.left_behind(port.ctx, "one", BOOT, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	assert_true(page.now_us >= now_us && !page.has_more); /* also without a row */
+	ok(port.left_behind(port.ctx, &all, &(struct store_left){"one", BOOT, 0, INT64_MAX}, &arena, &page, &err),
+	   &err);
 	assert_int_equal(page.count, 0);
-	ok(port.left_behind(port.ctx, "one", BOOT + 1, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	ok(port.left_behind(port.ctx, &all, &(struct store_left){"one", BOOT + 1, 0, INT64_MAX}, &arena, &page, &err),
+	   &err);
 	assert_int_equal(page.count, 3);
-	ok(port.left_behind(port.ctx, "two", BOOT + 1, (struct uuid){0}, 10, &arena, &page, &err), &err);
+	ok(port.left_behind(port.ctx, &all, &(struct store_left){"two", BOOT + 1, 0, INT64_MAX}, &arena, &page, &err),
+	   &err);
 	assert_int_equal(page.count, 0);
 	ok(port.glance(port.ctx, (struct uuid[]){id_of(4), id_of(8)}, 2, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 1);
@@ -547,10 +552,9 @@ static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 
 static void stuck_sagas_are_counted_with_the_open_ones(void **state)
 {
-	struct store_count *counts;
+	struct store_counts counts;
 	struct arena arena;
 	struct error err;
-	size_t count;
 
 	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
@@ -560,13 +564,63 @@ static void stuck_sagas_are_counted_with_the_open_ones(void **state)
 	run("UPDATE saga SET state = 6 WHERE key = 'order-2'");
 	run("UPDATE saga SET is_paused = true WHERE key = 'order-1'");
 	assert_int_equal(SAGA_STATE_STUCK, 6);
-	ok(port.count_open(port.ctx, &arena, &counts, &count, &err), &err);
-	assert_int_equal(count, 2);
-	for (size_t i = 0; i < count; i++) {
-		assert_string_equal(counts[i].definition_name, "checkout");
-		assert_int_equal(counts[i].sagas, counts[i].state == SAGA_STATE_STUCK ? 1 : 2);
-		assert_int_equal(counts[i].paused, counts[i].state == SAGA_STATE_STUCK ? 0 : 1);
+	ok(port.count_open(port.ctx, (struct uuid){0}, 10, &arena, &counts, &err), &err);
+	assert_int_equal(counts.count, 2);
+	assert_false(counts.has_more);
+	for (size_t i = 0; i < counts.count; i++) {
+		const struct store_count *one = &counts.items[i];
+
+		assert_string_equal(one->definition_name, "checkout");
+		assert_int_equal(one->sagas, one->state == SAGA_STATE_STUCK ? 1 : 2);
+		assert_int_equal(one->paused, one->state == SAGA_STATE_STUCK ? 0 : 1);
 	}
+	ok(port.count_open(port.ctx, (struct uuid){0}, 2, &arena, &counts, &err), &err);
+	assert_true(counts.has_more && uuid_equal(counts.last, id_of(2)));
+	ok(port.count_open(port.ctx, counts.last, 2, &arena, &counts, &err), &err);
+	assert_int_equal(counts.count, 1);
+	assert_int_equal(counts.items[0].sagas, 1);
+	assert_false(counts.has_more);
+	arena_release(&arena);
+}
+
+/* However few are wanted, a statement ends after as many as may be looked at, and says where the next one goes on. */
+static void a_look_is_bounded_by_what_it_looks_at(void **state)
+{
+	struct store_look newest_first = {.is_newest_first = true, .looked_max = 2, .found_max = 10};
+	const struct store_left near = {"one", BOOT + 1, 0, 4102444800000000};
+	const struct store_left far = {"one", BOOT + 1, 4102444800000000, INT64_MAX};
+	struct store_page page;
+	struct arena arena;
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t i = 1; i <= 5; i++) {
+		char key[8] = {'k', (char)('0' + i)};
+
+		start_ok(i, key);
+	}
+	run("UPDATE saga SET due_at = now() + interval '1 hour' WHERE key <> 'order-4'");
+	run("UPDATE saga SET due_at = '2200-01-01' WHERE key = 'order-1'");
+	run("UPDATE saga SET due_at = NULL WHERE key = 'order-5'");
+	ok(port.due(port.ctx, &(struct store_look){.looked_max = 3, .found_max = 10}, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 0);
+	assert_true(page.has_more && uuid_equal(page.last, id_of(3)) && page.now_us > 0);
+	ok(port.due(port.ctx, &(struct store_look){page.last, false, 3, 10}, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_false(page.has_more);
+	memset(newest_first.from.data, 0xff, sizeof(newest_first.from.data));
+	ok(port.left_behind(port.ctx, &newest_first, &near, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1); /* what is never due has nothing in flight */
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(4)) && uuid_equal(page.last, id_of(4)));
+	newest_first.from = page.last;
+	newest_first.looked_max = 10;
+	ok(port.left_behind(port.ctx, &newest_first, &near, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 2);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)) && !page.has_more);
+	ok(port.left_behind(port.ctx, &newest_first, &far, &arena, &page, &err), &err);
+	assert_int_equal(page.count, 1);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)));
 	arena_release(&arena);
 }
 
@@ -1168,6 +1222,7 @@ int main(void)
 		cmocka_unit_test_setup(a_pause_lasts_until_it_is_ended_and_stays_to_be_read, begin),
 		cmocka_unit_test_setup(entries_of_before_callers_were_recorded_come_back_without_one, begin),
 		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
+		cmocka_unit_test_setup(a_look_is_bounded_by_what_it_looks_at, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
 		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
