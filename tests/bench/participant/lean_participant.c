@@ -78,7 +78,7 @@ static int open_clients(struct lean *lean, const char *brokers, struct error *er
 		{"acks", "all"},
 		{"enable.idempotence", "true"},
 		{"partitioner", "murmur2_random"},
-		{"linger.ms", "0.2"},
+		{"linger.ms", "0"},
 		{"socket.nagle.disable", "true"},
 		{"queue.buffering.max.messages", "1000000"},
 		{"delivery.report.only.error", "true"},
