@@ -17,7 +17,8 @@
 #include "lib/kafka/kafka_config.h"
 
 enum {
-	POLL_MS = 100,
+	POLL_MS = 1000, /* reports, errors and the end wake the thread */
+	PURGE_POLL_MS = 100,
 	QUEUE_FULL_WAIT_MS = 1000,
 	PROGRESS_WAIT_MS = 20,
 	CLOSE_FLUSH_MS = 5000,
@@ -145,7 +146,7 @@ static void instance_purge(struct instance *instance)
 
 	(void)rd_kafka_purge(instance->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT); /* cannot fail here */
 	while (rd_kafka_outq_len(instance->rk) > 0 && clock_monotonic_us() < deadline)
-		(void)rd_kafka_poll(instance->rk, POLL_MS); /* the number of served reports */
+		(void)rd_kafka_poll(instance->rk, PURGE_POLL_MS); /* the number of served reports */
 }
 
 static void replace_instance(struct kafka_producer *producer)
@@ -180,6 +181,19 @@ static void *poll_loop(void *arg)
 			replace_instance(producer);
 	}
 	return NULL;
+}
+
+/* A poll that is under way returns, or else the next one. */
+static void stop_polling(struct kafka_producer *producer)
+{
+	struct instance *instance = instance_ref(producer);
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_main(instance->rk);
+
+	atomic_store(&producer->is_stopping, true);
+	rd_kafka_queue_yield(queue);
+	rd_kafka_queue_destroy(queue);
+	instance_unref(instance);
+	(void)pthread_join(producer->poll_thread, NULL); /* joined once, by the owner */
 }
 
 static void init_sync(struct kafka_producer *producer)
@@ -228,8 +242,7 @@ void kafka_producer_free(struct kafka_producer *producer)
 		return;
 	if (kafka_flush(producer, CLOSE_FLUSH_MS, &err) < 0)
 		log_warn("kafka_records_given_up", "err=%s", LOG_TEXT(err.msg));
-	atomic_store(&producer->is_stopping, true);
-	(void)pthread_join(producer->poll_thread, NULL); /* joined once, by the owner */
+	stop_polling(producer);
 	instance_purge(producer->current);
 	instance_unref(producer->current);
 	release_producer(producer);
