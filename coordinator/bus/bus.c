@@ -18,9 +18,10 @@
 #include "lib/base/memory.h"
 
 enum {
-	POLL_MS = 100,
-	RETRY_MS = 1000, /* after a failed poll or subscription */
-	PING_MS = 2000,  /* between two looks at the brokers */
+	POLL_MS = 100,      /* while batches are with the engine: what it has done is noted in between */
+	IDLE_POLL_MS = 250, /* else */
+	RETRY_MS = 1000,    /* after a failed poll or subscription */
+	PING_MS = 2000,     /* between two looks at the brokers */
 	PING_WAIT_MS = 1000,
 	BLOCKED_MS = 1000,        /* after a full queue: nothing is handed to librdkafka for so long */
 	UNKNOWN_SCHEMA_MS = 500,  /* before a schema that the registry does not know is asked for again */
@@ -475,10 +476,11 @@ static void end_process(const struct bus *bus, const struct error *err)
 
 static void read_replies(struct bus *bus)
 {
+	const int64_t poll_ms = bus->oldest ? POLL_MS : IDLE_POLL_MS;
 	struct kafka_batch *kafka = NULL;
 	struct error err;
 
-	if (kafka_consumer_poll(atomic_load(&bus->consumer), bus->batch_max, POLL_MS, &kafka, &err) == 0) {
+	if (kafka_consumer_poll(atomic_load(&bus->consumer), bus->batch_max, poll_ms, &kafka, &err) == 0) {
 		hand_over(bus, kafka);
 		return;
 	}

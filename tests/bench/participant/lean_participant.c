@@ -89,7 +89,7 @@ static int open_clients(struct lean *lean, const char *brokers, struct error *er
 		{"enable.auto.commit", "false"},
 		{"enable.auto.offset.store", "false"},
 		{"auto.offset.reset", "earliest"},
-		{"fetch.wait.max.ms", "100"},
+		{"fetch.wait.max.ms", "500"},
 		{"socket.nagle.disable", "true"},
 		{"check.crcs", "false"},
 	};

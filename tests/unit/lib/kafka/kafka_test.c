@@ -38,6 +38,7 @@ static const struct text_pair properties[] = {
 	{"session.timeout.ms", "4000"},
 	{"heartbeat.interval.ms", "300"},
 	{"topic.metadata.refresh.interval.ms", "300"},
+	{"fetch.wait.max.ms", "100"}, /* the mock cluster answers only then where a fetch began without records */
 };
 
 static int set_up(void **state)
