@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -216,3 +218,27 @@ def test_a_login_is_shown_to_nobody(url: str) -> None:
     assert refused.returncode == 1 and refused.stderr.startswith("error: ") and "hidden" not in refused.stderr
     refused = copy(Registry(url), Registry("http://127.0.0.1:1"))
     assert refused.returncode == 1 and refused.stderr.startswith("error: ") and "hidden" not in refused.stderr
+
+
+@pytest.mark.parametrize("role", ["SOURCE", "TARGET"])
+@pytest.mark.parametrize(("name", "expected"), [("USER_INFO", "Basic bWU6aGlkZGVu"), ("TOKEN", "Bearer me:hidden")])
+def test_a_login_may_be_in_the_environment(start: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch, role: str, name: str,
+                                           expected: str) -> None:
+    seen: list[str | None] = []
+
+    class Doorman(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802, the name is the library's
+            seen.append(self.headers["Authorization"])
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Doorman) as guarded:
+        threading.Thread(target=guarded.serve_forever, daemon=True).start()
+        monkeypatch.setenv(f"{role}_{name}", "me:hidden")
+        both = [Registry(f"http://127.0.0.1:{guarded.server_port}"), start()]
+        refused = copy(*both) if role == "SOURCE" else copy(*reversed(both))
+        guarded.shutdown()
+    assert refused.returncode == 1 and "hidden" not in refused.stderr
+    assert set(seen) == {expected}
