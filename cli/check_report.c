@@ -199,10 +199,18 @@ static const char *why_skipped(const struct check_result *result, const char *fi
 	return why;
 }
 
-static bool has_failure(const struct check_result *result, const char *file)
+static bool is_error(const struct check_finding *finding)
+{
+	return finding->kind == CHECK_UNDECIDED;
+}
+
+/* Of a file: errors are what could not be decided, all else that is no note are failures. */
+static bool has_finding(const struct check_result *result, const char *file, bool wants_error)
 {
 	for (size_t i = 0; i < result->count; i++) {
-		if (is_failure(&result->items[i]) && strcmp(result->items[i].file, file) == 0)
+		const struct check_finding *finding = &result->items[i];
+
+		if (is_failure(finding) && is_error(finding) == wants_error && strcmp(finding->file, file) == 0)
 			return true;
 	}
 	return false;
@@ -210,7 +218,7 @@ static bool has_failure(const struct check_result *result, const char *file)
 
 static bool is_skipped_case(const struct check_result *result, const char *file)
 {
-	return !has_failure(result, file) && why_skipped(result, file);
+	return !has_finding(result, file, false) && !has_finding(result, file, true) && why_skipped(result, file);
 }
 
 static void append_junit_case(const struct check_result *result, const char *file, struct buffer *out)
@@ -224,7 +232,7 @@ static void append_junit_case(const struct check_result *result, const char *fil
 		if (strcmp(finding->file, file) != 0 || !is_failure(finding))
 			continue;
 		append_text_finding(finding, &text);
-		junit_add(out, finding->kind == CHECK_UNDECIDED ? "error" : "failure", finding->rule, finding->message,
+		junit_add(out, is_error(finding) ? "error" : "failure", finding->rule, finding->message,
 			  buffer_text(&text));
 	}
 	if (is_skipped_case(result, file))
@@ -256,14 +264,12 @@ static void print_junit(const struct check_result *result, struct buffer *out)
 		if (is_failure(&result->items[i]) && !is_listed(files, count, result->items[i].file))
 			files[count++] = result->items[i].file;
 	}
-	counts = (struct junit_counts){
-		.tests = count,
-		.failures = result->kind_counts[CHECK_BREAKING] + result->kind_counts[CHECK_INVALID] +
-			    result->kind_counts[CHECK_NEW],
-		.errors = result->kind_counts[CHECK_UNDECIDED],
-	};
-	for (size_t i = 0; i < count; i++)
+	counts = (struct junit_counts){.tests = count};
+	for (size_t i = 0; i < count; i++) { /* tests, however much was found in each */
+		counts.failures += has_finding(result, files[i], false);
+		counts.errors += has_finding(result, files[i], true);
 		counts.skipped += is_skipped_case(result, files[i]);
+	}
 	junit_begin(out, "sagactl schema check", &counts);
 	append_properties(result, out);
 	for (size_t i = 0; i < count; i++)

@@ -84,6 +84,45 @@ void check_result_add(struct check_result *result, const struct check_finding *f
 	result->kind_counts[finding->kind]++;
 }
 
+struct ranked {
+	struct check_finding finding;
+	size_t file; /* where something was first found in it */
+	size_t index;
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+	const struct ranked *left = a;
+	const struct ranked *right = b;
+	const size_t keys[][2] = {{left->file, right->file},
+				  {left->finding.line, right->finding.line},
+				  {left->finding.column, right->finding.column},
+				  {left->index, right->index}};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] > keys[i][1] ? 1 : -1;
+	}
+	return 0;
+}
+
+void check_result_sort(struct check_result *result)
+{
+	struct ranked *ranked = xcalloc(result->count + 1, sizeof(*ranked));
+
+	for (size_t i = 0; i < result->count; i++) {
+		size_t first = 0;
+
+		while (strcmp(result->items[first].file, result->items[i].file) != 0)
+			first++;
+		ranked[i] = (struct ranked){result->items[i], first, i};
+	}
+	qsort(ranked, result->count, sizeof(*ranked), compare_ranked);
+	for (size_t i = 0; i < result->count; i++)
+		result->items[i] = ranked[i].finding;
+	free(ranked);
+}
+
 static void add_comparison(struct check_result *result, const struct check_comparison *comparison)
 {
 	if (result->comparison_count == result->comparison_capacity) {

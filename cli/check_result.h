@@ -65,6 +65,9 @@ void check_result_add_file(struct check_result *result, const char *name);
 /* The same message of the same place is kept once: several files may import what is broken. */
 void check_result_add(struct check_result *result, const struct check_finding *finding);
 
+/* By line and column within each file; files stay in the order in which something was found in them. */
+void check_result_sort(struct check_result *result);
+
 void check_result_compared(struct check_result *result, const char *file, const char *subject);
 /* Not compared; `outcome` is one of the others. */
 void check_result_passed_over(struct check_result *result, const char *file, const char *subject,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "cli/schema_check_run.h"
 
@@ -226,6 +227,15 @@ static void compare_all(struct check_run *run, struct registry_client *client)
 	refuse_nothing(run);
 }
 
+/* An address of a registry without http:// looks like a folder, and messages would show its password. */
+static bool is_login(const char *against)
+{
+	const char *colon = strchr(against, ':');
+
+	return strncmp(against, "git:", 4) != 0 && !is_url(against) && colon && strchr(colon, '@') &&
+	       access(against, F_OK) != 0;
+}
+
 int schema_check(const struct schema_check_options *options, struct check_result *result, struct error *err)
 {
 	struct check_run run = {
@@ -235,6 +245,10 @@ int schema_check(const struct schema_check_options *options, struct check_result
 	struct registry_client *client = NULL;
 	int status;
 
+	if (is_login(options->against))
+		return error_set(err, ERR_INVALID,
+				 "what to check against has a login, but is no address of a registry: it has to begin "
+				 "with https:// or http://");
 	registry.url = options->against;
 	if (is_url(options->against)) {
 		client = registry_client_new(&registry);
@@ -249,6 +263,7 @@ int schema_check(const struct schema_check_options *options, struct check_result
 	status = load_new_tree(&run, err);
 	if (status == 0)
 		compare_all(&run, client);
+	check_result_sort(result);
 	schema_tree_free(run.tree);
 	file_tree_free(run.files);
 	return status;

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,27 @@ def test_a_shared_file_may_be_split(tmp_path: Path) -> None:
     (tmp_path / "place.proto").unlink()
     (tmp_path / "user.proto").write_text(HEAD + "message User {\n  reserved 1, 2;\n}\n")
     assert findings(tmp_path, *arguments, "WIRE") == [("common.proto", "2:1 MESSAGE_REMOVED")]
+
+
+def test_findings_are_in_the_order_of_the_text(tmp_path: Path) -> None:
+    """Two of one line; JUnit counts the tests that fail, not what was found in them."""
+    text = HEAD + "message M { string a = 1; string b = 2; }\n"
+    commit(tmp_path, {"m.proto": text, "n.proto": text.replace("M", "N")})
+    (tmp_path / "m.proto").write_text(HEAD + "message M { int32 b = 2; int32 a = 1; }\n")
+    rule = "FIELD_SCALAR_KIND_CHANGED"
+    arguments = [".", "--against", "git:HEAD"]
+    assert findings(tmp_path, *arguments) == [("m.proto", f"3:13 {rule}"), ("m.proto", f"3:26 {rule}")]
+    suite = ElementTree.fromstring(check(tmp_path, *arguments, "--format", "junit").stdout)
+    suite = suite if suite.tag == "testsuite" else suite[0]
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["2", "1", "0"]
+    assert len(list(suite.iter("failure"))) == 2
+
+
+def test_a_login_without_http_is_shown_to_nobody(tmp_path: Path) -> None:
+    schema_trees.write(tmp_path, {"m.proto": HEAD})
+    run = check(tmp_path, "m.proto", "--against", "me:hidden@registry:8081")
+    assert run.returncode == 2 and "https://" in run.stderr
+    assert "hidden" not in run.stdout + run.stderr
 
 
 class Registered:
