@@ -18,7 +18,8 @@ static bool wants_all;
 	 .place = &filter.topic},                                                                                      \
 		{.flag = "reason",                                                                                     \
 		 .value_name = "REASON",                                                                               \
-		 .choices = "bad_headers undecodable unknown_schema wrong_type no_outcome failed exhausted too_large", \
+		 .choices = "bad_headers undecodable unknown_schema wrong_type no_outcome failed exhausted too_large " \
+			    "too_old",                                                                                 \
 		 .help = "Those with this reason.",                                                                    \
 		 .place = &filter.reason},                                                                             \
 		{.flag = "saga", .value_name = "SAGA_ID", .help = "Those of this saga.", .place = &filter.saga},       \

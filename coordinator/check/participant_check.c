@@ -284,19 +284,22 @@ static int read_inbox(struct round *round, int participant, struct uuid after, s
 
 /* ---- a page of sagas ---- */
 
-/* An inbox that went away half-read tells nothing. */
+/* An inbox that went away half-read tells nothing, nor does one of which rows may have left. */
 static void mark_asked(const struct round *round, const struct page_saga *saga, int32_t step,
 		       struct step_effects *effects)
 {
 	const int forward = owner_of(round->check, saga->known, step, STEP_PHASE_FORWARD);
 	const int back = owner_of(round->check, saga->known, step, STEP_PHASE_COMPENSATION);
 
-	if (forward < 0)
+	const bool knows_forward = forward >= 0 && !participant_inbox_is_cut(&round->check->inboxes[forward], saga->id);
+	const bool knows_back = back >= 0 && !participant_inbox_is_cut(&round->check->inboxes[back], saga->id);
+
+	if (!knows_forward)
 		effects->forward = (struct effect){0};
-	if (back < 0)
+	if (!knows_back)
 		effects->compensation = (struct effect){0};
-	effects->forward.is_asked = forward >= 0;
-	effects->compensation.is_asked = back >= 0;
+	effects->forward.is_asked = knows_forward;
+	effects->compensation.is_asked = knows_back;
 	effects->is_one_inbox = forward >= 0 && forward == back;
 }
 

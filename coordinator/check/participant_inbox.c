@@ -28,6 +28,38 @@ static bool has_column(const struct pg_result *columns, const char *name)
 	return false;
 }
 
+static int find_cut(struct participant_inbox *inbox, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *rows = NULL;
+
+	if (pg_exec(inbox->pg,
+		    "SELECT coalesce(has_table_privilege(to_regclass('saga_inbox_cut')::oid, 'SELECT'), false)", NULL,
+		    0, &rows, err) < 0)
+		return -1;
+	inbox->has_cut = pg_get_bool(rows, 0, 0);
+	return 0;
+}
+
+/* Rows leave and the mark moves in one transaction, so it is asked after the rows were. */
+static int read_cut(struct participant_inbox *inbox, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *rows = NULL;
+
+	if (!inbox->has_cut)
+		return 0;
+	if (pg_exec(inbox->pg, "SELECT coalesce(max(before), 'epoch') FROM saga_inbox_cut", NULL, 0, &rows, err) < 0)
+		return -1;
+	inbox->cut_us = pg_get_int(rows, 0, 0);
+	return 0;
+}
+
+bool participant_inbox_is_cut(const struct participant_inbox *inbox, struct uuid saga_id)
+{
+	return uuid_version(saga_id) == 7 && (int64_t)uuid_v7_unix_ms(saga_id) * 1000 < inbox->cut_us;
+}
+
 int participant_inbox_open(struct participant_inbox *inbox, struct error *err)
 {
 	static const char *const needed[] = {"saga_id", "step", "phase", "outcome", "has_no_effect"};
@@ -51,7 +83,7 @@ int participant_inbox_open(struct participant_inbox *inbox, struct error *err)
 	inbox->has_replies = has_column(columns, "reply_topic") && has_column(columns, "reply_value") &&
 			     has_column(columns, "reason");
 	inbox->has_times = has_column(columns, "created_at");
-	return 0;
+	return find_cut(inbox, err);
 }
 
 void participant_inbox_close(struct participant_inbox *inbox)
@@ -79,7 +111,8 @@ int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_c
 	struct inbox_entry *entries;
 
 	if (pg_exec(inbox->pg, inbox->has_times ? READ("max(created_at)") : READ("NULL"), params, ARRAY_LEN(params),
-		    &rows, err) < 0)
+		    &rows, err) < 0 ||
+	    read_cut(inbox, err) < 0)
 		return -1;
 	entries = arena_alloc(arena, (pg_rows(rows) + 1) * sizeof(*entries));
 	for (size_t i = 0; i < pg_rows(rows); i++)
@@ -139,7 +172,7 @@ int participant_inbox_find(struct participant_inbox *inbox, const struct inbox_k
 	_cleanup_(pg_result_freep)
 	struct pg_result *rows = NULL;
 
-	if (count > 0 && ask_for(inbox, keys, count, &rows, err) < 0)
+	if (count > 0 && (ask_for(inbox, keys, count, &rows, err) < 0 || read_cut(inbox, err) < 0))
 		return -1;
 	for (size_t i = 0; rows && i < pg_rows(rows); i++) {
 		struct inbox_reply *reply = arena_alloc(arena, sizeof(*reply));

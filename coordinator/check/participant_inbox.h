@@ -21,6 +21,8 @@ struct participant_inbox {
 	bool is_away;     /* what could not be read has been said */
 	bool has_replies; /* the rows hold what was answered */
 	bool has_times;   /* and since when they are there */
+	bool has_cut;     /* it says up to when rows may have left, below */
+	int64_t cut_us;   /* as it was after the last look for rows */
 };
 
 /* A command's rows; more than one only where no unique key forbids it. */
@@ -49,6 +51,9 @@ void participant_inbox_close(struct participant_inbox *inbox);
 NODISCARD int participant_inbox_read(struct participant_inbox *inbox, const struct inbox_cursor *cursor,
 				     struct uuid last, struct arena *arena, struct inbox_entry **ret_entries,
 				     size_t *ret_count, struct error *err);
+
+/* Rows of this saga's commands may have left: that there is none tells nothing. */
+bool participant_inbox_is_cut(const struct participant_inbox *inbox, struct uuid saga_id);
 
 /* A command's row, with the reply where the inbox shows it. */
 struct inbox_reply {

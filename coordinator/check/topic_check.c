@@ -101,10 +101,11 @@ static void find_replies(struct scanning *scanning, int participant)
 	for (size_t i = 0; i < scanning->count; i++) {
 		if (scanning->items[i].participant != participant)
 			continue;
-		if (is_away)
-			scanning->items[i].participant = -1;
-		else
+		if (!is_away)
 			scanning->items[i].reply = replies[count++];
+		if (is_away ||
+		    (!scanning->items[i].reply && participant_inbox_is_cut(inbox, scanning->items[i].record.saga_id)))
+			scanning->items[i].participant = -1;
 	}
 }
 

@@ -12,6 +12,7 @@ static const char SAGA_PHASE[] = "saga-phase";
 static const char SAGA_COMMAND_ID[] = "saga-command-id";
 static const char SAGA_ATTEMPT[] = "saga-attempt";
 static const char SAGA_DEADLINE[] = "saga-deadline";
+static const char SAGA_STEP_TIME[] = "saga-step-time";
 static const char SAGA_OUTCOME[] = "saga-outcome";
 static const char SAGA_REASON[] = "saga-reason";
 static const char SAGA_DETAIL[] = "saga-detail";
@@ -20,7 +21,8 @@ static const char CE_ID[] = "ce_id";
 
 /* ---- commands ---- */
 
-enum { COMMAND_HEADERS_MAX = 19 };
+/* A step that began so long after its saga says so; the others' commands have one header less. */
+enum { COMMAND_HEADERS_MAX = 20, STEP_TIME_TOLD_S = 3600 };
 
 static void add(struct bus_record *record, struct bus_header *headers, const char *name, struct bytes value)
 {
@@ -89,6 +91,13 @@ static const char *command_id_text(struct arena *arena, const char *saga_id, con
 	return text;
 }
 
+static bool is_long_after_saga(const struct record_command *command)
+{
+	const int64_t saga_us = (int64_t)uuid_v7_unix_ms(command->saga_id) * 1000;
+
+	return command->step_begun_us - saga_us > STEP_TIME_TOLD_S * INT64_C(1000000);
+}
+
 static void add_cloud_event(const struct record_command *command, const char *saga_id, struct arena *arena,
 			    struct bus_record *record, struct bus_header *headers)
 {
@@ -122,6 +131,8 @@ void record_write_command(const struct record_command *command, struct arena *ar
 	add_text(&record, headers, SAGA_COMMAND_ID, command_id_text(arena, saga_id, command->step_id, phase));
 	add_text(&record, headers, SAGA_ATTEMPT, numbered(arena, "", "", command->attempt));
 	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
+	if (is_long_after_saga(command))
+		add_text(&record, headers, SAGA_STEP_TIME, time_text(arena, command->step_begun_us));
 	add_cloud_event(command, saga_id, arena, &record, headers);
 	if (command->traceparent)
 		add_text(&record, headers, "traceparent", arena_strdup(arena, command->traceparent));

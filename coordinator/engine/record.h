@@ -25,6 +25,7 @@ struct record_command {
 	enum step_phase phase;
 	int32_t attempt;
 	int64_t deadline_us;
+	int64_t step_begun_us; /* 0: not known, and the saga's id tells; its command is never older than that */
 	const char *key;
 	struct uuid record_id;   /* ce_id */
 	int64_t written_us;      /* ce_time */

@@ -23,10 +23,15 @@ static const struct {
 static_assert(ARRAY_LEN(sides) == SIDE_TOPIC_COUNT, "every side topic has a suffix");
 
 static const char *const reasons[] = {
-	[DEAD_REASON_BAD_HEADERS] = "bad_headers",       [DEAD_REASON_UNDECODABLE] = "undecodable",
-	[DEAD_REASON_UNKNOWN_SCHEMA] = "unknown_schema", [DEAD_REASON_WRONG_TYPE] = "wrong_type",
-	[DEAD_REASON_NO_OUTCOME] = "no_outcome",         [DEAD_REASON_FAILED] = "failed",
-	[DEAD_REASON_EXHAUSTED] = "exhausted",           [DEAD_REASON_TOO_LARGE] = "too_large",
+	[DEAD_REASON_BAD_HEADERS] = "bad_headers",
+	[DEAD_REASON_UNDECODABLE] = "undecodable",
+	[DEAD_REASON_UNKNOWN_SCHEMA] = "unknown_schema",
+	[DEAD_REASON_WRONG_TYPE] = "wrong_type",
+	[DEAD_REASON_NO_OUTCOME] = "no_outcome",
+	[DEAD_REASON_FAILED] = "failed",
+	[DEAD_REASON_EXHAUSTED] = "exhausted",
+	[DEAD_REASON_TOO_LARGE] = "too_large",
+	[DEAD_REASON_TOO_OLD] = "too_old",
 };
 static_assert(ARRAY_LEN(reasons) == DEAD_REASON_COUNT, "every reason has a name");
 

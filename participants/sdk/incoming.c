@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/side_topic.h"
@@ -49,6 +50,22 @@ static int read_attempt(const struct kafka_record *record, struct arena *arena, 
 	return 0;
 }
 
+/* When the command's step began: what the coordinator says, which it does where it was long after the saga, else the saga's id.
+ * Of no other use than to be late, so what cannot be read is as if it was not said. */
+static int64_t read_begun(const struct kafka_record *record, struct uuid saga_id)
+{
+	const struct bytes *header = kafka_record_header(record, "saga-step-time");
+	char text[CLOCK_TEXT_LEN + 1] = "";
+	struct tm parts = {0};
+
+	if (header && header->len <= CLOCK_TEXT_LEN) {
+		memcpy(text, header->data, header->len);
+		if (strptime(text, "%Y-%m-%dT%H:%M:%S", &parts))
+			return (int64_t)timegm(&parts) * 1000000;
+	}
+	return uuid_version(saga_id) == 7 ? (int64_t)uuid_v7_unix_ms(saga_id) * 1000 : 0;
+}
+
 int incoming_read_headers(const struct kafka_record *record, struct arena *arena, struct incoming *ret_incoming,
 			  struct error *err)
 {
@@ -78,6 +95,7 @@ int incoming_read_headers(const struct kafka_record *record, struct arena *arena
 	item.command.key = arena_strndup(arena, (const char *)record->key.data, record->key.len);
 	item.command.has_forward_effect = true;
 	item.tries = side_topic_tries(record);
+	item.begun_us = read_begun(record, item.command.saga_id);
 	item.command_id = arena_format(arena, "%s/%s/%s", saga, step, phase);
 	item.entry = (struct inbox_entry){
 		.saga_id = item.command.saga_id,

@@ -18,6 +18,7 @@ struct incoming {
 	struct command command;
 	struct inbox_entry entry;
 	const char *command_id; /* saga-command-id */
+	int64_t begun_us;       /* since when there may be an inbox row of its step; 0: nobody knows */
 	bool is_inquiry;        /* about the forward command, whose row in the inbox is `entry` */
 	struct incoming *same;  /* an earlier record of this batch with the same command; it is answered alike */
 	int tries;              /* before this one; they came through a retry topic */

@@ -20,6 +20,7 @@
 #include "participants/sdk/command_span.h"
 #include "participants/sdk/inbox.h"
 #include "participants/sdk/incoming.h"
+#include "participants/sdk/inbox_cut.h"
 #include "participants/sdk/outbox.h"
 #include "participants/sdk/reply_schema.h"
 #include "participants/sdk/retry_relay.h"
@@ -47,6 +48,7 @@ struct participant {
 	const char **command_types; /* by handler */
 	struct retry_relay *relays[SIDE_TOPIC_DEAD];
 	struct outbox_relay *outbox;
+	struct inbox_cut *inbox_cut;
 	struct dead_letter_gauge *letter_gauge;
 	struct turn turn;
 	struct arena arena;
@@ -55,6 +57,7 @@ struct participant {
 	struct metric *batch_commands;
 	struct metric *open_letters;
 	struct metric *lag;
+	struct metric *inbox_removed;
 	struct metric *facts_told;
 	struct metric *facts_set_aside;
 	int64_t lag_at_us; /* when it is next looked up */
@@ -102,6 +105,9 @@ static void register_metrics(struct participant *participant)
 	participant->facts_told = metrics_counter(metrics, "participant_facts_total", "result=\"told\"", FACTS_HELP);
 	participant->facts_set_aside =
 		metrics_counter(metrics, "participant_facts_total", "result=\"set_aside\"", FACTS_HELP);
+	participant->inbox_removed =
+		metrics_counter(metrics, "participant_inbox_removed_total", NULL,
+				"Rows of the inbox that this instance has let go, as --inbox-keep says.");
 	participant->open_letters = metrics_gauge(metrics, "participant_dead_letters_open", NULL,
 						  "Dead letters of this service's command topics that are neither "
 						  "replayed nor dropped; every instance counts all of them.");
@@ -150,6 +156,7 @@ struct participant *participant_new(const struct participant_options *options)
 	participant->turn.handler_count = options->handler_count;
 	participant->turn.handler_ctx = options->ctx;
 	participant->turn.service = options->service;
+	participant->turn.keep_ms = options->postgres ? options->inbox_keep_ms : 0;
 	participant->turn.tries_max = options->tries_max > 0 ? options->tries_max : TRIES_MAX_DEFAULT;
 	participant->command_types = xcalloc(options->handler_count, sizeof(*participant->command_types));
 	participant->turn.command_types = participant->command_types;
@@ -174,6 +181,7 @@ void participant_free(struct participant *participant)
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_free(participant->relays[i]);
 	outbox_relay_free(participant->outbox);
+	inbox_cut_free(participant->inbox_cut);
 	dead_letter_gauge_free(participant->letter_gauge);
 	kafka_producer_free(participant->producer);
 	pg_free(participant->pg);
@@ -192,7 +200,8 @@ static int migrate(struct participant *participant, struct error *err)
 	if (!participant->pg)
 		return 0;
 	if (pg_migrate(participant->pg, inbox_migrations, inbox_migration_count, 0, err) < 0 ||
-	    pg_migrate(participant->pg, outbox_migrations, outbox_migration_count, 0, err) < 0)
+	    pg_migrate(participant->pg, outbox_migrations, outbox_migration_count, 0, err) < 0 ||
+	    pg_migrate(participant->pg, inbox_cut_migrations, inbox_cut_migration_count, 0, err) < 0)
 		return -1;
 	return pg_migrate(participant->pg, participant->options.migrations, participant->options.migration_count, 0,
 			  err);
@@ -300,6 +309,20 @@ static int open_outbox(struct participant *participant, struct error *err)
 	return outbox_relay_start(&options, &participant->outbox, err);
 }
 
+static int open_inbox_cut(struct participant *participant, struct error *err)
+{
+	const struct inbox_cut_options options = {
+		.service = participant->options.service,
+		.postgres = participant->options.postgres,
+		.keep_ms = participant->options.inbox_keep_ms,
+		.removed = participant->inbox_removed,
+	};
+
+	if (!participant->pg || options.keep_ms == 0)
+		return 0;
+	return inbox_cut_start(&options, &participant->inbox_cut, err);
+}
+
 static int open_relays(struct participant *participant, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++) {
@@ -399,7 +422,8 @@ static int start(struct participant *participant, struct error *err)
 	}
 	note_back(participant);
 	prepare_reply_topics(participant);
-	if (open_kafka(participant, err) < 0 || open_relays(participant, err) < 0)
+	if (open_kafka(participant, err) < 0 || open_relays(participant, err) < 0 ||
+	    open_inbox_cut(participant, err) < 0)
 		return -1;
 	return open_letter_gauge(participant, err);
 }

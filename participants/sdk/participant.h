@@ -100,8 +100,9 @@ struct participant_options {
 	size_t handler_count;
 	const char *const *fact_topics; /* NULL-terminated: what outbox_put() is used for (outbox.h); NULL: none */
 	void *ctx;
-	size_t batch_max; /* 0: 500 */
-	int tries_max;    /* of a command that fails transiently; 0: 10 */
+	size_t batch_max;      /* 0: 500 */
+	int tries_max;         /* of a command that fails transiently; 0: 10 */
+	int64_t inbox_keep_ms; /* rows of the inbox, from when they were written; 0: for ever */
 };
 
 struct participant;

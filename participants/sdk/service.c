@@ -18,7 +18,7 @@
 #include "participants/sdk/service_health.h"
 #include "schema-registry/client/registry_settings.h"
 
-enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 };
+enum { HTTP_BODY_BYTES_MAX = 1024 * 1024, INBOX_KEEP_MIN_MS = 3600 * 1000, COMMON_OPTIONS = 24, OPTIONS_MAX = 40 };
 
 struct settings {
 	int64_t http_port;
@@ -32,6 +32,7 @@ struct settings {
 	const char *environment;
 	struct log_options log;
 	int64_t tries;
+	int64_t inbox_keep_ms; /* 0: for ever */
 	const char *otlp_endpoint;
 };
 
@@ -107,6 +108,14 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .help = "how often a command that fails transiently is tried, first at once, then through the retry "
 			 "topics, before it is a dead letter",
 		 .place = &settings->tries},
+		{.flag = "inbox-keep",
+		 .environment = "INBOX_KEEP",
+		 .type = OPTION_DURATION_MS,
+		 .default_text = "45d",
+		 .value_name = "DURATION",
+		 .help = "how long a command that was done is known; commands of steps that began earlier are refused. "
+			 "More than the longest saga and the topics' retention. 0: for ever",
+		 .place = &settings->inbox_keep_ms},
 		{.flag = "environment",
 		 .environment = "ENVIRONMENT",
 		 .default_text = "development",
@@ -144,6 +153,8 @@ static void check_settings(void *ctx, struct problems *problems)
 		problems_add(problems, "postgres", "%s", err.msg);
 	client_security_check(&running->settings.registry.security, "registry-", problems);
 	certificates_check(&running->settings.tls, problems);
+	if (running->settings.inbox_keep_ms != 0 && running->settings.inbox_keep_ms < INBOX_KEEP_MIN_MS)
+		problems_add(problems, "inbox-keep", "must be at least 1h, or 0 for ever");
 	if (!running->settings.tls.certificate && !running->settings.is_insecure_allowed &&
 	    !listen_is_loopback(running->settings.listen_address))
 		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);
@@ -343,6 +354,7 @@ static void make_participant(struct running *running)
 		.fact_topics = service->fact_topics,
 		.ctx = service->ctx,
 		.tries_max = (int)settings->tries,
+		.inbox_keep_ms = settings->inbox_keep_ms,
 	};
 
 	running->participant = participant_new(&options);

@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
+#include "participants/sdk/inbox_cut.h"
 
 enum {
 	RETRY_IN_PLACE_MS = 2000,
@@ -197,6 +198,19 @@ static bool refuse_misdirected(struct turn *turn, struct incoming *item, struct 
 	return answer_retriable(turn, item, dead_reason_name(note.reason), note.detail, arena);
 }
 
+/* Its row in the inbox, if there was one, may be gone: to do it might be to do it twice. True: it is to be answered. */
+static bool refuse_old(struct turn *turn, struct incoming *item, struct arena *arena)
+{
+	char begun[CLOCK_TEXT_LEN + 1];
+	struct side_note note = {.reason = DEAD_REASON_TOO_OLD, .tries = item->tries + 1};
+
+	clock_format(item->begun_us, begun);
+	note.detail = arena_format(arena, "its step began at %s, and the inbox is kept for %lld s", begun,
+				   (long long)(turn->keep_ms / 1000));
+	add_letter(turn, item->record, NULL, SIDE_TOPIC_DEAD, &note);
+	return answer_retriable(turn, item, dead_reason_name(note.reason), note.detail, arena);
+}
+
 /* Fills the result's items with the commands, and `refused` with those that are answered without having been understood. */
 static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct arena *arena, struct incoming *refused,
 		      size_t *ret_refused_count, struct error *err)
@@ -222,6 +236,11 @@ static int read_batch(struct turn *turn, const struct kafka_batch *batch, struct
 		item->handler = handler;
 		if (item->is_inquiry != handler->is_inquiry) {
 			if (refuse_misdirected(turn, item, arena))
+				refused[refused_count++] = *item;
+			continue;
+		}
+		if (inbox_is_too_old(item->begun_us, turn->keep_ms, clock_real_us())) {
+			if (refuse_old(turn, item, arena))
 				refused[refused_count++] = *item;
 			continue;
 		}

@@ -49,6 +49,7 @@ struct turn {
 	struct pg *pg; /* NULL: no inbox */
 	struct registry_client *registry;
 	const char *service;
+	int64_t keep_ms;                  /* of inbox rows; 0: for ever */
 	int tries_max;                    /* of a command that fails transiently, those in place included */
 	const char *const *command_types; /* by handler: the full name of its topic's message */
 	const struct command_handler *handlers;

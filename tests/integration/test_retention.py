@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -11,8 +12,8 @@ import psycopg
 import pytest
 from google.protobuf import json_format
 from harness import TestStack
-from kafka_tools import headers_of, read_until
-from past_sagas import archive_topic, left, past
+from kafka_tools import command_headers, headers_of, read_until, send
+from past_sagas import archive_topic, left, old_id, past
 from saga.v1 import saga_pb2
 from shop_client import Shop, http, wait_until
 from test_check_participants import found, moment
@@ -121,3 +122,35 @@ def test_the_check_says_nothing_of_sagas_that_have_left(
 def test_settings_that_cannot_be_meant_are_refused(stack: TestStack, flags: tuple[str, ...], said: str) -> None:
     answer = subprocess.run([stack.program("saga-coordinator"), *flags], capture_output=True, text=True, timeout=20)
     assert answer.returncode == 78 and said in answer.stderr, answer.stderr
+
+
+def test_inbox_rows_leave_and_what_they_answered_is_not_done_again(stack: TestStack, shop: Shop) -> None:
+    """An order of long ago: its row is gone, so its command must not be done, however often it comes."""
+    saga = shop.finished(shop.start(shop.input()).saga.saga_id)
+    columns = "step, phase, outcome, reply_topic, reply_type, reply_format, reply_value, reason, detail, has_no_effect"
+    gone, kept = old_id(), str(uuid.uuid4())
+    with psycopg.connect(shop.endpoints["PG_SAGA_DSN"]) as coordinator:  # it has left there, too
+        coordinator.execute("update saga_departed set last_id = greatest(last_id, %s::uuid)", [gone])
+    insert = (f"insert into saga_inbox (saga_id, created_at, {columns}) select %s::uuid, now() - interval '46 days', {columns}"
+              " from saga_inbox where saga_id = %s and step = 'charge-payment'")
+    with psycopg.connect(shop.endpoints["PG_PAYMENT_DSN"], autocommit=True) as connection:
+        try:
+            for one in (gone, kept):
+                assert connection.execute(insert, [one, saga.saga_id]).rowcount == 1
+            stack.restart("payment")
+            there = "select saga_id::text from saga_inbox where saga_id = any(%s::uuid[])"
+            wait_until(lambda: connection.execute(there, [[gone, kept]]).fetchall() == [(kept,)], "one leaves, and only that one")
+            [(is_marked,)] = connection.execute("select before > now() - interval '47 days' from saga_inbox_cut").fetchall()
+            assert is_marked
+        finally:
+            connection.execute("delete from saga_inbox where saga_id = any(%s::uuid[])", [[gone, kept]])
+    [command] = read_until(shop.endpoints["KAFKA_BOOTSTRAP"], ["payment.charge.command"],
+                           lambda record: headers_of(record)["saga-id"] == saga.saga_id)
+    late = command_headers(gone, "charge-payment", "forward")
+    charges = "select count(*) from payments where order_id = %s"
+    before = shop.query("payment", charges, saga.key)
+    send(shop.endpoints["KAFKA_BOOTSTRAP"], "payment.charge.command", f"late-{gone}", command.value(), late)
+    [letter] = read_until(shop.endpoints["KAFKA_BOOTSTRAP"], ["payment.charge.command.dlq"],
+                          lambda record: headers_of(record).get("saga-id") == gone)
+    assert headers_of(letter)["dlq-reason"] == "too_old"
+    assert shop.query("payment", charges, saga.key) == before

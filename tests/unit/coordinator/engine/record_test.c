@@ -64,8 +64,13 @@ static void a_command_carries_every_header_of_the_contract(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_string_equal(header(&record, expected[i][0], &arena), expected[i][1]);
 	command.causation_id = (struct bytes){0};
+	command.step_begun_us = (int64_t)uuid_v7_unix_ms(command.saga_id) * 1000 + INT64_C(3600) * 1000000;
 	record_write_command(&command, &arena, &record);
 	assert_null(header(&record, "causationid", &arena));
+	assert_null(header(&record, "saga-step-time", &arena));
+	command.step_begun_us = INT64_C(1767322984000001);
+	record_write_command(&command, &arena, &record);
+	assert_string_equal(header(&record, "saga-step-time", &arena), "2026-01-02T03:03:04.000001Z");
 	arena_release(&arena);
 }
 

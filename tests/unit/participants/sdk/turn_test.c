@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "lib/base/clock.h"
+#include "participants/sdk/inbox_cut.h"
 #include "participants/sdk/turn.h"
 #include "schema-registry/client/message.h"
 
@@ -365,6 +367,38 @@ static void what_is_only_asked_about_is_not_done_whatever_topic_it_comes_on(void
 	end(&f);
 }
 
+/* Its row may be gone, so nobody can say that it was not done before. */
+static void a_command_of_a_step_that_is_older_than_the_inbox_is_dead_and_not_done(void **state)
+{
+	struct fixture f;
+	struct kafka_record *recent;
+	char now[CLOCK_TEXT_LEN + 1];
+
+	(void)state;
+	begin(&f, roomy);
+	f.turn.keep_ms = INT64_C(45) * 24 * 3600 * 1000;
+	add_command(&f, "old", "x"); /* as its saga's id says */
+	recent = add_command(&f, "recent", "x");
+	clock_format(clock_real_us(), now);
+	recent->headers[recent->header_count++] = (struct kafka_header){"saga-step-time", bytes_of_text(now)};
+	run(&f);
+	assert_string_equal(outcome_of(&f, "recent"), "succeeded");
+	assert_string_equal(outcome_of(&f, "old"), "retriable");
+	assert_int_equal(f.result.letter_count, 1);
+	assert_int_equal(f.result.letters[0].side, SIDE_TOPIC_DEAD);
+	assert_int_equal(f.result.letters[0].note.reason, DEAD_REASON_TOO_OLD);
+	end(&f);
+}
+
+static void nothing_is_too_old_where_rows_stay_or_the_time_is_not_known(void **state)
+{
+	(void)state;
+	assert_false(inbox_is_too_old(1, 0, INT64_MAX));
+	assert_false(inbox_is_too_old(0, 1000, INT64_MAX));
+	assert_false(inbox_is_too_old(5000000, 1000, 6000000));
+	assert_true(inbox_is_too_old(5000000, 1000, 6001000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +410,8 @@ int main(void)
 		cmocka_unit_test(a_command_that_never_came_is_refused_when_it_is_asked_about),
 		cmocka_unit_test(a_service_that_knows_more_than_its_inbox_is_asked),
 		cmocka_unit_test(what_is_only_asked_about_is_not_done_whatever_topic_it_comes_on),
+		cmocka_unit_test(a_command_of_a_step_that_is_older_than_the_inbox_is_dead_and_not_done),
+		cmocka_unit_test(nothing_is_too_old_where_rows_stay_or_the_time_is_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
