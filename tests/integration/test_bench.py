@@ -212,3 +212,22 @@ def test_work_of_killed_instances_moves_and_ends(tmp_path: Path):
     moves = json.loads((tmp_path / "moves.json").read_text())["moves"]
     assert [(move["killed"], move["is_restarted"]) for move in moves] == [
         (name, is_restarted) for name in ("coordinator-2", "participant-2") for is_restarted in (False, True)]
+
+
+# ---- millions in the tables ----
+
+def test_scale_fills_tables_that_the_coordinator_works_on(tmp_path: Path):
+    state = set((ROOT / "build").glob("bench-stack-*"))
+    result = subprocess.run(
+        [ROOT / "tests" / "bench" / "scale", "--finished", "20000", "--open", "6000", "--in-flight", "20", "--killed", "50", "--calls",
+         "2", "--seconds", "1", "--warmup", "1", "--preheat", "1", "--repeat", "1", "--build", BUILD, "--json",
+         tmp_path / "result.json", "--port-base", str(23000 + os.getpid() % 100 * 20)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = json.loads((tmp_path / "result.json").read_text())
+    assert found["empty"]["failures"] == 0 and found["full"]["failures"] == 0
+    assert found["full"]["sagas_per_s"]["median"] > 0
+    assert found["lists"]["a rare state, all pages"]["pages"] >= 6  # 26,000 rows, 5,000 a call
+    assert found["lists"]["by a rare label"]["pages"] == 1
+    assert found["kills"][0]["in_flight"] > 0
+    assert set((ROOT / "build").glob("bench-stack-*")) == state
