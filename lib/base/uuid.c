@@ -10,11 +10,19 @@
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t last_ms;      /* guarded by mu */
 static uint16_t last_counter; /* guarded by mu; 12 bits */
+static uint8_t pool[256]; /* guarded by mu; random bytes for the next ids: asking the kernel is most of an id's cost */
+static size_t pool_left;  /* guarded by mu */
 
-static void fill_random(void *data, size_t len)
+/* Under mu. */
+static void take_random(void *data, size_t len)
 {
-	if (getrandom(data, len, 0) != (ssize_t)len)
-		abort(); /* a request of at most 256 bytes is never cut short once the pool is ready */
+	if (pool_left < len) {
+		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
+			abort(); /* a request of at most 256 bytes is never cut short once the kernel's is ready */
+		pool_left = sizeof(pool);
+	}
+	pool_left -= len;
+	memcpy(data, pool + pool_left, len);
 }
 
 struct uuid uuid_v7_new(void)
@@ -23,9 +31,9 @@ struct uuid uuid_v7_new(void)
 	uint64_t ms = (uint64_t)clock_real_us() / 1000;
 	uint16_t counter;
 
-	fill_random(id.data, sizeof(id.data));
-	counter = (uint16_t)((id.data[6] << 8 | id.data[7]) & 0x7ff); /* the top bit is room to count up */
 	(void)pthread_mutex_lock(&mu);
+	take_random(id.data, sizeof(id.data));
+	counter = (uint16_t)((id.data[6] << 8 | id.data[7]) & 0x7ff); /* the top bit is room to count up */
 	if (ms <= last_ms) {
 		ms = last_ms;
 		counter = (uint16_t)(last_counter + 1);

@@ -3,7 +3,8 @@
  *
  * Guarantees: ids made by one process are strictly increasing, also when the clock steps back (the counter method of
  *             RFC 9562, section 6.2, method 1).
- * Threads:    uuid_v7_new() may be called from any thread.
+ * Threads:    uuid_v7_new() may be called from any thread. A child that was forked, and did not become another program, must
+ *             not: it would make its parent's next ids.
  */
 #ifndef LIB_BASE_UUID_H
 #define LIB_BASE_UUID_H
