@@ -19,7 +19,11 @@ enum { OUTSTANDING = 512, BATCH_OUTSTANDING = 16, OVERLOADED_RETRY_MS = 1000 };
 struct start_service {
 	struct catalog *catalog;
 	struct engine *engine;
+	struct arena arena; /* of the StartSaga in hand; gRPC's thread only */
 };
+
+/* What an answer's message takes, so that it is a small block to malloc. */
+enum { ANSWER_BYTES = 960 };
 
 /* ---- checks ---- */
 static void check_text(const char *field, const char *text, struct problems *problems)
@@ -334,7 +338,7 @@ static void on_started(void *ctx, const struct saga_view *view, bool already_exi
 		server_call_fail(call, &status);
 		return;
 	}
-	arena_init(&arena, 0);
+	arena_init_small(&arena, ANSWER_BYTES);
 	response.already_existed = already_existed;
 	if (saga_message_make(view, false, &arena, &response.saga, &failure))
 		server_call_fail_with(call, &failure);
@@ -349,15 +353,16 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 	struct start_service *service = ctx;
 	struct start_request start;
 	struct buffer input = {0};
-	struct arena arena; /* not the request's: that one is bounded, and may be full of the request */
+	struct arena *arena =
+		&service->arena; /* not the request's: that one is bounded, and may be full of the request */
 	struct problems problems;
 	struct status status;
 
 	(void)request_arena;
-	arena_init(&arena, 0);
+	arena_clear(arena);
 	problems_init(&problems);
-	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, &arena, &input, &problems, &start, &status)) {
-		keep_trace(call, &start, &arena);
+	if (prepare(service, (const Saga__V1__StartSagaRequest *)message, arena, &input, &problems, &start, &status)) {
+		keep_trace(call, &start, arena);
 		start.actor = server_call_caller(call);
 		engine_start_saga(service->engine, &start, on_started, call);
 	} else {
@@ -365,7 +370,6 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 	}
 	problems_release(&problems);
 	buffer_release(&input);
-	arena_release(&arena);
 }
 
 /* ---- BatchStartSagas ---- */
@@ -435,7 +439,7 @@ static void on_item_started(void *ctx, const struct saga_view *view, bool alread
 	struct error failure;
 	struct arena arena;
 
-	arena_init(&arena, 0);
+	arena_init_small(&arena, ANSWER_BYTES);
 	if (!err && saga_message_make(view, false, &arena, &response.saga, &failure))
 		err = &failure;
 	if (err) {
@@ -547,6 +551,7 @@ struct start_service *start_service_new(struct rpc_server *server, struct catalo
 
 	service->catalog = catalog;
 	service->engine = engine;
+	arena_init(&service->arena, 0);
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		rpc_server_add(server, &methods[i]);
 	return service;
@@ -554,5 +559,7 @@ struct start_service *start_service_new(struct rpc_server *server, struct catalo
 
 void start_service_free(struct start_service *service)
 {
+	if (service)
+		arena_release(&service->arena);
 	free(service);
 }

@@ -3,12 +3,14 @@
 
 #include <assert.h>
 
+enum { RECORD_BYTES = 512 }; /* what a record with the usual headers takes of the arena */
+
 struct held_batch *held_batch_new(struct bus *bus, struct kafka_batch *kafka)
 {
 	struct held_batch *held = xcalloc(1, sizeof(*held));
 	size_t count = kafka_batch_count(kafka);
 
-	arena_init(&held->arena, 0);
+	arena_init_small(&held->arena, (count + 1) * RECORD_BYTES);
 	held->bus = bus;
 	held->kafka = kafka;
 	held->sources = arena_alloc(&held->arena, (count + 1) * sizeof(*held->sources));

@@ -14,8 +14,7 @@
 #include "schema-registry/codec/codec.h"
 #include "schema-registry/codec/wire_format.h"
 
-/* A reply's work and its texts; so many of them want blocks as large as usual. */
-enum { WORK_BYTES = 512, WORKS_MANY = 16 };
+enum { WORK_BYTES = 512 }; /* a reply's work and its texts */
 
 /* ---- works and their deliveries ---- */
 
@@ -92,7 +91,7 @@ void event_take_delivery(struct engine *engine, struct delivery_item *item)
 	struct bus_batch *batch = item->batch;
 
 	free(item);
-	arena_init_small(&delivery->arena, batch->count < WORKS_MANY ? batch->count * WORK_BYTES : 0);
+	arena_init_small(&delivery->arena, (batch->count + 1) * WORK_BYTES);
 	delivery->batch = batch;
 	delivery->older = engine->newest_delivery;
 	if (delivery->older)

@@ -22,7 +22,9 @@ enum { IS_WATCHED = 1, GAP_BYTES = 16 };
 enum { IS_WATCHED = 0, GAP_BYTES = 0 };
 #endif
 
-enum { BLOCK_BYTES = 16 * 1024 };
+/* Blocks double up to the most that arena_clear() keeps, so that what is cleared again and again needs no more than one: malloc
+ * tidies up its whole heap at each large block that comes or goes. */
+enum { BLOCK_BYTES = 16 * 1024, KEPT_BYTES_MAX = 64 * BLOCK_BYTES };
 
 struct arena_block {
 	struct arena_block *next;
@@ -66,7 +68,7 @@ void arena_clear(struct arena *arena)
 		free_blocks(arena->blocks->next);
 		arena->blocks->next = NULL;
 		arena->blocks->used = 0;
-		if (arena->blocks->size > 64 * (size_t)BLOCK_BYTES) {
+		if (arena->blocks->size > KEPT_BYTES_MAX) {
 			free(arena->blocks);
 			arena->blocks = NULL;
 		}
@@ -80,8 +82,8 @@ static struct arena_block *add_block(struct arena *arena, size_t size)
 	size_t block_bytes = arena->blocks ? arena->blocks->size * 2 : first_bytes;
 	struct arena_block *block;
 
-	if (block_bytes > 16 * (size_t)BLOCK_BYTES)
-		block_bytes = 16 * (size_t)BLOCK_BYTES;
+	if (block_bytes > KEPT_BYTES_MAX)
+		block_bytes = KEPT_BYTES_MAX;
 	if (block_bytes < size)
 		block_bytes = size;
 	block = xmalloc(sizeof(*block) + block_bytes);
