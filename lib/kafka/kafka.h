@@ -43,7 +43,8 @@ enum {
 	KAFKA_HEADERS_READ_MAX = 48,
 	KAFKA_HEADERS_ADDED_MAX = 10,
 	KAFKA_HEADERS_MAX = 64,
-	KAFKA_HEADER_BYTES_MAX = 16 * 1024
+	KAFKA_HEADER_BYTES_MAX = 16 * 1024,
+	KAFKA_SINGLE_MAX = 16, /* names that kafka_record_check_headers() takes */
 };
 
 struct kafka_record {

@@ -1,39 +1,52 @@
 /* record.c - what may be asked of a record, see kafka.h. */
+#include <assert.h>
+
 #include "lib/kafka/kafka_config.h"
 #include "lib/kafka/side_topic.h"
 
 const struct bytes *kafka_record_header(const struct kafka_record *record, const char *name)
 {
 	for (size_t i = record->header_count; i-- > 0;)
-		if (strcmp(record->headers[i].name, name) == 0)
+		if (record->headers[i].name[0] == name[0] && strcmp(record->headers[i].name, name) == 0)
 			return &record->headers[i].value;
 	return NULL;
 }
 
-static int check_single(const struct kafka_record *record, const char *name, struct error *err)
+/* Which of the names it is; `count`: none. */
+static size_t find_single(const char *const *single, size_t count, const char *name)
 {
-	const struct bytes *last = kafka_record_header(record, name);
-
-	for (size_t i = 0; last && i < record->header_count; i++)
-		if (strcmp(record->headers[i].name, name) == 0 && !bytes_equal(record->headers[i].value, *last))
-			return error_set(err, ERR_INVALID, "header '%s' is there twice, with different values", name);
-	return 0;
+	for (size_t i = 0; i < count; i++)
+		if (single[i][0] == name[0] && strcmp(single[i], name) == 0)
+			return i;
+	return count;
 }
 
 int kafka_record_check_headers(const struct kafka_record *record, const char *const *single, struct error *err)
 {
+	const struct bytes *seen[KAFKA_SINGLE_MAX] = {0};
+	size_t single_count = 0;
 	size_t bytes = 0;
 
 	if (record->has_more_headers)
 		return error_set(err, ERR_INVALID, "there are more than %d headers", KAFKA_HEADERS_READ_MAX);
-	for (size_t i = 0; i < record->header_count; i++)
-		bytes += strlen(record->headers[i].name) + record->headers[i].value.len;
+	while (single[single_count])
+		single_count++;
+	assert(single_count <= KAFKA_SINGLE_MAX);
+	for (size_t i = 0; i < record->header_count; i++) {
+		const struct kafka_header *header = &record->headers[i];
+		const size_t at = find_single(single, single_count, header->name);
+
+		bytes += strlen(header->name) + header->value.len;
+		if (at == single_count)
+			continue;
+		if (seen[at] && !bytes_equal(*seen[at], header->value))
+			return error_set(err, ERR_INVALID, "header '%s' is there twice, with different values",
+					 header->name);
+		seen[at] = &header->value;
+	}
 	if (bytes > KAFKA_HEADER_BYTES_MAX)
 		return error_set(err, ERR_INVALID, "the headers have %zu bytes, more than %d", bytes,
 				 KAFKA_HEADER_BYTES_MAX);
-	for (; *single; single++)
-		if (check_single(record, *single, err) < 0)
-			return -1;
 	return 0;
 }
 

@@ -78,7 +78,9 @@ bool side_topic_is_too_large(const struct kafka_record *record)
 
 bool side_topic_is_added(const char *header)
 {
-	return strncmp(header, "dlq-", 4) == 0 || strncmp(header, "retry-", 6) == 0;
+	/* Asked of every header of every record, of which nearly none is: the first letter tells. */
+	return (header[0] == 'd' && strncmp(header, "dlq-", 4) == 0) ||
+	       (header[0] == 'r' && strncmp(header, "retry-", 6) == 0);
 }
 
 static void add(struct kafka_record *record, const char *name, const char *value)
