@@ -50,6 +50,11 @@ void cache_release(struct cache *cache)
 	id_table_release(&cache->table);
 }
 
+bool cache_has(const struct cache *cache, struct uuid id)
+{
+	return id_table_find(&cache->table, id) != NULL;
+}
+
 struct cached_saga *cache_find(struct cache *cache, struct uuid id)
 {
 	struct id_node *node = id_table_find(&cache->table, id);
@@ -136,8 +141,14 @@ struct cached_saga *cache_put(struct cache *cache, const struct plan *plan, cons
 
 void cache_update(struct cache *cache, struct cached_saga *cached, const struct store_change *change, int64_t now_us)
 {
+	struct cache_list *before = list_of(cache, cached->state);
+	struct cache_list *after = list_of(cache, change->state);
+
 	assert(cached->version == change->expected_version);
-	unlink_entry(list_of(cache, cached->state), cached);
+	if (before != after) {
+		unlink_entry(before, cached);
+		link_newest(after, cached);
+	}
 	cached->version = change->version;
 	cached->state = change->state;
 	cached->seen_us = now_us;
@@ -146,7 +157,6 @@ void cache_update(struct cache *cache, struct cached_saga *cached, const struct 
 	cached->is_checked = true;
 	for (size_t i = 0; i < change->log_count; i++)
 		cache_append_log(cached, &change->log[i].entry);
-	link_newest(list_of(cache, cached->state), cached);
 }
 
 /* ---- the packed log: a fixed head, then the texts with their NULs ---- */

@@ -49,10 +49,12 @@ struct cache {
 
 void cache_release(struct cache *cache);
 
+bool cache_has(const struct cache *cache, struct uuid id);
 struct cached_saga *cache_find(struct cache *cache, struct uuid id); /* NULL: not here; found ones become the newest */
 /* Makes or replaces the entry; copies everything. The log is empty. */
 struct cached_saga *cache_put(struct cache *cache, const struct plan *plan, const struct store_row *row,
 			      int64_t now_us);
+/* It was found in this turn, so it is among the newest. */
 void cache_update(struct cache *cache, struct cached_saga *cached, const struct store_change *change, int64_t now_us);
 void cache_drop(struct cache *cache, struct uuid id); /* no-op where it is not here */
 void cache_trim(struct cache *cache);

@@ -143,7 +143,7 @@ static int load_groups(struct engine *engine, struct error *err)
 		max++;
 	ids = arena_alloc(&engine->arena, (max + 1) * sizeof(*ids));
 	for (struct group *group = engine->turn.groups; group; group = group->next) {
-		if (cache_find(&engine->cache, group->node.id))
+		if (cache_has(&engine->cache, group->node.id))
 			continue;
 		group->is_fresh = true;
 		ids[count++] = group->node.id;
