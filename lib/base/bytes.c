@@ -35,15 +35,6 @@ void buffer_reserve(struct buffer *buffer, size_t more)
 	buffer->capacity = capacity;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t len)
-{
-	buffer_reserve(buffer, len);
-	if (len)
-		memcpy(buffer->data + buffer->len, data, len);
-	buffer->len += len;
-	buffer->data[buffer->len] = 0;
-}
-
 void buffer_append_text(struct buffer *buffer, const char *text)
 {
 	buffer_append(buffer, text, strlen(text));

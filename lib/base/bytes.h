@@ -45,7 +45,6 @@ struct buffer {
 void buffer_release(struct buffer *buffer); /* also after {0}; leaves it empty and usable */
 void buffer_clear(struct buffer *buffer);   /* keeps the memory */
 void buffer_reserve(struct buffer *buffer, size_t more);
-void buffer_append(struct buffer *buffer, const void *data, size_t len);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_append_va(struct buffer *buffer, const char *format, va_list args);
@@ -54,6 +53,17 @@ void buffer_append_va(struct buffer *buffer, const char *format, va_list args);
 void buffer_append_json_string(struct buffer *buffer, const char *text, size_t len);
 /* Appends `"name":"text"` to an object, behind a comma where it is not the first; the name is a literal. */
 void buffer_append_json_member(struct buffer *buffer, const char *name, const char *text);
+
+/* Here, since encoders append a few bytes at a time. */
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t len)
+{
+	if (len >= buffer->capacity - buffer->len) /* no room for it and the NUL */
+		buffer_reserve(buffer, len);
+	if (len)
+		memcpy(buffer->data + buffer->len, data, len);
+	buffer->len += len;
+	buffer->data[buffer->len] = 0;
+}
 
 static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte)
 {
