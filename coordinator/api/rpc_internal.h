@@ -58,6 +58,7 @@ struct rpc_server {
 	int64_t next_tick_us;          /* the queue's thread only */
 	bool was_stop_seen;            /* the queue's thread only */
 	struct rpc_tag shut_tag;
+	_Atomic(struct server_call *) answered; /* by other threads, the newest first; the queue's thread sends them */
 	atomic_bool is_open;
 	_Atomic int64_t last_call_us; /* monotonic: when a gated call came last */
 	atomic_bool is_stopping;

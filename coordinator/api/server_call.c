@@ -17,8 +17,9 @@ enum call_state { CALL_STATE_OPEN, CALL_STATE_ANSWERED, CALL_STATE_ABANDONED };
 
 struct server_call {
 	struct rpc_tag arrived;
-	struct rpc_tag closed;   /* watched: the client is gone, or all is sent */
-	struct rpc_tag answered; /* an empty batch: brings an answer to the queue's thread */
+	struct rpc_tag closed;     /* watched: the client is gone, or all is sent */
+	struct rpc_tag answered;   /* an empty batch: tells the queue's thread of `answered` calls */
+	struct server_call *older; /* in the server's `answered` */
 	struct rpc_tag sent;
 	struct rpc_job job;
 	struct rpc_registered *method;
@@ -89,13 +90,40 @@ static void send_answer(struct server_call *call)
 	rpc_start_batch(call->arrival.call, ops, count, &call->sent);
 }
 
+/* All that were answered meanwhile, in the order in which they were. */
 static void on_answered(struct rpc_tag *tag, bool is_ok)
 {
-	struct server_call *call = container_of(tag, struct server_call, answered);
+	struct rpc_server *server = container_of(tag, struct server_call, answered)->method->server;
+	struct server_call *newest = atomic_exchange(&server->answered, NULL);
+	struct server_call *oldest = NULL;
 
 	(void)is_ok; /* an empty batch cannot fail */
-	assert(atomic_load(&call->state) == CALL_STATE_ANSWERED);
-	send_answer(call);
+	for (struct server_call *call = newest, *older; call; call = older) {
+		older = call->older;
+		call->older = oldest;
+		oldest = call;
+	}
+	for (struct server_call *call = oldest, *newer; call; call = newer) {
+		newer = call->older;
+		assert(atomic_load(&call->state) == CALL_STATE_ANSWERED);
+		send_answer(call);
+	}
+}
+
+/* The engine answers hundreds of calls at a time: only the one that is put on an empty list wakes the queue's thread, which takes
+ * all of the list. Until then that call is on it, so its tag stays. */
+static void hand_to_queue(struct server_call *call)
+{
+	struct rpc_server *server = call->method->server;
+	struct server_call *older = atomic_load(&server->answered);
+
+	do
+		call->older = older;
+	while (!atomic_compare_exchange_weak(&server->answered, &older, call));
+	if (older) /* then the call may be sent and gone already */
+		return;
+	call->answered.fn = on_answered;
+	rpc_start_batch(call->arrival.call, NULL, 0, &call->answered);
 }
 
 /* Takes over `answer` and `end`. */
@@ -110,12 +138,10 @@ static void finish(struct server_call *call, grpc_byte_buffer *answer, struct rp
 		call_free(call);
 		return;
 	}
-	if (is_on_queue_thread(call)) {
+	if (is_on_queue_thread(call))
 		send_answer(call);
-		return;
-	}
-	call->answered.fn = on_answered;
-	rpc_start_batch(call->arrival.call, NULL, 0, &call->answered);
+	else
+		hand_to_queue(call);
 }
 
 void server_call_answer(struct server_call *call, const ProtobufCMessage *answer)
