@@ -15,6 +15,7 @@ from conftest import BUILD, ROOT
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 import instances_report  # noqa: E402
+import model  # noqa: E402
 import overload_report  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
@@ -231,3 +232,34 @@ def test_scale_fills_tables_that_the_coordinator_works_on(tmp_path: Path):
     assert found["lists"]["by a rare label"]["pages"] == 1
     assert found["kills"][0]["in_flight"] > 0
     assert set((ROOT / "build").glob("bench-stack-*")) == state
+
+# ---- the cost model ----
+
+COST = {"cpu_us_per_saga": {"coordinator": 100.0, "postgres": 60.0, "kafka": 50.0, "participant": 30.0, "registry": 1.0, "client": 9.0},
+        "wal_bytes_per_saga": 4000, "wal_syncs_per_saga": 0.01, "kafka_bytes_per_saga": 2000,
+        "floor_sizes": {"row_bytes": 300, "log_rows": 4, "log_bytes": 100}}
+
+
+def test_model_takes_a_sagas_cost_from_a_result():
+    cost = model.cost_of(COST)
+    assert (cost.participant_us, cost.stored_bytes, cost.wal_syncs) == (30.0, 1000, 0.01)
+
+
+def test_model_names_what_ends_first():
+    cost, machine = model.cost_of(COST), model.Machine(cores=4, use=0.5, wal_mb_per_s=80, syncs_per_s=1000, engine_share=0.4)
+    assert model.tightest(model.coordinator_limits(cost, machine)) == ("one engine thread and its connection", 5000.0)
+    assert model.tightest(model.cell_limits(cost, machine)) == ("Postgres's WAL", 10000.0)
+    small, large = model.plan(cost, machine, 1000), model.plan(cost, machine, 40000)
+    assert (small["cells"], small["coordinators"], small["brokers"]) == (1, 2, 3)
+    assert (large["cells"], large["coordinators"]) == (4, 12)  # two each, and one to spare
+    assert large["wal_mb_per_s"] == 160.0 and large["stored_gb_per_day"] == 3456.0
+
+
+def test_plan_prints_its_table_and_refuses_other_files(tmp_path: Path):
+    (tmp_path / "result.json").write_text(json.dumps(COST))
+    command = [ROOT / "tests" / "bench" / "plan", tmp_path / "result.json"]
+    told = subprocess.run([*command, "--rate", "7000"], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert "| 7,000 |" in told.stdout
+    (tmp_path / "result.json").write_text("{}")
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 1
