@@ -28,6 +28,8 @@ def participant(stack: TestStack, shop: Shop, tmp_path_factory: pytest.TempPathF
     for name in ("flood", "calm"):
         one.wait_startable(f"{one.name}-{name}")
     one.answer_all(2)
+    for name in ("flood", "calm"):  # what made sure that they can be started counts until it has ended
+        shop.finished(one.begin(f"{one.name}-{name}", f"first-{one.name}-{name}"))
     wait_until(lambda: metric(shop, "saga_commands_waiting") == 0, "nothing waits")
     yield one
     one.stop()
