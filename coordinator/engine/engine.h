@@ -121,8 +121,8 @@ struct engine_options {
 	struct limit_rules
 		in_flight; /* commands without a reply, by participant; lives as long as the engine, as the next */
 	struct limit_rules open; /* sagas that have not ended, by definition */
-	/* After a commit, its answers and its commands. On the engine's thread, which waits meanwhile; what it points to is
-	 * gone afterwards. NULL: nobody wants to know. */
+	/* After a commit, before its answers and its commands. On the engine's thread, which waits meanwhile; what it points
+	 * to is gone afterwards. NULL: nobody wants to know. */
 	void (*on_commit)(void *ctx, const struct feed_commit *commit);
 	void *on_commit_ctx;
 };

@@ -253,6 +253,9 @@ void engine_set_database_us(struct engine *engine, int64_t database_us);
 void engine_lost_store(struct engine *engine, const struct error *err);
 void engine_found_store(struct engine *engine);
 
+/* ---- outcomes.c ---- */
+void outcomes_tell(struct engine *engine); /* of the round whose commits are done */
+
 /* ---- event.c: from works to changes ---- */
 void work_list_init(struct work_list *list);
 void work_list_add(struct work_list *list, struct work *work);

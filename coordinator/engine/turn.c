@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "coordinator/engine/engine_state.h"
-#include "coordinator/engine/read_port.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -399,62 +398,6 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	try_again(engine, group);
 }
 
-static struct saga_head head_of(const struct group *group)
-{
-	const struct cached_saga *cached = group->cached;
-
-	return (struct saga_head){
-		.saga = *group->saga,
-		.definition = cached->plan->definition.name,
-		.definition_version = cached->plan->definition.version,
-		.key = cached->key,
-		.idempotency_key = cached->idempotency_key,
-		.labels = cached->labels,
-		.label_count = cached->label_count,
-	};
-}
-
-static void note_outcome(const struct turn_item *item, struct feed_outcome *outcomes, struct feed_commit *commit)
-{
-	const struct store_change *change = &item->change;
-
-	if (item->result != ITEM_DONE || saga_state_is_open(change->state))
-		return;
-	if (!item->group || (commit->count > 0 && change->feed_index <= outcomes[commit->count - 1].index)) {
-		commit->is_complete = false;
-		return;
-	}
-	outcomes[commit->count++] = (struct feed_outcome){
-		.index = change->feed_index,
-		.head = head_of(item->group),
-		.row = &change->log[change->log_count - 1],
-	};
-}
-
-/* Items are in the order of their commits, as those are in the order of ids. */
-static void tell_commits(struct engine *engine)
-{
-	const struct turn *turn = &engine->turn;
-	struct feed_outcome *outcomes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*outcomes));
-	struct feed_commit commit = {0};
-
-	if (!engine->on_commit)
-		return;
-	for (size_t i = 0; i < turn->count; i++) {
-		const struct turn_item *item = &turn->items[i];
-
-		if (item->result != ITEM_DONE)
-			continue;
-		if (commit.xid && commit.xid != item->change.feed_xid)
-			engine->on_commit(engine->on_commit_ctx, &commit);
-		if (commit.xid != item->change.feed_xid)
-			commit = (struct feed_commit){item->change.feed_xid, outcomes, 0, true};
-		note_outcome(item, outcomes, &commit);
-	}
-	if (commit.xid)
-		engine->on_commit(engine->on_commit_ctx, &commit);
-}
-
 static void settle_items(struct engine *engine)
 {
 	struct turn *turn = &engine->turn;
@@ -478,7 +421,6 @@ static void settle_items(struct engine *engine)
 		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
 	}
 	turn->send_count = 0;
-	tell_commits(engine);
 }
 
 /* ---- rounds ---- */
@@ -496,6 +438,7 @@ static void run_round(struct engine *engine)
 	apply_groups(engine);
 	start_prepare(engine);
 	commit_items(engine);
+	outcomes_tell(engine);
 	settle_items(engine);
 	while (turn->again) {
 		struct group *group = turn->again;
