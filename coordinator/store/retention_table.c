@@ -9,19 +9,11 @@
 
 enum { LOOK_ROWS = 2000, LOCK_KEY = 0x616d6f73 };
 
-/* Advisory locks of a session end with its connection, so whoever dies or is cut off makes room for another one. */
 int retention_claim(void *ctx, bool *ret_is_ours, struct error *err)
 {
 	struct store *store = ctx;
-	const struct pg_param key = pg_int8(LOCK_KEY);
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
 
-	/* Held already it is counted up, which costs nothing. */
-	if (pg_exec(store->pg, "SELECT pg_try_advisory_lock($1)", &key, 1, &result, err) < 0)
-		return -1;
-	*ret_is_ours = pg_get_bool(result, 0, 0);
-	return 0;
+	return pg_try_lock(store->pg, LOCK_KEY, ret_is_ours, err);
 }
 
 int retention_find(void *ctx, struct uuid after, int64_t keep_ms, struct arena *arena, struct leaving_page *ret_page,

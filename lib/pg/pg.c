@@ -505,6 +505,18 @@ void pg_rollback(struct pg *pg)
 		disconnect(pg);
 }
 
+int pg_try_lock(struct pg *pg, int64_t key, bool *ret_is_ours, struct error *err)
+{
+	const struct pg_param param = pg_int8(key);
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (pg_exec(pg, "SELECT pg_try_advisory_lock($1)", &param, 1, &result, err) < 0)
+		return -1;
+	*ret_is_ours = pg_get_bool(result, 0, 0);
+	return 0;
+}
+
 int pg_commit(struct pg *pg, bool *ret_is_unknown, struct error *err)
 {
 	PGresult *result = NULL;

@@ -106,6 +106,10 @@ NODISCARD int pg_exec_script(struct pg *pg, const char *sql, struct error *err);
 NODISCARD int pg_begin(struct pg *pg, struct error *err);
 void pg_rollback(struct pg *pg); /* a failure drops the connection, which rolls back, too */
 
+/* An advisory lock of the session: whoever dies or is cut off makes room for another one. Held already it is counted up, which
+ * costs nothing. */
+NODISCARD int pg_try_lock(struct pg *pg, int64_t key, bool *ret_is_ours, struct error *err);
+
 /* `ret_is_unknown` (may be NULL) is set true when the connection was lost during COMMIT: re-read before acting. After
  * any failure no transaction is open. A transaction in which a statement had failed -> ERR_PRECONDITION. */
 NODISCARD int pg_commit(struct pg *pg, bool *ret_is_unknown, struct error *err);

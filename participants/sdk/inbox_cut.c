@@ -46,19 +46,6 @@ bool inbox_is_too_old(int64_t begun_us, int64_t keep_ms, int64_t now_us)
 	return keep_ms > 0 && begun_us > 0 && (now_us - begun_us) / 1000 > keep_ms;
 }
 
-static int claim(struct inbox_cut *cut, bool *ret_is_ours, struct error *err)
-{
-	const struct pg_param key = pg_int8(LOCK_KEY);
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-
-	/* Ends with the connection; held already it is counted up, which costs nothing. */
-	if (pg_exec(cut->pg, "SELECT pg_try_advisory_lock($1)", &key, 1, &result, err) < 0)
-		return -1;
-	*ret_is_ours = pg_get_bool(result, 0, 0);
-	return 0;
-}
-
 /* The rows of the last saga that did not fit are found by the next walk. */
 static int cut_piece(struct inbox_cut *cut, struct walk *walk, struct error *err)
 {
@@ -116,7 +103,7 @@ static int64_t round_once(void *ctx, struct chore *chore)
 	bool is_ours = false;
 	struct error err;
 
-	if (claim(cut, &is_ours, &err) < 0 || (is_ours && walk_all(cut, chore, &walk, &err) < 0)) {
+	if (pg_try_lock(cut->pg, LOCK_KEY, &is_ours, &err) < 0 || (is_ours && walk_all(cut, chore, &walk, &err) < 0)) {
 		if (!cut->is_away && !atomic_load(chore_is_stopping(chore)))
 			log_warn("inbox_cut_waiting", "err=%s, trying again until it is back", LOG_TEXT(err.msg));
 		cut->is_away = true;
