@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/chore.h"
 #include "lib/base/clock.h"
-#include "lib/base/condition.h"
 #include "lib/base/crash_point.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -27,14 +27,12 @@ enum {
 struct notice_sender {
 	struct notice_sender_options options;
 	struct arena arena;
-	pthread_t thread;
+	struct chore *chore;
 	bool is_prepared;
 	bool is_store_away; /* and it was said */
 	int64_t pause_ms;
 	int64_t forget_at_us; /* monotonic */
-	atomic_bool is_stopping;
 	pthread_mutex_t mu;
-	pthread_cond_t stopped;
 	int64_t failing_since_us; /* guarded by mu, as the next; monotonic; 0: it does not fail */
 	char problem[240];
 };
@@ -54,17 +52,6 @@ struct notice_metrics notice_metrics_new(struct metrics *metrics, const char *ki
 	(void)snprintf(labels, sizeof(labels), "target=\"%s\",result=\"given_up\"", kind);
 	made.given_up = metrics_counter(metrics, name, labels, help);
 	return made;
-}
-
-static void wait_ms(struct notice_sender *sender, int64_t ms)
-{
-	const int64_t deadline_us = clock_monotonic_us() + ms * 1000;
-	bool is_over = false;
-
-	(void)pthread_mutex_lock(&sender->mu);
-	while (!atomic_load(&sender->is_stopping) && !is_over)
-		is_over = !condition_wait_until(&sender->stopped, &sender->mu, deadline_us);
-	(void)pthread_mutex_unlock(&sender->mu);
 }
 
 /* ---- how it goes ---- */
@@ -162,12 +149,12 @@ static int64_t take_pause(struct notice_sender *sender)
 }
 
 /* *ret_wait_ms: until the next one. -1: the store is away. */
-static int send_batch(struct notice_sender *sender, const struct notice *notices, size_t count, int64_t *ret_wait_ms,
-		      struct error *err)
+static int send_batch(struct notice_sender *sender, const struct chore *chore, const struct notice *notices,
+		      size_t count, int64_t *ret_wait_ms, struct error *err)
 {
 	const struct notice_sender_options *options = &sender->options;
 	enum notice_outcome *outcomes = arena_zalloc(&sender->arena, count * sizeof(*outcomes));
-	struct notice_delivery delivery = {notices, count, outcomes, &sender->arena, &sender->is_stopping};
+	struct notice_delivery delivery = {notices, count, outcomes, &sender->arena, chore_is_stopping(chore)};
 	struct error why;
 
 	CRASH_POINT(NOTICES_CLAIMED);
@@ -209,7 +196,7 @@ static int look_idle(struct notice_sender *sender, struct error *err)
 	return 0;
 }
 
-static int send_once(struct notice_sender *sender, int64_t *ret_wait_ms, struct error *err)
+static int send_once(struct notice_sender *sender, const struct chore *chore, int64_t *ret_wait_ms, struct error *err)
 {
 	const struct notice_sender_options *options = &sender->options;
 	struct notice *notices = NULL;
@@ -220,7 +207,7 @@ static int send_once(struct notice_sender *sender, int64_t *ret_wait_ms, struct 
 	if (options->port->claim(options->port->ctx, options->target, options->batch_max, LEASE_MS, &sender->arena,
 				 &notices, &count, err) < 0)
 		return -1;
-	return count > 0 ? send_batch(sender, notices, count, ret_wait_ms, err) : look_idle(sender, err);
+	return count > 0 ? send_batch(sender, chore, notices, count, ret_wait_ms, err) : look_idle(sender, err);
 }
 
 static bool prepare(struct notice_sender *sender, int64_t *ret_wait_ms)
@@ -238,37 +225,29 @@ static bool prepare(struct notice_sender *sender, int64_t *ret_wait_ms)
 	return true;
 }
 
-static void *run(void *arg)
+static int64_t round_once(void *ctx, struct chore *chore)
 {
-	struct notice_sender *sender = arg;
+	struct notice_sender *sender = ctx;
+	int64_t next_ms = 0;
+	struct error err;
 
-	while (!atomic_load(&sender->is_stopping)) {
-		int64_t next_ms = STORE_AWAY_MS;
-		struct error err;
-
-		if (!prepare(sender, &next_ms)) {
-			wait_ms(sender, next_ms);
-			continue;
-		}
-		if (send_once(sender, &next_ms, &err) < 0) {
-			if (!sender->is_store_away)
-				log_warn("notices_waiting", "target=%s err=%s, trying again until it is back",
-					 LOG_TEXT(sender->options.target), LOG_TEXT(err.msg));
-			sender->is_store_away = true;
-			next_ms = STORE_AWAY_MS;
-		} else {
-			sender->is_store_away = false;
-		}
-		wait_ms(sender, next_ms);
+	if (!prepare(sender, &next_ms))
+		return next_ms;
+	if (send_once(sender, chore, &next_ms, &err) < 0) {
+		if (!sender->is_store_away)
+			log_warn("notices_waiting", "target=%s err=%s, trying again until it is back",
+				 LOG_TEXT(sender->options.target), LOG_TEXT(err.msg));
+		sender->is_store_away = true;
+		return STORE_AWAY_MS;
 	}
-	return NULL;
+	sender->is_store_away = false;
+	return next_ms;
 }
 
 /* ---- life ---- */
 static void release(struct notice_sender *sender)
 {
 	arena_release(&sender->arena);
-	(void)pthread_cond_destroy(&sender->stopped);
 	(void)pthread_mutex_destroy(&sender->mu);
 	free(sender);
 }
@@ -277,6 +256,7 @@ int notice_sender_start(const struct notice_sender_options *options, struct noti
 			struct error *err)
 {
 	struct notice_sender *sender = xcalloc(1, sizeof(*sender));
+	const struct chore_options chore = {.name = "notices", .round = round_once, .ctx = sender};
 
 	assert(options->batch_max > 0);
 	sender->options = *options;
@@ -287,12 +267,10 @@ int notice_sender_start(const struct notice_sender_options *options, struct noti
 	sender->pause_ms = PAUSE_FIRST_MS;
 	arena_init(&sender->arena, 0);
 	(void)pthread_mutex_init(&sender->mu, NULL); /* default attributes cannot fail on Linux */
-	condition_init(&sender->stopped);
-	if (pthread_create(&sender->thread, NULL, run, sender) != 0) {
+	if (chore_start(&chore, &sender->chore, err) < 0) {
 		release(sender);
-		return error_set(err, ERR_LIMIT, "cannot start the notices' thread: too many threads");
+		return -1;
 	}
-	(void)pthread_setname_np(sender->thread, "notices"); /* a name for people only */
 	*ret_sender = sender;
 	return 0;
 }
@@ -301,10 +279,6 @@ void notice_sender_free(struct notice_sender *sender)
 {
 	if (!sender)
 		return;
-	(void)pthread_mutex_lock(&sender->mu);
-	atomic_store(&sender->is_stopping, true);
-	(void)pthread_cond_broadcast(&sender->stopped);
-	(void)pthread_mutex_unlock(&sender->mu);
-	(void)pthread_join(sender->thread, NULL); /* joined once */
+	chore_free(sender->chore);
 	release(sender);
 }
