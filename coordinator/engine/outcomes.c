@@ -26,7 +26,7 @@ static void note_outcome(const struct turn_item *item, struct feed_outcome *outc
 {
 	const struct store_change *change = &item->change;
 
-	if (item->result != ITEM_DONE || saga_state_is_open(change->state))
+	if (saga_state_is_open(change->state))
 		return;
 	if (!item->group || (commit->count > 0 && change->feed_index <= outcomes[commit->count - 1].index)) {
 		commit->is_complete = false;
@@ -43,11 +43,12 @@ static void note_outcome(const struct turn_item *item, struct feed_outcome *outc
 void outcomes_tell(struct engine *engine)
 {
 	const struct turn *turn = &engine->turn;
-	struct feed_outcome *outcomes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*outcomes));
 	struct feed_commit commit = {0};
+	struct feed_outcome *outcomes;
 
 	if (!engine->on_commit)
 		return;
+	outcomes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*outcomes));
 	for (size_t i = 0; i < turn->count; i++) {
 		const struct turn_item *item = &turn->items[i];
 

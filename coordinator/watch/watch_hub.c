@@ -123,14 +123,17 @@ void watch_hub_nudge(struct watch_hub *hub)
 void watch_hub_note_commit(struct watch_hub *hub, const struct feed_commit *commit)
 {
 	const bool has_outcome = commit->count > 0 || !commit->is_complete;
+	struct recent_commit *copy = NULL;
 	bool wants_outcomes;
 
 	(void)pthread_mutex_lock(&hub->mu);
 	wants_outcomes = hub->wants_outcomes;
 	(void)pthread_mutex_unlock(&hub->mu);
 	if (wants_outcomes && commit->is_complete)
-		recent_note(hub, commit); /* before the wake-up: the round finds them */
+		copy = recent_copy(commit);
 	(void)pthread_mutex_lock(&hub->mu);
+	if (copy)
+		recent_note(&hub->recent, copy); /* with the wake-up: the round finds it */
 	if (!hub->has_commit && (hub->wants_all || (has_outcome && hub->wants_outcomes))) {
 		hub->has_commit = true;
 		(void)pthread_cond_signal(&hub->changed);

@@ -6,7 +6,8 @@
  *          themselves do.
  * Order:   the feed alone says which transactions there are and which of them can be shown (engine/read_port.h). This
  *          memory only spares reading what is in them; what it does not have is read.
- * Threads: recent_note() is the engine's, recent_take() and the rest the hub's; between them is what the hub's lock guards.
+ * Threads: recent_copy() and recent_note() are the engine's, recent_take() and the rest the hub's; between them is what the hub's lock
+ *          guards.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static void copy_row(struct arena *arena, const struct store_log_row *row, struc
 	event->reply = (struct bytes){0};
 }
 
-static struct recent_commit *commit_copy(const struct feed_commit *commit)
+struct recent_commit *recent_copy(const struct feed_commit *commit)
 {
 	struct recent_commit *copy = xcalloc(1, sizeof(*copy));
 	struct arena *arena = &copy->arena;
@@ -97,19 +98,15 @@ static void list_free(struct recent_commit *commit)
 	}
 }
 
-void recent_note(struct watch_hub *hub, const struct feed_commit *commit)
+void recent_note(struct recent *recent, struct recent_commit *commit)
 {
-	struct recent_commit *copy = commit_copy(commit);
-
-	(void)pthread_mutex_lock(&hub->mu);
-	if (hub->recent.noted_count < WAITING_MAX) {
-		*hub->recent.noted_end = copy;
-		hub->recent.noted_end = &copy->next;
-		hub->recent.noted_count++;
-		copy = NULL;
+	if (recent->noted_count >= WAITING_MAX) {
+		list_free(commit);
+		return;
 	}
-	(void)pthread_mutex_unlock(&hub->mu);
-	list_free(copy);
+	*recent->noted_end = commit;
+	recent->noted_end = &commit->next;
+	recent->noted_count++;
 }
 
 void recent_init(struct recent *recent)

@@ -78,8 +78,9 @@ void watcher_end(struct watcher *watcher, enum watch_end end, const struct error
 /* ---- watch_recent.c ---- */
 void recent_init(struct recent *recent);
 void recent_release(struct recent *recent);
-void recent_note(struct watch_hub *hub, const struct feed_commit *commit); /* the engine's thread */
-void recent_take(struct watch_hub *hub); /* what was noted; at the beginning of a round */
+struct recent_commit *recent_copy(const struct feed_commit *commit);   /* the engine's thread */
+void recent_note(struct recent *recent, struct recent_commit *commit); /* takes it over; with the hub's lock */
+void recent_take(struct watch_hub *hub);                               /* what was noted; at the beginning of a round */
 void recent_forget(struct recent *recent, int64_t before_xid);
 const struct recent_commit *recent_find(const struct recent *recent, int64_t xid); /* NULL: it is not there */
 
