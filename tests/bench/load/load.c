@@ -17,15 +17,14 @@
 #include "lib/base/log.h"
 #include "lib/base/uuid.h"
 #include "lib/rpc/rpc_client.h"
-#include "lib/rpc/rpc_stream.h"
 #include "saga/v1/saga_service.pb-c.h"
+#include "tests/bench/load/outcomes.h"
 #include "tests/bench/load/start_message.h"
 
 enum {
 	START_MS = 30000,
 	OVERDUE_US = 30 * 1000 * 1000,
 	WATCH_BEGIN_MS = 20000,
-	WATCH_SLICE_MS = 100,
 	BATCH_MAX = 500,
 	BATCHES_MAX = 4, /* under way at once */
 	AGAIN_MS = 20,   /* after a start that was refused */
@@ -256,8 +255,9 @@ static bool take_outcome(struct load *load, const Saga__V1__SagaChange *change, 
 	return false;
 }
 
-static void take_outcomes(struct load *load, const Saga__V1__WatchSagasResponse *message)
+static void take_outcomes(void *ctx, const Saga__V1__WatchSagasResponse *message)
 {
+	struct load *load = ctx;
 	int64_t *latencies_us = xmalloc((message->n_changes + 1) * sizeof(*latencies_us));
 	int64_t now_us = clock_monotonic_us();
 	size_t count = 0;
@@ -278,38 +278,17 @@ static void take_outcomes(struct load *load, const Saga__V1__WatchSagasResponse 
 /* Until the stream ends; it is opened anew at the last position then. */
 static void watch(struct load *load)
 {
-	Saga__V1__WatchSagasRequest request = SAGA__V1__WATCH_SAGAS_REQUEST__INIT;
-	Saga__V1__SagaFilter filter = SAGA__V1__SAGA_FILTER__INIT;
-	const struct rpc_call call = {.method = "/saga.v1.SagaService/WatchSagas",
-				      .request = &request.base,
-				      .answer_type = &saga__v1__watch_sagas_response__descriptor};
-	_cleanup_(rpc_stream_freep)
-	struct rpc_stream *stream = NULL;
+	const struct outcomes_watch watch = {.definition = load->settings.definition,
+					     .position = load->position,
+					     .is_stopping = &load->is_stopping,
+					     .take = take_outcomes,
+					     .ctx = load};
 	struct error err;
 
-	filter.definition = (char *)load->settings.definition;
-	request.filter = &filter;
-	request.outcomes_only = true;
-	request.position = load->position;
-	stream = rpc_stream_new(load->watch_client, &call);
-	while (!atomic_load(&load->is_stopping)) {
-		ProtobufCMessage *answer = NULL;
-
-		switch (rpc_stream_next(stream, WATCH_SLICE_MS, &answer, NULL, &err)) {
-		case RPC_STREAM_MESSAGE:
-			take_outcomes(load, (const Saga__V1__WatchSagasResponse *)answer);
-			protobuf_c_message_free_unpacked(answer, NULL);
-			break;
-		case RPC_STREAM_WAITING:
-			break;
-		case RPC_STREAM_ENDED:
-			return;
-		case RPC_STREAM_FAILED:
-			log_warn("watch_ended", "err=%s, opening it again", LOG_TEXT(err.msg));
-			round_add_failure(load->round, err.msg);
-			return;
-		}
-	}
+	if (outcomes_watch(load->watch_client, &watch, &err) == 0)
+		return;
+	log_warn("watch_ended", "err=%s, opening it again", LOG_TEXT(err.msg));
+	round_add_failure(load->round, err.msg);
 }
 
 static void *run_watcher(void *ctx)

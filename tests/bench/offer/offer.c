@@ -16,14 +16,13 @@
 #include "lib/base/log.h"
 #include "lib/base/uuid.h"
 #include "lib/rpc/rpc_client.h"
-#include "lib/rpc/rpc_stream.h"
 #include "saga/v1/saga_service.pb-c.h"
+#include "tests/bench/load/outcomes.h"
 #include "tests/bench/load/start_message.h"
 
 enum {
 	START_MS = 30000,
 	WATCH_BEGIN_MS = 20000,
-	WATCH_SLICE_MS = 100,
 	CALLS_MAX = 50000,
 	PACE_US = 1000, /* between two looks at what is due */
 	BATCH_MAX = 1000,
@@ -176,8 +175,9 @@ static void *run_sender(void *ctx)
 
 /* ---- outcomes ---- */
 
-static void take_outcomes(struct offer *offer, const Saga__V1__WatchSagasResponse *message)
+static void take_outcomes(void *ctx, const Saga__V1__WatchSagasResponse *message)
 {
+	struct offer *offer = ctx;
 	int64_t now_us = clock_monotonic_us();
 
 	(void)pthread_mutex_lock(&offer->mu);
@@ -206,38 +206,19 @@ static void take_outcomes(struct offer *offer, const Saga__V1__WatchSagasRespons
 	}
 }
 
+/* Without the stream the figures would be wrong, so from its end on they are missed. */
 static void *run_watcher(void *ctx)
 {
 	struct offer *offer = ctx;
-	Saga__V1__WatchSagasRequest request = SAGA__V1__WATCH_SAGAS_REQUEST__INIT;
-	Saga__V1__SagaFilter filter = SAGA__V1__SAGA_FILTER__INIT;
-	const struct rpc_call call = {.method = "/saga.v1.SagaService/WatchSagas",
-				      .request = &request.base,
-				      .answer_type = &saga__v1__watch_sagas_response__descriptor};
-	_cleanup_(rpc_stream_freep)
-	struct rpc_stream *stream = NULL;
+	const struct outcomes_watch watch = {.definition = offer->settings.definition,
+					     .position = "",
+					     .is_stopping = &offer->is_stopping,
+					     .take = take_outcomes,
+					     .ctx = offer};
 	struct error err;
 
-	filter.definition = (char *)offer->settings.definition;
-	request.filter = &filter;
-	request.outcomes_only = true;
-	stream = rpc_stream_new(offer->watch_client, &call);
-	while (!atomic_load(&offer->is_stopping)) {
-		ProtobufCMessage *answer = NULL;
-
-		switch (rpc_stream_next(stream, WATCH_SLICE_MS, &answer, NULL, &err)) {
-		case RPC_STREAM_MESSAGE:
-			take_outcomes(offer, (const Saga__V1__WatchSagasResponse *)answer);
-			protobuf_c_message_free_unpacked(answer, NULL);
-			break;
-		case RPC_STREAM_WAITING:
-			break;
-		case RPC_STREAM_ENDED:
-		case RPC_STREAM_FAILED: /* the figures would be wrong from here on, so they are missed */
-			log_error("watch_ended", "the stream of outcomes has ended, no figures from here on");
-			return NULL;
-		}
-	}
+	if (outcomes_watch(offer->watch_client, &watch, &err) < 0 || !atomic_load(&offer->is_stopping))
+		log_error("watch_ended", "the stream of outcomes has ended, no figures from here on");
 	return NULL;
 }
 
