@@ -340,22 +340,22 @@ static void screen_batch(struct bus *bus, struct held_batch *held)
 	bool was_patient = false;
 
 	for (size_t i = 0; i < kafka_batch_count(held->kafka); i++) {
-		const struct kafka_record *record = kafka_batch_record(held->kafka, i);
 		enum dead_reason reason = DEAD_REASON_UNDECODABLE;
+		struct kafka_record record;
 		struct error err;
 
-		if (facts_is_ignored(&bus->facts, record)) {
+		kafka_batch_look(held->kafka, i, &record);
+		if (facts_is_ignored(&bus->facts, &record)) {
 			metric_add(bus->metrics.facts, 1);
 			continue;
 		}
-		if (look_at(bus, record, &was_patient, &reason, &err) == 0) {
-			held_batch_add(held, record);
+		if (look_at(bus, &record, &was_patient, &reason, &err) == 0) {
+			held_batch_add(held, i, &record);
 			continue;
 		}
-		log_warn("reply_dead", "topic=%s partition=%d offset=%lld reason=%s detail=%s", record->topic,
-			 (int)record->partition, (long long)record->offset, dead_reason_name(reason),
-			 LOG_TEXT(err.msg));
-		held_batch_reject(held, record, reason, err.msg);
+		log_warn("reply_dead", "topic=%s partition=%d offset=%lld reason=%s detail=%s", record.topic,
+			 (int)record.partition, (long long)record.offset, dead_reason_name(reason), LOG_TEXT(err.msg));
+		held_batch_reject(held, i, reason, err.msg);
 	}
 }
 

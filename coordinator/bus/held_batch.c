@@ -3,7 +3,9 @@
 
 #include <assert.h>
 
-enum { RECORD_BYTES = 512 }; /* what a record with the usual headers takes of the arena */
+#include "coordinator/engine/record.h"
+
+enum { RECORD_BYTES = 448 }; /* what a record with the usual headers takes of the arena */
 
 struct held_batch *held_batch_new(struct bus *bus, struct kafka_batch *kafka)
 {
@@ -26,36 +28,79 @@ void held_batch_free(struct held_batch *held)
 	free(held);
 }
 
-void held_batch_add(struct held_batch *held, const struct kafka_record *record)
+/* Those that the engine reads, their values behind them in one piece. */
+static size_t copy_headers(struct arena *arena, const struct kafka_record *record,
+			   const struct bus_header **ret_headers)
 {
-	struct bus_header *headers = arena_alloc(&held->arena, (record->header_count + 1) * sizeof(*headers));
-	struct bus_record *records = (struct bus_record *)held->batch.records; /* ours until the engine gets it */
+	const char *names[KAFKA_HEADERS_MAX];
+	struct bus_header *headers;
+	size_t count = 0;
+	size_t bytes = 0;
+	uint8_t *place;
 
-	for (size_t i = 0; i < record->header_count; i++)
-		headers[i] = (struct bus_header){record->headers[i].name, record->headers[i].value};
-	held->sources[held->batch.count] = record;
-	records[held->batch.count++] = (struct bus_record){
+	for (size_t i = 0; i < record->header_count; i++) {
+		names[i] = record_header_name(record->headers[i].name);
+		count += names[i] != NULL;
+		bytes += names[i] ? record->headers[i].value.len : 0;
+	}
+	headers = arena_alloc(arena, count * sizeof(*headers) + bytes);
+	place = (uint8_t *)(headers + count);
+	count = 0;
+	for (size_t i = 0; i < record->header_count; i++) {
+		const struct bytes value = record->headers[i].value;
+
+		if (!names[i])
+			continue;
+		if (value.len > 0)
+			memcpy(place, value.data, value.len);
+		headers[count++] = (struct bus_header){names[i], {place, value.len}};
+		place += value.len;
+	}
+	*ret_headers = headers;
+	return count;
+}
+
+void held_batch_add(struct held_batch *held, size_t index, const struct kafka_record *record)
+{
+	struct bus_record *records = (struct bus_record *)held->batch.records; /* ours until the engine gets it */
+	struct bus_record *added = &records[held->batch.count];
+
+	held->sources[held->batch.count++] = index;
+	*added = (struct bus_record){
 		.topic = record->topic,
 		.partition = record->partition,
 		.offset = record->offset,
 		.key = record->key,
 		.value = record->value,
-		.headers = headers,
-		.header_count = record->header_count,
 	};
+	added->header_count = copy_headers(&held->arena, record, &added->headers);
 }
 
-void held_batch_reject(struct held_batch *held, const struct kafka_record *record, enum dead_reason reason,
-		       const char *detail)
+static const struct kafka_record *copy_record(struct held_batch *held, size_t index)
+{
+	struct kafka_record *record = arena_alloc(&held->arena, sizeof(*record));
+
+	kafka_batch_look(held->kafka, index, record);
+	for (size_t i = 0; i < record->header_count; i++) {
+		struct kafka_header *header = &record->headers[i];
+
+		header->name = arena_strdup(&held->arena, header->name);
+		header->value = arena_bytes(&held->arena, header->value);
+	}
+	return record;
+}
+
+void held_batch_reject(struct held_batch *held, size_t index, enum dead_reason reason, const char *detail)
 {
 	struct rejection *rejection;
 
 	for (rejection = held->rejections; rejection; rejection = rejection->next)
-		if (rejection->record == record)
+		if (rejection->index == index)
 			return;
 	rejection = arena_zalloc(&held->arena, sizeof(*rejection));
 	rejection->held = held;
-	rejection->record = record;
+	rejection->index = index;
+	rejection->record = copy_record(held, index);
 	rejection->reason = reason;
 	rejection->detail = arena_strdup(&held->arena, detail);
 	rejection->next = held->rejections;

@@ -1,6 +1,8 @@
 /*
  * held_batch.h - a batch of replies on its way: with the engine, or done and waiting for its turn and its dead letters.
  *
+ * Memory:     thousands of replies wait for the engine at a time, so of each one only those headers are kept that the engine reads;
+ *             one that is rejected is read again, and kept whole.
  * Why:        offsets are stored only when everything before them is settled, and a reply that goes to the dead letters is
  *             settled when it is safe there.
  * Threads:    made, settled and freed on the bus's thread; between engine_deliver() and `done` its arena and rejections are
@@ -22,6 +24,7 @@ enum rejection_state { REJECTION_WAITING, REJECTION_SENT, REJECTION_SAFE };
 struct rejection {
 	struct rejection *next;
 	struct held_batch *held;
+	size_t index; /* of its record in the batch of Kafka */
 	const struct kafka_record *record;
 	enum dead_reason reason;
 	const char *detail;
@@ -33,7 +36,7 @@ struct held_batch {
 	struct held_batch *next;
 	struct bus *bus;
 	struct kafka_batch *kafka;
-	const struct kafka_record **sources; /* of the engine's records, by index */
+	size_t *sources; /* of the engine's records: the index in the batch of Kafka */
 	struct rejection *rejections;
 	struct arena arena;
 	bool is_done;
@@ -44,10 +47,10 @@ struct held_batch {
 struct held_batch *held_batch_new(struct bus *bus, struct kafka_batch *kafka);
 void held_batch_free(struct held_batch *held);
 
-void held_batch_add(struct held_batch *held, const struct kafka_record *record); /* for the engine */
-/* For the dead letters; a record that was rejected before is not added again. */
-void held_batch_reject(struct held_batch *held, const struct kafka_record *record, enum dead_reason reason,
-		       const char *detail);
+/* For the engine; `record` is what a look at `index` shows. */
+void held_batch_add(struct held_batch *held, size_t index, const struct kafka_record *record);
+/* For the dead letters; a record that was rejected before is not added again. It is looked at. */
+void held_batch_reject(struct held_batch *held, size_t index, enum dead_reason reason, const char *detail);
 /* bus_batch.reject */
 void held_batch_engine_reject(struct bus_batch *batch, const struct bus_record *record, enum bus_reject reject,
 			      const char *detail);

@@ -205,7 +205,7 @@ struct bus_record {
 	int64_t offset;
 	struct bytes key;
 	struct bytes value;
-	const struct bus_header *headers;
+	const struct bus_header *headers; /* of what was read: those of record_header_name() */
 	size_t header_count;
 };
 

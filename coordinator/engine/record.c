@@ -158,28 +158,41 @@ enum reply_header {
 	REPLY_HEADER_COUNT
 };
 
+static const char *const reply_names[REPLY_HEADER_COUNT] = {
+	[REPLY_ID] = SAGA_ID,           [REPLY_STEP] = SAGA_STEP,       [REPLY_PHASE] = SAGA_PHASE,
+	[REPLY_ATTEMPT] = SAGA_ATTEMPT, [REPLY_OUTCOME] = SAGA_OUTCOME, [REPLY_REASON] = SAGA_REASON,
+	[REPLY_DETAIL] = SAGA_DETAIL,   [REPLY_EFFECT] = SAGA_EFFECT,   [REPLY_CE_ID] = CE_ID,
+};
+
+/* REPLY_HEADER_COUNT: none that is read. */
+static enum reply_header header_of_name(const char *name)
+{
+	enum reply_header header = REPLY_ID;
+
+	if (name[0] != SAGA_ID[0] && name[0] != CE_ID[0])
+		return REPLY_HEADER_COUNT;
+	while (header < REPLY_HEADER_COUNT && strcmp(name, reply_names[header]) != 0)
+		header++;
+	return header;
+}
+
+const char *record_header_name(const char *name)
+{
+	const enum reply_header header = header_of_name(name);
+
+	return header == REPLY_HEADER_COUNT ? NULL : reply_names[header];
+}
+
 /* Of several of one name the last one counts. */
 static void find_all(const struct bus_record *record, struct bytes ret_values[REPLY_HEADER_COUNT])
 {
-	static const char *const names[REPLY_HEADER_COUNT] = {
-		[REPLY_ID] = SAGA_ID,           [REPLY_STEP] = SAGA_STEP,       [REPLY_PHASE] = SAGA_PHASE,
-		[REPLY_ATTEMPT] = SAGA_ATTEMPT, [REPLY_OUTCOME] = SAGA_OUTCOME, [REPLY_REASON] = SAGA_REASON,
-		[REPLY_DETAIL] = SAGA_DETAIL,   [REPLY_EFFECT] = SAGA_EFFECT,   [REPLY_CE_ID] = CE_ID,
-	};
-
 	for (size_t i = 0; i < REPLY_HEADER_COUNT; i++)
 		ret_values[i] = (struct bytes){0};
 	for (size_t i = 0; i < record->header_count; i++) {
-		const char *name = record->headers[i].name;
+		const enum reply_header header = header_of_name(record->headers[i].name);
 
-		if (name[0] != SAGA_ID[0] && name[0] != CE_ID[0])
-			continue;
-		for (size_t k = 0; k < REPLY_HEADER_COUNT; k++) {
-			if (strcmp(name, names[k]) == 0) {
-				ret_values[k] = record->headers[i].value;
-				break;
-			}
-		}
+		if (header != REPLY_HEADER_COUNT)
+			ret_values[header] = record->headers[i].value;
 	}
 }
 

@@ -37,6 +37,9 @@ struct record_command {
 /* Everything but the value; the key is copied, since the saga's cache entry or start may go before the record is sent. */
 void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record);
 
+/* A header that is read of replies and events: its name, which lives for ever; NULL: nobody reads it. */
+const char *record_header_name(const char *name);
+
 struct record_reply {
 	struct uuid saga_id;
 	struct bytes step_id;

@@ -64,7 +64,8 @@ struct kafka_batch {
 	struct kafka_consumer *consumer;
 	size_t count;
 	rd_kafka_message_t **messages;
-	struct kafka_record *records;
+	struct kafka_record *records;  /* NULL until one is asked for */
+	rd_kafka_headers_t *looked_at; /* of the last look */
 };
 
 /* ---- assignment ---- */
@@ -322,12 +323,8 @@ static struct kafka_batch *batch_new(struct kafka_consumer *consumer, rd_kafka_m
 
 	batch->consumer = consumer;
 	consumer->batches++;
-
-	batch->messages = messages;
+	batch->messages = xrealloc_array(messages, count + 1, sizeof(*messages)); /* there was room for many more */
 	batch->count = count;
-	batch->records = xrealloc_array(NULL, count + 1, sizeof(*batch->records));
-	for (size_t i = 0; i < count; i++)
-		kafka_record_read(messages[i], &batch->records[i]);
 	return batch;
 }
 
@@ -443,14 +440,40 @@ size_t kafka_batch_count(const struct kafka_batch *batch)
 
 const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index)
 {
+	struct kafka_batch *asked = (struct kafka_batch *)batch; /* asking changes nothing that can be seen */
+
 	assert(index < batch->count);
+	if (!asked->records) {
+		asked->records = xrealloc_array(NULL, batch->count, sizeof(*asked->records));
+		for (size_t i = 0; i < batch->count; i++)
+			kafka_record_read(batch->messages[i], &asked->records[i]);
+	}
 	return &batch->records[index];
+}
+
+static void forget_looked_at(struct kafka_batch *batch)
+{
+	if (batch->looked_at)
+		rd_kafka_headers_destroy(batch->looked_at);
+	batch->looked_at = NULL;
+}
+
+/* Headers are some fifteen small blocks, which librdkafka makes when they are asked for and keeps with the message; taken off
+ * it they are made anew at the next look. */
+void kafka_batch_look(struct kafka_batch *batch, size_t index, struct kafka_record *ret_record)
+{
+	assert(index < batch->count);
+	assert(!batch->records); /* which borrow the headers */
+	forget_looked_at(batch);
+	kafka_record_read(batch->messages[index], ret_record);
+	(void)rd_kafka_message_detach_headers(batch->messages[index], &batch->looked_at); /* fails where it has none */
 }
 
 void kafka_batch_free(struct kafka_batch *batch)
 {
 	if (!batch)
 		return;
+	forget_looked_at(batch);
 	for (size_t i = 0; i < batch->count; i++)
 		rd_kafka_message_destroy(batch->messages[i]);
 	batch->consumer->batches--;
@@ -466,13 +489,14 @@ static rd_kafka_topic_partition_list_t *batch_offsets(const struct kafka_batch *
 	rd_kafka_topic_partition_t *last = NULL;
 
 	for (size_t i = 0; i < batch->count; i++) {
-		const struct kafka_record *record = &batch->records[i];
-		int64_t offset = is_start ? record->offset : record->offset + 1;
+		const rd_kafka_message_t *message = batch->messages[i];
+		const char *topic = rd_kafka_topic_name(message->rkt);
+		int64_t offset = is_start ? message->offset : message->offset + 1;
 
-		if (!last || last->partition != record->partition || strcmp(last->topic, record->topic) != 0) {
-			last = rd_kafka_topic_partition_list_find(list, record->topic, record->partition);
+		if (!last || last->partition != message->partition || strcmp(last->topic, topic) != 0) {
+			last = rd_kafka_topic_partition_list_find(list, topic, message->partition);
 			if (!last) {
-				last = rd_kafka_topic_partition_list_add(list, record->topic, record->partition);
+				last = rd_kafka_topic_partition_list_add(list, topic, message->partition);
 				last->offset = offset;
 			}
 		}

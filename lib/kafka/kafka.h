@@ -120,7 +120,11 @@ size_t kafka_consumer_assigned_count(const struct kafka_consumer *consumer); /* 
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 
 size_t kafka_batch_count(const struct kafka_batch *batch);
+/* Lives as long as the batch, as all of the batch's records do from the first call on. */
 const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index);
+/* For who copies what is wanted of the headers and has many batches in hand: the headers go at the next look, and take no memory
+ * afterwards; all else lives as long as the batch. A batch is read in this way or in the other one. */
+void kafka_batch_look(struct kafka_batch *batch, size_t index, struct kafka_record *ret_record);
 void kafka_batch_store_offsets(struct kafka_consumer *consumer,
 			       struct kafka_batch *batch); /* all of the batch are done */
 /* Reads them again; where several batches are in hand, the newest is rewound first. */

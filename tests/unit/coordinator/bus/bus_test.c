@@ -273,7 +273,9 @@ static void offsets_follow_what_is_committed_in_order(void **state)
 	append_letters(4);
 	assert_string_equal(value_of(3), "d");
 	assert_string_equal(batches[0]->records[0].topic, "replies");
+	assert_int_equal(batches[0]->records[0].header_count, 1); /* the other one is nothing to the engine */
 	assert_string_equal(batches[0]->records[0].headers[0].name, "saga-step");
+	assert_true(bytes_equal_text(batches[0]->records[0].headers[0].value, "charge"));
 	assert_int_equal(batches[3]->records[0].offset, 3);
 	finish(3, true); /* the others are not: nothing may be stored */
 	finish(0, true);
@@ -510,6 +512,8 @@ static void offsets_wait_until_dead_letters_are_safe(void **state)
 	await(is_committed_up_to, &both);
 	assert_string_equal(fake_kafka_produced()->topic, "replies.dlq");
 	assert_true(bytes_equal_text(*kafka_record_header(fake_kafka_produced(), "dlq-reason"), "bad_headers"));
+	assert_true(bytes_equal_text(*kafka_record_header(fake_kafka_produced(), "saga-step"), "charge"));
+	assert_true(bytes_equal_text(*kafka_record_header(fake_kafka_produced(), "note"), "handle with care"));
 	assert_int_equal(counted("saga_replies_dead_total"), 1);
 	end_bus(bus);
 }

@@ -25,6 +25,7 @@ struct kafka_batch {
 	struct kafka_consumer *consumer;
 	struct kafka_record *records;
 	size_t count;
+	struct arena looked_at; /* the headers of the last look */
 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -70,6 +71,7 @@ static void append(const char *topic, const char *value, const char *header)
 {
 	struct kafka_record record = {.topic = topic, .value = bytes_of_text(value), .has_value = true};
 
+	record.headers[record.header_count++] = (struct kafka_header){"note", bytes_of_text("handle with care")};
 	record.headers[record.header_count++] = (struct kafka_header){header, bytes_of_text("charge")};
 	lock();
 	assert(fake.log_count < LOG_MAX);
@@ -332,10 +334,18 @@ size_t kafka_batch_count(const struct kafka_batch *batch)
 	return batch->count;
 }
 
-const struct kafka_record *kafka_batch_record(const struct kafka_batch *batch, size_t index)
+/* The headers of the look before are of no use any more. */
+void kafka_batch_look(struct kafka_batch *batch, size_t index, struct kafka_record *ret_record)
 {
 	assert(index < batch->count);
-	return &batch->records[index];
+	arena_clear(&batch->looked_at);
+	*ret_record = batch->records[index];
+	for (size_t i = 0; i < ret_record->header_count; i++) {
+		struct kafka_header *header = &ret_record->headers[i];
+
+		header->name = arena_strdup(&batch->looked_at, header->name);
+		header->value = arena_bytes(&batch->looked_at, header->value);
+	}
 }
 
 void kafka_batch_store_offsets(struct kafka_consumer *consumer, struct kafka_batch *batch)
@@ -352,6 +362,7 @@ void kafka_batch_free(struct kafka_batch *batch)
 	if (!batch)
 		return;
 	batch->consumer->batches--;
+	arena_release(&batch->looked_at);
 	free(batch->records);
 	free(batch);
 }

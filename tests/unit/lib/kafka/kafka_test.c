@@ -196,32 +196,66 @@ static void names_every_property_that_is_wrong_before_a_client_is_made(void **st
 	problems_release(&problems);
 }
 
+/* The first batch that has a record. */
+static struct kafka_batch *read_batch(struct kafka_consumer *consumer)
+{
+	int64_t deadline = clock_monotonic_us() + (int64_t)DEADLINE_MS * 1000;
+
+	while (clock_monotonic_us() < deadline) {
+		struct kafka_batch *batch = NULL;
+		struct error err;
+
+		assert_int_equal(kafka_consumer_poll(consumer, 10, 100, &batch, &err), 0);
+		if (kafka_batch_count(batch) > 0)
+			return batch;
+		kafka_batch_free(batch);
+	}
+	fail_msg("no record came");
+	return NULL;
+}
+
+static void assert_is_order_7(const struct kafka_record *record)
+{
+	assert_string_equal(record->topic, "orders");
+	assert_true(bytes_equal_text(record->key, "order-7"));
+	assert_true(bytes_equal_text(record->value, "paid"));
+	assert_true(record->has_value);
+	assert_int_equal(record->header_count, 2);
+	assert_true(bytes_equal_text(*kafka_record_header(record, "saga-step"), "charge"));
+	assert_int_equal(kafka_record_header(record, "empty")->len, 0);
+}
+
+static void looks_at_a_record_as_often_as_wanted(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_(kafka_consumer_freep)
+	struct kafka_consumer *consumer = NULL;
+	_cleanup_(kafka_batch_freep)
+	struct kafka_batch *batch = NULL;
+
+	produce(fixture, 7, 1);
+	consumer = open_consumer(fixture);
+	batch = read_batch(consumer);
+	for (int i = 0; i < 3; i++) {
+		struct kafka_record record;
+
+		kafka_batch_look(batch, 0, &record);
+		assert_is_order_7(&record);
+	}
+	assert_is_order_7(kafka_batch_record(batch, 0));
+}
+
 static void reads_what_was_produced_with_key_value_and_headers(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_(kafka_consumer_freep)
 	struct kafka_consumer *consumer = NULL;
-	int64_t deadline = clock_monotonic_us() + (int64_t)DEADLINE_MS * 1000;
-	struct kafka_batch *batch = NULL;
-	struct error err;
+	struct kafka_batch *batch;
 
 	produce(fixture, 7, 1);
 	consumer = open_consumer(fixture);
-	while (clock_monotonic_us() < deadline) {
-		assert_int_equal(kafka_consumer_poll(consumer, 10, 100, &batch, &err), 0);
-		if (kafka_batch_count(batch) > 0)
-			break;
-		kafka_batch_free(batch);
-		batch = NULL;
-	}
-	assert_non_null(batch);
-	const struct kafka_record *record = kafka_batch_record(batch, 0);
-	assert_string_equal(record->topic, "orders");
-	assert_true(bytes_equal_text(record->key, "order-7"));
-	assert_true(bytes_equal_text(record->value, "paid"));
-	assert_true(record->has_value);
-	assert_true(bytes_equal_text(*kafka_record_header(record, "saga-step"), "charge"));
-	assert_int_equal(kafka_record_header(record, "empty")->len, 0);
+	batch = read_batch(consumer);
+	assert_is_order_7(kafka_batch_record(batch, 0));
 	assert_true(kafka_consumer_is_assigned(consumer, "orders"));
 	assert_false(kafka_consumer_is_assigned(consumer, "refunds"));
 	assert_int_equal(kafka_consumer_assigned_count(consumer), 3);
@@ -444,6 +478,7 @@ int main(void)
 		cmocka_unit_test(names_every_property_that_is_wrong_before_a_client_is_made),
 		KAFKA_TEST(names_a_property_that_does_not_exist),
 		KAFKA_TEST(reads_what_was_produced_with_key_value_and_headers),
+		KAFKA_TEST(looks_at_a_record_as_often_as_wanted),
 		KAFKA_TEST(confirms_every_record_that_had_a_token),
 		KAFKA_TEST(reports_a_record_that_the_broker_refuses),
 		KAFKA_TEST(produces_again_after_a_fatal_error),
