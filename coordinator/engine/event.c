@@ -14,7 +14,7 @@
 #include "schema-registry/codec/codec.h"
 #include "schema-registry/codec/wire_format.h"
 
-enum { WORK_BYTES = 512 }; /* a reply's work and its texts */
+enum { WORK_BYTES = 192 }; /* a reply's work; a refusal's texts are beyond it */
 
 /* ---- works and their deliveries ---- */
 

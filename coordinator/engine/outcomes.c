@@ -39,6 +39,15 @@ static void note_outcome(const struct turn_item *item, struct feed_outcome *outc
 	};
 }
 
+static size_t count_ended(const struct turn *turn)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < turn->count; i++)
+		count += !saga_state_is_open(turn->items[i].change.state);
+	return count;
+}
+
 /* Items are in the order of their commits, as those are in the order of ids. */
 void outcomes_tell(struct engine *engine)
 {
@@ -48,7 +57,7 @@ void outcomes_tell(struct engine *engine)
 
 	if (!engine->on_commit)
 		return;
-	outcomes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*outcomes));
+	outcomes = arena_alloc(&engine->arena, (count_ended(turn) + 1) * sizeof(*outcomes));
 	for (size_t i = 0; i < turn->count; i++) {
 		const struct turn_item *item = &turn->items[i];
 
