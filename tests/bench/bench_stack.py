@@ -128,9 +128,9 @@ class BenchStack:
         return self._start("bench-load", {}, "--target", target or self.target, "--definition", self.mode.definition, "--path", self.path,
                            "--in-flight", in_flight, "--seconds", seconds, "--warmup", warmup, "--starts", starts)
 
-    def start_offer(self, rate: int, batch: int, seconds: int, warmup: int) -> subprocess.Popen:
+    def start_offer(self, rate: int, batch: int, connections: int, seconds: int, warmup: int) -> subprocess.Popen:
         return self._start("bench-offer", {}, "--target", self.target, "--definition", self.mode.definition, "--rate", rate,
-                           "--batch", batch, "--seconds", seconds, "--warmup", warmup)
+                           "--batch", batch, "--connections", connections, "--seconds", seconds, "--warmup", warmup)
 
     def start_floor(self, in_flight: int, seconds: int, warmup: int, sizes: Mapping[str, int]) -> subprocess.Popen:
         login = self.postgres.login("floor")

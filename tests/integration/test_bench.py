@@ -160,10 +160,11 @@ def test_benchmark_runs_beside_the_floor_and_leaves_nothing_behind(tmp_path: Pat
 
 # ---- more than can be done ----
 
-def test_overload_sheds_starts_and_every_accepted_saga_ends(tmp_path: Path):
+@pytest.mark.parametrize(("rate", "batch"), [("20000", "1"), ("60000", "500")], ids=["a call each", "batches"])
+def test_overload_sheds_starts_and_every_accepted_saga_ends(tmp_path: Path, rate: str, batch: str):
     """Nobody gets through what is offered here."""
     result = subprocess.run(
-        [ROOT / "tests" / "bench" / "overload", "--capacity", "60000", "--times", "1", "--batch", "500", "--in-flight", "20", "--seconds",
+        [ROOT / "tests" / "bench" / "overload", "--capacity", rate, "--times", "1", "--batch", batch, "--in-flight", "20", "--seconds",
          "3", "--warmup", "1", "--preheat", "3", "--build", BUILD, "--json", tmp_path / "overload.json", "--port-base",
          str(23000 + os.getpid() % 100 * 20)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)

@@ -22,8 +22,7 @@ static int run(struct settings *settings)
 	struct error err;
 
 	settings->offer.seconds_max = settings->seconds + settings->warmup + SLACK_S;
-	offer = offer_new(&settings->offer, round);
-	if (offer_start(offer, &err) < 0) {
+	if (offer_new(&settings->offer, round, &offer, &err) < 0 || offer_start(offer, &err) < 0) {
 		log_error("offer_failed", "err=%s", LOG_TEXT(err.msg));
 		return EXIT_FAILURE;
 	}
@@ -62,6 +61,14 @@ int main(int argc, char **argv)
 		 .place = &settings.offer.batch,
 		 .min = 1,
 		 .max = 1000},
+		{.flag = "connections",
+		 .type = OPTION_INT,
+		 .default_text = "8",
+		 .value_name = "N",
+		 .help = "to use in turn, of StartSaga",
+		 .place = &settings.offer.connections,
+		 .min = 1,
+		 .max = 256},
 		{.flag = "seconds",
 		 .type = OPTION_INT,
 		 .default_text = "10",

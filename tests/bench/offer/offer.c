@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
@@ -19,19 +20,21 @@
 #include "saga/v1/saga_service.pb-c.h"
 #include "tests/bench/load/outcomes.h"
 #include "tests/bench/load/start_message.h"
+#include "tests/bench/offer/wire.h"
 
 enum {
 	START_MS = 30000,
 	WATCH_BEGIN_MS = 20000,
 	CALLS_MAX = 50000,
-	PACE_US = 1000, /* between two looks at what is due */
+	PACE_MS = 1, /* between two looks at what is due */
 	BATCH_MAX = 1000,
 };
 
 struct offer {
 	struct offer_settings settings;
 	struct round *round;
-	struct rpc_client *client;
+	struct rpc_client *client; /* NULL: the wire, as for starts of one saga */
+	struct wire *wire;         /* the sender's */
 	struct rpc_client *watch_client;
 	pthread_t sender;
 	pthread_t watcher;
@@ -49,7 +52,7 @@ struct offer {
 
 struct offer_call {
 	struct offer *offer;
-	int64_t sent_us;
+	int64_t due_us;
 	size_t count;
 };
 
@@ -57,7 +60,7 @@ struct offer_call {
 
 static void note_answer(struct offer_call *call, enum err_code code, const char *why)
 {
-	int64_t latency_us = clock_monotonic_us() - call->sent_us;
+	int64_t latency_us = clock_monotonic_us() - call->due_us;
 
 	if (code == ERR_NONE || code == ERR_LIMIT)
 		round_add_to(call->offer->round, code == ERR_LIMIT ? OFFER_SHED : OFFER_ACCEPTED, &latency_us, 1);
@@ -65,13 +68,16 @@ static void note_answer(struct offer_call *call, enum err_code code, const char 
 		round_add_failure(call->offer->round, why);
 }
 
-static void on_started(void *ctx, ProtobufCMessage *answer, const struct error *err)
+static void on_started(void *ctx, void *call_ctx, int status, struct bytes message)
 {
-	struct offer_call *call = ctx;
+	struct offer_call *call = call_ctx;
+	char why[40] = "the connection was lost";
 
-	note_answer(call, err ? err->code : ERR_NONE, err ? err->msg : "");
-	if (answer)
-		protobuf_c_message_free_unpacked(answer, NULL);
+	(void)ctx;
+	(void)message;
+	if (status != WIRE_LOST)
+		(void)snprintf(why, sizeof(why), "gRPC status %d", status); /* fits */
+	note_answer(call, status == WIRE_LOST ? ERR_UNAVAILABLE : rpc_code_of_status(status), why);
 	atomic_fetch_sub(&call->offer->calls, 1);
 	free(call);
 }
@@ -107,12 +113,21 @@ static struct uuid new_id(size_t index)
 	return id;
 }
 
+static void send_start(struct offer *offer, const Saga__V1__StartSagaRequest *request, struct offer_call *call,
+		       struct arena *arena)
+{
+	const size_t len = saga__v1__start_saga_request__get_packed_size(request);
+	uint8_t *packed = arena_alloc(arena, len);
+
+	wire_call(offer->wire, (struct bytes){packed, saga__v1__start_saga_request__pack(request, packed)}, call);
+}
+
 static void send_call(struct offer *offer, size_t first, size_t count, int64_t due_us, struct arena *arena)
 {
 	Saga__V1__BatchStartSagasRequest batch = SAGA__V1__BATCH_START_SAGAS_REQUEST__INIT;
 	struct offer_call *call = xcalloc(1, sizeof(*call));
 
-	*call = (struct offer_call){offer, clock_monotonic_us(), count};
+	*call = (struct offer_call){offer, due_us, count};
 	arena_clear(arena);
 	batch.requests = arena_alloc(arena, count * sizeof(Saga__V1__StartSagaRequest *));
 	batch.n_requests = count;
@@ -121,12 +136,11 @@ static void send_call(struct offer *offer, size_t first, size_t count, int64_t d
 		atomic_store(&offer->due_us[first + i], due_us);
 	}
 	atomic_fetch_add(&offer->calls, count);
-	if (offer->settings.batch > 1)
+	if (offer->client)
 		rpc_client_start(offer->client, "/saga.v1.SagaService/BatchStartSagas", &batch.base,
 				 &saga__v1__batch_start_sagas_response__descriptor, START_MS, on_batch_started, call);
 	else
-		rpc_client_start(offer->client, "/saga.v1.SagaService/StartSaga", &batch.requests[0]->base,
-				 &saga__v1__start_saga_response__descriptor, START_MS, on_started, call);
+		send_start(offer, batch.requests[0], call, arena);
 }
 
 /* Sends what has become due by now; `*sent` counts what was due, sent or not. */
@@ -148,6 +162,21 @@ static void send_due(struct offer *offer, int64_t begun_us, size_t *sent, struct
 	}
 }
 
+/* The answers come meanwhile; false: nothing may be sent yet. */
+static bool wait_a_little(struct offer *offer)
+{
+	bool may_send;
+
+	if (offer->wire)
+		wire_turn(offer->wire, PACE_MS);
+	(void)pthread_mutex_lock(&offer->mu);
+	if (!offer->wire)
+		(void)condition_wait_until(&offer->changed, &offer->mu, clock_monotonic_us() + PACE_MS * 1000);
+	may_send = offer->may_send;
+	(void)pthread_mutex_unlock(&offer->mu);
+	return may_send;
+}
+
 static void *run_sender(void *ctx)
 {
 	struct offer *offer = ctx;
@@ -157,13 +186,7 @@ static void *run_sender(void *ctx)
 
 	arena_init(&arena, 0);
 	while (!atomic_load(&offer->is_stopping)) {
-		bool may_send;
-
-		(void)pthread_mutex_lock(&offer->mu);
-		(void)condition_wait_until(&offer->changed, &offer->mu, clock_monotonic_us() + PACE_US);
-		may_send = offer->may_send;
-		(void)pthread_mutex_unlock(&offer->mu);
-		if (!may_send)
+		if (!wait_a_little(offer))
 			continue;
 		if (begun_us == 0)
 			begun_us = clock_monotonic_us();
@@ -224,15 +247,21 @@ static void *run_watcher(void *ctx)
 
 /* ---- life ---- */
 
-struct offer *offer_new(const struct offer_settings *settings, struct round *round)
+int offer_new(const struct offer_settings *settings, struct round *round, struct offer **ret_offer, struct error *err)
 {
-	struct offer *offer = xcalloc(1, sizeof(*offer));
+	struct wire *wire = NULL;
+	struct offer *offer;
 
+	if (settings->batch == 1 && wire_new(settings->target, "/saga.v1.SagaService/StartSaga",
+					     (size_t)settings->connections, on_started, NULL, &wire, err) < 0)
+		return -1;
+	offer = xcalloc(1, sizeof(*offer));
 	offer->settings = *settings;
 	offer->round = round;
+	offer->wire = wire;
 	round_name_series(round, OFFER_ACCEPTED, "accepted");
 	round_name_series(round, OFFER_SHED, "shed");
-	offer->client = rpc_client_new(settings->target);
+	offer->client = wire ? NULL : rpc_client_new(settings->target);
 	offer->watch_client = rpc_client_new(settings->target);
 	offer->sagas_max = (size_t)(settings->rate * settings->seconds_max);
 	offer->due_us = xcalloc(offer->sagas_max + BATCH_MAX, sizeof(*offer->due_us));
@@ -241,7 +270,8 @@ struct offer *offer_new(const struct offer_settings *settings, struct round *rou
 	if (pthread_create(&offer->watcher, NULL, run_watcher, offer) ||
 	    pthread_create(&offer->sender, NULL, run_sender, offer))
 		abort(); /* as without memory */
-	return offer;
+	*ret_offer = offer;
+	return 0;
 }
 
 int offer_start(struct offer *offer, struct error *err)
@@ -273,7 +303,8 @@ void offer_free(struct offer *offer)
 	(void)pthread_join(offer->sender, NULL); /* joined once, by the owner, as the next */
 	(void)pthread_join(offer->watcher, NULL);
 	rpc_client_free(offer->watch_client);
-	rpc_client_free(offer->client); /* cancels what is under way */
+	rpc_client_free(offer->client); /* cancels what is under way, as the next */
+	wire_free(offer->wire);
 	(void)pthread_cond_destroy(&offer->changed);
 	(void)pthread_mutex_destroy(&offer->mu);
 	free(offer->due_us);
