@@ -31,6 +31,8 @@ struct rpc_registered {
 	struct rpc_method method;
 	void *handle; /* gRPC's; NULL: the catch-all for unknown methods */
 	struct rpc_server *server;
+	int open_max;           /* 0: as many as come */
+	atomic_int open;        /* calls that have come and are not freed */
 	struct metric *seconds; /* NULL: no metrics */
 	struct metric *handled[RPC_CODES];
 };

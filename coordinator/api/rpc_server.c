@@ -60,7 +60,15 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_method *method)
 	struct rpc_registered *registered = &server->methods[server->method_count++];
 
 	assert(server->method_count <= RPC_METHODS_MAX && !server->grpc);
-	*registered = (struct rpc_registered){.method = *method, .server = server};
+	registered->method = *method;
+	registered->server = server;
+}
+
+void rpc_server_limit(struct rpc_server *server, const char *path, int calls_max)
+{
+	for (size_t i = 0; i < server->method_count; i++)
+		if (strcmp(server->methods[i].method.path, path) == 0)
+			server->methods[i].open_max = calls_max;
 }
 
 /* The names that gRPC's interceptors for Prometheus have made usual. */
@@ -114,6 +122,12 @@ static void create(struct rpc_server *server)
 		/* It would be undone before anybody looks at the size: 4 MB of zeros can become 4 GB. */
 		int_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE),
 		int_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, RPC_STREAMS_MAX),
+		/* Without it a connection may send 64 KB that nobody has read; with it gRPC takes in 4 MB at once, which are
+		 * thousands of calls that wait in it, each for all before it. */
+		int_arg(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+		/* A timer for each call, which this gRPC looks for one by one. Clients take back by themselves what is past its
+		 * deadline, and what waits here looks at it (server_call_remaining_ms). */
+		int_arg(GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0),
 	};
 	grpc_channel_args channel_args = {.num_args = ARRAY_LEN(args), .args = args};
 

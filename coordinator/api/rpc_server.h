@@ -8,7 +8,8 @@
  *             method is marked as blocking: those run on one worker thread. server_call_answer() and _fail() from any thread.
  * Shutdown:   rpc_server_stop_intake(), then whoever holds calls answers them, then rpc_server_drain(), _free().
  * Security:   a call is let in by rpc_guard.h before its message is read.
- * Limits:     messages 4 MB, metadata 8 KB, RPC_STREAMS_MAX calls a connection, RPC_BLOCKING_MAX blocking calls that wait; beyond: RESOURCE_EXHAUSTED.
+ * Limits:     messages 4 MB, metadata 8 KB, RPC_BLOCKING_MAX blocking calls that wait, and rpc_server_limit(); beyond: RESOURCE_EXHAUSTED.
+ *             RPC_STREAMS_MAX calls of a connection, and 64 KB of it unread; what is beyond waits at the client.
  */
 #ifndef COORDINATOR_API_RPC_SERVER_H
 #define COORDINATOR_API_RPC_SERVER_H
@@ -23,6 +24,7 @@
 struct rpc_server;
 struct server_call;
 struct server_stream;
+struct prepared_status;
 struct certificates;
 struct access;
 
@@ -30,7 +32,7 @@ enum {
 	RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024,
 	RPC_METADATA_BYTES_MAX = 8 * 1024,
 	RPC_BLOCKING_MAX = 64,
-	RPC_STREAMS_MAX = 20000, /* at the same time, of one connection */
+	RPC_STREAMS_MAX = 12000, /* at the same time, of one connection */
 };
 
 /* `request` lives until the handler returns; the call until it is answered, which may be later and elsewhere. */
@@ -68,6 +70,9 @@ void rpc_server_secure(struct rpc_server *server, struct certificates *certifica
 void rpc_server_add(struct rpc_server *server,
 		    const struct rpc_method *method); /* before start; copied, its texts not */
 
+/* Unary calls of a method without an answer, over all connections; beyond, RESOURCE_EXHAUSTED. Before start, after it was added. */
+void rpc_server_limit(struct rpc_server *server, const char *path, int calls_max);
+
 /* `address`: HOST:PORT, port 0 takes a free one, or unix:PATH. ERR_INVALID: no such form, or another host than loopback
  * without clients' certificates and access, and without `is_insecure_allowed`. ERR_CONFLICT: the address is in use. */
 NODISCARD int rpc_server_start(struct rpc_server *server, const char *address, bool is_insecure_allowed,
@@ -83,10 +88,15 @@ bool rpc_server_is_stopping(const struct rpc_server *server);
 void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms); /* beyond it, calls are cancelled */
 void rpc_server_free(struct rpc_server *server);                      /* drained, or never started */
 
+/* A status that many calls end with: made once, it costs each of them next to nothing. It may be freed before they are sent. */
+struct prepared_status *prepared_status_new(const struct status *status);
+void prepared_status_free(struct prepared_status *status); /* NULL is fine */
+
 /* ---- unary calls ---- */
 void server_call_answer(struct server_call *call, const ProtobufCMessage *answer);
 void server_call_answer_bytes(struct server_call *call, struct bytes answer); /* a packed message */
 void server_call_fail(struct server_call *call, const struct status *status);
+void server_call_fail_prepared(struct server_call *call, const struct prepared_status *status);
 void server_call_fail_with(struct server_call *call, const struct error *err);             /* only code and message */
 void server_call_fail_problems(struct server_call *call, const struct problems *problems); /* INVALID_ARGUMENT */
 int64_t server_call_remaining_ms(const struct server_call *call); /* until its deadline; INT64_MAX: none */

@@ -10,7 +10,7 @@
 #include "lib/base/memory.h"
 #include "saga/v1/saga_service.pb-c.h"
 
-enum { OUTSTANDING = 512, DEADLINE_MARGIN_MS_MIN = 5, DEADLINE_MARGIN_MS_MAX = 100 };
+enum { OUTSTANDING = 64, DEADLINE_MARGIN_MS_MIN = 5, DEADLINE_MARGIN_MS_MAX = 100 };
 
 struct saga_service {
 	struct engine *engine;

@@ -29,7 +29,7 @@ struct server_call {
 	bool is_watched;
 	int pending; /* batches under way, and one for the answer until it is sent; the queue's thread only */
 	int is_cancelled;
-	int64_t started_us;
+	int64_t started_us;       /* 0: it never came */
 	grpc_byte_buffer *answer; /* NULL: the end says why */
 	struct rpc_end end;
 };
@@ -41,6 +41,8 @@ static bool is_on_queue_thread(const struct server_call *call)
 
 static void call_free(struct server_call *call)
 {
+	if (call->started_us)
+		atomic_fetch_sub(&call->method->open, 1);
 	if (atomic_load(&call->state) != CALL_STATE_ABANDONED)
 		rpc_arrival_release(&call->arrival);
 	if (call->answer)
@@ -168,6 +170,34 @@ void server_call_fail(struct server_call *call, const struct status *status)
 	finish(call, NULL, end);
 }
 
+struct prepared_status {
+	struct rpc_end end;
+};
+
+struct prepared_status *prepared_status_new(const struct status *status)
+{
+	struct prepared_status *prepared = xcalloc(1, sizeof(*prepared));
+
+	rpc_end_init(&prepared->end, status);
+	return prepared;
+}
+
+void prepared_status_free(struct prepared_status *status)
+{
+	if (status)
+		rpc_end_release(&status->end);
+	free(status);
+}
+
+void server_call_fail_prepared(struct server_call *call, const struct prepared_status *status)
+{
+	struct rpc_end end = status->end;
+
+	(void)grpc_slice_ref(end.message); /* the same slice, counted once more, as the next */
+	(void)grpc_slice_ref(end.details.value);
+	finish(call, NULL, end);
+}
+
 void server_call_fail_with(struct server_call *call, const struct error *err)
 {
 	server_call_fail(call, &(struct status){.code = err->code, .message = err->msg});
@@ -240,6 +270,18 @@ void server_call_watch(struct server_call *call)
 }
 
 /* ---- arrival ---- */
+
+/* Then gRPC's copy goes, which would keep what came along with it in memory for as long as the call waits. */
+static int read_payload(struct server_call *call, struct arena *arena, struct bytes *ret_bytes, struct error *err)
+{
+	grpc_byte_buffer *payload = take_ptr(call->arrival.payload);
+	const int rc = rpc_read_payload(payload, arena, ret_bytes, err);
+
+	if (payload)
+		grpc_byte_buffer_destroy(payload);
+	return rc;
+}
+
 static void handle(struct server_call *call, struct arena *arena)
 {
 	const struct rpc_method *method = &call->method->method;
@@ -249,7 +291,7 @@ static void handle(struct server_call *call, struct arena *arena)
 	struct error err;
 
 	problems_init(&problems);
-	if (rpc_read_payload(call->arrival.payload, arena, &bytes, &err) ||
+	if (read_payload(call, arena, &bytes, &err) ||
 	    message_read(method->request_type, bytes, arena, &request, &problems, &err))
 		server_call_fail(call, &(struct status){.code = err.code,
 							.message = err.msg,
@@ -293,6 +335,11 @@ static void refuse_job(struct server_call *call)
 							.reason = "QUEUE_FULL"});
 }
 
+static bool is_crowded(const struct rpc_registered *method)
+{
+	return method->open_max > 0 && atomic_load(&method->open) > method->open_max;
+}
+
 static void dispatch(struct server_call *call)
 {
 	struct rpc_server *server = call->method->server;
@@ -309,6 +356,8 @@ static void dispatch(struct server_call *call)
 		server_call_fail(call, &(struct status){.code = ERR_UNAVAILABLE,
 							.message = "the server is starting and waits for its database",
 							.reason = "STARTING"});
+	} else if (is_crowded(call->method)) {
+		refuse_job(call);
 	} else if (call->method->method.kind == RPC_KIND_UNARY) {
 		arena_clear(&server->arena);
 		handle(call, &server->arena);
@@ -332,6 +381,7 @@ static void on_arrived(struct rpc_tag *tag, bool is_ok)
 	if (!rpc_server_is_stopping(call->method->server))
 		server_call_request(call->method);
 	call->started_us = clock_monotonic_us();
+	atomic_fetch_add(&call->method->open, 1);
 	if (call->method->method.is_gated)
 		atomic_store(&call->method->server->last_call_us, call->started_us);
 	dispatch(call);

@@ -14,13 +14,16 @@
 #include "lib/trace/trace_context.h"
 #include "saga/v1/saga_service.pb-c.h"
 
-enum { OUTSTANDING = 512, BATCH_OUTSTANDING = 16, OVERLOADED_RETRY_MS = 1000 };
+enum { OUTSTANDING = 64, BATCH_OUTSTANDING = 16, OVERLOADED_RETRY_MS = 1000 };
 
 struct start_service {
 	struct catalog *catalog;
 	struct engine *engine;
-	struct arena arena; /* of the StartSaga in hand; gRPC's thread only */
+	struct arena arena;                 /* of the StartSaga in hand; gRPC's thread only, as the next */
+	struct prepared_status *overloaded; /* made when it is first needed */
 };
+
+static const char OVERLOADED[] = "OVERLOADED";
 
 /* What an answer's message takes, so that it is a small block to malloc. */
 enum { ANSWER_BYTES = 960 };
@@ -252,7 +255,7 @@ static struct status status_of_error(const struct error *err)
 	if (err->code == ERR_QUOTA)
 		status.quota = "max-open-sagas"; /* the setting; the message says of which definition, and how many */
 	if (err->code == ERR_LIMIT) {
-		status.reason = "OVERLOADED";
+		status.reason = OVERLOADED;
 		status.retry_after_ms = OVERLOADED_RETRY_MS;
 	}
 	return status;
@@ -347,6 +350,18 @@ static void on_started(void *ctx, const struct saga_view *view, bool already_exi
 	arena_release(&arena);
 }
 
+/* Whoever floods us is refused thousands of times a second. */
+static void refuse_start(struct start_service *service, struct server_call *call, const struct status *status)
+{
+	if (status->reason != OVERLOADED) {
+		server_call_fail(call, status);
+		return;
+	}
+	if (!service->overloaded)
+		service->overloaded = prepared_status_new(status);
+	server_call_fail_prepared(call, service->overloaded);
+}
+
 static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessage *message,
 		       struct arena *request_arena)
 {
@@ -366,7 +381,7 @@ static void start_saga(void *ctx, struct server_call *call, const ProtobufCMessa
 		start.actor = server_call_caller(call);
 		engine_start_saga(service->engine, &start, on_started, call);
 	} else {
-		server_call_fail(call, &status);
+		refuse_start(service, call, &status);
 	}
 	problems_release(&problems);
 	buffer_release(&input);
@@ -554,12 +569,15 @@ struct start_service *start_service_new(struct rpc_server *server, struct catalo
 	arena_init(&service->arena, 0);
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
 		rpc_server_add(server, &methods[i]);
+	rpc_server_limit(server, methods[0].path, START_CALLS_MAX);
 	return service;
 }
 
 void start_service_free(struct start_service *service)
 {
-	if (service)
-		arena_release(&service->arena);
+	if (!service)
+		return;
+	prepared_status_free(service->overloaded);
+	arena_release(&service->arena);
 	free(service);
 }

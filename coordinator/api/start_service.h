@@ -18,6 +18,7 @@ enum {
 	START_INPUT_BYTES_MAX = PLAN_INPUT_BYTES_MAX,
 	START_LABELS_MAX = 32,
 	START_BATCH_MAX = 1000,
+	START_CALLS_MAX = 10000, /* StartSaga calls without an answer; each takes some 15 KB */
 };
 
 struct start_service;
