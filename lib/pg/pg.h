@@ -69,7 +69,7 @@ struct pg_param pg_text_bytes(struct bytes value);
 struct pg_param pg_bytea(struct bytes value);
 struct pg_param pg_jsonb(struct bytes text);
 struct pg_param pg_uuid(const struct uuid *value);
-struct pg_param pg_timestamptz(int64_t unix_us);
+struct pg_param pg_timestamptz(int64_t unix_us); /* INT64_MAX: 'infinity', also in arrays and results */
 
 /* A one-dimensional array parameter for unnest(): append in order, hand over by pg_array_param(). */
 enum pg_array_type {

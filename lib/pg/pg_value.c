@@ -8,6 +8,17 @@
 /* Postgres counts microseconds from 2000-01-01. */
 static const int64_t EPOCH_2000_US = 946684800LL * 1000000;
 
+/* Both sides have the greatest number for 'infinity'. */
+static int64_t to_server_us(int64_t unix_us)
+{
+	return unix_us == INT64_MAX ? INT64_MAX : unix_us - EPOCH_2000_US;
+}
+
+static int64_t from_server_us(int64_t server_us)
+{
+	return server_us == INT64_MAX ? INT64_MAX : server_us + EPOCH_2000_US;
+}
+
 /* ---- parameters ---- */
 
 /* `data` stays NULL: the value travels in inline_data, since the struct itself is copied about. */
@@ -59,7 +70,7 @@ struct pg_param pg_int8(int64_t value)
 
 struct pg_param pg_timestamptz(int64_t unix_us)
 {
-	return int8_param(PG_OID_TIMESTAMPTZ, unix_us - EPOCH_2000_US);
+	return int8_param(PG_OID_TIMESTAMPTZ, to_server_us(unix_us));
 }
 
 struct pg_param pg_text(const char *value)
@@ -168,7 +179,7 @@ void pg_array_add_int(struct pg_array *array, int64_t value)
 	assert(array->type != PG_ARRAY_INT2 || (value >= INT16_MIN && value <= INT16_MAX));
 	assert(array->type != PG_ARRAY_INT4 || (value >= INT32_MIN && value <= INT32_MAX));
 	if (array->type == PG_ARRAY_TIMESTAMPTZ)
-		value -= EPOCH_2000_US;
+		value = to_server_us(value);
 	wire = htobe64((uint64_t)value); /* the low bytes are the last */
 	append_element(array, (const uint8_t *)&wire + sizeof(wire) - len, len);
 }
@@ -262,7 +273,7 @@ int64_t pg_get_int(const struct pg_result *result, size_t row, int column)
 		return (int64_t)be64toh(eight);
 	case PG_OID_TIMESTAMPTZ:
 		memcpy(&eight, at, sizeof(eight));
-		return (int64_t)be64toh(eight) + EPOCH_2000_US;
+		return from_server_us((int64_t)be64toh(eight));
 	default:
 		assert(false && "the column is no integer and no timestamptz; cast it in the statement");
 		return 0;

@@ -96,6 +96,29 @@ static void values_of_every_type_come_back_as_they_went(void **state)
 	assert_true(bytes_equal_text(pg_get_bytes(result, 0, 11), "[2]"));
 }
 
+static void the_greatest_time_is_infinity(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	_cleanup_(pg_array_release)
+	struct pg_array array;
+	struct pg_param params[2];
+	struct error err;
+
+	(void)state;
+	pg_array_init(&array, PG_ARRAY_TIMESTAMPTZ);
+	pg_array_add_int(&array, INT64_MAX);
+	params[0] = pg_timestamptz(INT64_MAX);
+	params[1] = pg_array_param(&array);
+	ok(pg_exec(pg, "SELECT $1, $1 = 'infinity'::timestamptz AND $2 = ARRAY['infinity'::timestamptz]", params, 2,
+		   &result, &err),
+	   &err);
+	assert_int_equal(pg_get_int(result, 0, 0), INT64_MAX);
+	assert_true(pg_get_bool(result, 0, 1));
+}
+
 static void a_conninfo_that_libpq_cannot_read_is_told_without_connecting(void **state)
 {
 	struct error err;
@@ -453,6 +476,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_of_every_type_come_back_as_they_went),
+		cmocka_unit_test(the_greatest_time_is_infinity),
 		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
 		cmocka_unit_test(settings_of_the_session_give_way_to_the_users_own),
 		cmocka_unit_test(a_statement_without_an_answer_costs_the_connection_not_the_caller),
