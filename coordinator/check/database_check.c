@@ -40,19 +40,49 @@ static void check_idle(struct run *run, const struct saga_page *page, const stru
 				    saga_state_name((enum saga_state)saga->state), idle_us / 1000000));
 }
 
+/* What saga_open must say of it, by what the saga itself is; of before the table was made its rows may be patient without need. */
+static void check_open_row(struct run *run, const struct page_saga *saga)
+{
+	const struct open_row *row = &saga->open_row;
+	const char *state = saga_state_name((enum saga_state)saga->state);
+	struct open_row wanted;
+
+	if (page_saga_is_terminal(saga) == saga->has_open_row)
+		report(run, saga,
+		       arena_format(&run->arena, "I1: it is %s, and saga_open %s", state,
+				    saga->has_open_row ? "still has it"
+						       : "does not have it: nobody lists it or goes on with it"));
+	if (!saga->has_open_row || !saga->saga || page_saga_is_terminal(saga))
+		return;
+	wanted = open_row_of(saga->saga, saga->definition_id, row->look_us);
+	if (wanted.look_us != row->look_us)
+		report(run, saga, "I12: saga_open has it looked at at another time than when it is due");
+	if (wanted.is_patient && !row->is_patient)
+		report(run, saga,
+		       "I7: saga_open does not say that its command is sent again late: a crash may lose it until "
+		       "then");
+	if (wanted.state != row->state || wanted.is_paused != row->is_paused ||
+	    wanted.definition_id != row->definition_id)
+		report(run, saga,
+		       arena_format(&run->arena,
+				    "I1: saga_open says %s%s of definition %" PRId32 ", and it is %s%s of %" PRId32,
+				    saga_state_name(row->state), row->is_paused ? ", paused," : "", row->definition_id,
+				    state, wanted.is_paused ? ", paused," : "", wanted.definition_id));
+}
+
 /* The columns that lists and the sweep go by. */
 static void check_columns(struct run *run, const struct page_saga *saga)
 {
 	const bool is_terminal = page_saga_is_terminal(saga);
 	const char *state = saga_state_name((enum saga_state)saga->state);
 
-	if (!is_terminal && (!saga->is_open || saga->has_ended))
+	if (!is_terminal && saga->has_ended)
 		report(run, saga,
 		       arena_format(
 			       &run->arena,
 			       "I1: it is %s, but its row says that it has ended: nobody lists it or goes on with it",
 			       state));
-	if (is_terminal && (saga->is_open || !saga->has_ended))
+	if (is_terminal && !saga->has_ended)
 		report(run, saga,
 		       arena_format(&run->arena, "I1: it is %s, but its row says that it has not ended", state));
 	if (run->check->must_be_over && saga_state_is_open((enum saga_state)saga->state))
@@ -60,6 +90,7 @@ static void check_columns(struct run *run, const struct page_saga *saga)
 		       arena_format(&run->arena, "I1: it has neither ended nor is it stuck: it is %s", state));
 	if (saga->saga && saga->due_us != saga_due_us(saga->saga))
 		report(run, saga, "I12: its row is due at another time than the saga in it");
+	check_open_row(run, saga);
 }
 
 /* ---- a saga's log ---- */
@@ -176,6 +207,35 @@ static void check_page(struct run *run, const struct saga_page *page, const stru
 	}
 }
 
+/* The last page is open at its end: what others have behind all sagas belongs to it. */
+static struct uuid last_of(const struct saga_page *page)
+{
+	struct uuid last;
+
+	memset(&last, 0xff, sizeof(last));
+	return page->count < PAGE_SAGAS ? last : page->sagas[page->count - 1].id;
+}
+
+/* Rows of saga_open without a saga. */
+static int check_open_strays(struct run *run, struct uuid last, struct error *err)
+{
+	const struct pg_param params[] = {pg_uuid(&run->after), pg_uuid(&last)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *rows = NULL;
+
+	if (pg_exec(run->check->pg,
+		    "SELECT o.saga_id FROM saga_open o WHERE o.saga_id > $1 AND o.saga_id <= $2"
+		    " AND NOT EXISTS (SELECT FROM saga s WHERE s.saga_id = o.saga_id) ORDER BY o.saga_id",
+		    params, ARRAY_LEN(params), &rows, err) < 0)
+		return error_prefix(err, "cannot read saga_open");
+	for (size_t i = 0; i < pg_rows(rows); i++) {
+		const struct uuid id = pg_get_uuid(rows, i, 0);
+
+		check_report(run->check->listener, &id, NULL, "I1: saga_open has it, and no such saga is there");
+	}
+	return 0;
+}
+
 /* One snapshot, so that a saga, its definition and its log belong together. */
 static int load_page(struct run *run, struct saga_page *page, struct pg_result **ret_log, struct error *err)
 {
@@ -187,13 +247,13 @@ static int load_page(struct run *run, struct saga_page *page, struct pg_result *
 		return -1;
 	if (pg_exec(pg, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, err) == 0 &&
 	    definition_book_load(run->check->book, pg, err) == 0 &&
-	    saga_page_load(pg, run->check->book, run->after, PAGE_SAGAS, &run->arena, page, err) == 0)
+	    saga_page_load(pg, run->check->book, run->after, PAGE_SAGAS, &run->arena, page, err) == 0 &&
+	    check_open_strays(run, last_of(page), err) == 0)
 		result = load_log(run, page, ret_log, err);
 	pg_rollback(pg);
 	return result;
 }
 
-/* The last page is open at its end: what an inbox has behind all sagas belongs to it. */
 static int run_page(struct run *run, bool *ret_is_last, struct error *err)
 {
 	_cleanup_(pg_result_freep)
@@ -204,9 +264,7 @@ static int run_page(struct run *run, bool *ret_is_last, struct error *err)
 	if (load_page(run, &page, &log, err) < 0)
 		return -1;
 	*ret_is_last = page.count < PAGE_SAGAS;
-	memset(&last, 0xff, sizeof(last));
-	if (!*ret_is_last)
-		last = page.sagas[page.count - 1].id;
+	last = last_of(&page);
 	check_page(run, &page, log);
 	if (participant_check_page(run->check->participants, run->check->pg, run->check->book, &page, run->after, last,
 				   &run->arena, err) < 0)

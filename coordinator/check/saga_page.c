@@ -6,7 +6,9 @@
 #include "lib/base/memory.h"
 
 #define COLUMNS                                                                                                        \
-	"saga_id, definition_id, state, data, key, updated_at, due_at, is_open, ended_at IS NOT NULL, now() FROM saga"
+	"s.saga_id, s.definition_id, s.state, s.data, s.key, s.updated_at, s.due_at, s.ended_at IS NOT NULL, now(),"   \
+	" o.look_at, o.definition_id, o.state, o.is_paused, o.is_patient"                                              \
+	" FROM saga s LEFT JOIN saga_open o ON o.saga_id = s.saga_id"
 
 static struct page_saga read_row(const struct definition_book *book, const struct pg_result *rows, size_t at,
 				 struct arena *arena)
@@ -19,12 +21,21 @@ static struct page_saga read_row(const struct definition_book *book, const struc
 		.key = pg_get_text(rows, at, 4, arena),
 		.updated_us = pg_get_int(rows, at, 5),
 		.due_us = pg_is_null(rows, at, 6) ? 0 : pg_get_int(rows, at, 6),
-		.is_open = pg_get_bool(rows, at, 7),
-		.has_ended = pg_get_bool(rows, at, 8),
+		.has_ended = pg_get_bool(rows, at, 7),
 	};
 	struct saga *saga;
 	struct error err;
 
+	row.has_open_row = !pg_is_null(rows, at, 9);
+	if (row.has_open_row)
+		row.open_row = (struct open_row){
+			.look_us = pg_get_int(rows, at, 9),
+			.definition_id = (int32_t)pg_get_int(rows, at, 10),
+			.state = (enum saga_state)pg_get_int(rows, at, 11),
+			.is_paused = pg_get_bool(rows, at, 12),
+			.is_patient = pg_get_bool(rows, at, 13),
+		};
+	row.definition_id = (int32_t)pg_get_int(rows, at, 1);
 	if (row.known && saga_decode(row.known->definition, row.data, arena, &saga, &err) == 0)
 		row.saga = saga;
 	return row;
@@ -38,7 +49,7 @@ static void read_rows(const struct definition_book *book, const struct pg_result
 	for (size_t i = 0; i < page->count; i++)
 		page->sagas[i] = read_row(book, rows, i, arena);
 	if (page->count > 0)
-		page->now_us = pg_get_int(rows, 0, 9);
+		page->now_us = pg_get_int(rows, 0, 8);
 }
 
 int saga_page_load(struct pg *pg, const struct definition_book *book, struct uuid after, int64_t max,
@@ -48,8 +59,8 @@ int saga_page_load(struct pg *pg, const struct definition_book *book, struct uui
 	struct pg_result *rows = NULL;
 	const struct pg_param params[] = {pg_uuid(&after), pg_int8(max)};
 
-	if (pg_exec(pg, "SELECT " COLUMNS " WHERE saga_id > $1 ORDER BY saga_id LIMIT $2", params, ARRAY_LEN(params),
-		    &rows, err) < 0)
+	if (pg_exec(pg, "SELECT " COLUMNS " WHERE s.saga_id > $1 ORDER BY s.saga_id LIMIT $2", params,
+		    ARRAY_LEN(params), &rows, err) < 0)
 		return error_prefix(err, "cannot read the sagas");
 	read_rows(book, rows, arena, ret_page);
 	return 0;
@@ -68,8 +79,8 @@ int saga_page_find(struct pg *pg, const struct definition_book *book, const stru
 	for (size_t i = 0; i < count; i++)
 		pg_array_add_uuid(&wanted, &ids[i]);
 	param = pg_array_param(&wanted);
-	if (pg_exec(pg, "SELECT " COLUMNS " WHERE saga_id = ANY($1::uuid[]) ORDER BY saga_id", &param, 1, &rows, err) <
-	    0)
+	if (pg_exec(pg, "SELECT " COLUMNS " WHERE s.saga_id = ANY($1::uuid[]) ORDER BY s.saga_id", &param, 1, &rows,
+		    err) < 0)
 		return error_prefix(err, "cannot read the sagas");
 	read_rows(book, rows, arena, ret_page);
 	return 0;

@@ -7,19 +7,21 @@
 #define COORDINATOR_CHECK_SAGA_PAGE_H
 
 #include "coordinator/check/definition_book.h"
-#include "coordinator/saga/saga.h"
+#include "coordinator/saga/open_row.h"
 
 struct page_saga {
 	struct uuid id;
 	const struct known_definition *known; /* NULL: not there, or it cannot be read */
 	const struct saga *saga;              /* NULL: it cannot be decoded, or the definition is not known */
+	int32_t definition_id;
 	const char *key;
 	struct bytes data;
 	int64_t state; /* the column's, which need not be one of the enum */
 	int64_t updated_us;
-	int64_t due_us; /* 0: nothing is due */
-	bool is_open;   /* what the columns say */
-	bool has_ended;
+	int64_t due_us;           /* 0: nothing is due */
+	bool has_ended;           /* what the column says */
+	bool has_open_row;        /* saga_open has it, … */
+	struct open_row open_row; /* … with this */
 };
 
 struct saga_page {

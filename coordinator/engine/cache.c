@@ -132,6 +132,7 @@ struct cached_saga *cache_put(struct cache *cache, const struct plan *plan, cons
 	cached->plan = plan;
 	cached->version = row->version;
 	cached->state = row->state;
+	cached->open_row = row->open_row;
 	cached->seen_us = now_us;
 	buffer_append(&cached->data, row->data.data, row->data.len);
 	id_table_insert(&cache->table, &cached->node);
@@ -151,6 +152,7 @@ void cache_update(struct cache *cache, struct cached_saga *cached, const struct 
 	}
 	cached->version = change->version;
 	cached->state = change->state;
+	cached->open_row = change->open_row;
 	cached->seen_us = now_us;
 	buffer_clear(&cached->data);
 	buffer_append(&cached->data, change->data.data, change->data.len);

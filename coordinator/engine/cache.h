@@ -26,11 +26,12 @@ struct cached_saga {
 	size_t label_count;
 	int64_t version;
 	enum saga_state state;
-	struct buffer data; /* saga_encode() */
-	bool is_checked;    /* `data` is this process's, or was decoded with success */
-	struct buffer log;  /* packed entries, see cache_append_log() */
-	int64_t log_count;  /* equal to version: the log is complete */
-	int64_t seen_us;    /* monotonic: when it was read or changed */
+	struct open_row open_row; /* as it is stored */
+	struct buffer data;       /* saga_encode() */
+	bool is_checked;          /* `data` is this process's, or was decoded with success */
+	struct buffer log;        /* packed entries, see cache_append_log() */
+	int64_t log_count;        /* equal to version: the log is complete */
+	int64_t seen_us;          /* monotonic: when it was read or changed */
 };
 
 struct cache_list {

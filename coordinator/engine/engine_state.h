@@ -212,11 +212,11 @@ struct engine {
 
 	/* the sweep */
 	int64_t sweep_at_us;
-	struct uuid sweep_after;
+	int64_t sweep_from_us; /* of look_us: where the walk over what may be due is */
 	enum boot_stage boot_stage;
 	bool is_boot_pass_over;
-	struct uuid boot_before; /* where the walk over what earlier boots left is */
-	int64_t boot_near_us;    /* the database's clock: what is due before it is near */
+	int64_t boot_from_us; /* of look_us: where the walk over what earlier boots left is */
+	int64_t boot_near_us; /* the database's clock: what is due before it is near */
 	int64_t boot_at_us;
 	bool was_boot_limited;
 	struct open_count open_count;

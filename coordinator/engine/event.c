@@ -412,6 +412,8 @@ static void finish_group(struct engine *engine, struct group *group)
 	change->updated_us = saga->updated_us;
 	change->ended_us = saga->ended_us;
 	change->is_paused = saga->paused_us != 0;
+	change->open_row = open_row_of(saga, group->cached->plan->id, group->cached->open_row.look_us);
+	change->is_open_row_new = !open_row_equals(&change->open_row, &group->cached->open_row);
 	change->log = group->log;
 	change->notices = group->notices;
 	assert(change->version == change->expected_version + (int64_t)change->log_count);

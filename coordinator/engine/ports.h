@@ -11,6 +11,7 @@
 #define COORDINATOR_ENGINE_PORTS_H
 
 #include "coordinator/engine/engine.h"
+#include "coordinator/saga/open_row.h"
 #include "coordinator/engine/pause_port.h"
 
 /* ---- store ---- */
@@ -61,6 +62,8 @@ struct store_change {
 	int64_t updated_us;
 	int64_t ended_us; /* 0: not ended */
 	bool is_paused;
+	struct open_row open_row;        /* empty: it has ended */
+	bool is_open_row_new;            /* it is not what is stored */
 	const struct store_log_row *log; /* versions expected_version + 1 … version */
 	size_t log_count;
 	const struct store_notice *notices;
@@ -96,6 +99,7 @@ struct store_row {
 	struct bytes input;
 	const struct engine_label *labels;
 	size_t label_count;
+	struct open_row open_row; /* as it is stored; empty: it has ended */
 };
 
 struct store_key {
@@ -122,10 +126,9 @@ struct store_glance {
 	enum saga_state state;
 };
 
-/* A walk over the open sagas in the order of their ids is made of these, each of bounded length however many there are. */
+/* A walk over the open sagas in the order of their look_us is made of these, each of bounded length however many there are. */
 struct store_look {
-	struct uuid from; /* those after it, or before it */
-	bool is_newest_first;
+	int64_t from_us;   /* of look_us; 0: all */
 	size_t looked_max; /* it ends after so many open sagas, whatever it found, */
 	size_t found_max;  /* or with so many found */
 };
@@ -133,17 +136,18 @@ struct store_look {
 struct store_page {
 	struct store_glance *items; /* in the order of the look */
 	size_t count;
-	int64_t now_us;   /* the database's clock */
-	bool has_more;    /* it ended before the last of the open sagas: */
-	struct uuid last; /* from here the next one goes on */
+	int64_t now_us;  /* the database's clock */
+	bool has_more;   /* it ended before the last one: */
+	int64_t next_us; /* the next look goes on from here; some of this one may come again */
 };
 
-/* What another boot of this instance changed last and is due in this time; what is never due has nothing in flight. */
+/* What another boot of this instance changed last and may have a command in flight: those whose look_us is below `near_us`, and
+ * the patient ones below `before_us`. What is never due has nothing in flight. */
 struct store_left {
 	const char *instance;
 	int64_t boot;
-	int64_t due_from_us;
-	int64_t due_before_us;
+	int64_t near_us;
+	int64_t before_us; /* at least near_us */
 };
 
 struct store_count {
@@ -156,8 +160,8 @@ struct store_count {
 struct store_counts {
 	struct store_count *items;
 	size_t count;
-	bool has_more; /* as of a page */
-	struct uuid last;
+	bool has_more;    /* there are open sagas with greater ids than … */
+	struct uuid last; /* … this one, the last that was counted */
 };
 
 /* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */
@@ -171,7 +175,7 @@ struct store_port {
 		    size_t *ret_count, struct error *err);
 	int (*find)(void *ctx, const struct store_key *keys, size_t count, struct arena *arena,
 		    struct store_row **ret_rows, size_t *ret_count, struct error *err);
-	/* Open sagas with due_us <= now. */
+	/* Open sagas with due_us <= now: it looks at those with look_us <= now. */
 	int (*due)(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 		   struct error *err);
 	int (*left_behind)(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,

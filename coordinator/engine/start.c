@@ -245,6 +245,8 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 		.due_us = saga_due_us(saga),
 		.updated_us = saga->updated_us,
 		.ended_us = saga->ended_us,
+		.open_row = open_row_of(saga, request->plan->id, 0),
+		.is_open_row_new = true,
 		.log = log.log,
 		.log_count = log.log_count,
 	};
@@ -336,6 +338,7 @@ static void answer_new(struct engine *engine, struct turn_item *item)
 		.input = item->start_row.input,
 		.labels = item->start_row.labels,
 		.label_count = item->start_row.label_count,
+		.open_row = item->change.open_row,
 	};
 	const struct saga_view view = {
 		.plan = start->request.plan,

@@ -2,12 +2,14 @@
  * sweep.c - what nobody asked for but the clock: re-sends, retries, time-outs, what an earlier run left behind.
  *
  * Why:     commands are sent from memory after the commit, so each loss (a crash in between, a broker that forgot, a
- *          participant that skipped) is mended here and nowhere else. Sagas that are due are found by walking the
- *          partial index of open ones: an index on the due time would be changed by every step.
- * Length:  a statement looks at LOOK_MAX of them, so that a million that wait hold nobody up; the walk over all of
- *          them takes its share of the time, and is as much longer.
+ *          participant that skipped) is mended here and nowhere else. Sagas that are due are found by the bound of
+ *          their due times that the table of open ones has (open_row.h): an index on the due time itself would be
+ *          changed by every step. So a sweep costs what is nearly due, however much waits.
+ * Length:  a statement looks at PAGE_SIZE of them, so that a million that are due hold nobody up; the walk over all
+ *          of them takes its share of the time, and is as much longer.
  * Overlap: other instances sweep the same sagas; the version decides who does it.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "coordinator/engine/engine_state.h"
@@ -16,15 +18,15 @@
 #include "lib/base/memory.h"
 
 enum {
-	LOOK_MAX = 5000,
-	COUNT_MAX = 20000,            /* likewise, of a counting */
-	NEXT_PAGE_US = 50 * 1000,     /* between two full pages: replies and starts come first */
-	SWEEP_SHARE = 10,             /* with very many open sagas the walk takes long: at most this part of the time */
-	RECOUNT_US = 200 * 1000,      /* between two countings of the open sagas while their limit is reached */
+	LOOK_MAX = 20000,         /* open sagas that a statement looks at whose own rows it need not read */
+	NEXT_PAGE_US = 50 * 1000, /* between two full pages: replies and starts come first */
+	SWEEP_SHARE = 10,        /* where very much is due, or open, a walk takes long: at most this part of the time */
+	RECOUNT_US = 200 * 1000, /* between two countings of the open sagas while their limit is reached */
 	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
 	FAR_PAGE_US = 200 * 1000,     /* between two pages of what an earlier boot left and is not due soon */
-	NEAR_US = 300 * 1000 * 1000,  /* commands in flight are due sooner, unless their steps say otherwise */
+	NEAR_US = 300 * 1000 * 1000,  /* commands in flight are due sooner, unless their steps are patient */
 };
+static_assert(NEAR_US > 2 * OPEN_ROW_PATIENT_US, "what is neither near nor patient has nothing in flight");
 
 static void add_due(struct engine *engine, const struct store_page *page, enum work_kind kind)
 {
@@ -55,22 +57,18 @@ static int64_t longer(int64_t a, int64_t b)
 static int sweep_due(struct engine *engine, struct error *err)
 {
 	const int64_t now_us = engine_now_us(engine);
-	const struct store_look look = {.from = engine->sweep_after, .looked_max = LOOK_MAX, .found_max = PAGE_SIZE};
+	const struct store_look look = {
+		.from_us = engine->sweep_from_us, .looked_max = PAGE_SIZE, .found_max = PAGE_SIZE};
 	struct store_page page = {0};
-	int64_t pause_us;
 
 	if (engine->ports.store.due(engine->ports.store.ctx, &look, &engine->arena, &page, err) < 0)
 		return -1;
 	if (page.count > 0)
 		CRASH_POINT(SWEEP_FOUND_DUE);
 	add_due(engine, &page, WORK_DUE);
-	pause_us = SWEEP_SHARE * (engine_now_us(engine) - now_us);
-	engine->sweep_after = page.has_more ? page.last : (struct uuid){0};
-	if (!page.has_more)
-		pause_us = longer(engine->sweep_us, pause_us);
-	else if (page.count == PAGE_SIZE)
-		pause_us = longer(NEXT_PAGE_US, pause_us);
-	engine->sweep_at_us = now_us + pause_us;
+	engine->sweep_from_us = page.has_more ? page.next_us : 0;
+	engine->sweep_at_us = now_us + longer(page.has_more ? NEXT_PAGE_US : engine->sweep_us,
+					      SWEEP_SHARE * (engine_now_us(engine) - now_us));
 	return 0;
 }
 
@@ -78,20 +76,16 @@ static int sweep_due(struct engine *engine, struct error *err)
 
 static void begin_boot_pass(struct engine *engine)
 {
-	memset(engine->boot_before.data, 0xff, sizeof(engine->boot_before.data));
+	engine->boot_from_us = 0;
 	engine->was_boot_limited = false;
 }
 
-/* The newest first: what is in flight has begun lately, and what waits may be old and much. */
-static int left_page(struct engine *engine, int64_t due_from_us, int64_t due_before_us, size_t looked_max,
-		     bool *ret_is_over, struct error *err)
+static int left_page(struct engine *engine, int64_t near_us, int64_t before_us, bool *ret_is_over, struct error *err)
 {
 	const struct store_look look = {
-		.from = engine->boot_before, .is_newest_first = true, .looked_max = looked_max, .found_max = PAGE_SIZE};
-	const struct store_left left = {.instance = engine->instance,
-					.boot = engine->boot,
-					.due_from_us = due_from_us,
-					.due_before_us = due_before_us};
+		.from_us = engine->boot_from_us, .looked_max = LOOK_MAX, .found_max = PAGE_SIZE};
+	const struct store_left left = {
+		.instance = engine->instance, .boot = engine->boot, .near_us = near_us, .before_us = before_us};
 	struct store_page page = {0};
 
 	if (engine->ports.store.left_behind(engine->ports.store.ctx, &look, &left, &engine->arena, &page, err) < 0)
@@ -101,11 +95,10 @@ static int left_page(struct engine *engine, int64_t due_from_us, int64_t due_bef
 	add_due(engine, &page, WORK_RESEND);
 	*ret_is_over = !page.has_more;
 	if (page.has_more)
-		engine->boot_before = page.last;
+		engine->boot_from_us = page.next_us;
 	return 0;
 }
 
-/* Where participants have limits, all that is in flight has to be known before anything new is let in, so all of it is near. */
 static int find_near(struct engine *engine, struct error *err)
 {
 	int64_t now_us = 0;
@@ -114,12 +107,13 @@ static int find_near(struct engine *engine, struct error *err)
 		return 0;
 	if (engine->ports.store.now(engine->ports.store.ctx, &now_us, err) < 0)
 		return -1;
-	engine->boot_near_us = engine->room.is_limited ? INT64_MAX : now_us + NEAR_US;
+	engine->boot_near_us = now_us + NEAR_US;
 	begin_boot_pass(engine);
 	return 0;
 }
 
-/* Passes over what earlier boots left in flight, until one in which the rate limit held nothing back. */
+/* Passes over what earlier boots left in flight, until one in which the rate limit held nothing back. Where participants have
+ * limits, all of it has to be known before anything new is let in, so all of it is looked for. */
 static int sweep_boot_near(struct engine *engine, struct error *err)
 {
 	const int64_t now_us = engine_now_us(engine);
@@ -139,7 +133,8 @@ static int sweep_boot_near(struct engine *engine, struct error *err)
 		return 0;
 	}
 	if (find_near(engine, err) < 0 ||
-	    left_page(engine, 0, engine->boot_near_us, 4 * (size_t)LOOK_MAX, &is_over, err) < 0)
+	    left_page(engine, engine->boot_near_us, engine->room.is_limited ? INT64_MAX : engine->boot_near_us,
+		      &is_over, err) < 0)
 		return -1;
 	engine->is_boot_pass_over = is_over;
 	engine->sweep_at_us = now_us;
@@ -149,10 +144,10 @@ static int sweep_boot_near(struct engine *engine, struct error *err)
 /* A command in flight whose step is patient; what the rate limit holds back now is sent when it is due. */
 static int sweep_boot_far(struct engine *engine, struct error *err)
 {
-	bool is_over = engine->boot_near_us == INT64_MAX;
+	bool is_over = engine->room.is_limited;
 
 	engine->boot_at_us = engine_now_us(engine) + FAR_PAGE_US;
-	if (!is_over && left_page(engine, engine->boot_near_us, INT64_MAX, LOOK_MAX, &is_over, err) < 0)
+	if (!is_over && left_page(engine, 0, INT64_MAX, &is_over, err) < 0)
 		return -1;
 	if (is_over)
 		engine->boot_stage = BOOT_SWEPT;
@@ -213,7 +208,7 @@ static int count_open(struct engine *engine, struct error *err)
 	int64_t pause_us;
 
 	do {
-		if (engine->ports.store.count_open(engine->ports.store.ctx, open->after, COUNT_MAX, &engine->arena,
+		if (engine->ports.store.count_open(engine->ports.store.ctx, open->after, LOOK_MAX, &engine->arena,
 						   &counts, err) < 0)
 			return -1;
 		for (size_t i = 0; i < counts.count; i++)

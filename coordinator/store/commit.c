@@ -5,7 +5,8 @@
  *          notice and whoever is to be told (notice/).
  *
  * Why:     group commit is what makes durability cheap. The log is inserted for exactly those sagas whose row changed,
- *          inside the statement, so that no client-side step lies between.
+ *          inside the statement, so that no client-side step lies between. So are the rows of open sagas
+ *          (saga/open_row.h): whoever changed a saga's row has its row there, too, until the transaction ends.
  */
 #include <assert.h>
 
@@ -21,54 +22,73 @@
  * `IN (…) IS TRUE` instead of a join: the planner cannot know how long the lists are, and this form is a hash look-up
  * for each log row whatever it guesses.
  */
-static const char COMMIT_SQL[] =
-	"WITH started AS ("
-	" INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state,"
-	"  milestone, version, data, due_at, created_at, updated_at, ended_at, is_open, sent_by, sent_boot)"
-	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"
-	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"
-	"  c.ended_at IS NULL, $47, $48"
-	" FROM (SELECT unnest($1::uuid[]) AS saga_id, unnest($2::int[]) AS definition_id,"
-	"  unnest($3::text[]) AS definition_name, unnest($4::text[]) AS key, unnest($5::text[]) AS idempotency_key,"
-	"  unnest($6::bytea[]) AS input, unnest($7::text[]) AS labels, unnest($8::smallint[]) AS state,"
-	"  unnest($9::text[]) AS milestone, unnest($10::bigint[]) AS version, unnest($11::bytea[]) AS data,"
-	"  unnest($12::timestamptz[]) AS due_at, unnest($13::timestamptz[]) AS created_at,"
-	"  unnest($14::timestamptz[]) AS updated_at, unnest($15::timestamptz[]) AS ended_at) AS c"
-	" ON CONFLICT DO NOTHING RETURNING saga_id, 1::bigint AS first, version AS last, state"
-	"), changed AS ("
-	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"
-	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at, is_open = c.ended_at IS NULL,"
-	"  is_paused = c.is_paused, sent_by = $47, sent_boot = $48"
-	" FROM (SELECT unnest($16::uuid[]) AS saga_id, unnest($17::bigint[]) AS expected_version,"
-	"  unnest($18::bigint[]) AS version, unnest($19::smallint[]) AS state, unnest($20::text[]) AS milestone,"
-	"  unnest($21::bytea[]) AS data, unnest($22::timestamptz[]) AS due_at,"
-	"  unnest($23::timestamptz[]) AS updated_at, unnest($24::timestamptz[]) AS ended_at,"
-	"  unnest($46::boolean[]) AS is_paused) AS c,"
-	"  LATERAL (SELECT o.ctid AS place FROM saga o"
-	"   WHERE o.saga_id = c.saga_id AND o.version = c.expected_version OFFSET 0) AS found"
-	" WHERE s.ctid = found.place AND s.version = c.expected_version"
-	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state"
-	"), done AS ("
-	" SELECT * FROM started UNION ALL SELECT * FROM changed"
-	"), fed AS ("
-	" INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states)"
-	" SELECT pg_current_xact_id()::text::bigint, array_agg(saga_id), array_agg(first), array_agg(last),"
-	"  array_agg(state) FROM done HAVING count(*) > 0 RETURNING xid"
-	"), logged AS ("
-	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"
-	"  has_no_effect, reply, state, actor)"
-	" SELECT l.* FROM (SELECT unnest($25::uuid[]) AS saga_id, unnest($26::bigint[]), unnest($27::timestamptz[]),"
-	"  unnest($28::smallint[]), unnest($29::text[]), unnest($30::smallint[]), unnest($31::int[]),"
-	"  unnest($32::text[]), unnest($33::text[]), unnest($34::text[]), unnest($35::boolean[]),"
-	"  unnest($36::bytea[]), unnest($37::smallint[]), unnest($38::text[])) AS l"
-	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
-	"), noticed AS ("
-	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"
-	" SELECT n.*, t.target FROM (SELECT unnest($39::uuid[]) AS saga_id, unnest($40::bigint[]),"
-	"  unnest($41::timestamptz[]), unnest($42::text[]), unnest($43::smallint[]), unnest($44::text[]),"
-	"  unnest($45::text[])) AS n, unnest($49::text[]) AS t(target)"
+#define CHANGES_SQL                                                                                                    \
+	"WITH started AS ("                                                                                            \
+	" INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state,"      \
+	"  milestone, version, data, due_at, created_at, updated_at, ended_at, sent_by, sent_boot)"                    \
+	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"   \
+	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"                 \
+	"  $47, $48"                                                                                                   \
+	" FROM (SELECT unnest($1::uuid[]) AS saga_id, unnest($2::int[]) AS definition_id,"                             \
+	"  unnest($3::text[]) AS definition_name, unnest($4::text[]) AS key, unnest($5::text[]) AS idempotency_key,"   \
+	"  unnest($6::bytea[]) AS input, unnest($7::text[]) AS labels, unnest($8::smallint[]) AS state,"               \
+	"  unnest($9::text[]) AS milestone, unnest($10::bigint[]) AS version, unnest($11::bytea[]) AS data,"           \
+	"  unnest($12::timestamptz[]) AS due_at, unnest($13::timestamptz[]) AS created_at,"                            \
+	"  unnest($14::timestamptz[]) AS updated_at, unnest($15::timestamptz[]) AS ended_at) AS c"                     \
+	" ON CONFLICT DO NOTHING RETURNING saga_id, 1::bigint AS first, version AS last, state, ended_at"              \
+	"), changed AS ("                                                                                              \
+	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"             \
+	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at,"                                       \
+	"  is_paused = c.is_paused, sent_by = $47, sent_boot = $48"                                                    \
+	" FROM (SELECT unnest($16::uuid[]) AS saga_id, unnest($17::bigint[]) AS expected_version,"                     \
+	"  unnest($18::bigint[]) AS version, unnest($19::smallint[]) AS state, unnest($20::text[]) AS milestone,"      \
+	"  unnest($21::bytea[]) AS data, unnest($22::timestamptz[]) AS due_at,"                                        \
+	"  unnest($23::timestamptz[]) AS updated_at, unnest($24::timestamptz[]) AS ended_at,"                          \
+	"  unnest($46::boolean[]) AS is_paused) AS c,"                                                                 \
+	"  LATERAL (SELECT o.ctid AS place FROM saga o"                                                                \
+	"   WHERE o.saga_id = c.saga_id AND o.version = c.expected_version OFFSET 0) AS found"                         \
+	" WHERE s.ctid = found.place AND s.version = c.expected_version"                                               \
+	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state, s.ended_at"                \
+	"), done AS ("                                                                                                 \
+	" SELECT * FROM started UNION ALL SELECT * FROM changed"                                                       \
+	"), fed AS ("                                                                                                  \
+	" INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states)"                                                \
+	" SELECT pg_current_xact_id()::text::bigint, array_agg(saga_id), array_agg(first), array_agg(last),"           \
+	"  array_agg(state) FROM done HAVING count(*) > 0 RETURNING xid"                                               \
+	"), logged AS ("                                                                                               \
+	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"        \
+	"  has_no_effect, reply, state, actor)"                                                                        \
+	" SELECT l.* FROM (SELECT unnest($25::uuid[]) AS saga_id, unnest($26::bigint[]), unnest($27::timestamptz[]),"  \
+	"  unnest($28::smallint[]), unnest($29::text[]), unnest($30::smallint[]), unnest($31::int[]),"                 \
+	"  unnest($32::text[]), unnest($33::text[]), unnest($34::text[]), unnest($35::boolean[]),"                     \
+	"  unnest($36::bytea[]), unnest($37::smallint[]), unnest($38::text[])) AS l"                                   \
+	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"                                                     \
+	"), noticed AS ("                                                                                              \
+	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"                        \
+	" SELECT n.*, t.target FROM (SELECT unnest($39::uuid[]) AS saga_id, unnest($40::bigint[]),"                    \
+	"  unnest($41::timestamptz[]), unnest($42::text[]), unnest($43::smallint[]), unnest($44::text[]),"             \
+	"  unnest($45::text[])) AS n, unnest($49::text[]) AS t(target)"                                                \
 	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
-	") SELECT saga_id, NULL::bigint FROM done UNION ALL SELECT NULL, xid FROM fed";
+
+/* What a commit has none of is left out: each part costs a lone saga's commit its preparation. */
+#define OPENED_SQL                                                                                                     \
+	"), opened AS ("                                                                                               \
+	" INSERT INTO saga_open (saga_id, look_at, definition_id, state, is_paused, is_patient)"                       \
+	" SELECT r.* FROM (SELECT unnest($50::uuid[]) AS saga_id, unnest($51::timestamptz[]), unnest($52::int[]),"     \
+	"  unnest($53::smallint[]), unnest($54::boolean[]), unnest($55::boolean[])) AS r"                              \
+	" WHERE (r.saga_id IN (SELECT saga_id FROM done)) IS TRUE"                                                     \
+	" ON CONFLICT (saga_id) DO UPDATE SET look_at = excluded.look_at, state = excluded.state,"                     \
+	"  is_paused = excluded.is_paused, is_patient = excluded.is_patient"
+#define CLOSED_SQL                                                                                                     \
+	"), closed AS ("                                                                                               \
+	" DELETE FROM saga_open WHERE saga_id = ANY (ARRAY(SELECT saga_id FROM changed WHERE ended_at IS NOT NULL))"
+#define RESULT_SQL ") SELECT saga_id, NULL::bigint FROM done UNION ALL SELECT NULL, xid FROM fed"
+
+/* By whether rows of open sagas are written, and whether some go. */
+static const char *const commit_sql[2][2] = {
+	{CHANGES_SQL RESULT_SQL, CHANGES_SQL CLOSED_SQL RESULT_SQL},
+	{CHANGES_SQL OPENED_SQL RESULT_SQL, CHANGES_SQL OPENED_SQL CLOSED_SQL RESULT_SQL},
+};
 
 /* The arrays in the order of the parameters, from $1. */
 enum column {
@@ -118,8 +138,16 @@ enum column {
 	NOTICE_REASON,
 	NOTICE_DETAIL,
 	CHANGE_IS_PAUSED,
+	SHARED_COUNT, /* the other parameters of every text come here */
+	OPEN_SAGA_ID = SHARED_COUNT,
+	OPEN_LOOK_AT,
+	OPEN_DEFINITION_ID,
+	OPEN_STATE,
+	OPEN_IS_PAUSED,
+	OPEN_IS_PATIENT,
 	COLUMN_COUNT
 };
+enum { OTHERS_COUNT = 3 }; /* instance, boot, targets */
 static_assert((int)COLUMN_COUNT == (int)COMMIT_ARRAY_COUNT, "store_state.h makes room for them");
 
 static const enum pg_array_type column_types[COLUMN_COUNT] = {
@@ -169,6 +197,12 @@ static const enum pg_array_type column_types[COLUMN_COUNT] = {
 	[NOTICE_REASON] = PG_ARRAY_TEXT,
 	[NOTICE_DETAIL] = PG_ARRAY_TEXT,
 	[CHANGE_IS_PAUSED] = PG_ARRAY_BOOL,
+	[OPEN_SAGA_ID] = PG_ARRAY_UUID,
+	[OPEN_LOOK_AT] = PG_ARRAY_TIMESTAMPTZ,
+	[OPEN_DEFINITION_ID] = PG_ARRAY_INT4,
+	[OPEN_STATE] = PG_ARRAY_INT2,
+	[OPEN_IS_PAUSED] = PG_ARRAY_BOOL,
+	[OPEN_IS_PATIENT] = PG_ARRAY_BOOL,
 };
 
 void commit_init(struct store *store)
@@ -302,6 +336,19 @@ static void add_notice(struct store *store, const struct store_change *change, c
 	add_text(&arrays[NOTICE_DETAIL], notice->detail);
 }
 
+static void add_open_row(struct store *store, const struct store_change *change)
+{
+	struct pg_array *arrays = store->arrays;
+	const struct open_row *row = &change->open_row;
+
+	pg_array_add_uuid(&arrays[OPEN_SAGA_ID], &change->saga_id);
+	pg_array_add_int(&arrays[OPEN_LOOK_AT], row->look_us);
+	pg_array_add_int(&arrays[OPEN_DEFINITION_ID], row->definition_id);
+	pg_array_add_int(&arrays[OPEN_STATE], row->state);
+	pg_array_add_int(&arrays[OPEN_IS_PAUSED], row->is_paused);
+	pg_array_add_int(&arrays[OPEN_IS_PATIENT], row->is_patient);
+}
+
 static void fill_arrays(struct store *store, const struct store_commit *commit)
 {
 	for (int i = 0; i < COLUMN_COUNT; i++)
@@ -313,11 +360,21 @@ static void fill_arrays(struct store *store, const struct store_commit *commit)
 			add_start(store, change);
 		else
 			add_change(store, change);
+		if (change->is_open_row_new && !change->ended_us)
+			add_open_row(store, change);
 		for (size_t j = 0; j < change->log_count; j++)
 			add_log(store, &change->log[j]);
 		for (size_t j = 0; j < change->notice_count; j++)
 			add_notice(store, change, &change->notices[j]);
 	}
+}
+
+static bool has_end(const struct store_commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++)
+		if (!commit->changes[i].start && commit->changes[i].ended_us)
+			return true;
+	return false;
 }
 
 static struct store_change *find_change(const struct store_commit *commit, struct uuid id)
@@ -367,17 +424,20 @@ enum store_result commit_run(void *ctx, struct store_commit *commit, struct erro
 	struct store *store = ctx;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct pg_param params[COLUMN_COUNT + 3];
+	struct pg_param params[COLUMN_COUNT + OTHERS_COUNT];
+	bool opens;
 
 	if (pg_connect(store->pg, err) < 0)
 		return STORE_UNKNOWN;
 	fill_arrays(store, commit);
 	for (int i = 0; i < COLUMN_COUNT; i++)
-		params[i] = pg_array_param(&store->arrays[i]);
-	params[COLUMN_COUNT] = pg_text(commit->instance);
-	params[COLUMN_COUNT + 1] = pg_int8(commit->boot);
-	params[COLUMN_COUNT + 2] = pg_array_param(&store->notice_targets);
-	if (pg_exec(store->pg, COMMIT_SQL, params, ARRAY_LEN(params), &result, err) == 0) {
+		params[i + (i < SHARED_COUNT ? 0 : OTHERS_COUNT)] = pg_array_param(&store->arrays[i]);
+	params[SHARED_COUNT] = pg_text(commit->instance);
+	params[SHARED_COUNT + 1] = pg_int8(commit->boot);
+	params[SHARED_COUNT + 2] = pg_array_param(&store->notice_targets);
+	opens = store->arrays[OPEN_SAGA_ID].count > 0;
+	if (pg_exec(store->pg, commit_sql[opens][has_end(commit)], params,
+		    opens ? ARRAY_LEN(params) : SHARED_COUNT + OTHERS_COUNT, &result, err) == 0) {
 		note_outcomes(commit, result);
 		return STORE_COMMITTED;
 	}

@@ -199,7 +199,24 @@ static void read_snapshot_text(const char *text, struct arena *arena, struct fee
 		snapshot->running[snapshot->running_count++] = strtoll(at + 1, &at, 10);
 }
 
+/* Of the open sagas, and of the sagas with a key. */
+#define SNAPSHOT_OPEN                                                                                                  \
+	"(SELECT o.saga_id FROM saga_open o WHERE o.state = ANY($1::smallint[]) AND (NOT $7::boolean OR o.is_paused)"  \
+	" AND (o.definition_id IN (SELECT id FROM definition WHERE ($2::text IS NULL OR name = $2)"                    \
+	"  AND ($3::int = 0 OR version = $3))) IS TRUE ORDER BY o.saga_id)"
+#define SNAPSHOT_KEY "(SELECT k.saga_id FROM saga k WHERE k.key = $4 AND k.ended_at IS NULL ORDER BY k.saga_id)"
+
 /* One statement, hence one snapshot for rows and its own description; the outer join describes it without rows, too. */
+#define SNAPSHOT_SQL(walked)                                                                                           \
+	"SELECT f.*, pg_current_snapshot()::text FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("                         \
+	" SELECT" HEAD_COLUMNS "FROM " walked " w, LATERAL (SELECT * FROM saga WHERE saga_id = w.saga_id OFFSET 0) s"  \
+	" JOIN definition d ON d.id = s.definition_id"                                                                 \
+	" WHERE s.state = ANY($1::smallint[])"                                                                         \
+	" AND ($2::text IS NULL OR s.definition_name = $2) AND ($3::int = 0 OR d.version = $3)"                        \
+	" AND ($4::text IS NULL OR s.key = $4) AND ($5::jsonb IS NULL OR s.labels @> $5)"                              \
+	" AND (NOT $7::boolean OR s.is_paused)"                                                                        \
+	" ORDER BY w.saga_id LIMIT $6) f ON true"
+
 int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
 		  struct feed_snapshot *ret_snapshot, struct error *err)
 {
@@ -220,15 +237,8 @@ int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, str
 	params[4] = labels.len > 0 ? pg_jsonb(labels) : pg_null();
 	params[5] = pg_int8((int64_t)limit + 1);
 	params[6] = pg_bool(filter->is_paused);
-	if (pg_exec(store->pg,
-		    "SELECT o.*, pg_current_snapshot()::text FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("
-		    " SELECT" HEAD_COLUMNS "FROM saga s JOIN definition d ON d.id = s.definition_id"
-		    " WHERE s.is_open AND s.state = ANY($1::smallint[])"
-		    " AND ($2::text IS NULL OR s.definition_name = $2) AND ($3::int = 0 OR d.version = $3)"
-		    " AND ($4::text IS NULL OR s.key = $4) AND ($5::jsonb IS NULL OR s.labels @> $5)"
-		    " AND (NOT $7::boolean OR s.is_paused)"
-		    " ORDER BY s.saga_id LIMIT $6) o ON true",
-		    params, ARRAY_LEN(params), &result, err) < 0)
+	if (pg_exec(store->pg, filter->key ? SNAPSHOT_SQL(SNAPSHOT_KEY) : SNAPSHOT_SQL(SNAPSHOT_OPEN), params,
+		    ARRAY_LEN(params), &result, err) < 0)
 		return -1;
 	read_snapshot_text(pg_get_text(result, 0, 7, arena), arena, &snapshot);
 	snapshot.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*snapshot.items));

@@ -27,7 +27,7 @@ int retention_find(void *ctx, struct uuid after, int64_t keep_ms, struct arena *
 	size_t rows;
 
 	if (pg_exec(store->pg,
-		    "SELECT saga_id, version, NOT is_open AND ended_at < latest,"
+		    "SELECT saga_id, version, coalesce(ended_at < latest, false),"
 		    " coalesce(extract(epoch FROM latest - ended_at) * 1000, 0)::bigint, created_at < latest"
 		    " FROM saga, (SELECT now() - $2::bigint * interval '1 ms' AS latest) AS t"
 		    " WHERE saga_id > $1 ORDER BY saga_id LIMIT $3",
@@ -69,7 +69,8 @@ int retention_remove(void *ctx, const struct leaving_saga *sagas, size_t count, 
 	params[1] = pg_array_param(&versions);
 	if (pg_exec(store->pg,
 		    "WITH gone AS (DELETE FROM saga s USING unnest($1::uuid[], $2::bigint[]) AS w(saga_id, version)"
-		    "  WHERE s.saga_id = w.saga_id AND s.version = w.version AND NOT s.is_open RETURNING s.saga_id"
+		    "  WHERE s.saga_id = w.saga_id AND s.version = w.version AND s.ended_at IS NOT NULL RETURNING "
+		    "s.saga_id"
 		    "), logs AS (DELETE FROM saga_log l USING gone WHERE l.saga_id = gone.saga_id"
 		    "), noted AS (UPDATE saga_departed SET last_id = greatest(last_id,"
 		    "  (SELECT saga_id FROM gone ORDER BY saga_id DESC LIMIT 1)) WHERE EXISTS (SELECT FROM gone)"

@@ -1,10 +1,11 @@
 /*
  * saga_list.c - ListSagas and GetSagaLog.
  *
- * Cost:    a list walks one index in the order of ids: that of the key, of open sagas, of all ids, or the ids of the sagas
- *          with a label that few have; what the index does not decide is checked row by row, SCAN_MAX rows a call. So a
- *          rare state among millions of sagas costs several calls of bounded length, and no index that every step would
- *          have to touch.
+ * Cost:    a list walks one index in the order of ids: that of the key, of all ids, the ids of the sagas with a label that few
+ *          have, or the table of open sagas; what the index does not decide is checked row by row, SCAN_MAX rows a call. So
+ *          a rare state among millions of sagas costs several calls of bounded length, and no index that every step would
+ *          have to touch. The table of open sagas decides by state, pause and definition itself, and is narrow, so of
+ *          it a call walks OPEN_SCAN_MAX rows, and checks SCAN_MAX sagas that are left.
  */
 #include <assert.h>
 
@@ -12,6 +13,7 @@
 
 enum {
 	SCAN_MAX = 5000,
+	OPEN_SCAN_MAX = 10000,
 	LABELED_MAX = 1000, /* sagas that have a label that few have */
 };
 
@@ -75,17 +77,21 @@ static struct pg_param text_param(const char *text)
 /* ---- the list ---- */
 
 /* $1 after, $2 rows to look at, $3 rows wanted, $4 states, $5 definition, $6 its version, $7 key, $8 labels, $9 $10
- * created, $11 $12 updated, $13 paused ones alone, $14 those with the labels. The inner limit ends the walk, the outer one the page. */
-#define LIST_SQL(which, beyond, order)                                                                                 \
-	"SELECT" HEAD_COLUMNS "FROM (SELECT * FROM saga WHERE " which " AND saga_id " beyond                           \
-	" $1 ORDER BY saga_id " order " LIMIT $2) s JOIN definition d ON d.id = s.definition_id"                       \
+ * created, $11 $12 updated, $13 paused ones alone, $14 those with the labels, or open rows to look at. The inner limit ends the
+ * walk, the outer one the page. */
+#define LIST_SQL(walked, order)                                                                                        \
+	"SELECT" HEAD_COLUMNS "FROM " walked " s JOIN definition d ON d.id = s.definition_id"                          \
 	" WHERE s.state = ANY($4::smallint[])"                                                                         \
 	" AND ($5::text IS NULL OR s.definition_name = $5) AND ($6::int = 0 OR d.version = $6)"                        \
 	" AND ($7::text IS NULL OR s.key = $7) AND ($8::jsonb IS NULL OR s.labels @> $8)"                              \
 	" AND ($9::timestamptz IS NULL OR s.created_at >= $9) AND ($10::timestamptz IS NULL OR s.created_at < $10)"    \
 	" AND ($11::timestamptz IS NULL OR s.updated_at >= $11) AND ($12::timestamptz IS NULL OR s.updated_at < $12)"  \
 	" AND (NOT $13::boolean OR s.is_paused)"                                                                       \
-	" ORDER BY s.saga_id " order " LIMIT $3"
+	" ORDER BY s.place " order " LIMIT $3"
+
+#define WALKED(which, beyond, order)                                                                                   \
+	"(SELECT *, saga_id AS place FROM saga WHERE " which " AND saga_id " beyond " $1 ORDER BY saga_id " order      \
+	" LIMIT $2)"
 
 /* The row at which the walk ended. */
 #define END_SQL(which, beyond, order)                                                                                  \
@@ -94,11 +100,33 @@ static struct pg_param text_param(const char *text)
 
 #define WALK(which)                                                                                                    \
 	{                                                                                                              \
-		{LIST_SQL(which, "<", "DESC"), END_SQL(which, "<", "DESC")},                                           \
+		{LIST_SQL(WALKED(which, "<", "DESC"), "DESC"), END_SQL(which, "<", "DESC")},                           \
 		{                                                                                                      \
-			LIST_SQL(which, ">", "ASC"), END_SQL(which, ">", "ASC")                                        \
+			LIST_SQL(WALKED(which, ">", "ASC"), "ASC"), END_SQL(which, ">", "ASC")                         \
 		}                                                                                                      \
 	}
+
+/* The next rows of open sagas, so many; and those of them that may be listed. */
+#define OPEN_ROWS(beyond, order, max)                                                                                  \
+	"(SELECT * FROM saga_open WHERE saga_id " beyond " $1 ORDER BY saga_id " order " LIMIT " max ") o"
+#define OPEN_WANTED(is_paused)                                                                                         \
+	" WHERE o.state = ANY($4::smallint[]) AND (NOT " is_paused "::boolean OR o.is_paused) AND (o.definition_id IN" \
+	" (SELECT id FROM definition WHERE ($5::text IS NULL OR name = $5) AND ($6::int = 0 OR version = $6))) IS "    \
+	"TRUE"
+
+/* LATERAL … OFFSET 0: a look-up for each of them, whatever the planner knows of either table. */
+#define OPEN_WALKED(beyond, order)                                                                                     \
+	"(SELECT s.*, w.saga_id AS place FROM"                                                                         \
+	" (SELECT o.saga_id FROM " OPEN_ROWS(beyond, order, "$14")                                                     \
+		OPEN_WANTED("$13") "  ORDER BY o.saga_id " order " LIMIT $2) w,"                                       \
+				   " LATERAL (SELECT * FROM saga WHERE saga_id = w.saga_id OFFSET 0) s)"
+
+/* By parameters of its own: $1 $2 $4 $5 $6 are the list's, $3 open rows to look at, $7 paused ones alone. */
+#define OPEN_END_SQL(beyond, order)                                                                                    \
+	"SELECT coalesce((SELECT o.saga_id FROM " OPEN_ROWS(beyond, order, "$3")                                       \
+		OPEN_WANTED("$7") "  ORDER BY o.saga_id " order " OFFSET $2 - 1 LIMIT 1),"                             \
+				  " (SELECT saga_id FROM saga_open WHERE saga_id " beyond                              \
+				  " $1 ORDER BY saga_id " order " OFFSET $3 - 1 LIMIT 1))"
 
 enum walk { WALK_ALL, WALK_OPEN, WALK_KEY, WALK_LABELS, WALK_COUNT };
 
@@ -107,7 +135,8 @@ static const struct {
 	const char *end; /* used for WALK_ALL and WALK_OPEN */
 } walks[WALK_COUNT][2] = {
 	[WALK_ALL] = WALK("true"),
-	[WALK_OPEN] = WALK("is_open"),
+	[WALK_OPEN] = {{LIST_SQL(OPEN_WALKED("<", "DESC"), "DESC"), OPEN_END_SQL("<", "DESC")},
+		       {LIST_SQL(OPEN_WALKED(">", "ASC"), "ASC"), OPEN_END_SQL(">", "ASC")}},
 	[WALK_KEY] = WALK("key = $7"),
 	[WALK_LABELS] = WALK("saga_id = ANY($14::uuid[])"),
 };
@@ -166,18 +195,39 @@ static int choose_walk(struct store *store, const struct list_request *request, 
 }
 
 /* The page is not full: was everything looked at, and if not, up to where? */
-static int find_end(struct store *store, const char *sql, struct uuid after, struct list_page *page, struct error *err)
+static int find_end(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
+		    struct list_page *page, struct error *err)
 {
-	const struct pg_param params[] = {pg_uuid(&after), pg_int8(SCAN_MAX)};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
-	if (pg_exec(store->pg, sql, params, ARRAY_LEN(params), &result, err) < 0)
+	if (pg_exec(store->pg, sql, params, param_count, &result, err) < 0)
 		return -1;
-	page->has_more = pg_rows(result) > 0;
+	page->has_more = pg_rows(result) > 0 && !pg_is_null(result, 0, 0);
 	if (page->has_more)
 		page->last = pg_get_uuid(result, 0, 0);
 	return 0;
+}
+
+static int find_end_of_walk(struct store *store, const struct list_request *request, enum walk walk,
+			    const struct uuid *after, struct pg_array *states, struct list_page *page,
+			    struct error *err)
+{
+	const struct saga_filter *filter = &request->filter;
+	const struct pg_param params[] = {
+		pg_uuid(after),
+		pg_int8(SCAN_MAX),
+		pg_int8(OPEN_SCAN_MAX),
+		pg_array_param(states),
+		text_param(filter->definition),
+		pg_int4(filter->definition_version),
+		pg_bool(filter->is_paused),
+	};
+
+	if (walk != WALK_ALL && walk != WALK_OPEN)
+		return 0; /* it was not limited */
+	return find_end(store, walks[walk][request->is_oldest_first].end, params,
+			walk == WALK_OPEN ? ARRAY_LEN(params) : 2, page, err);
 }
 
 int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
@@ -217,9 +267,9 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 			time_param(request->updated.from_us),
 			time_param(request->updated.before_us),
 			pg_bool(filter->is_paused),
-			pg_array_param(&labeled),
+			walk == WALK_OPEN ? pg_int8(OPEN_SCAN_MAX) : pg_array_param(&labeled),
 		};
-		const size_t param_count = ARRAY_LEN(params) - (walk != WALK_LABELS);
+		const size_t param_count = ARRAY_LEN(params) - (walk != WALK_LABELS && walk != WALK_OPEN);
 
 		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, param_count, &result, err) <
 		    0)
@@ -232,8 +282,7 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 			return -1;
 	if (page.has_more)
 		page.last = page.items[page.count - 1].saga.id;
-	else if ((walk == WALK_ALL || walk == WALK_OPEN) &&
-		 find_end(store, walks[walk][request->is_oldest_first].end, after, &page, err) < 0)
+	else if (find_end_of_walk(store, request, walk, &after, &states, &page, err) < 0)
 		return -1;
 	*ret_page = page;
 	return 0;

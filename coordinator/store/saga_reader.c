@@ -23,7 +23,8 @@ int reader_now(void *ctx, int64_t *ret_now_us, struct error *err)
 #define ROW_COLUMNS                                                                                                    \
 	" s.saga_id, s.definition_id, s.version, s.state, s.data, s.definition_name, s.key, s.idempotency_key, "       \
 	"s.input,"                                                                                                     \
-	" s.labels "
+	" s.labels, o.look_at, o.definition_id, o.state, o.is_paused, o.is_patient "
+#define ROW_OPEN " LEFT JOIN saga_open o ON o.saga_id = s.saga_id"
 
 void row_labels(struct bytes text, struct arena *arena, const struct engine_label **ret_labels, size_t *ret_count)
 {
@@ -62,6 +63,14 @@ static void read_row(const struct pg_result *result, size_t at, struct arena *ar
 		row->state = SAGA_STATE_STUCK; /* a later program's: for us it waits for somebody else */
 	if (!pg_is_null(result, at, 9))
 		row_labels(pg_get_bytes(result, at, 9), arena, &row->labels, &row->label_count);
+	if (!pg_is_null(result, at, 10))
+		row->open_row = (struct open_row){
+			.look_us = pg_get_int(result, at, 10),
+			.definition_id = (int32_t)pg_get_int(result, at, 11),
+			.state = (enum saga_state)pg_get_int(result, at, 12),
+			.is_paused = pg_get_bool(result, at, 13),
+			.is_patient = pg_get_bool(result, at, 14),
+		};
 }
 
 static int read_rows(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
@@ -97,9 +106,10 @@ int reader_load(void *ctx, const struct uuid *ids, size_t count, struct arena *a
 
 	fill_ids(&array, ids, count);
 	param = pg_array_param(&array);
-	return read_rows(
-		ctx, "SELECT" ROW_COLUMNS "FROM unnest($1::uuid[]) AS w(saga_id) JOIN saga s ON s.saga_id = w.saga_id",
-		&param, 1, arena, ret_rows, ret_count, err);
+	return read_rows(ctx,
+			 "SELECT" ROW_COLUMNS
+			 "FROM unnest($1::uuid[]) AS w(saga_id) JOIN saga s ON s.saga_id = w.saga_id" ROW_OPEN,
+			 &param, 1, arena, ret_rows, ret_count, err);
 }
 
 int reader_find(void *ctx, const struct store_key *keys, size_t count, struct arena *arena, struct store_row **ret_rows,
@@ -121,7 +131,7 @@ int reader_find(void *ctx, const struct store_key *keys, size_t count, struct ar
 	params[1] = pg_array_param(&idempotency_keys);
 	return read_rows(ctx,
 			 "SELECT" ROW_COLUMNS "FROM unnest($1::text[], $2::text[]) AS w(name, key) JOIN saga s"
-			 " ON s.definition_name = w.name AND s.idempotency_key = w.key",
+			 " ON s.definition_name = w.name AND s.idempotency_key = w.key" ROW_OPEN,
 			 params, 2, arena, ret_rows, ret_count, err);
 }
 
@@ -211,7 +221,7 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 	if (pg_exec(store->pg,
 		    "SELECT w.place, s.saga_id, s.definition_id"
 		    " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(name, key, place)"
-		    " JOIN saga s ON s.key = w.key AND s.definition_name = w.name AND s.is_open",
+		    " JOIN saga s ON s.key = w.key AND s.definition_name = w.name AND s.ended_at IS NULL",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
 	share_out_matches(&asked, waiting, result, arena, ret_matches, ret_count);
@@ -220,9 +230,10 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 
 /* ---- pages ---- */
 
-/* Columns: now, saga id (NULL: no row), version, state; of a look also the id that it ended with (NULL: there is no more). */
+/* Columns: now, saga id (NULL: no row), version, state; of a look also its look_at, and with which the look ended (NULL: there is
+ * no more). */
 static int read_page(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
-		     bool is_look, struct arena *arena, struct store_page *ret_page, struct error *err)
+		     const struct store_look *look, struct arena *arena, struct store_page *ret_page, struct error *err)
 {
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
@@ -241,65 +252,60 @@ static int read_page(struct store *store, const char *sql, const struct pg_param
 			.state = (enum saga_state)pg_get_int(result, i, 3),
 		};
 	}
-	page.has_more = is_look && pg_rows(result) > 0 && !pg_is_null(result, 0, 4);
-	if (page.has_more)
-		page.last = pg_get_uuid(result, 0, 4);
+	if (look && page.count == look->found_max) {
+		page.has_more = true;
+		page.next_us = pg_get_int(result, page.count - 1, 4);
+	} else if (look && !pg_is_null(result, 0, 5)) {
+		page.has_more = true;
+		page.next_us = pg_get_int(result, 0, 5);
+	}
+	if (page.has_more &&
+	    page.next_us <= look->from_us) /* all were at one moment: better leave some out than stay */
+		page.next_us = look->from_us + 1;
 	*ret_page = page;
 	return 0;
 }
 
-/* The rows that are looked at are limited before they are judged, so that a million open sagas of which none is wanted cost
- * many short statements, not a long one. The outer join makes one row of an empty page, which still has the time. */
-#define LOOK_SQL(beyond, order, columns, is_wanted)                                                                    \
-	"WITH looked AS MATERIALIZED (SELECT saga_id, version, state, " columns " FROM saga"                           \
-	" WHERE is_open AND saga_id " beyond " $1 ORDER BY saga_id " order " LIMIT $2)"                                \
-	" SELECT now(), s.saga_id, s.version, s.state, (SELECT saga_id FROM looked OFFSET $2 - 1)"                     \
-	" FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM looked WHERE " is_wanted " LIMIT $3) s ON true"
+/*
+ * $1 from, $2 rows to look at, $3 rows wanted. First the rows that are looked at are limited, then those that need not be read are
+ * sorted out, then the sagas' own rows decide. Each is a subquery that is kept whole, so that there is one plan: a look-up for
+ * each, in the order of look_at. The outer join makes one row of an empty page, which still has the time.
+ */
+#define LOOK_SQL(is_looked_at, is_read, is_wanted)                                                                     \
+	"WITH looked AS MATERIALIZED (SELECT saga_id, look_at, is_patient FROM saga_open"                              \
+	" WHERE look_at >= $1 AND " is_looked_at " ORDER BY look_at LIMIT $2)"                                         \
+	" SELECT now(), found.saga_id, found.version, found.state, found.look_at,"                                     \
+	"  (SELECT look_at FROM looked OFFSET $2 - 1)"                                                                 \
+	" FROM (VALUES (1)) AS one LEFT JOIN (SELECT s.*, looked.look_at FROM looked,"                                 \
+	"  LATERAL (SELECT saga_id, version, state, due_at, sent_by, sent_boot FROM saga"                              \
+	"   WHERE saga_id = looked.saga_id OFFSET 0) AS s"                                                             \
+	"  WHERE " is_read " AND " is_wanted " LIMIT $3) AS found ON true"
 
-/* By whether the newest come first. */
-#define LOOKS(columns, is_wanted)                                                                                      \
-	{                                                                                                              \
-		LOOK_SQL(">", "ASC", columns, is_wanted), LOOK_SQL("<", "DESC", columns, is_wanted)                    \
-	}
-
-static const char *const due_looks[2] = LOOKS("due_at", "due_at <= now()");
-static const char *const left_looks[2] =
-	LOOKS("due_at, sent_by, sent_boot", "sent_by = $4 AND sent_boot <> $5 AND due_at >= $6 AND due_at < $7");
-
-static int look(struct store *store, const struct store_look *look, const char *const *looks,
-		const struct pg_param *params, size_t param_count, struct arena *arena, struct store_page *ret_page,
-		struct error *err)
-{
-	if (read_page(store, looks[look->is_newest_first], params, param_count, true, arena, ret_page, err) < 0)
-		return -1;
-	if (ret_page->count < look->found_max)
-		return 0;
-	ret_page->has_more = true;
-	ret_page->last = ret_page->items[ret_page->count - 1].saga_id;
-	return 0;
-}
-
-int reader_due(void *ctx, const struct store_look *which, struct arena *arena, struct store_page *ret_page,
+int reader_due(void *ctx, const struct store_look *look, struct arena *arena, struct store_page *ret_page,
 	       struct error *err)
 {
-	const struct pg_param params[] = {pg_uuid(&which->from), pg_int8((int64_t)which->looked_max),
-					  pg_int8((int64_t)which->found_max)};
+	const struct pg_param params[] = {pg_timestamptz(look->from_us), pg_int8((int64_t)look->looked_max),
+					  pg_int8((int64_t)look->found_max)};
 
-	return look(ctx, which, due_looks, params, ARRAY_LEN(params), arena, ret_page, err);
+	return read_page(ctx, LOOK_SQL("look_at <= now()", "true", "s.due_at <= now()"), params, ARRAY_LEN(params),
+			 look, arena, ret_page, err);
 }
 
-int reader_left_behind(void *ctx, const struct store_look *which, const struct store_left *left, struct arena *arena,
+int reader_left_behind(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,
 		       struct store_page *ret_page, struct error *err)
 {
-	const struct pg_param params[] = {pg_uuid(&which->from),
-					  pg_int8((int64_t)which->looked_max),
-					  pg_int8((int64_t)which->found_max),
+	const struct pg_param params[] = {pg_timestamptz(look->from_us),
+					  pg_int8((int64_t)look->looked_max),
+					  pg_int8((int64_t)look->found_max),
 					  pg_text(left->instance),
 					  pg_int8(left->boot),
-					  pg_timestamptz(left->due_from_us),
-					  pg_timestamptz(left->due_before_us)};
+					  pg_timestamptz(left->near_us),
+					  pg_timestamptz(left->before_us)};
 
-	return look(ctx, which, left_looks, params, ARRAY_LEN(params), arena, ret_page, err);
+	return read_page(ctx,
+			 LOOK_SQL("look_at < $7", "(looked.look_at < $6 OR looked.is_patient)",
+				  "s.sent_by = $4 AND s.sent_boot <> $5"),
+			 params, ARRAY_LEN(params), look, arena, ret_page, err);
 }
 
 int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
@@ -314,7 +320,7 @@ int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena 
 	return read_page(ctx,
 			 "SELECT now(), s.saga_id, s.version, s.state FROM unnest($1::uuid[]) AS w(saga_id)"
 			 " JOIN saga s ON s.saga_id = w.saga_id",
-			 &param, 1, false, arena, ret_page, err);
+			 &param, 1, NULL, arena, ret_page, err);
 }
 
 /* ---- the log ---- */
@@ -389,11 +395,11 @@ int reader_count_open(void *ctx, struct uuid after, size_t looked_max, struct ar
 	struct store_counts counts = {0};
 
 	if (pg_exec(store->pg,
-		    "WITH looked AS MATERIALIZED (SELECT saga_id, definition_name, state, is_paused FROM saga"
-		    " WHERE is_open AND saga_id > $1 ORDER BY saga_id LIMIT $2)"
-		    " SELECT definition_name, state, count(*), count(*) FILTER (WHERE is_paused),"
-		    "  (SELECT saga_id FROM looked OFFSET $2 - 1)"
-		    " FROM looked GROUP BY definition_name, state",
+		    "WITH looked AS MATERIALIZED (SELECT saga_id, definition_id, state, is_paused FROM saga_open"
+		    " WHERE saga_id > $1 ORDER BY saga_id LIMIT $2)"
+		    " SELECT d.name, c.state, c.sagas, c.paused, (SELECT saga_id FROM looked OFFSET $2 - 1)"
+		    " FROM (SELECT definition_id, state, count(*) AS sagas, count(*) FILTER (WHERE is_paused) AS paused"
+		    "  FROM looked GROUP BY definition_id, state) AS c JOIN definition d ON d.id = c.definition_id",
 		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
 	counts.items = arena_zalloc(arena, (pg_rows(result) + 1) * sizeof(*counts.items));

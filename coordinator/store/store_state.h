@@ -5,7 +5,7 @@
 #include "coordinator/store/store.h"
 #include "lib/pg/pg.h"
 
-enum { COMMIT_ARRAY_COUNT = 46 };
+enum { COMMIT_ARRAY_COUNT = 52 };
 
 struct store {
 	char *conninfo;

@@ -11,7 +11,7 @@ from shop_client import Shop
 
 OLD_MS = 1_735_689_600_000  # 1 January 2025: older than every id that is made while tests run
 
-COLUMNS = ("version, created_at, updated_at, due_at, sent_boot, definition_id, state, is_open, definition_name, key, milestone, "
+COLUMNS = ("version, created_at, updated_at, due_at, sent_boot, definition_id, state, definition_name, key, milestone, "
            "sent_by, labels, input")
 LOG_COLUMNS = "sequence, at, attempt, event, phase, state, has_no_effect, step, milestone, reason, detail, reply, actor"
 
@@ -29,7 +29,7 @@ def past(shop: Shop, saga_id: str, ended_days_ago: int = 100) -> str:
             f"insert into saga (saga_id, idempotency_key, ended_at, data, {COLUMNS}) select %(copy)s::uuid, %(copy)s,"
             " now() - %(days)s * interval '1 day',"
             " overlay(data placing uuid_send(%(copy)s::uuid) from position(uuid_send(saga_id) in data)),"
-            f" {COLUMNS} from saga where saga_id = %(id)s and not is_open",
+            f" {COLUMNS} from saga where saga_id = %(id)s and ended_at is not null",
             {"copy": copy, "id": saga_id, "days": ended_days_ago})
         assert made.rowcount == 1
         connection.execute(f"insert into saga_log (saga_id, {LOG_COLUMNS}) select %s::uuid, {LOG_COLUMNS} from saga_log"

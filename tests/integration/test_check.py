@@ -72,7 +72,7 @@ def test_the_logs_of_all_sagas_lead_to_their_rows(shop: Shop, ended: str) -> Non
          " update saga_log set step = u.step[array_position(u.at, sequence)] from undone u"
          " where saga_id = %(id)s and sequence = any(u.at)", "I3", "undoes step 'create-order' before"),
         ("update saga_log set at = at - interval '1 hour' where saga_id = %(id)s and sequence = 3", "I12", "entry 3 is 3"),
-        ("update saga set is_open = true where saga_id = %(id)s", "I1", "says that it has not ended"),
+        ("update saga set ended_at = null where saga_id = %(id)s", "I1", "says that it has not ended"),
         ("update saga set due_at = now() where saga_id = %(id)s", "I12", "due at another time"),
         ("update saga_log set step = 'other' where saga_id = %(id)s and sequence = 2", "I5", "step 'other'"),
         ("update saga_log set milestone = 'NONSENSE' where saga_id = %(id)s and event = 2", "I5", "not what the log"),
@@ -90,8 +90,8 @@ def test_a_planted_violation_is_named(
 
 
 def test_a_saga_that_stands_still_is_named(shop: Shop, ended: str) -> None:
-    standing = ("update saga set state = 1, updated_at = now() - interval '1 day', due_at = now() - interval '1 day',"
-                " is_open = false where saga_id = %(id)s")
+    standing = ("update saga set state = 1, updated_at = now() - interval '1 day', due_at = now() - interval '1 day'"
+                " where saga_id = %(id)s")
     with planted(shop, ended, standing):
         assert ("I11", "I11: it is RUNNING, and nothing has happened to it for 86400 s") in [
             (name, text.replace("86401", "86400")) for name, text in violations(shop, ended)]

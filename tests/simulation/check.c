@@ -179,6 +179,32 @@ static void check_row(struct simulation *sim, struct life *life, const struct sa
 		     (long long)saga->version);
 }
 
+/* What sweeps go by (saga/open_row.h), as it will be stored. */
+static void check_open_row(struct simulation *sim, const struct life *life, const struct saga *saga,
+			   const struct store_change *change)
+{
+	const struct open_row *row = change->is_open_row_new ? &change->open_row : &life->row.open_row;
+	const int64_t due_us = plant_real_due_us(saga);
+	const bool is_open = !saga_state_is_terminal(saga->state);
+	enum step_phase phase;
+
+	if (is_open != (row->look_us != 0))
+		fail(sim, "I1: saga %02x is %s, and its open row is %s", short_id(life), saga_state_name(saga->state),
+		     row->look_us ? "there" : "gone");
+	if (!is_open)
+		return;
+	if (due_us ? row->look_us > due_us || due_us - row->look_us >= OPEN_ROW_SLACK_US : row->look_us != INT64_MAX)
+		fail(sim, "I12: saga %02x is due at %lld, its open row is looked at at %lld", short_id(life),
+		     (long long)due_us, (long long)row->look_us);
+	if (row->state != saga->state || row->is_paused != (saga->paused_us != 0) ||
+	    row->definition_id != life->row.definition_id)
+		fail(sim, "I1: saga %02x: its open row tells something else than its state", short_id(life));
+	for (size_t i = 0; i < saga->step_count && due_us >= saga->updated_us + OPEN_ROW_PATIENT_US; i++)
+		if (step_is_in_flight(&saga->steps[i], &phase) && !row->is_patient)
+			fail(sim, "I7: saga %02x: nobody looks for the command of step %zu after a crash",
+			     short_id(life), i);
+}
+
 void check_change(struct simulation *sim, struct life *life, const struct store_change *change)
 {
 	struct saga_effects effects;
@@ -204,6 +230,7 @@ void check_change(struct simulation *sim, struct life *life, const struct store_
 	if (change->due_us != plant_real_due_us(saga))
 		fail(sim, "I12: saga %02x is due at %lld, its row says %lld", short_id(life),
 		     (long long)plant_real_due_us(saga), (long long)change->due_us);
+	check_open_row(sim, life, saga, change);
 	life->is_paused = saga->paused_us != 0;
 	note_in_flight(life, saga);
 }

@@ -1,6 +1,7 @@
 /* plant.c - see plant.h. The functions of the core as the engine gets them: with --wrap, __real_ is the core's own. */
 #include "tests/simulation/plant.h"
 
+#include "coordinator/saga/open_row.h"
 #include "coordinator/engine/pauses.h"
 #include "coordinator/engine/room.h"
 #include "tests/simulation/simulation.h"
@@ -212,6 +213,18 @@ enum saga_verdict plant_replay(const struct definition *definition, const struct
 	verdict = __wrap_saga_apply(definition, saga, event, arena, ret_saga, ret_effects, ret_why);
 	is_replaying = false;
 	return verdict;
+}
+
+struct open_row __real_open_row_of(const struct saga *saga, int32_t definition_id, int64_t stored_look_us);
+struct open_row __wrap_open_row_of(const struct saga *saga, int32_t definition_id, int64_t stored_look_us);
+
+struct open_row __wrap_open_row_of(const struct saga *saga, int32_t definition_id, int64_t stored_look_us)
+{
+	struct open_row row = __real_open_row_of(saga, definition_id, stored_look_us);
+
+	if (is_planted(PLANT_LOOK_KEPT) && row.look_us && stored_look_us)
+		row.look_us = stored_look_us;
+	return row;
 }
 
 int64_t plant_real_due_us(const struct saga *saga)

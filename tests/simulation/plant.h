@@ -28,6 +28,7 @@
 	PLANT(KEY_IGNORED, "key-ignored", "an idempotency key is not unique")                                          \
 	PLANT(OFFSETS_EARLY, "offsets-early", "offsets are stored before the commit")                                  \
 	PLANT(TIMER_NOT_ARMED, "timer-not-armed", "a change forgets when the saga is due")                             \
+	PLANT(LOOK_KEPT, "look-kept", "the row of an open saga does not follow the time at which the saga is due")     \
 	PLANT(TIMER_EARLY, "timer-early", "a time-out comes before its time")                                          \
 	PLANT(ATTEMPT_IGNORED, "attempt-ignored", "a reply counts whatever attempt it is about")                       \
 	PLANT(WRONG_ORDER, "wrong-order", "compensations do not wait for those after them")                            \

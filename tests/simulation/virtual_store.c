@@ -124,6 +124,8 @@ static bool apply_change(struct simulation *sim, const struct store_commit *comm
 	if (!is_planted(PLANT_ROW_NOT_WRITTEN) || change->start || draw(sim, STREAM_STORE, 20) > 0)
 		life->row.data = arena_bytes(&sim->arena, change->data);
 	life->due_us = change->due_us;
+	if (change->is_open_row_new)
+		life->row.open_row = change->open_row;
 	life->instance = keep(sim, commit->instance); /* an engine that dies takes its name along */
 	life->boot = commit->boot;
 	for (size_t i = 0; i < change->log_count; i++)
@@ -250,32 +252,27 @@ static int find_rows(void *ctx, const struct store_key *keys, size_t count, stru
 	return check_read(instance, err);
 }
 
-static int compare_oldest_first(const void *a, const void *b)
+static int compare_id(const void *a, const void *b)
 {
 	return uuid_compare((*(const struct life *const *)a)->id, (*(const struct life *const *)b)->id);
 }
 
-static int compare_newest_first(const void *a, const void *b)
+static int compare_look(const void *a, const void *b)
 {
-	return compare_oldest_first(b, a);
+	const int64_t left_us = (*(const struct life *const *)a)->row.open_row.look_us;
+	const int64_t right_us = (*(const struct life *const *)b)->row.open_row.look_us;
+
+	return left_us < right_us ? -1 : left_us > right_us ? 1 : compare_id(a, b);
 }
 
-/* All open ones that a walk comes to, in its order. */
-static size_t list_open(const struct simulation *sim, const struct store_look *look, const struct life **lives)
+/* All that have not ended. */
+static size_t list_open(const struct simulation *sim, const struct life **lives)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < sim->life_count; i++) {
-		const struct life *life = &sim->lives[i];
-		const int order = life->exists ? uuid_compare(life->id, look->from) : 0;
-
-		if (life->exists && !saga_state_is_terminal(life->row.state) &&
-		    (look->is_newest_first ? order < 0 : order > 0))
-			lives[count++] = life;
-	}
-	if (count > 1)
-		qsort(lives, count, sizeof(*lives),
-		      look->is_newest_first ? compare_newest_first : compare_oldest_first);
+	for (size_t i = 0; i < sim->life_count; i++)
+		if (sim->lives[i].exists && sim->lives[i].row.open_row.look_us)
+			lives[count++] = &sim->lives[i];
 	return count;
 }
 
@@ -283,8 +280,8 @@ static bool is_wanted(const struct life *life, const struct store_left *left, in
 {
 	if (!left)
 		return life->due_us && life->due_us <= now_us;
-	return strcmp(life->instance, left->instance) == 0 && life->boot != left->boot && life->due_us &&
-	       life->due_us >= left->due_from_us && life->due_us < left->due_before_us;
+	return strcmp(life->instance, left->instance) == 0 && life->boot != left->boot &&
+	       (life->row.open_row.look_us < left->near_us || life->row.open_row.is_patient);
 }
 
 /* `left` NULL: what is due. */
@@ -293,16 +290,23 @@ static void fill_page(struct simulation *sim, const struct store_look *look, con
 {
 	const struct life **lives = arena_alloc(arena, (sim->life_count + 1) * sizeof(const struct life *));
 	struct store_page page = {.now_us = database_us(sim)};
-	const size_t count = list_open(sim, look, lives);
+	const int64_t before_us = left ? left->before_us : page.now_us + 1;
+	const size_t count = list_open(sim, lives);
+	size_t looked = 0;
 
+	if (count > 1)
+		qsort(lives, count, sizeof(*lives), compare_look);
 	page.items = arena_alloc(arena, (count + 1) * sizeof(*page.items));
 	for (size_t i = 0; i < count && !page.has_more; i++) {
 		const struct life *life = lives[i];
+		const int64_t look_us = life->row.open_row.look_us;
 
+		if (look_us < look->from_us || look_us >= before_us)
+			continue;
 		if (is_wanted(life, left, page.now_us))
 			page.items[page.count++] = (struct store_glance){life->id, life->row.version, life->row.state};
-		page.has_more = i + 1 == look->looked_max || page.count == look->found_max;
-		page.last = life->id;
+		page.has_more = ++looked == look->looked_max || page.count == look->found_max;
+		page.next_us = look_us > look->from_us ? look_us : look->from_us + 1;
 	}
 	*ret_page = page;
 }
@@ -380,16 +384,19 @@ static int count_open(void *ctx, struct uuid after, size_t looked_max, struct ar
 {
 	struct instance *instance = ctx;
 	struct simulation *sim = instance->sim;
-	const struct store_look look = {.from = after};
 	const struct life **lives = arena_alloc(arena, (sim->life_count + 1) * sizeof(const struct life *));
-	const size_t count = list_open(sim, &look, lives);
+	const size_t count = list_open(sim, lives);
 	struct store_counts counts = {0};
 
+	if (count > 1)
+		qsort(lives, count, sizeof(*lives), compare_id);
 	counts.items = arena_alloc(arena, (count + 1) * sizeof(*counts.items));
-	for (; counts.count < count && counts.count < looked_max; counts.count++) {
-		const struct life *life = lives[counts.count];
+	for (size_t i = 0; i < count && counts.count < looked_max; i++) {
+		const struct life *life = lives[i];
 
-		counts.items[counts.count] = (struct store_count){life->plan->definition.name, life->row.state, 1, 0};
+		if (uuid_compare(life->id, after) <= 0)
+			continue;
+		counts.items[counts.count++] = (struct store_count){life->plan->definition.name, life->row.state, 1, 0};
 		counts.last = life->id;
 	}
 	counts.has_more = counts.count == looked_max;

@@ -286,6 +286,9 @@ static bool apply_change(struct fake_world *world, const struct store_commit *co
 	row->row.state = change->state;
 	row->row.data = arena_bytes(&world->arena, change->data);
 	row->due_us = change->due_us;
+	if (change->is_open_row_new)
+		row->row.open_row = change->open_row;
+	assert(open_row_equals(&row->row.open_row, &change->open_row)); /* else it was not known what is stored */
 	(void)snprintf(row->instance, sizeof(row->instance), "%s", commit->instance);
 	row->boot = commit->boot;
 	for (size_t i = 0; i < change->log_count; i++) {
@@ -386,15 +389,18 @@ static int store_find(void *ctx, const struct store_key *keys, size_t count, str
 	return check_store(world, err);
 }
 
-static int compare_oldest_first(const void *a, const void *b)
+static int compare_id(const void *a, const void *b)
 {
 	return uuid_compare((*(const struct fake_row *const *)a)->row.saga_id,
 			    (*(const struct fake_row *const *)b)->row.saga_id);
 }
 
-static int compare_newest_first(const void *a, const void *b)
+static int compare_look(const void *a, const void *b)
 {
-	return compare_oldest_first(b, a);
+	const int64_t left_us = (*(const struct fake_row *const *)a)->row.open_row.look_us;
+	const int64_t right_us = (*(const struct fake_row *const *)b)->row.open_row.look_us;
+
+	return left_us < right_us ? -1 : left_us > right_us ? 1 : compare_id(a, b);
 }
 
 /* Which rows a page takes. */
@@ -404,29 +410,33 @@ struct page_filter {
 	const struct store_left *left; /* NULL: whoever changed it */
 };
 
+static bool is_looked_at(const struct page_filter *filter, const struct fake_row *row, int64_t now_us)
+{
+	const int64_t look_us = row->row.open_row.look_us;
+
+	return look_us >= filter->look->from_us &&
+	       (filter->is_due ? look_us <= now_us : look_us < filter->left->before_us);
+}
+
 static bool is_wanted(const struct page_filter *filter, const struct fake_row *row, int64_t now_us)
 {
 	const struct store_left *left = filter->left;
+	const struct open_row *open = &row->row.open_row;
 
 	if (filter->is_due)
 		return row->due_us != 0 && row->due_us <= now_us;
-	return strcmp(row->instance, left->instance) == 0 && row->boot != left->boot && row->due_us != 0 &&
-	       row->due_us >= left->due_from_us && row->due_us < left->due_before_us;
+	return strcmp(row->instance, left->instance) == 0 && row->boot != left->boot &&
+	       (open->look_us < left->near_us || open->is_patient);
 }
 
-/* All open ones that the walk comes to, in its order. */
-static size_t list_open(struct fake_world *world, const struct store_look *look, const struct fake_row **rows)
+/* All that have not ended. */
+static size_t list_open(struct fake_world *world, const struct fake_row **rows)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < world->row_count; i++) {
-		const struct fake_row *row = &world->rows[i];
-		const int order = uuid_compare(row->row.saga_id, look->from);
-
-		if (!saga_state_is_terminal(row->row.state) && (look->is_newest_first ? order < 0 : order > 0))
-			rows[count++] = row;
-	}
-	qsort(rows, count, sizeof(*rows), look->is_newest_first ? compare_newest_first : compare_oldest_first);
+	for (size_t i = 0; i < world->row_count; i++)
+		if (world->rows[i].row.open_row.look_us)
+			rows[count++] = &world->rows[i];
 	return count;
 }
 
@@ -441,16 +451,20 @@ static void fill_page(struct fake_world *world, const struct page_filter *filter
 	const struct store_look *look = filter->look;
 	const struct fake_row **rows = arena_alloc(arena, (world->row_count + 1) * sizeof(const struct fake_row *));
 	struct store_page page = {.now_us = world->now_us + DATABASE_AHEAD_US};
-	const size_t count = list_open(world, look, rows);
+	const size_t count = list_open(world, rows);
+	size_t looked = 0;
 
+	qsort(rows, count, sizeof(*rows), compare_look);
 	page.items = arena_alloc(arena, (count + 1) * sizeof(*page.items));
 	for (size_t i = 0; i < count && !page.has_more; i++) {
 		const struct store_row *row = &rows[i]->row;
 
+		if (!is_looked_at(filter, rows[i], page.now_us))
+			continue;
 		if (is_wanted(filter, rows[i], page.now_us))
 			page.items[page.count++] = (struct store_glance){row->saga_id, row->version, row->state};
-		page.has_more = i + 1 == looked_max(world, look->looked_max) || page.count == look->found_max;
-		page.last = row->saga_id;
+		page.has_more = ++looked == looked_max(world, look->looked_max) || page.count == look->found_max;
+		page.next_us = row->open_row.look_us > look->from_us ? row->open_row.look_us : look->from_us + 1;
 	}
 	*ret_page = page;
 }
@@ -519,16 +533,18 @@ static int store_count_open(void *ctx, struct uuid after, size_t asked, struct a
 			    struct store_counts *ret_counts, struct error *err)
 {
 	struct fake_world *world = ctx;
-	const struct store_look look = {.from = after};
 	const struct fake_row **rows = arena_alloc(arena, (world->row_count + 1) * sizeof(const struct fake_row *));
-	const size_t count = list_open(world, &look, rows);
+	const size_t count = list_open(world, rows);
 	struct store_counts counts = {0};
 
+	qsort(rows, count, sizeof(*rows), compare_id);
 	counts.items = arena_alloc(arena, (count + 1) * sizeof(*counts.items));
-	for (; counts.count < count && counts.count < looked_max(world, asked); counts.count++) {
-		const struct store_row *row = &rows[counts.count]->row;
+	for (size_t i = 0; i < count && counts.count < looked_max(world, asked); i++) {
+		const struct store_row *row = &rows[i]->row;
 
-		counts.items[counts.count] = (struct store_count){row->definition_name, row->state, 1, 0};
+		if (uuid_compare(row->saga_id, after) <= 0)
+			continue;
+		counts.items[counts.count++] = (struct store_count){row->definition_name, row->state, 1, 0};
 		counts.last = row->saga_id;
 	}
 	counts.has_more = counts.count == looked_max(world, asked);

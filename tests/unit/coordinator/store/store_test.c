@@ -53,7 +53,8 @@ static int begin(void **state)
 {
 	(void)state;
 	if (conninfo)
-		run("TRUNCATE saga, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE saga_feed_floor "
+		run("TRUNCATE saga, saga_open, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE "
+		    "saga_feed_floor "
 		    "SET xid = 0;"
 		    "UPDATE saga_departed SET last_id = '00000000-0000-0000-0000-000000000000';"
 		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
@@ -100,6 +101,10 @@ static struct store_change make_start(struct change *c, uint8_t number, const ch
 		.milestone = "STARTED",
 		.data = bytes_of_text("first"),
 		.due_us = TIME_US + 3 * (int64_t)SECOND_US,
+		.open_row = {.look_us = TIME_US + 2 * (int64_t)SECOND_US,
+			     .definition_id = 1,
+			     .state = SAGA_STATE_RUNNING},
+		.is_open_row_new = true,
 		.updated_us = TIME_US,
 		.log = &c->log,
 		.log_count = 1,
@@ -265,9 +270,9 @@ static void a_change_of_another_version_changes_nothing_and_logs_nothing(void **
 	assert_int_equal(changes[0].outcome, STORE_OUTCOME_DONE);
 	assert_int_equal(changes[1].outcome, STORE_OUTCOME_CONFLICT);
 	assert_int_equal(changes[2].outcome, STORE_OUTCOME_CONFLICT);
-	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE version = 2 AND NOT is_open AND ended_at IS NOT "
-				   "NULL AND due_at IS NULL"),
-			 1);
+	assert_int_equal(
+		query_int("SELECT count(*) FROM saga WHERE version = 2 AND ended_at IS NOT NULL AND due_at IS NULL"),
+		1);
 	assert_int_equal(query_int("SELECT count(*) FROM saga_log WHERE sequence > 1"), 1);
 }
 
@@ -502,9 +507,42 @@ static void entries_of_before_callers_were_recorded_come_back_without_one(void *
 	arena_release(&arena);
 }
 
+/* With the bound that goes with it; NULL: never. */
+static void set_due(const char *sql_time, const char *which)
+{
+	char sql[400];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "UPDATE saga SET due_at = %s WHERE %s;"
+		       "UPDATE saga_open o SET look_at = coalesce(s.due_at, 'infinity') FROM saga s WHERE s.saga_id = "
+		       "o.saga_id",
+		       sql_time, which);
+	run(sql);
+}
+
+static struct store_page due_page(int64_t from_us, size_t looked_max, size_t found_max, struct arena *arena)
+{
+	const struct store_look look = {from_us, looked_max, found_max};
+	struct store_page page = {0};
+	struct error err;
+
+	ok(port.due(port.ctx, &look, arena, &page, &err), &err);
+	return page;
+}
+
+static struct store_page left_page(int64_t from_us, size_t looked_max, const struct store_left *left,
+				   struct arena *arena)
+{
+	const struct store_look look = {from_us, looked_max, 10};
+	struct store_page page = {0};
+	struct error err;
+
+	ok(port.left_behind(port.ctx, &look, left, arena, &page, &err), &err);
+	return page;
+}
+
 static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 {
-	const struct store_look all = {.looked_max = 10, .found_max = 10};
 	struct store_page page;
 	struct store_change change;
 	struct change c;
@@ -520,29 +558,29 @@ static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 	}
 	change = make_end(&c, 4, 1); /* ended: never due */
 	commit_ok(&change, 1);
-	run("UPDATE saga SET due_at = now() + interval '1 hour' WHERE key = 'order-2'");
+	set_due("now() + interval '1 hour'", "key = 'order-2'");
+	set_due("now() - interval '1 hour'", "key = 'order-1'");
+	set_due("now() - interval '1 minute'", "key = 'order-3'");
 	arena_init(&arena, 0);
 	ok(port.now(port.ctx, &now_us, &err), &err);
-	ok(port.due(port.ctx, &(struct store_look){.looked_max = 10, .found_max = 10}, &arena, &page, &err), &err);
+	page = due_page(0, 10, 10, &arena);
 	assert_int_equal(page.count, 2);
 	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)) && uuid_equal(page.items[1].saga_id, id_of(3)));
 	assert_true(page.now_us >= now_us && !page.has_more);
-	ok(port.due(port.ctx, &(struct store_look){id_of(1), false, 10, 1}, &arena, &page, &err), &err);
+	page = due_page(0, 10, 1, &arena);
 	assert_int_equal(page.count, 1);
-	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)));
-	assert_true(page.has_more && uuid_equal(page.last, id_of(3)));
-	ok(port.due(port.ctx, &(struct store_look){id_of(3), false, 10, 10}, &arena, &page, &err), &err);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)) && page.has_more);
+	page = due_page(page.next_us + 1, 10, 10, &arena);
+	assert_int_equal(page.count, 1);
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)) && !page.has_more);
+	page = due_page(now_us, 10, 10, &arena);
 	assert_int_equal(page.count, 0);
 	assert_true(page.now_us >= now_us && !page.has_more); /* also without a row */
-	ok(port.left_behind(port.ctx, &all, &(struct store_left){"one", BOOT, 0, INT64_MAX}, &arena, &page, &err),
-	   &err);
-	assert_int_equal(page.count, 0);
-	ok(port.left_behind(port.ctx, &all, &(struct store_left){"one", BOOT + 1, 0, INT64_MAX}, &arena, &page, &err),
-	   &err);
-	assert_int_equal(page.count, 3);
-	ok(port.left_behind(port.ctx, &all, &(struct store_left){"two", BOOT + 1, 0, INT64_MAX}, &arena, &page, &err),
-	   &err);
-	assert_int_equal(page.count, 0);
+	assert_int_equal(left_page(0, 10, &(struct store_left){"one", BOOT, INT64_MAX, INT64_MAX}, &arena).count, 0);
+	assert_int_equal(left_page(0, 10, &(struct store_left){"one", BOOT + 1, INT64_MAX, INT64_MAX}, &arena).count,
+			 3);
+	assert_int_equal(left_page(0, 10, &(struct store_left){"two", BOOT + 1, INT64_MAX, INT64_MAX}, &arena).count,
+			 0);
 	ok(port.glance(port.ctx, (struct uuid[]){id_of(4), id_of(8)}, 2, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 1);
 	assert_int_equal(page.items[0].version, 2);
@@ -561,8 +599,8 @@ static void stuck_sagas_are_counted_with_the_open_ones(void **state)
 	start_ok(1, "k");
 	start_ok(2, "l");
 	start_ok(3, "m");
-	run("UPDATE saga SET state = 6 WHERE key = 'order-2'");
-	run("UPDATE saga SET is_paused = true WHERE key = 'order-1'");
+	run("UPDATE saga_open SET state = 6 WHERE saga_id = (SELECT saga_id FROM saga WHERE key = 'order-2')");
+	run("UPDATE saga_open SET is_paused = true WHERE saga_id = (SELECT saga_id FROM saga WHERE key = 'order-1')");
 	assert_int_equal(SAGA_STATE_STUCK, 6);
 	ok(port.count_open(port.ctx, (struct uuid){0}, 10, &arena, &counts, &err), &err);
 	assert_int_equal(counts.count, 2);
@@ -586,12 +624,8 @@ static void stuck_sagas_are_counted_with_the_open_ones(void **state)
 /* However few are wanted, a statement ends after as many as may be looked at, and says where the next one goes on. */
 static void a_look_is_bounded_by_what_it_looks_at(void **state)
 {
-	struct store_look newest_first = {.is_newest_first = true, .looked_max = 2, .found_max = 10};
-	const struct store_left near = {"one", BOOT + 1, 0, 4102444800000000};
-	const struct store_left far = {"one", BOOT + 1, 4102444800000000, INT64_MAX};
 	struct store_page page;
 	struct arena arena;
-	struct error err;
 
 	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
@@ -600,28 +634,194 @@ static void a_look_is_bounded_by_what_it_looks_at(void **state)
 
 		start_ok(i, key);
 	}
-	run("UPDATE saga SET due_at = now() + interval '1 hour' WHERE key <> 'order-4'");
-	run("UPDATE saga SET due_at = '2200-01-01' WHERE key = 'order-1'");
-	run("UPDATE saga SET due_at = NULL WHERE key = 'order-5'");
-	ok(port.due(port.ctx, &(struct store_look){.looked_max = 3, .found_max = 10}, &arena, &page, &err), &err);
+	run("UPDATE saga SET due_at = '2200-01-01' WHERE key IN ('order-1', 'order-2')"); /* the bounds stay */
+	set_due("now() + interval '1 hour'", "key = 'order-3'");
+	set_due("now() - interval '1 minute'", "key = 'order-4'");
+	set_due("NULL", "key = 'order-5'");
+	run("UPDATE saga_open SET look_at = now() - interval '2 hours' WHERE saga_id IN"
+	    " (SELECT saga_id FROM saga WHERE key IN ('order-1', 'order-2'))");
+	page = due_page(0, 1, 10, &arena);
 	assert_int_equal(page.count, 0);
-	assert_true(page.has_more && uuid_equal(page.last, id_of(3)) && page.now_us > 0);
-	ok(port.due(port.ctx, &(struct store_look){page.last, false, 3, 10}, &arena, &page, &err), &err);
+	assert_true(page.has_more && page.now_us > 0);
+	assert_int_equal(due_page(page.next_us, 2, 10, &arena).count, 0);
+	page = due_page(page.next_us + 1, 2, 10, &arena);
 	assert_int_equal(page.count, 1);
-	assert_false(page.has_more);
-	memset(newest_first.from.data, 0xff, sizeof(newest_first.from.data));
-	ok(port.left_behind(port.ctx, &newest_first, &near, &arena, &page, &err), &err);
-	assert_int_equal(page.count, 1); /* what is never due has nothing in flight */
-	assert_true(uuid_equal(page.items[0].saga_id, id_of(4)) && uuid_equal(page.last, id_of(4)));
-	newest_first.from = page.last;
-	newest_first.looked_max = 10;
-	ok(port.left_behind(port.ctx, &newest_first, &near, &arena, &page, &err), &err);
-	assert_int_equal(page.count, 2);
-	assert_true(uuid_equal(page.items[0].saga_id, id_of(3)) && !page.has_more);
-	ok(port.left_behind(port.ctx, &newest_first, &far, &arena, &page, &err), &err);
-	assert_int_equal(page.count, 1);
-	assert_true(uuid_equal(page.items[0].saga_id, id_of(1)));
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(4)) && !page.has_more);
 	arena_release(&arena);
+}
+
+/* All are at one moment: the walk goes on all the same. */
+static void a_look_that_does_not_get_on_leaves_a_moment_behind(void **state)
+{
+	struct store_page page;
+	struct arena arena;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t i = 1; i <= 3; i++) {
+		char key[8] = {'k', (char)('0' + i)};
+
+		start_ok(i, key);
+	}
+	page = due_page(0, 2, 10, &arena);
+	assert_true(page.count == 2 && page.has_more);
+	page = due_page(page.next_us, 2, 10, &arena);
+	assert_true(page.count == 2 && page.has_more);
+	page = due_page(page.next_us, 2, 10, &arena);
+	assert_true(page.count == 0 && !page.has_more);
+	arena_release(&arena);
+}
+
+static void what_an_earlier_boot_left_is_near_or_patient(void **state)
+{
+	const int64_t far_us = INT64_C(4102444800000000);
+	const struct store_left near = {"one", BOOT + 1, far_us, far_us};
+	const struct store_left far = {"one", BOOT + 1, 0, INT64_MAX};
+	const struct store_left both = {"one", BOOT + 1, far_us, INT64_MAX};
+	struct store_page page;
+	struct arena arena;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t i = 1; i <= 5; i++) {
+		char key[8] = {'k', (char)('0' + i)};
+
+		start_ok(i, key);
+	}
+	set_due("'2200-01-01'", "key IN ('order-1', 'order-2')");
+	set_due("NULL", "key = 'order-5'");
+	run("UPDATE saga_open SET is_patient = true WHERE saga_id IN"
+	    " (SELECT saga_id FROM saga WHERE key IN ('order-2', 'order-5'))");
+	page = left_page(0, 10, &near, &arena);
+	assert_true(page.count == 2 && !page.has_more);
+	page = left_page(0, 10, &far, &arena);
+	assert_true(page.count == 1 && !page.has_more); /* what is never due has nothing in flight */
+	assert_true(uuid_equal(page.items[0].saga_id, id_of(2)));
+	page = left_page(0, 10, &both, &arena);
+	assert_true(page.count == 3 && !page.has_more);
+	page = left_page(0, 3, &far, &arena);
+	assert_true(page.count <= 1 && page.has_more);
+	arena_release(&arena);
+}
+
+/* ---- the table of open sagas ---- */
+
+static void undo_migration_of_open_rows(void)
+{
+	run("DROP TABLE saga_open; ALTER TABLE saga ADD is_open boolean; UPDATE saga SET is_open = ended_at IS NULL;"
+	    "CREATE INDEX saga_open ON saga (saga_id) WHERE is_open;"
+	    "DELETE FROM schema_migration WHERE name = '0016_open'");
+}
+
+static void an_open_row_is_written_where_it_is_new_and_goes_at_the_end(void **state)
+{
+	struct change c;
+	struct store_change change;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open o JOIN saga s USING (saga_id) WHERE o.look_at ="
+				   " s.due_at - interval '1 second' AND o.definition_id = 1 AND o.state = 1"
+				   " AND NOT o.is_paused AND NOT o.is_patient"),
+			 1);
+	change = make_end(&c, 1, 1);
+	change.state = SAGA_STATE_COMPENSATING;
+	change.ended_us = 0;
+	change.open_row = (struct open_row){INT64_MAX, 1, SAGA_STATE_COMPENSATING, true, true};
+	commit_ok(&change, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open WHERE state = 1"),
+			 1); /* it was not said to be new */
+	change.expected_version = 2;
+	change.version = 3;
+	c.log.entry.sequence = 3;
+	change.is_open_row_new = true;
+	commit_ok(&change, 1);
+	assert_int_equal(
+		query_int("SELECT count(*) FROM saga_open WHERE look_at = 'infinity' AND is_paused AND is_patient"), 1);
+	change = make_end(&c, 1, 3);
+	commit_ok(&change, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 0);
+}
+
+static void a_change_that_was_not_done_leaves_the_open_row(void **state)
+{
+	struct change c[2];
+	struct store_change changes[2];
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	start_ok(2, "l");
+	changes[0] = make_end(&c[0], 1, 7); /* of a version that it does not have */
+	changes[1] = make_end(&c[1], 2, 7);
+	changes[1].ended_us = 0;
+	changes[1].open_row = (struct open_row){INT64_MAX, 1, SAGA_STATE_STUCK, false, false};
+	changes[1].is_open_row_new = true;
+	commit_ok(changes, 2);
+	changes[0] = make_start(&c[0], 3, "k"); /* of a key that there is */
+	commit_ok(changes, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open WHERE state = 1"), 2);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 2);
+}
+
+static void a_row_comes_with_what_is_stored_of_it_while_it_is_open(void **state)
+{
+	const struct uuid ids[] = {id_of(1), id_of(2), id_of(3)};
+	struct store_change change;
+	struct store_row *rows;
+	struct arena arena;
+	struct change c;
+	struct error err;
+	size_t count;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_ok(1, "k");
+	start_ok(2, "l");
+	change = make_end(&c, 2, 1);
+	commit_ok(&change, 1);
+	change = make_start(&c, 3, "m");
+	change.open_row = (struct open_row){INT64_MAX, 1, SAGA_STATE_RUNNING, true, true};
+	commit_ok(&change, 1);
+	ok(port.load(port.ctx, ids, 3, &arena, &rows, &count, &err), &err);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < count; i++) {
+		const struct open_row expected[] = {
+			{TIME_US + 2 * (int64_t)SECOND_US, 1, SAGA_STATE_RUNNING, false, false}, {0}, change.open_row};
+		const size_t number = rows[i].saga_id.data[15];
+
+		assert_true(open_row_equals(&rows[i].open_row, &expected[number - 1]));
+	}
+	arena_release(&arena);
+}
+
+/* By programs of before, which had an index of that name. */
+static void open_sagas_of_before_get_their_rows_by_the_upgrade(void **state)
+{
+	struct store_change change;
+	struct change c;
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	for (uint8_t i = 1; i <= 4; i++) {
+		char key[8] = {'k', (char)('0' + i)};
+
+		start_ok(i, key);
+	}
+	change = make_end(&c, 4, 1);
+	commit_ok(&change, 1);
+	run("UPDATE saga SET due_at = NULL WHERE key = 'order-2'");
+	run("UPDATE saga SET state = 6, is_paused = true WHERE key = 'order-3'");
+	undo_migration_of_open_rows();
+	ok(store_migrate(store, 5000, &err), &err);
+	assert_int_equal(
+		query_int("SELECT count(*) FROM saga_open o JOIN saga s USING (saga_id) WHERE o.definition_id = 1"
+			  " AND o.look_at = coalesce(s.due_at, 'infinity') AND o.state = s.state"
+			  " AND o.is_paused = s.is_paused AND o.is_patient = (s.due_at IS NOT NULL)"),
+		3);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 3);
+	change = make_end(&c, 1, 1);
+	commit_ok(&change, 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 2);
 }
 
 static void the_views_speak_in_words(void **state)
@@ -662,18 +862,21 @@ static void the_views_speak_in_words(void **state)
 			 1);
 }
 
-static void updates_of_steps_are_hot(void **state)
+static void updates_are_hot(void **state)
 {
 	SKIP_WITHOUT_DATABASE;
 	start_ok(1, "k");
-	/* No index may contain a column that steps change, neither as a key nor in its predicate. */
-	assert_int_equal(query_int("SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
-				   " AND a.attnum = ANY(i.indkey) WHERE i.indrelid = 'saga'::regclass AND a.attname IN"
-				   " ('version', 'updated_at', 'due_at', 'state', 'milestone', 'data', 'sent_boot')"),
-			 0);
-	assert_int_equal(query_int("SELECT count(*) FROM pg_indexes WHERE tablename = 'saga' AND schemaname ="
-				   " current_schema() AND indexdef ~ 'WHERE.*(version|updated_at|due_at|state)'"),
-			 0);
+	/* No index may contain a column that steps or ends change, neither as a key nor in its predicate. */
+	assert_int_equal(
+		query_int(
+			"SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+			" AND a.attnum = ANY(i.indkey) WHERE i.indrelid = 'saga'::regclass AND a.attname IN"
+			" ('version', 'updated_at', 'due_at', 'ended_at', 'state', 'milestone', 'data', 'sent_boot')"),
+		0);
+	assert_int_equal(
+		query_int("SELECT count(*) FROM pg_indexes WHERE tablename = 'saga' AND schemaname ="
+			  " current_schema() AND indexdef ~ 'WHERE.*(version|updated_at|due_at|ended_at|state)'"),
+		0);
 }
 
 #define END_CONNECTIONS                                                                                                \
@@ -681,10 +884,11 @@ static void updates_of_steps_are_hot(void **state)
 
 #define COUNT_OF_INDEXES(what)                                                                                         \
 	"SELECT sum(" what                                                                                             \
-	")::bigint FROM pg_stat_user_indexes WHERE relname = 'saga' AND schemaname = current_schema()"
+	")::bigint FROM pg_stat_user_indexes WHERE relname IN ('saga', 'saga_open') AND schemaname = current_schema()"
 #define ROWS_READ COUNT_OF_INDEXES("idx_tup_read")
 #define OTHER_SCANS                                                                                                    \
-	COUNT_OF_INDEXES("idx_scan") " AND indexrelname = 'saga_key'" /* it has the id as its second column */
+	COUNT_OF_INDEXES("idx_scan")                                                                                   \
+	" AND indexrelname IN ('saga_key', 'saga_open_look')" /* the first has the id as its second column */
 
 /* The first plan of this session is made while the table says that it is empty. */
 static void a_change_reads_its_own_saga_alone_whenever_the_plan_was_made(void **state)
@@ -696,13 +900,18 @@ static void a_change_reads_its_own_saga_alone_whenever_the_plan_was_made(void **
 
 	SKIP_WITHOUT_DATABASE;
 	run("VACUUM saga");
+	run("VACUUM saga_open");
 	run(END_CONNECTIONS);
 	start_ok(1, "k");
+	start_ok(2, "l");
+	change = make_end(&c, 2, 1);
+	commit_ok(&change, 1);
 	run("INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, state, version, "
 	    "data,"
-	    " created_at, updated_at, is_open, sent_by, sent_boot)"
-	    " SELECT gen_random_uuid(), 1, 'checkout', 'k', n, '', 0, 1, '', now(), now(), true, 'one', 1"
+	    " created_at, updated_at, sent_by, sent_boot)"
+	    " SELECT gen_random_uuid(), 1, 'checkout', 'k', n, '', 0, 1, '', now(), now(), 'one', 1"
 	    " FROM generate_series(1, 5000) n");
+	run("INSERT INTO saga_open SELECT saga_id, now(), 1, 0, false, false FROM saga WHERE key = 'k'");
 	rows_before = query_int(ROWS_READ);
 	scans_before = query_int(OTHER_SCANS);
 	change = make_end(&c, 1, 1);
@@ -729,10 +938,10 @@ static void events_of_one_key_read_its_sagas_once(void **state)
 	start_ok(1, "k");
 	run("INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, state, version, "
 	    "data,"
-	    " created_at, updated_at, is_open, sent_by, sent_boot)"
+	    " created_at, updated_at, ended_at, sent_by, sent_boot)"
 	    " SELECT gen_random_uuid(), 1, 'checkout', CASE WHEN n > 20000 THEN 'order-1' ELSE n::text END, n, '', 0, "
 	    "1, '',"
-	    " now(), now(), n <= 20000, 'one', 1 FROM generate_series(1, 21000) n");
+	    " now(), now(), CASE WHEN n > 20000 THEN now() END, 'one', 1 FROM generate_series(1, 21000) n");
 	run("ANALYZE saga");
 	run(END_CONNECTIONS);
 	rows_before = query_int(ROWS_READ);
@@ -798,11 +1007,13 @@ static void paused_sagas_are_listed_alone_and_found_again_by_an_upgrade(void **s
 	c.log.entry.event.type = SAGA_EVENT_PAUSED;
 	commit_ok(&change, 1);
 	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused"), 1);
+	undo_migration_of_open_rows();
 	run("ALTER TABLE saga DROP COLUMN is_paused; DELETE FROM schema_migration WHERE name LIKE '%_saga_paused'");
 	ok(store_migrate(store, 5000, &err), &err);
 	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused AND key = 'order-2'"), 1);
 	assert_int_equal(query_int("SELECT count(*) FROM saga WHERE is_paused"), 1);
-	run("UPDATE saga SET is_paused = false");
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open WHERE is_paused"), 1);
+	run("UPDATE saga_open SET is_paused = false");
 	ok(reads.list(reads.ctx, &request, &arena, &page, &err), &err);
 	assert_int_equal(page.count, 0);
 	arena_release(&arena);
@@ -1041,6 +1252,31 @@ static struct list_page list_of(const struct list_request *request, struct arena
 	return page;
 }
 
+/* Of the five that have just been started. */
+static void open_sagas_are_listed_by_their_table(struct arena *arena)
+{
+	struct list_request request = {.limit = 2, .filter.states = 1u << SAGA_STATE_RUNNING};
+	struct list_page page = list_of(&request, arena);
+
+	assert_true(page.count == 2 && page.has_more && uuid_equal(page.items[0].saga.id, id_of(5)));
+	request.has_after = true;
+	request.after = page.last;
+	request.limit = 3;
+	page = list_of(&request, arena);
+	assert_true(page.count == 3 && !page.has_more && uuid_equal(page.items[2].saga.id, id_of(1)));
+	request =
+		(struct list_request){.limit = 10, .is_oldest_first = true, .filter.states = 1u << SAGA_STATE_RUNNING};
+	request.filter.definition = "checkout";
+	request.filter.definition_version = 1;
+	page = list_of(&request, arena);
+	assert_true(page.count == 5 && !page.has_more && uuid_equal(page.items[0].saga.id, id_of(1)));
+	request.filter.definition_version = 2;
+	assert_int_equal(list_of(&request, arena).count, 0);
+	request.filter.definition_version = 0;
+	run("DELETE FROM saga_open WHERE saga_id = (SELECT saga_id FROM saga WHERE key = 'order-3')");
+	assert_int_equal(list_of(&request, arena).count, 4);
+}
+
 static void lists_are_in_order_and_in_pages_and_as_the_filter_says(void **state)
 {
 	const struct engine_label label = {"shop", "north"};
@@ -1076,6 +1312,7 @@ static void lists_are_in_order_and_in_pages_and_as_the_filter_says(void **state)
 	assert_string_equal(page.items[0].labels[0].value, "north");
 	request = (struct list_request){.limit = 10, .filter.states = 1u << SAGA_STATE_STUCK};
 	assert_int_equal(list_of(&request, &arena).count, 0);
+	open_sagas_are_listed_by_their_table(&arena);
 	request = (struct list_request){.limit = 10, .created.before_us = TIME_US};
 	assert_int_equal(list_of(&request, &arena).count, 0);
 	request = (struct list_request){.limit = 10, .created.from_us = TIME_US, .filter.definition_version = 1};
@@ -1223,9 +1460,15 @@ int main(void)
 		cmocka_unit_test_setup(entries_of_before_callers_were_recorded_come_back_without_one, begin),
 		cmocka_unit_test_setup(pages_have_what_is_due_and_what_an_earlier_boot_left, begin),
 		cmocka_unit_test_setup(a_look_is_bounded_by_what_it_looks_at, begin),
+		cmocka_unit_test_setup(a_look_that_does_not_get_on_leaves_a_moment_behind, begin),
+		cmocka_unit_test_setup(what_an_earlier_boot_left_is_near_or_patient, begin),
+		cmocka_unit_test_setup(an_open_row_is_written_where_it_is_new_and_goes_at_the_end, begin),
+		cmocka_unit_test_setup(a_change_that_was_not_done_leaves_the_open_row, begin),
+		cmocka_unit_test_setup(a_row_comes_with_what_is_stored_of_it_while_it_is_open, begin),
+		cmocka_unit_test_setup(open_sagas_of_before_get_their_rows_by_the_upgrade, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
-		cmocka_unit_test_setup(updates_of_steps_are_hot, begin),
+		cmocka_unit_test_setup(updates_are_hot, begin),
 		cmocka_unit_test_setup(a_change_reads_its_own_saga_alone_whenever_the_plan_was_made, begin),
 		cmocka_unit_test_setup(events_of_one_key_read_its_sagas_once, begin),
 		cmocka_unit_test_setup(a_connection_that_the_server_ended_costs_no_commit, begin),
