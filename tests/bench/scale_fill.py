@@ -25,14 +25,16 @@ SESSION = "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET
 
 PREPARE = """
 CREATE TABLE scale_template AS
-    SELECT s.*, row_number() OVER (PARTITION BY is_open ORDER BY saga_id) - 1 AS place, count(*) OVER (PARTITION BY is_open) AS places
+    SELECT s.*, ended_at IS NULL AS is_open, row_number() OVER (PARTITION BY ended_at IS NULL ORDER BY saga_id) - 1 AS place,
+           count(*) OVER (PARTITION BY ended_at IS NULL) AS places
     FROM saga s WHERE saga_id = ANY('{%(ids)s}');
+CREATE TABLE scale_template_open AS SELECT * FROM saga_open WHERE saga_id IN (SELECT saga_id FROM scale_template);
 CREATE TABLE scale_template_log AS SELECT * FROM saga_log WHERE saga_id IN (SELECT saga_id FROM scale_template);
 CREATE TABLE scale_index AS
     SELECT c.relname AS name, t.relname AS of, pg_get_indexdef(i.indexrelid) AS made_by, k.conname AS key, pg_get_constraintdef(k.oid) AS key_made_by
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
-    WHERE t.relname IN ('saga', 'saga_log') AND t.relnamespace = 'public'::regnamespace;
+    WHERE t.relname IN ('saga', 'saga_open', 'saga_log') AND t.relnamespace = 'public'::regnamespace;
 CREATE FUNCTION scale_id(i bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (lpad(to_hex(%(first_ms)d + i), 12, '0') || '70008' || lpad(to_hex(hashint8extended(i, 0) & (1::bigint << 60) - 1), 15, '0'))::uuid $$;
 DO $$ DECLARE one record; BEGIN
@@ -41,6 +43,7 @@ DO $$ DECLARE one record; BEGIN
         ELSE EXECUTE format('ALTER TABLE %%I DROP CONSTRAINT %%I', one.of, one.key); END IF;
     END LOOP; END $$;
 ALTER TABLE saga SET (autovacuum_enabled = off);
+ALTER TABLE saga_open SET (autovacuum_enabled = off);
 ALTER TABLE saga_log SET (autovacuum_enabled = off);
 """
 
@@ -59,7 +62,10 @@ SAGA_COLUMNS = {
     "data": f"overlay(t.data PLACING uuid_send(copy.id) FROM {ID_AT} FOR {ID_LEN})",
 }
 
-# Both tables' at once would need twice the memory, so one after the other.
+# Their templates wait for the same time; no two of them are looked at at the same one.
+OPEN_COLUMNS = {"saga_id": "copy.id", "look_at": "o.look_at - copy.i %% 1000000 * interval '1 us'"}
+
+# All tables' at once would need more memory, so one after the other.
 MAKE_INDEXES = """
 DO $$ DECLARE one record; BEGIN
     FOR one IN SELECT * FROM scale_index WHERE of = '%(table)s' ORDER BY name LOOP
@@ -70,9 +76,10 @@ DO $$ DECLARE one record; BEGIN
 
 FINISH = """
 ALTER TABLE saga RESET (autovacuum_enabled);
+ALTER TABLE saga_open RESET (autovacuum_enabled);
 ALTER TABLE saga_log RESET (autovacuum_enabled);
 DROP FUNCTION scale_id(bigint);
-DROP TABLE scale_template, scale_template_log, scale_index;
+DROP TABLE scale_template, scale_template_open, scale_template_log, scale_index;
 """
 
 
@@ -102,9 +109,10 @@ def fill(login: Login, order: Order, report: Callable[[str], None]) -> None:
     ask(login, SESSION + PREPARE % {"ids": ",".join(order.templates), "first_ms": first_ms})
     log = Copier(login, order, "saga_log", "scale_template_log l ON l.saga_id = t.saga_id", "l", {"saga_id": "copy.id"})
     saga = Copier(login, order, "saga", None, "t", SAGA_COLUMNS)
-    together([lambda: log.run(lambda line: None), lambda: saga.run(report)])
+    open_rows = Copier(login, order, "saga_open", "scale_template_open o ON o.saga_id = t.saga_id", "o", OPEN_COLUMNS)
+    together([lambda: log.run(lambda line: None), lambda: saga.run(report), lambda: open_rows.run(lambda line: None)])
     report(f"tables are filled ({time.monotonic() - begun:.0f} s), making their indexes")
-    together([lambda: finish_table(login, "saga"), lambda: finish_table(login, "saga_log")])
+    together([lambda: finish_table(login, "saga"), lambda: finish_table(login, "saga_log"), lambda: finish_table(login, "saga_open")])
     ask(login, FINISH)
     report(f"filled in {time.monotonic() - begun:.0f} s: {sizes(login)}")
 
@@ -117,7 +125,7 @@ def finish_table(login: Login, table: str) -> None:
 def sizes(login: Login) -> str:
     return ask(login, "SELECT string_agg(format('%s %s + indexes %s', relname, pg_size_pretty(pg_table_size(oid)), "
                       "pg_size_pretty(pg_indexes_size(oid))), ', ' ORDER BY relname) FROM pg_class "
-                      "WHERE relname IN ('saga', 'saga_log') AND relkind = 'r'")
+                      "WHERE relname IN ('saga', 'saga_open', 'saga_log') AND relkind = 'r'")
 
 
 class Copier:

@@ -66,7 +66,7 @@ def rows(stack: BenchStack) -> dict[str, int]:
     """While sagas are in flight: their rows are looked at in every state between start and end."""
     login = stack.postgres.login("saga")
     found = {
-        "row_bytes": filling(row_bytes(login, "saga", "is_open") or row_bytes(login, "saga")),
+        "row_bytes": filling(row_bytes(login, "saga", "ended_at IS NULL") or row_bytes(login, "saga")),
         "log_bytes": filling(row_bytes(login, "saga_log")),
     }
     inboxes = [row_bytes(stack.postgres.login(database), "saga_inbox") for database in stack.mode.inboxes]
