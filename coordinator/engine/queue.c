@@ -75,6 +75,7 @@ static void add_start(struct queue *queue, struct start_item *item)
 	line->last = item;
 	line->count++;
 	queue->load.start_count++;
+	queue->input_bytes += item->request.input.len;
 }
 
 /* One definition's flood fills the queue, and the others still get in: each may have its share of it beside. */
@@ -87,10 +88,14 @@ static bool has_share(const struct queue *queue, const char *definition, size_t 
 	return waiting + count <= max / (queue->line_count + (line ? 0 : 1));
 }
 
-static enum queue_answer admit_starts(const struct queue *queue, const char *definition, size_t count)
+static enum queue_answer admit_starts(const struct queue *queue, const char *definition, size_t count,
+				      size_t input_bytes)
 {
 	enum queue_answer answer = admit(queue, count);
 
+	if (answer != QUEUE_CLOSED && queue->load.start_count > 0 &&
+	    queue->input_bytes + input_bytes > QUEUE_INPUT_BYTES_MAX)
+		return QUEUE_FULL;
 	/* Where none waits, a batch gets in however small the bound is. */
 	if (answer == QUEUE_TAKEN && queue->load.start_count > 0 &&
 	    (queue->load.start_count >= queue->starts_max || count > queue->starts_max - queue->load.start_count))
@@ -103,7 +108,7 @@ enum queue_answer queue_look(struct queue *queue, const char *definition)
 	enum queue_answer answer;
 
 	(void)pthread_mutex_lock(&queue->mu);
-	answer = admit_starts(queue, definition, 1);
+	answer = admit_starts(queue, definition, 1, 1);
 	(void)pthread_mutex_unlock(&queue->mu);
 	return answer;
 }
@@ -111,10 +116,13 @@ enum queue_answer queue_look(struct queue *queue, const char *definition)
 enum queue_answer queue_push_starts(struct queue *queue, struct start_item *items, size_t count)
 {
 	enum queue_answer answer;
+	size_t input_bytes = 0;
 
 	assert(count > 0);
+	for (const struct start_item *item = items; item; item = item->next)
+		input_bytes += item->request.input.len;
 	(void)pthread_mutex_lock(&queue->mu);
-	answer = admit_starts(queue, items->request.plan->definition.name, count);
+	answer = admit_starts(queue, items->request.plan->definition.name, count, input_bytes);
 	if (answer == QUEUE_TAKEN) {
 		for (struct start_item *item = items, *next; item; item = next) {
 			next = item->next;
@@ -187,6 +195,7 @@ static struct start_item *take_start(struct queue *queue)
 	line->first = item->next;
 	line->count--;
 	queue->load.start_count--;
+	queue->input_bytes -= item->request.input.len;
 	if (line->first)
 		queue->line_next++;
 	else

@@ -5,7 +5,8 @@
  *             gathers by itself while the previous commit runs.
  * Fairness:   starts are taken in turns by definition, and a definition gets its share of a queue that others have filled.
  * Limits:     starts, gets and requests are bounded together (twice that, with all shares); starts also by what the engine
- *             gets through in time, as it says after each turn; deliveries by the bus, which waits for their `done`.
+ *             gets through in time, as it says after each turn, and by the bytes of their inputs; deliveries by the bus, which
+ *             waits for their `done`.
  * Threads:    any thread pushes, the engine's takes. `mu` guards all fields.
  */
 #ifndef COORDINATOR_ENGINE_QUEUE_H
@@ -15,6 +16,9 @@
 
 #include "coordinator/engine/id_table.h"
 #include "coordinator/engine/ports.h"
+
+/* Of all starts that wait: a few thousand of the largest ones would be gigabytes. */
+enum { QUEUE_INPUT_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct start_item {
 	struct start_item *next;
@@ -84,7 +88,8 @@ struct queue {
 	struct request_link **requests_end;
 	struct delivery_item **deliveries_end;
 	size_t max;
-	size_t starts_max; /* that may wait */
+	size_t starts_max;  /* that may wait */
+	size_t input_bytes; /* of those that wait */
 	bool is_closed;
 	bool is_over;
 };

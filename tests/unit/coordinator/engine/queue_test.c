@@ -89,6 +89,37 @@ static void starts_have_a_bound_of_their_own_and_other_definitions_their_share(v
 	queue_release(&queue);
 }
 
+static enum queue_answer push_large(struct queue *queue, struct start_item *item, size_t input_bytes)
+{
+	*item = (struct start_item){.request = {.plan = &FLOOD, .input = {NULL, input_bytes}}};
+	return queue_push_starts(queue, item, 1);
+}
+
+static void starts_that_wait_have_a_bound_of_bytes(void **state)
+{
+	struct start_item items[4];
+	struct queue_load load;
+	struct queue queue;
+
+	(void)state;
+	queue_init(&queue, 100);
+	assert_int_equal(push_large(&queue, &items[0], QUEUE_INPUT_BYTES_MAX / 2), QUEUE_TAKEN);
+	assert_int_equal(push_large(&queue, &items[1], QUEUE_INPUT_BYTES_MAX / 2), QUEUE_TAKEN);
+	assert_int_equal(push_large(&queue, &items[2], 1), QUEUE_FULL);
+	assert_int_equal(queue_look(&queue, "flood"), QUEUE_FULL);
+	assert_int_equal(queue_look(&queue, "other"), QUEUE_FULL);
+	queue_take(&queue, 1, &load);
+	assert_int_equal(load.start_count, 1);
+	assert_int_equal(queue_look(&queue, "flood"), QUEUE_TAKEN);
+	assert_int_equal(push_large(&queue, &items[2], QUEUE_INPUT_BYTES_MAX / 2 + 1), QUEUE_FULL);
+	assert_int_equal(push_large(&queue, &items[2], QUEUE_INPUT_BYTES_MAX / 2), QUEUE_TAKEN);
+	queue_take(&queue, 2, &load);
+	assert_int_equal(push_large(&queue, &items[3], QUEUE_INPUT_BYTES_MAX + 1), QUEUE_TAKEN); /* none waits */
+	queue_end(&queue, &load);
+	assert_int_equal(load.start_count, 1);
+	queue_release(&queue);
+}
+
 static void a_batch_beyond_the_bound_gets_in_where_none_waits(void **state)
 {
 	struct start_item items[3];
@@ -130,6 +161,7 @@ int main(void)
 		cmocka_unit_test(takes_starts_in_turns_by_definition),
 		cmocka_unit_test(a_full_queue_has_a_share_left_for_another_definition),
 		cmocka_unit_test(starts_have_a_bound_of_their_own_and_other_definitions_their_share),
+		cmocka_unit_test(starts_that_wait_have_a_bound_of_bytes),
 		cmocka_unit_test(a_batch_beyond_the_bound_gets_in_where_none_waits),
 		cmocka_unit_test(counts_the_records_of_what_was_delivered),
 	};
