@@ -146,7 +146,7 @@ struct store_page {
 struct store_left {
 	const char *instance;
 	int64_t boot;
-	int64_t near_us;
+	int64_t near_us;   /* 0: patient ones alone */
 	int64_t before_us; /* at least near_us */
 };
 

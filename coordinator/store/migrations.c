@@ -212,6 +212,9 @@ static const char OPEN[] =
 	"ALTER TABLE saga DROP COLUMN is_open;"; /* with its index; a program of before, which would not write this table, cannot commit */
 /* clang-format on */
 
+/* A start looks for them among very many that wait. */
+static const char OPEN_PATIENT[] = "CREATE INDEX saga_open_patient ON saga_open (look_at) WHERE is_patient;";
+
 const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0001_tables", SAGA_TABLE},
 	{"0002_views", VIEWS},
@@ -229,6 +232,7 @@ const struct pg_migration STORE_MIGRATIONS[] = {
 	{"0014_departed", DEPARTED},
 	{"0015_no_reference", NO_REFERENCE},
 	{"0016_open", OPEN},
+	{"0017_open_patient", OPEN_PATIENT},
 };
 const size_t STORE_MIGRATION_COUNT = ARRAY_LEN(STORE_MIGRATIONS);
 

@@ -291,6 +291,11 @@ int reader_due(void *ctx, const struct store_look *look, struct arena *arena, st
 			 look, arena, ret_page, err);
 }
 
+/* Patient ones alone have an index of their own. */
+#define LEFT_SQL(which)                                                                                                \
+	LOOK_SQL(which "look_at < $7", "(looked.look_at < $6 OR looked.is_patient)",                                   \
+		 "s.sent_by = $4 AND s.sent_boot <> $5")
+
 int reader_left_behind(void *ctx, const struct store_look *look, const struct store_left *left, struct arena *arena,
 		       struct store_page *ret_page, struct error *err)
 {
@@ -302,10 +307,8 @@ int reader_left_behind(void *ctx, const struct store_look *look, const struct st
 					  pg_timestamptz(left->near_us),
 					  pg_timestamptz(left->before_us)};
 
-	return read_page(ctx,
-			 LOOK_SQL("look_at < $7", "(looked.look_at < $6 OR looked.is_patient)",
-				  "s.sent_by = $4 AND s.sent_boot <> $5"),
-			 params, ARRAY_LEN(params), look, arena, ret_page, err);
+	return read_page(ctx, left->near_us == 0 ? LEFT_SQL("is_patient AND ") : LEFT_SQL(""), params,
+			 ARRAY_LEN(params), look, arena, ret_page, err);
 }
 
 int reader_glance(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_page *ret_page,
