@@ -197,6 +197,7 @@ static const char NO_REFERENCE[] = "ALTER TABLE saga DROP CONSTRAINT saga_defini
 /* What sweeps, counts and lists go by, apart from the wide rows: saga/open_row.h. A saga's row is written at its start and goes at its
  * end; in between most sagas never touch it. It comes and goes with each saga, so what is dead must leave often, however many wait. */
 static const char OPEN[] =
+	"LOCK TABLE saga;" /* first of all: a program of before that still runs starts sagas */
 	"ALTER INDEX saga_open RENAME TO saga_open_before;" /* which finds what is open */
 	"CREATE TABLE saga_open ("
 	"	saga_id uuid PRIMARY KEY,"

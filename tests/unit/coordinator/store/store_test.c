@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
 
 #include "coordinator/store/store.h"
 #include "lib/pg/pg.h"
@@ -830,6 +832,53 @@ static void open_sagas_of_before_get_their_rows_by_the_upgrade(void **state)
 	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 2);
 }
 
+static void *migrate(void *ret_err)
+{
+	_cleanup_(store_freep)
+	struct store *other = store_new(own_conninfo);
+
+	return store_migrate(other, 5000, ret_err) < 0 ? ret_err : NULL;
+}
+
+static bool is_waiting_for_a_table(void)
+{
+	return query_int("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
+			 " WHERE c.relname = 'saga' AND NOT l.granted") > 0;
+}
+
+/* A program of before that still runs commits while this one upgrades. */
+static void a_saga_that_starts_during_the_upgrade_gets_its_row(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *before = pg_new(own_conninfo, "store_test");
+	pthread_t thread;
+	struct error err;
+	void *failed;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	undo_migration_of_open_rows();
+	ok(pg_begin(before, &err), &err);
+	ok(pg_exec_script(before,
+			  "INSERT INTO saga (saga_id, version, created_at, updated_at, sent_boot, definition_id, "
+			  "state, is_open,"
+			  " definition_name, key, idempotency_key, sent_by, input, data) SELECT"
+			  " '01900000-0000-7000-8000-000000000002', 1, created_at, updated_at, 1, 1, 1, true, "
+			  "'checkout', 'k2',"
+			  " 'k2', 'old', '', '' FROM saga",
+			  &err),
+	   &err);
+	assert_int_equal(pthread_create(&thread, NULL, migrate, &err), 0);
+	for (int tries = 0; !is_waiting_for_a_table(); tries++) {
+		assert_true(tries < 3000);
+		(void)poll(NULL, 0, 10);
+	}
+	ok(pg_commit(before, NULL, &err), &err);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	ok(failed ? -1 : 0, &err);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 2);
+}
+
 static void the_views_speak_in_words(void **state)
 {
 	static const char *const statuses[SAGA_STATE_COUNT] = {
@@ -1472,6 +1521,7 @@ int main(void)
 		cmocka_unit_test_setup(a_change_that_was_not_done_leaves_the_open_row, begin),
 		cmocka_unit_test_setup(a_row_comes_with_what_is_stored_of_it_while_it_is_open, begin),
 		cmocka_unit_test_setup(open_sagas_of_before_get_their_rows_by_the_upgrade, begin),
+		cmocka_unit_test_setup(a_saga_that_starts_during_the_upgrade_gets_its_row, begin),
 		cmocka_unit_test_setup(stuck_sagas_are_counted_with_the_open_ones, begin),
 		cmocka_unit_test_setup(the_views_speak_in_words, begin),
 		cmocka_unit_test_setup(updates_are_hot, begin),
