@@ -210,8 +210,10 @@ void watch_hub_round(struct watch_hub *hub)
 
 	take_watchers(hub);
 	recent_take(hub);
-	if (!hub->watchers)
+	if (!hub->watchers) {
+		recent_forget(&hub->recent, INT64_MAX);
 		return;
+	}
 	arena_clear(&hub->arena);
 	if (watch_round_many(hub, &err) < 0 || watch_round_one(hub, &err) < 0) {
 		note_away(hub, &err);

@@ -17,7 +17,7 @@
 
 enum {
 	WAITING_MAX = 256, /* transactions that the hub has not taken: it is held up, and will read the feed */
-	KEPT_MAX = 1024,
+	KEPT_MAX = 1024,   /* that a watcher has not seen: it is slow, and will do so, too */
 };
 
 static const char *copy_text(struct arena *arena, const char *text)
@@ -100,13 +100,14 @@ static void list_free(struct recent_commit *commit)
 
 void recent_note(struct recent *recent, struct recent_commit *commit)
 {
-	if (recent->noted_count >= WAITING_MAX) {
+	if (recent->noted_count >= WAITING_MAX || recent->noted_outcomes + commit->count > RECENT_OUTCOMES_MAX) {
 		list_free(commit);
 		return;
 	}
 	*recent->noted_end = commit;
 	recent->noted_end = &commit->next;
 	recent->noted_count++;
+	recent->noted_outcomes += commit->count;
 }
 
 void recent_init(struct recent *recent)
@@ -131,6 +132,7 @@ static void drop_first(struct recent *recent)
 	if (!recent->first)
 		recent->end = &recent->first;
 	recent->count--;
+	recent->outcomes -= first->count;
 	first->next = NULL;
 	list_free(first);
 }
@@ -145,6 +147,7 @@ void recent_take(struct watch_hub *hub)
 	recent->noted = NULL;
 	recent->noted_end = &recent->noted;
 	recent->noted_count = 0;
+	recent->noted_outcomes = 0;
 	(void)pthread_mutex_unlock(&hub->mu);
 	for (struct recent_commit *next; noted; noted = next) {
 		next = noted->next;
@@ -155,8 +158,9 @@ void recent_take(struct watch_hub *hub)
 		recent->end = &noted->next;
 		recent->last_xid = noted->xid;
 		recent->count++;
+		recent->outcomes += noted->count;
 	}
-	while (recent->count > KEPT_MAX)
+	while (recent->count > KEPT_MAX || recent->outcomes > RECENT_OUTCOMES_MAX)
 		drop_first(recent);
 }
 

@@ -425,8 +425,10 @@ int watch_round_many(struct watch_hub *hub, struct error *err)
 	hub->is_unsettled = false;
 	for (const struct watcher *watcher = hub->watchers; watcher; watcher = watcher->next)
 		is_any |= !watcher->is_of_one && !watcher->is_over;
-	if (!is_any)
+	if (!is_any) {
+		forget_served(hub);
 		return 0;
+	}
 	if (hub->port.bounds(hub->port.ctx, &bounds, err) < 0)
 		return -1;
 	hub->is_unsettled = bounds.horizon < bounds.ceiling;

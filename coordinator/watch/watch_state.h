@@ -37,13 +37,17 @@ struct recent_commit {
 	size_t count;
 };
 
+enum { RECENT_OUTCOMES_MAX = 20000 }; /* kept, and as many not taken yet; some 700 bytes each */
+
 struct recent {
-	struct recent_commit *noted; /* guarded by the hub's lock, as the next two: not taken yet */
+	struct recent_commit *noted; /* guarded by the hub's lock, as the next three: not taken yet */
 	struct recent_commit **noted_end;
 	size_t noted_count;
+	size_t noted_outcomes;
 	struct recent_commit *first; /* ascending by transaction */
 	struct recent_commit **end;
 	size_t count;
+	size_t outcomes;
 	int64_t last_xid;
 };
 
