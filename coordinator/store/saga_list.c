@@ -176,32 +176,79 @@ static int find_labeled(struct store *store, struct bytes labels, struct pg_arra
 	return 0;
 }
 
-/* `labeled` has ids for WALK_LABELS alone. */
-static int choose_walk(struct store *store, const struct list_request *request, struct bytes labels,
-		       struct pg_array *labeled, enum walk *ret_walk, struct error *err)
+/* A list in the making. */
+struct listing {
+	const struct list_request *request;
+	enum walk walk;
+	struct uuid after;
+	struct bytes labels;
+	struct pg_array states;
+	struct pg_array labeled; /* ids, for WALK_LABELS alone */
+};
+
+static int choose_walk(struct store *store, struct listing *listing, struct error *err)
 {
+	const struct saga_filter *filter = &listing->request->filter;
 	bool are_few = false;
 
-	*ret_walk = WALK_ALL;
-	if (request->filter.key)
-		*ret_walk = WALK_KEY;
-	else if (labels.len > 0 && find_labeled(store, labels, labeled, &are_few, err) < 0)
+	listing->walk = WALK_ALL;
+	if (filter->key)
+		listing->walk = WALK_KEY;
+	else if (listing->labels.len > 0 && find_labeled(store, listing->labels, &listing->labeled, &are_few, err) < 0)
 		return -1;
 	else if (are_few)
-		*ret_walk = WALK_LABELS;
-	else if (has_open_states_only(&request->filter))
-		*ret_walk = WALK_OPEN;
+		listing->walk = WALK_LABELS;
+	else if (has_open_states_only(filter))
+		listing->walk = WALK_OPEN;
 	return 0;
 }
 
-/* The page is not full: was everything looked at, and if not, up to where? */
-static int find_end(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
-		    struct list_page *page, struct error *err)
+static bool is_bounded(enum walk walk)
 {
+	return walk == WALK_ALL || walk == WALK_OPEN;
+}
+
+static int read_list(struct store *store, struct listing *listing, struct pg_result **ret_result, struct error *err)
+{
+	const struct list_request *request = listing->request;
+	const struct saga_filter *filter = &request->filter;
+	const enum walk walk = listing->walk;
+	const struct pg_param params[] = {
+		pg_uuid(&listing->after),
+		pg_int8(is_bounded(walk) ? SCAN_MAX : INT32_MAX),
+		pg_int8((int64_t)request->limit + 1),
+		pg_array_param(&listing->states),
+		text_param(filter->definition),
+		pg_int4(filter->definition_version),
+		text_param(filter->key),
+		listing->labels.len > 0 ? pg_jsonb(listing->labels) : pg_null(),
+		time_param(request->created.from_us),
+		time_param(request->created.before_us),
+		time_param(request->updated.from_us),
+		time_param(request->updated.before_us),
+		pg_bool(filter->is_paused),
+		walk == WALK_OPEN ? pg_int8(OPEN_SCAN_MAX) : pg_array_param(&listing->labeled),
+	};
+	const size_t param_count = ARRAY_LEN(params) - (walk != WALK_LABELS && walk != WALK_OPEN);
+
+	return pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, param_count, ret_result, err);
+}
+
+/* The page is not full: was everything looked at, and if not, up to where? */
+static int find_end(struct store *store, struct listing *listing, struct list_page *page, struct error *err)
+{
+	const struct saga_filter *filter = &listing->request->filter;
+	const struct pg_param params[] = {
+		pg_uuid(&listing->after),       pg_int8(SCAN_MAX),
+		pg_int8(OPEN_SCAN_MAX),         pg_array_param(&listing->states),
+		text_param(filter->definition), pg_int4(filter->definition_version),
+		pg_bool(filter->is_paused),
+	};
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
-	if (pg_exec(store->pg, sql, params, param_count, &result, err) < 0)
+	if (pg_exec(store->pg, walks[listing->walk][listing->request->is_oldest_first].end, params,
+		    listing->walk == WALK_OPEN ? ARRAY_LEN(params) : 2, &result, err) < 0)
 		return -1;
 	page->has_more = pg_rows(result) > 0 && !pg_is_null(result, 0, 0);
 	if (page->has_more)
@@ -209,83 +256,61 @@ static int find_end(struct store *store, const char *sql, const struct pg_param 
 	return 0;
 }
 
-static int find_end_of_walk(struct store *store, const struct list_request *request, enum walk walk,
-			    const struct uuid *after, struct pg_array *states, struct list_page *page,
-			    struct error *err)
+static int read_page(struct store *store, struct listing *listing, struct arena *arena, struct list_page *ret_page,
+		     struct error *err)
 {
-	const struct saga_filter *filter = &request->filter;
-	const struct pg_param params[] = {
-		pg_uuid(after),
-		pg_int8(SCAN_MAX),
-		pg_int8(OPEN_SCAN_MAX),
-		pg_array_param(states),
-		text_param(filter->definition),
-		pg_int4(filter->definition_version),
-		pg_bool(filter->is_paused),
-	};
+	const size_t limit = listing->request->limit;
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct list_page page = {0};
 
-	if (walk != WALK_ALL && walk != WALK_OPEN)
-		return 0; /* it was not limited */
-	return find_end(store, walks[walk][request->is_oldest_first].end, params,
-			walk == WALK_OPEN ? ARRAY_LEN(params) : 2, page, err);
+	if (read_list(store, listing, &result, err) < 0)
+		return -1;
+	page.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*page.items));
+	page.has_more = pg_rows(result) > limit;
+	for (; page.count < pg_rows(result) && page.count < limit; page.count++)
+		if (head_read(result, page.count, arena, &page.items[page.count], err) < 0)
+			return -1;
+	if (page.has_more)
+		page.last = page.items[page.count - 1].saga.id;
+	else if (is_bounded(listing->walk) && find_end(store, listing, &page, err) < 0)
+		return -1;
+	*ret_page = page;
+	return 0;
+}
+
+/* In one snapshot: where sagas end between the two statements, the end of the walk would be behind some that nobody looked at. */
+static int read_bounded_page(struct store *store, struct listing *listing, struct arena *arena,
+			     struct list_page *ret_page, struct error *err)
+{
+	int result = -1;
+
+	if (pg_begin(store->pg, err) < 0)
+		return -1;
+	if (pg_exec(store->pg, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, err) == 0)
+		result = read_page(store, listing, arena, ret_page, err);
+	pg_rollback(store->pg);
+	return result;
 }
 
 int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
 	       struct error *err)
 {
-	struct store *store = ctx;
-	const struct saga_filter *filter = &request->filter;
-	struct uuid after = request->after;
-	struct bytes labels = filter_labels(filter, arena);
-	_cleanup_(pg_array_release)
-	struct pg_array states;
-	_cleanup_(pg_array_release)
-	struct pg_array labeled;
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
-	struct list_page page = {0};
-	enum walk walk;
+	struct listing listing = {
+		.request = request, .after = request->after, .labels = filter_labels(&request->filter, arena)};
+	int result;
 
 	if (!request->has_after)
-		memset(after.data, request->is_oldest_first ? 0 : 0xff, sizeof(after.data));
-	filter_states(filter, &states);
-	pg_array_init(&labeled, PG_ARRAY_UUID);
-	if (choose_walk(store, request, labels, &labeled, &walk, err) < 0)
-		return -1;
-	{
-		const struct pg_param params[] = {
-			pg_uuid(&after),
-			pg_int8(walk == WALK_ALL || walk == WALK_OPEN ? SCAN_MAX : INT32_MAX),
-			pg_int8((int64_t)request->limit + 1),
-			pg_array_param(&states),
-			text_param(filter->definition),
-			pg_int4(filter->definition_version),
-			text_param(filter->key),
-			labels.len > 0 ? pg_jsonb(labels) : pg_null(),
-			time_param(request->created.from_us),
-			time_param(request->created.before_us),
-			time_param(request->updated.from_us),
-			time_param(request->updated.before_us),
-			pg_bool(filter->is_paused),
-			walk == WALK_OPEN ? pg_int8(OPEN_SCAN_MAX) : pg_array_param(&labeled),
-		};
-		const size_t param_count = ARRAY_LEN(params) - (walk != WALK_LABELS && walk != WALK_OPEN);
-
-		if (pg_exec(store->pg, walks[walk][request->is_oldest_first].list, params, param_count, &result, err) <
-		    0)
-			return -1;
-	}
-	page.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*page.items));
-	page.has_more = pg_rows(result) > request->limit;
-	for (; page.count < pg_rows(result) && page.count < request->limit; page.count++)
-		if (head_read(result, page.count, arena, &page.items[page.count], err) < 0)
-			return -1;
-	if (page.has_more)
-		page.last = page.items[page.count - 1].saga.id;
-	else if (find_end_of_walk(store, request, walk, &after, &states, &page, err) < 0)
-		return -1;
-	*ret_page = page;
-	return 0;
+		memset(listing.after.data, request->is_oldest_first ? 0 : 0xff, sizeof(listing.after.data));
+	filter_states(&request->filter, &listing.states);
+	pg_array_init(&listing.labeled, PG_ARRAY_UUID);
+	result = choose_walk(ctx, &listing, err);
+	if (result == 0)
+		result = is_bounded(listing.walk) ? read_bounded_page(ctx, &listing, arena, ret_page, err)
+						  : read_page(ctx, &listing, arena, ret_page, err);
+	pg_array_release(&listing.states);
+	pg_array_release(&listing.labeled);
+	return result;
 }
 
 int list_log(void *ctx, struct uuid saga_id, int64_t after, size_t limit, struct arena *arena,

@@ -4,6 +4,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -1375,6 +1376,59 @@ static void lists_are_in_order_and_in_pages_and_as_the_filter_says(void **state)
 	arena_release(&arena);
 }
 
+struct flicker {
+	atomic_bool must_stop;
+	pthread_t thread;
+};
+
+#define FLICKERING_ID "'01900000-0000-7000-7000-000000000001'"
+
+/* An open saga ends, and is there again, over and over. */
+static void *flicker(void *ctx)
+{
+	struct flicker *flickering = ctx;
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(own_conninfo, "store_test");
+	struct error err;
+
+	ok(pg_exec_script(pg, "SET synchronous_commit = off", &err), &err);
+	while (!atomic_load(&flickering->must_stop)) {
+		ok(pg_exec_script(pg, "DELETE FROM saga_open WHERE saga_id = " FLICKERING_ID, &err), &err);
+		ok(pg_exec_script(pg,
+				  "INSERT INTO saga_open VALUES (" FLICKERING_ID ", 'infinity', 1, 1, false, false)",
+				  &err),
+		   &err);
+	}
+	return NULL;
+}
+
+/* In front of the one that is looked for are as many as one call looks at, or one less. */
+static void a_list_passes_over_nothing_while_sagas_end(void **state)
+{
+	const struct list_request request = {
+		.filter = {.states = 1u << SAGA_STATE_STUCK}, .is_oldest_first = true, .limit = 10};
+	struct flicker flickering = {.must_stop = false};
+	struct arena arena;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_real(255, "k", NULL);
+	run("UPDATE saga SET state = 6; UPDATE saga_open SET state = 6;"
+	    "INSERT INTO saga_open SELECT ('01900000-0000-7000-7000-' || lpad(to_hex(n), 12, '0'))::uuid, 'infinity', "
+	    "1, 1,"
+	    " false, false FROM generate_series(1, 10000) AS n");
+	assert_int_equal(pthread_create(&flickering.thread, NULL, flicker, &flickering), 0);
+	for (int i = 0; i < 100; i++) {
+		struct list_page page = list_of(&request, &arena);
+
+		assert_true(page.count == 1 || (page.has_more && uuid_compare(page.last, id_of(255)) < 0));
+		arena_clear(&arena);
+	}
+	atomic_store(&flickering.must_stop, true);
+	assert_int_equal(pthread_join(flickering.thread, NULL), 0);
+	arena_release(&arena);
+}
+
 /* ---- the schema of this run ---- */
 
 /* ---- leaving ---- */
@@ -1534,6 +1588,7 @@ int main(void)
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
+		cmocka_unit_test_setup(a_list_passes_over_nothing_while_sagas_end, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
 		cmocka_unit_test_setup(paused_sagas_are_listed_alone_and_found_again_by_an_upgrade, begin),
 		cmocka_unit_test_setup(finished_sagas_leave_with_their_logs_and_others_stay, begin),
