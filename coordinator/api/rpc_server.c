@@ -177,10 +177,13 @@ static void tick_when_due(struct rpc_server *server)
 }
 
 /* Where more threads want to run than there are CPUs, an even share of them is not enough to refuse a flood, so that all calls wait
- * for seconds. Three times the share is, and leaves the engine its part. Without the right to it things stay as they are. */
+ * for seconds. Three times the share is, and leaves the engine its part. Without the right to it things stay as they are. Whoever
+ * runs this process below or above others means all of it. */
 static void prefer_this_thread(void)
 {
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), QUEUE_NICE);
+	const id_t thread = (id_t)gettid();
+
+	(void)setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + QUEUE_NICE);
 }
 
 static void *run_queue(void *ctx)
