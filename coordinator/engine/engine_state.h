@@ -1,5 +1,5 @@
 /*
- * engine_state.h - what the parts of the engine share: turn.c, start.c, event.c, request.c, get.c, sweep.c and engine.c.
+ * engine_state.h - what the parts of the engine share: each section below names its file.
  *
  * Why:        one struct with one owner; the parts are files by subject, not modules with secrets from each other.
  * Threads:    everything is the engine thread's, but for `queue` (any thread) and `health` (guarded by its lock).

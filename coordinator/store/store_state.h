@@ -1,4 +1,4 @@
-/* store_state.h - what the parts of the store share: store.c, commit.c, saga_reader.c, definition_table.c. */
+/* store_state.h - what the parts of the store share: store.c, and the files that the sections below name. */
 #ifndef COORDINATOR_STORE_STORE_STATE_H
 #define COORDINATOR_STORE_STORE_STATE_H
 
