@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from arguments import output_file
+
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 720, 300, 84, 24, 44, 56
 OURS, FLOOR, P50, P99 = "#1f77b4", "#8c8c8c", "#2ca02c", "#d62728"
 
@@ -108,7 +110,7 @@ def svg(results: Sequence[Mapping[str, Any]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--svg", type=Path, required=True, metavar="FILE", help="what to write")
+    parser.add_argument("--svg", type=output_file, required=True, metavar="FILE", help="what to write")
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="what tests/bench/run --json wrote")
     options = parser.parse_args()
     try:

@@ -264,3 +264,42 @@ def test_plan_prints_its_table_and_refuses_other_files(tmp_path: Path):
     assert "| 7,000 |" in told.stdout
     (tmp_path / "result.json").write_text("{}")
     assert subprocess.run(command, capture_output=True, text=True).returncode == 1
+
+
+# ---- what is refused before anything is built or started ----
+
+def tool(name: str, *words: object) -> subprocess.CompletedProcess:
+    return subprocess.run([ROOT / "tests" / "bench" / name, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60)
+
+
+@pytest.mark.parametrize(("line", "wanted"), [
+    ("run --lanes 17", "--lanes: '17' must be a whole number from 0 to 16"),
+    ("run --warmup -1", "--warmup: '-1' must be a whole number from 0"),
+    ("run --preheat -1", "--preheat: '-1' must be a whole number from 0"),
+    ("run --in-flight many", "--in-flight: 'many' must be a whole number from 1"),
+    ("overload --capacity -1", "--capacity: '-1' must be a number from 1 to 1,000,000, or 0"),
+    ("overload --times 1,x", "--times: '1,x' must be numbers from 0.001 to 1,000 with commas between"),
+    ("overload --capacity 500000 --times 1,5", "--capacity times the largest of --times must be at most 1,000,000"),
+    ("instances --repeat -1", "--repeat: '-1' must be a whole number from 0"),
+    ("instances --repeat 0 --moves 0", "--repeat 0 --moves 0 leaves nothing to measure"),
+    ("instances --settle 6", "--settle must be above 6"),
+    ("plan result.json --rate inf", "--rate: 'inf' must be numbers from"),
+    ("plan result.json --rate 5,nan", "--rate: '5,nan' must be numbers from"),
+    ("plan result.json --wal-mb nan", "--wal-mb: 'nan' must be a number from"),
+    ("scale --port-base 500", "--port-base: '500' must be a whole number from 1,024 to 65,000"),
+    ("registry --port-base 70000", "--port-base: '70000' must be a whole number from 1,024 to 65,000"),
+])
+def test_wrong_numbers_are_refused_with_what_is_wanted(line: str, wanted: str):
+    told = tool(*line.split())
+    assert told.returncode == 2 and wanted in told.stderr, told.stderr
+    assert told.stdout == ""  # not even a build
+
+
+@pytest.mark.parametrize("line", ["run --json", "run --plot", "plan result.json --json", "overload --json", "scale --json", "scale --lock",
+                                  "instances --json", "registry --json", "plot.py result.json --svg"])
+def test_files_that_cannot_be_written_are_told_first(tmp_path: Path, line: str):
+    told = tool(*line.split(), tmp_path / "none" / "file")
+    assert told.returncode == 2 and f"cannot be written: there is no folder {tmp_path}/none" in told.stderr, told.stderr
+    told = tool(*line.split(), tmp_path)
+    assert told.returncode == 2 and "is a folder: name a file" in told.stderr, told.stderr
