@@ -10,6 +10,10 @@ from typing import Any
 MICROSECONDS = 1e6
 MEGABYTE = 1e6
 
+# What is taken from a result beside the participants' time and the stored bytes.
+POSITIVE = ("cpu_us_per_saga.coordinator", "cpu_us_per_saga.postgres", "cpu_us_per_saga.kafka", "wal_bytes_per_saga", "kafka_bytes_per_saga")
+NUMBERS = ("wal_syncs_per_saga",)
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -92,6 +96,10 @@ def plan(cost: Cost, machine: Machine, rate: float) -> dict[str, Any]:
     }
 
 
+def rate_text(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:g}"
+
+
 def text(cost: Cost, machine: Machine, plans: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"a saga: coordinator {cost.coordinator_us:.0f} µs, Postgres {cost.postgres_us:.0f} µs, Kafka {cost.kafka_us:.0f} µs, participants "
              f"{cost.participant_us:.0f} µs of CPU; {cost.wal_bytes:,.0f} bytes of WAL, {cost.wal_syncs:.3f} fsyncs, {cost.kafka_bytes:,.0f} "
@@ -101,6 +109,6 @@ def text(cost: Cost, machine: Machine, plans: Sequence[Mapping[str, Any]]) -> st
         lines.append(f"{what}: " + ", ".join(f"{limit:,.0f} sagas/s by {name}" for name, limit in sorted(limits.items(), key=lambda i: i[1])))
     lines += ["", "| sagas/s | cells | coordinators | brokers | participant threads | WAL MB/s | Kafka MB/s | stored GB a day |",
               "|---|---|---|---|---|---|---|---|"]
-    lines += [f"| {one['rate']:,.0f} | {one['cells']} | {one['coordinators']} | {one['brokers']} | {one['participant_threads']} | "
+    lines += [f"| {rate_text(one['rate'])} | {one['cells']} | {one['coordinators']} | {one['brokers']} | {one['participant_threads']} | "
               f"{one['wal_mb_per_s']:,.1f} | {one['kafka_mb_per_s']:,.1f} | {one['stored_gb_per_day']:,.0f} |" for one in plans]
     return "\n".join(lines)

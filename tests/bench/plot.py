@@ -7,7 +7,6 @@ usage: plot.py --svg FILE RESULT.json…
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from arguments import output_file
+from results import BadResult, read_result
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 720, 300, 84, 24, 44, 56
 OURS, FLOOR, P50, P99 = "#1f77b4", "#8c8c8c", "#2ca02c", "#d62728"
@@ -108,16 +108,30 @@ def svg(results: Sequence[Mapping[str, Any]]) -> str:
                       f'<rect width="{WIDTH}" height="{2 * PANEL}" fill="#fff"/>', *rate.parts, *latency.parts, "</svg>", ""])
 
 
+SPREAD = ("min", "median", "max")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What it takes to be drawn; the floor may be null."""
+    numbers = [*(f"ours.{which}" for which in SPREAD), "p50_ms", "p99_ms"]
+    result = read_result(path, ["in_flight"], numbers, ["mode", "path"])
+    result.setdefault("floor", None)
+    if result["floor"]:
+        read_result(path, [], [f"floor.{which}" for which in SPREAD])
+    return result
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--svg", type=output_file, required=True, metavar="FILE", help="what to write")
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="what tests/bench/run --json wrote")
     options = parser.parse_args()
     try:
-        options.svg.write_text(svg([json.loads(path.read_text()) for path in options.results]))
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: {error!r}", file=sys.stderr)
+        found = [read(path) for path in options.results]
+    except BadResult as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
+    options.svg.write_text(svg(found))
     return 0
 
 

@@ -187,7 +187,20 @@ def test_figures_of_a_level_tell_answers_from_refusals():
     assert level["unanswered_per_s"] == 100.0
     assert level["client_cpu_percent"] == 15.0
     assert level["shed"]["p99_ms"] == 0.2
-    assert "shed 300/s" in overload_report.line(level | {"open_at_end": 0, "drain_s": None, "coordinator_mb": 1.0})
+    level |= {"open_at_end": 0, "drain_s": None, "coordinator_mb": 1.0}
+    text = overload_report.line(level)
+    assert "offered 1,000/s, accepted 600/s, shed 300/s, unanswered 100/s, finished 500/s" in text
+    assert "refusal p50 0.1 ms, p99 0.2 ms" in text
+
+
+def test_line_of_a_level_adds_up_and_shows_no_time_of_refusals_that_were_none():
+    level = {"times": 1, "offered_per_s": 1000, "finished_per_s": 0.0, "saga": {"p50_ms": 1.0, "p99_ms": 1.0}, "open_at_end": 0, "drain_s": 1.0,
+             "accepted": {"p50_ms": 1.0, "p99_ms": 1.0}, "shed": {"p50_ms": 0.0, "p99_ms": 0.0}, "coordinator_mb": 1.0,
+             "client_cpu_percent": 1.0, "failures": 0, "unsent": 0, "resends": 0}
+    text = overload_report.line(level | {"accepted_per_s": 899.6, "shed_per_s": 0.0})
+    assert "accepted 900/s, shed 0/s, unanswered 100/s" in text and "refusal -\n" in text
+    text = overload_report.line(level | {"accepted_per_s": 1012.4, "shed_per_s": 0.0})
+    assert "accepted 1,012/s, shed 0/s, 12/s of these offered in the warm-up" in text
 
 
 # ---- two of each ----
@@ -256,14 +269,38 @@ def test_model_names_what_ends_first():
     assert large["wal_mb_per_s"] == 160.0 and large["stored_gb_per_day"] == 3456.0
 
 
-def test_plan_prints_its_table_and_refuses_other_files(tmp_path: Path):
+def test_plan_prints_its_table(tmp_path: Path):
     (tmp_path / "result.json").write_text(json.dumps(COST))
     command = [ROOT / "tests" / "bench" / "plan", tmp_path / "result.json"]
     told = subprocess.run([*command, "--rate", "7000"], capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
     assert "| 7,000 |" in told.stdout
-    (tmp_path / "result.json").write_text("{}")
-    assert subprocess.run(command, capture_output=True, text=True).returncode == 1
+    assert "| 0.5 |" in subprocess.run([*command, "--rate", "0.5"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ('{"mode": "engine", "levels": []}', "is not what tests/bench/run --json writes: it lacks cpu_us_per_saga.coordinator (a number above 0)"),
+    (json.dumps({**COST, "wal_bytes_per_saga": 0}), "it lacks wal_bytes_per_saga (a number above 0)"),
+    (json.dumps({**COST, "floor_sizes": [1]}), "must hold numbers"),
+    ("[]", "is not what tests/bench/run --json writes"), ("{", "is not JSON"), (None, "cannot be read: No such file")])
+def test_plan_refuses_files_of_other_programs(tmp_path: Path, text: str | None, wanted: str):
+    file = tmp_path / "result.json"
+    if text is not None:
+        file.write_text(text)
+    told = tool("plan", file)
+    assert told.returncode == 1 and told.stderr.startswith(f"error: {file} ") and wanted in told.stderr, told.stderr
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ('{"levels": []}', "it lacks in_flight (a number above 0)"), ("{", "is not JSON"), (None, "cannot be read: No such file")])
+def test_plot_names_the_file_that_it_cannot_draw(tmp_path: Path, text: str | None, wanted: str):
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(report.summarize(CASE, [one_round(20.0)], [])))
+    if text is not None:
+        bad.write_text(text)
+    told = tool("plot.py", "--svg", tmp_path / "all.svg", good, bad)
+    assert told.returncode == 1 and told.stderr.startswith(f"error: {bad} ") and wanted in told.stderr, told.stderr
+    assert tool("plot.py", "--svg", tmp_path / "all.svg", good).returncode == 0
 
 
 # ---- what is refused before anything is built or started ----
