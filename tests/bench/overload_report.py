@@ -38,13 +38,20 @@ def client_share(before: Any, after: Any) -> float:
     return round(100 * (after.cpu_ticks["client"] - before.cpu_ticks["client"]) / max(total, 1), 1)
 
 
+def rest_text(level: Mapping[str, Any]) -> str:
+    """What is missing to the offered starts, of the numbers as they are printed."""
+    rest = level["offered_per_s"] - round(level["accepted_per_s"]) - round(level["shed_per_s"])
+    return f"unanswered {rest:,}/s" if rest >= 0 else f"{-rest:,}/s of these offered in the warm-up"
+
+
 def line(level: Mapping[str, Any]) -> str:
     drain = "not within the time" if level["drain_s"] is None else f"{level['drain_s']:.1f} s"
+    shed = level["shed"]
+    refusal = f"p50 {shed['p50_ms']:,.1f} ms, p99 {shed['p99_ms']:,.1f} ms" if level["shed_per_s"] else "-"
     return (f"  {level['times']:g}x: offered {level['offered_per_s']:,}/s, accepted {level['accepted_per_s']:,.0f}/s, shed "
-            f"{level['shed_per_s']:,.0f}/s, finished {level['finished_per_s']:,.0f}/s\n"
+            f"{level['shed_per_s']:,.0f}/s, {rest_text(level)}, finished {level['finished_per_s']:,.0f}/s\n"
             f"      saga p50 {level['saga']['p50_ms']:,.0f} ms, p99 {level['saga']['p99_ms']:,.0f} ms; answer p50 "
-            f"{level['accepted']['p50_ms']:,.0f} ms, p99 {level['accepted']['p99_ms']:,.0f} ms; refusal p50 {level['shed']['p50_ms']:,.1f}"
-            f" ms, p99 {level['shed']['p99_ms']:,.1f} ms\n"
+            f"{level['accepted']['p50_ms']:,.0f} ms, p99 {level['accepted']['p99_ms']:,.0f} ms; refusal {refusal}\n"
             f"      {level['open_at_end']:,} open at the end, gone after {drain}; coordinator {level['coordinator_mb']:.0f} MB, client "
             f"{level['client_cpu_percent']:.0f} % of the machine, failures {level['failures']}, not sent {level['unsent']}, sent again "
             f"{level['resends']}")
