@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,30 +221,51 @@ class BenchStack:
 
 
 @contextmanager
-def running(build_folder: Path, port_base: int, kafka_libs: Path, **shape: object) -> Iterator[BenchStack]:
-    """A stack that is built, up, and has ended its first saga; `shape` is BenchStack's. Its logs stay where something went wrong."""
-    folders = Folders(ROOT, ROOT / "build" / f"bench-stack-{os.getpid()}", build_folder)
-    os.environ["AMENDS_KAFKA_HEAP_MB"] = str(KAFKA_HEAP_MB)
-    print("building …", flush=True)
-    build(build_folder)
-    folders.make()
-    chosen = ports.choose([name for name in ports.DEFAULTS if name in PORTS], port_base)
-    stack = BenchStack(folders, chosen, kafka_libs=kafka_libs, **shape)
+def made(folders: Folders) -> Iterator[None]:
+    """Makes the folders, and leaves nothing of them but logs of what went wrong."""
     has_ended_well = False
     try:
+        folders.make()
+        yield
+        has_ended_well = True
+    finally:
+        has_logs = not has_ended_well and folders.logs.is_dir() and any(log.stat().st_size for log in folders.logs.iterdir())
+        folders.delete_data(keep_logs=has_logs)
+        if has_logs:
+            print(f"logs are in {folders.logs}", file=sys.stderr)
+        else:
+            shutil.rmtree(folders.state, ignore_errors=True)
+
+
+def check_room(folders: Folders, data_bytes: int) -> None:
+    """Before anything is made."""
+    disk = next(folder for folder in folders.data.parents if folder.exists())
+    free = shutil.disk_usage(disk).free
+    if free < data_bytes:
+        raise StackError(f"that much data needs about {data_bytes / 1e9:,.0f} GB in {disk}, which has {free / 1e9:,.0f} GB left: "
+                         "free some, or ask for less")
+
+
+@contextmanager
+def running(build_folder: Path, port_base: int, kafka_libs: Path, kind: type[BenchStack] = BenchStack, data_bytes: int = 0,
+            **shape: object) -> Iterator[BenchStack]:
+    """A stack of this kind that is built, up, and has ended its first saga; `shape` is the kind's. What can be refused is refused
+    before the build."""
+    folders = Folders(ROOT, ROOT / "build" / f"bench-stack-{os.getpid()}", build_folder)
+    check_room(folders, data_bytes)
+    os.environ["AMENDS_KAFKA_HEAP_MB"] = str(KAFKA_HEAP_MB)
+    with ExitStack() as at_end:
+        chosen = ports.choose([name for name in ports.DEFAULTS if name in PORTS], port_base)
+        at_end.callback(chosen.release)
+        print("building …", flush=True)
+        build(build_folder)
+        at_end.enter_context(made(folders))
+        stack = kind(folders, chosen, kafka_libs=kafka_libs, **shape)
+        at_end.callback(stack.group.stop)
         print("starting Postgres, Kafka, registry, coordinator, participants …", flush=True)
         stack.up()
         stack.wait_for_first_saga()
         yield stack
-        has_ended_well = True
-    finally:
-        stack.group.stop()
-        chosen.release()
-        folders.delete_data(keep_logs=not has_ended_well)
-        if not has_ended_well:
-            print(f"logs are in {folders.logs}", file=sys.stderr)
-        else:
-            subprocess.run(["rm", "-rf", "--", folders.state], check=False)
 
 
 def end(process: subprocess.Popen) -> None:

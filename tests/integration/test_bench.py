@@ -14,6 +14,7 @@ from conftest import BUILD, ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
+import bench_stack  # noqa: E402
 import instances_report  # noqa: E402
 import model  # noqa: E402
 import overload_report  # noqa: E402
@@ -21,6 +22,8 @@ import plot  # noqa: E402
 import report  # noqa: E402
 import sampling  # noqa: E402
 import sizes  # noqa: E402
+from stack.errors import StackError  # noqa: E402
+from stack.folders import Folders  # noqa: E402
 
 EVENT = {"sagas": 1000, "seconds": 2.0, "failures": 1, "overdue": 2, "p50_ms": 4.0, "p99_ms": 9.0, "p999_ms": 11.0, "max_ms": 12.0}
 POSTGRES = {"wal_bytes": 0, "wal_syncs": 0, "commits": 0, "updates": 0, "hot_updates": 0, "sagas": 0, "log_rows": 0}
@@ -340,3 +343,46 @@ def test_files_that_cannot_be_written_are_told_first(tmp_path: Path, line: str):
     assert told.returncode == 2 and f"cannot be written: there is no folder {tmp_path}/none" in told.stderr, told.stderr
     told = tool(*line.split(), tmp_path)
     assert told.returncode == 2 and "is a folder: name a file" in told.stderr, told.stderr
+
+
+# ---- what stays behind ----
+
+@pytest.mark.parametrize("trouble", [StackError("no free port"), KeyboardInterrupt()], ids=["error", "signal"])
+def test_nothing_stays_of_folders_in_which_nothing_was_logged(tmp_path: Path, trouble: BaseException):
+    folders = Folders(ROOT, tmp_path / "state", BUILD)
+    with pytest.raises(type(trouble)), bench_stack.made(folders):
+        assert folders.data.is_dir() and folders.logs.is_dir()
+        raise trouble
+    assert not folders.data.exists() and not folders.state.exists()
+
+
+def test_nothing_stays_of_folders_that_were_only_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folders, make = Folders(ROOT, tmp_path / "state", BUILD), Folders.make
+
+    def make_and_be_interrupted(self: Folders) -> None:
+        make(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Folders, "make", make_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt), bench_stack.made(folders):
+        pass
+    assert not folders.data.exists() and not folders.state.exists()
+
+
+def test_logs_stay_and_are_named_where_something_went_wrong(tmp_path: Path, capsys: pytest.CaptureFixture):
+    folders = Folders(ROOT, tmp_path / "state", BUILD)
+    with pytest.raises(StackError), bench_stack.made(folders):
+        (folders.logs / "postgres.log").write_text("no room\n")
+        raise StackError("postgres ended")
+    assert not folders.data.exists() and (folders.logs / "postgres.log").read_text() == "no room\n"
+    assert capsys.readouterr().err == f"logs are in {folders.logs}\n"
+    with bench_stack.made(folders):
+        pass
+    assert not folders.state.exists()  # all was well
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_the_build(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bench_stack, "build", lambda folder: pytest.fail("built"))
+    with pytest.raises(StackError, match="needs about 1,000,000,000 GB in /.*: free some, or ask for less"):
+        with bench_stack.running(BUILD, 23000, BUILD, data_bytes=10**18):
+            pass
