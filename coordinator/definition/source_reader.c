@@ -10,8 +10,9 @@
 #include "coordinator/definition/source.h"
 #include "lib/base/memory.h"
 #include "lib/base/spelling.h"
+#include "lib/kafka/topic_name.h"
 
-enum { TOPIC_BYTES_MAX = 249, SUBJECT_BYTES_MAX = 255, ATTEMPTS_MAX = 1000 };
+enum { SUBJECT_BYTES_MAX = 255, ATTEMPTS_MAX = 1000 };
 
 const struct yaml_node *reader_get(const struct yaml_node *map, const char *key)
 {
@@ -81,17 +82,11 @@ const char *reader_id(struct source_reader *reader, const struct yaml_node *node
 const char *reader_topic(struct source_reader *reader, const struct yaml_node *node)
 {
 	const char *text = reader_text(reader, node, "a topic");
-	bool is_good;
+	struct error err;
 
-	if (!text)
-		return NULL;
-	is_good = strlen(text) <= TOPIC_BYTES_MAX && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
-	for (const char *at = text; *at && is_good; at++)
-		is_good = isalnum((unsigned char)*at) || strchr("._-", *at);
-	if (is_good)
+	if (!text || topic_name_check(text, &err) == 0)
 		return text;
-	PROBLEM(reader, node->mark, "topic '%.80s' must be 1 to %d of letters, digits, '.', '_' and '-'", text,
-		TOPIC_BYTES_MAX);
+	PROBLEM(reader, node->mark, "topic '%.80s' %s", text, err.msg);
 	return NULL;
 }
 
