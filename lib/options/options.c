@@ -19,31 +19,28 @@ static void reorder(const struct parse *parse, char **argv)
 		argv[1 + parse->flag_count + i] = parse->arguments[i];
 }
 
-/* Where the value stands of the option or property that the program's own check names; false: it has none. */
-static bool find_place(struct parse *parse, const char *name, const struct option **ret_option,
-		       struct origin *ret_origin)
+/* The place that the program's own check names is an option with a value, a property, or neither. */
+static void place_problem(struct parse *parse, const struct problem *problem)
 {
 	const struct program *program = parse->program;
 
 	for (size_t i = 0; i < program->option_count; i++) {
-		*ret_option = &program->options[i];
-		*ret_origin = parse->origins[i];
-		if (strcmp(program->options[i].flag, name) == 0)
-			return parse->origins[i].text != NULL;
+		if (strcmp(program->options[i].flag, problem->place) != 0 || !parse->origins[i].text)
+			continue;
+		options_complain_value(parse, &program->options[i], &parse->origins[i], problem->text);
+		return;
 	}
 	for (size_t i = 0; i < parse->property_count; i++) {
 		const struct read_property *property = &parse->properties[i];
-		size_t prefix_len = strlen(property->option->prefix);
+		const char *prefix = property->option->prefix;
 
-		*ret_option = property->option;
-		*ret_origin = property->origin;
-		if (strncmp(name, property->option->prefix, prefix_len) == 0 &&
-		    strcmp(name + prefix_len, property->name) == 0) {
-			ret_origin->text = option_property_is_secret(property->name) ? "***" : property->value;
-			return true;
-		}
+		if (strncmp(problem->place, prefix, strlen(prefix)) != 0 ||
+		    strcmp(problem->place + strlen(prefix), property->name) != 0)
+			continue;
+		options_complain_property(parse, property, problem->text);
+		return;
 	}
-	return false;
+	options_complain(parse, problem->place, "%s", problem->text);
 }
 
 static void run_check(struct parse *parse)
@@ -56,15 +53,8 @@ static void run_check(struct parse *parse)
 	problems_init(&found);
 	program->check(program->check_ctx, &found);
 	for (size_t i = 0; i < problems_kept(&found); i++) {
-		const struct problem *problem = &found.items[i];
-		const struct option *option;
-		struct origin origin;
-
 		parse->has_config_error = true;
-		if (find_place(parse, problem->place, &option, &origin))
-			options_complain_value(parse, option, &origin, problem->text);
-		else
-			options_complain(parse, problem->place, "%s", problem->text);
+		place_problem(parse, &found.items[i]);
 	}
 	parse->has_usage_error = false; /* a wrong value, not a wrong flag: 78 wherever it came from */
 	problems_release(&found);

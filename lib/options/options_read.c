@@ -98,6 +98,23 @@ void options_complain_value(struct parse *parse, const struct option *option, co
 	options_complain(parse, "", "%s '%s': %s", buffer_text(&place), buffer_text(&value), what);
 }
 
+void options_complain_property(struct parse *parse, const struct read_property *property, const char *what)
+{
+	const struct origin *origin = &property->origin;
+	const char *value = option_property_is_secret(property->name) ? "***" : property->value;
+	_cleanup_(buffer_release)
+	struct buffer place = {0};
+
+	if (origin->source == OPTION_SOURCE_FILE)
+		buffer_append_format(&place, "%s:%d: %s%s '", origin->name, origin->line, property->option->prefix,
+				     property->name);
+	else if (origin->source == OPTION_SOURCE_ENVIRONMENT)
+		buffer_append_format(&place, "environment %s '", origin->name);
+	else
+		buffer_append_format(&place, "--%s '%s=", property->option->flag, property->name);
+	options_complain(parse, "", "%s%s': %s", buffer_text(&place), value, what);
+}
+
 void options_take_property(struct parse *parse, const struct option *option, const char *name,
 			   const struct origin *origin)
 {

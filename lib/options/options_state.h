@@ -55,6 +55,8 @@ void options_complain(struct parse *parse, const char *place, const char *format
 /* `what` is wrong with the value, which is shown unless it is a secret. */
 void options_complain_value(struct parse *parse, const struct option *option, const struct origin *origin,
 			    const char *what);
+/* Likewise with a property's, by the key or flag that it was given by. */
+void options_complain_property(struct parse *parse, const struct read_property *property, const char *what);
 struct origin *options_origin(struct parse *parse, const struct option *option);
 void options_set_value(struct parse *parse, const struct option *option, const struct origin *origin);
 void options_take_property(struct parse *parse, const struct option *option, const char *name,
