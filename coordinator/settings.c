@@ -8,14 +8,19 @@
 #include <unistd.h>
 
 #include "coordinator/api/rpc_address.h"
+#include "lib/base/bytes.h"
 #include "lib/base/memory.h"
+#include "lib/kafka/topic_name.h"
 #include "lib/pg/pg.h"
 #include "lib/security/access_file.h"
 #include "lib/security/listen_rule.h"
 #include "lib/security/security_options.h"
 #include "lib/trace/trace_options.h"
 
+/* Clients and participants repeat what they have sent for a while, and streams are at most so far behind. */
 enum { LIMIT_MAX = 1000000000, KEEP_SAGAS_MIN_MS = 10000 };
+
+#define LOWER_CASE "abcdefghijklmnopqrstuvwxyz"
 
 static size_t list_options(struct settings *settings, struct option ret_options[SETTINGS_OPTIONS_MAX])
 {
@@ -79,6 +84,7 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .default_text = "saga.stuck",
 		 .value_name = "TOPIC",
 		 .help = "where Kafka is told that a saga is stuck; none: nowhere",
+		 .check_text = topic_name_check,
 		 .place = &settings->stuck_topic},
 		{.flag = "webhook",
 		 .environment = "SAGA_WEBHOOK_URL_",
@@ -152,12 +158,14 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 		 .value_name = "DURATION",
 		 .help = "how long a saga is kept after its end, with its log; then a start with its idempotency key "
 			 "makes a new saga. 0: for ever",
+		 .min = KEEP_SAGAS_MIN_MS,
 		 .place = &settings->keep_sagas_ms},
 		{.flag = "archive-topic",
 		 .environment = "SAGA_ARCHIVE_TOPIC",
 		 .value_name = "TOPIC",
-		 .help = "where sagas go before they leave, each as a JSON document with its log; without one they "
-			 "are deleted",
+		 .help = "where sagas go before they leave, each as a JSON document with its log; without one, or "
+			 "none: they are deleted",
+		 .check_text = topic_name_check,
 		 .place = &settings->archive_topic},
 		OTLP_ENDPOINT_OPTION(settings->otlp_endpoint),
 		LOG_OPTIONS(settings->log),
@@ -208,26 +216,48 @@ static bool read_limit(const char *text, int64_t *ret_max)
 	return true;
 }
 
-static void check_limits(const struct option_properties *limits, const char *prefix, struct problems *problems)
+/* Names that can never be anybody's limit nothing, though who wrote them thinks so. */
+struct limit_names {
+	const char *accepted;
+	const char *rule;
+};
+
+static const struct limit_names participant_names = {
+	LOWER_CASE "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-",
+	"a participant is the first word of a topic: letters, digits, '_' and '-'",
+};
+static const struct limit_names definition_names = {
+	LOWER_CASE "0123456789-",
+	"a definition's name is a-z, 0-9 and -",
+};
+
+static void check_limits(const struct option_properties *limits, const char *prefix, const struct limit_names *names,
+			 struct problems *problems)
 {
 	int64_t ignored;
 
 	for (size_t i = 0; i < limits->count; i++) {
-		char place[128];
+		const char *name = limits->items[i].name;
+		_cleanup_(buffer_release)
+		struct buffer place = {0};
 
-		(void)snprintf(place, sizeof(place), "%s%s", prefix, limits->items[i].name);
+		buffer_append_format(&place, "%s%s", prefix, name);
+		if (!*name || name[strspn(name, names->accepted)])
+			problems_add(problems, buffer_text(&place), "limits nobody: %s", names->rule);
 		if (!read_limit(limits->items[i].value, &ignored))
-			problems_add(problems, place, "'%.60s' is no number from 0 to %lld", limits->items[i].value,
-				     (long long)LIMIT_MAX);
+			problems_add(problems, buffer_text(&place), "must be from 0 to %lld", (long long)LIMIT_MAX);
 	}
 }
 
-/* Clients and participants repeat what they have sent for a while, and streams are at most so far behind. */
+/* NULL where it is none, or not given. */
+static const char *topic_or_null(const char *text)
+{
+	return text && strcmp(text, "none") != 0 ? text : NULL;
+}
+
 static void check_retention(const struct settings *settings, struct problems *problems)
 {
-	if (settings->keep_sagas_ms != 0 && settings->keep_sagas_ms < KEEP_SAGAS_MIN_MS)
-		problems_add(problems, "keep-sagas", "must be at least %ds, or 0 for ever", KEEP_SAGAS_MIN_MS / 1000);
-	if (settings->keep_sagas_ms == 0 && settings->archive_topic)
+	if (settings->keep_sagas_ms == 0 && topic_or_null(settings->archive_topic))
 		problems_add(problems, "archive-topic", "nothing leaves: set keep-sagas, too");
 }
 
@@ -243,8 +273,8 @@ static void check(void *ctx, struct problems *problems)
 	if (pg_conninfo_check(settings->postgres, &err) < 0)
 		problems_add(problems, "postgres", "%s", err.msg);
 	client_security_check(&settings->registry.security, "registry-", problems);
-	check_limits(&settings->max_in_flight_of, "max-in-flight.", problems);
-	check_limits(&settings->max_open_sagas_of, "max-open-sagas.", problems);
+	check_limits(&settings->max_in_flight_of, "max-in-flight.", &participant_names, problems);
+	check_limits(&settings->max_open_sagas_of, "max-open-sagas.", &definition_names, problems);
 	certificates_check(&settings->tls, problems);
 	check_access_file(settings->access_file, problems);
 	check_listening(settings, problems);
@@ -280,6 +310,7 @@ int settings_read(struct settings *settings, int argc, char **argv)
 	status = options_exit_status(options_parse(&settings->program, argc, argv, NULL));
 	if (status < 0)
 		name_instance(settings);
+	settings->archive_topic = topic_or_null(settings->archive_topic);
 	return status;
 }
 
@@ -309,7 +340,7 @@ struct kafka_options settings_kafka(const struct settings *settings)
 struct notices_options settings_notices(const struct settings *settings)
 {
 	return (struct notices_options){
-		.topic = strcmp(settings->stuck_topic, "none") == 0 ? NULL : settings->stuck_topic,
+		.topic = topic_or_null(settings->stuck_topic),
 		.webhooks = settings->webhooks.items,
 		.webhook_count = settings->webhooks.count,
 		.secret = settings->webhook_secret,

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ static int set_text(const struct option *option, const char *text, struct error 
 {
 	if (option->choices && !is_among(option->choices, text))
 		return error_set(err, ERR_INVALID, "must be one of: %s", option->choices);
+	if (option->check_text && option->check_text(text, err) < 0)
+		return -1;
 	*(const char **)option->place = text;
 	return 0;
 }
@@ -56,25 +59,53 @@ static int set_bool(const struct option *option, const char *text, struct error 
 	return 0;
 }
 
+/* ---- durations ---- */
+static const struct {
+	const char *name;
+	int64_t ms;
+} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+void option_duration_format(int64_t ms, char ret_text[OPTION_DURATION_TEXT_BYTES])
+{
+	size_t unit = ARRAY_LEN(units) - 1;
+
+	while (ms % units[unit].ms != 0)
+		unit--;
+	(void)snprintf(ret_text, OPTION_DURATION_TEXT_BYTES, "%lld%s", (long long)(ms / units[unit].ms),
+		       units[unit].name); /* fits: at most 19 digits */
+}
+
+static int bound_duration(const struct option *option, int64_t ms, struct error *err)
+{
+	char least[OPTION_DURATION_TEXT_BYTES];
+	char most[OPTION_DURATION_TEXT_BYTES];
+
+	if (ms == 0 || (ms >= option->min && ms <= OPTION_DURATION_MS_MAX)) {
+		*(int64_t *)option->place = ms;
+		return 0;
+	}
+	option_duration_format(option->min, least);
+	option_duration_format(OPTION_DURATION_MS_MAX, most);
+	if (option->min == 0)
+		return error_set(err, ERR_INVALID, "must be at most %s", most);
+	return error_set(err, ERR_INVALID, "must be 0, or from %s to %s", least, most);
+}
+
 static int set_duration(const struct option *option, const char *text, struct error *err)
 {
-	static const struct {
-		const char *unit;
-		int64_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 	long long count;
 	int64_t ms;
 	char *end;
 
-	errno = 0;
-	count = strtoll(text, &end, 10);
-	if (end != text && count == 0 && !*end && !errno)
+	count = strtoll(text, &end, 10); /* of too many digits the greatest number, which is too long in every unit */
+	if (end != text && count == 0 && !*end)
 		end = (char *)"s"; /* nothing is nothing in every unit */
-	for (size_t i = 0; i < ARRAY_LEN(units) && end != text && !errno && count >= 0; i++) {
-		if (strcmp(end, units[i].unit) == 0 && !__builtin_mul_overflow(count, units[i].ms, &ms)) {
-			*(int64_t *)option->place = ms;
-			return 0;
-		}
+	for (size_t i = 0; i < ARRAY_LEN(units) && end != text && count >= 0; i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		if (__builtin_mul_overflow(count, units[i].ms, &ms))
+			ms = INT64_MAX;
+		return bound_duration(option, ms, err);
 	}
 	return error_set(err, ERR_INVALID, "must be a duration such as 500ms, 3s, 5m, 24h or 7d");
 }

@@ -14,4 +14,8 @@ enum option_source { OPTION_SOURCE_DEFAULT, OPTION_SOURCE_FILE, OPTION_SOURCE_EN
 NODISCARD int option_value_set(const struct option *option, enum option_source source, const char *text,
 			       struct arena *texts, struct error *err);
 
+enum { OPTION_DURATION_TEXT_BYTES = 24 };
+/* In the largest unit that it is a whole number of: 1h, 36500d. */
+void option_duration_format(int64_t ms, char ret_text[OPTION_DURATION_TEXT_BYTES]);
+
 #endif

@@ -4,7 +4,8 @@
  *
  * Why:        one table is the truth, so that what is documented is what is read.
  * Errors:     every unknown flag or key, missing value or wrong type is reported at once, on standard error, with where it
- *             stands and what would be accepted; the caller then exits with 2 (flags) or 78 (EX_CONFIG: file, environment).
+ *             stands and what would be accepted; the caller then exits with 2 (flags) or 78 (EX_CONFIG: file, environment,
+ *             and what the program's own check says, wherever the value came from).
  * File:       `key = value` lines, keys are the flags' names; see option_file.h. Named by --config or PROGRAM_CONFIG.
  * Secrets:    come from the environment or a file, never from a flag (every user of the machine sees those), and are never
  *             printed. A password inside of a connection string or of a property counts as one, too.
@@ -19,11 +20,14 @@
 #include "lib/base/problems.h"
 #include "lib/base/text_pair.h"
 
+/* 100 years: what is added to a time of day stays in range, in microseconds and in databases. */
+#define OPTION_DURATION_MS_MAX (INT64_C(36500) * 86400000)
+
 enum option_type {
 	OPTION_TEXT,
 	OPTION_INT,
 	OPTION_BOOL,
-	OPTION_DURATION_MS, /* 500ms, 3s, 5m, 24h */
+	OPTION_DURATION_MS, /* 500ms, 3s, 5m, 24h, 7d; at most OPTION_DURATION_MS_MAX */
 	OPTION_LIST,
 	OPTION_PROPERTIES, /* names that are not ours to know, such as librdkafka's: --FLAG NAME=VALUE */
 };
@@ -52,8 +56,10 @@ struct option {
 	void *place;         /* const char **, int64_t *, bool *, int64_t *, struct option_list * or _properties * */
 	char letter;         /* 'o' for -o beside the flag; 0: none */
 	const char *choices; /* the accepted texts, separated by a blank; NULL: any */
-	int64_t min;         /* of OPTION_INT; min and max both 0: any */
-	int64_t max;
+	int64_t min; /* of OPTION_INT, min and max both 0: any; of OPTION_DURATION_MS, where 0 is accepted, too */
+	int64_t max; /* of OPTION_INT */
+	/* Of OPTION_TEXT, what else it has to be; NULL: anything. -1: the message says what would be accepted. */
+	int (*check_text)(const char *text, struct error *err);
 	const char *prefix; /* of OPTION_PROPERTIES, in a file: "kafka." for kafka.NAME = VALUE */
 	bool is_reloaded;   /* SIGHUP reads it, or the file that it names, again; for the documents */
 };

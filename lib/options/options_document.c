@@ -33,6 +33,20 @@ static void append_sentence(struct buffer *out, const char *help)
 		buffer_append_text(out, ".");
 }
 
+static void append_duration(struct buffer *out, const struct option *option)
+{
+	char least[OPTION_DURATION_TEXT_BYTES];
+	char most[OPTION_DURATION_TEXT_BYTES];
+
+	option_duration_format(option->min, least);
+	option_duration_format(OPTION_DURATION_MS_MAX, most);
+	buffer_append_text(out, "a duration such as 500ms, 3s, 5m, 24h or 7d, ");
+	if (option->min == 0)
+		buffer_append_format(out, "at most %s", most);
+	else
+		buffer_append_format(out, "from %s to %s, or 0", least, most);
+}
+
 /* The accepted values, where there is more to say than the type. */
 static void append_accepted(struct buffer *out, const struct option *option)
 {
@@ -41,7 +55,7 @@ static void append_accepted(struct buffer *out, const struct option *option)
 	else if (option->type == OPTION_INT && (option->min || option->max))
 		buffer_append_format(out, "%lld to %lld", (long long)option->min, (long long)option->max);
 	else if (option->type == OPTION_DURATION_MS)
-		buffer_append_text(out, "a duration such as 500ms, 3s, 5m, 24h");
+		append_duration(out, option);
 	else
 		buffer_append_text(out, type_name(option));
 }
@@ -120,7 +134,8 @@ static void print_reference_option(const struct option *option)
 	struct buffer text = {0};
 
 	if (option->type == OPTION_PROPERTIES)
-		buffer_append_format(&text, "| `%sNAME` |", option->prefix);
+		buffer_append_format(&text, "| `%sNAME`, flag `--%s %s` |", option->prefix, option->flag,
+				     option->value_name ? option->value_name : "NAME=VALUE");
 	else if (option->is_secret)
 		buffer_append_format(&text, "| `%s`, `%s-file` |", option->flag, option->flag);
 	else
@@ -236,8 +251,9 @@ void options_print_man(const struct program *program)
 		     variable);
 	for (size_t i = 0; i < program->option_count; i++)
 		options_print_man_option(&program->options[i]);
-	(void)printf(".SH EXIT STATUS\n0 when it ended as asked, 1 when it failed, 2 for wrong flags, 78 for a wrong "
-		     "configuration.\n");
+	(void)printf(".SH EXIT STATUS\n0 when it ended as asked, 1 when it failed, 2 for flags that are wrong by "
+		     "themselves, 78 for a wrong file or environment, and for values that cannot be used together or "
+		     "name what is not there.\n");
 	if (program->examples) {
 		(void)printf(".SH EXAMPLES\n.nf\n");
 		options_print_roff(program->examples);

@@ -115,6 +115,7 @@ static size_t list_options(const struct service *service, struct settings *setti
 		 .value_name = "DURATION",
 		 .help = "how long a command that was done is known; commands of steps that began earlier are refused. "
 			 "More than the longest saga and the topics' retention. 0: for ever",
+		 .min = INBOX_KEEP_MIN_MS,
 		 .place = &settings->inbox_keep_ms},
 		{.flag = "environment",
 		 .environment = "ENVIRONMENT",
@@ -153,8 +154,6 @@ static void check_settings(void *ctx, struct problems *problems)
 		problems_add(problems, "postgres", "%s", err.msg);
 	client_security_check(&running->settings.registry.security, "registry-", problems);
 	certificates_check(&running->settings.tls, problems);
-	if (running->settings.inbox_keep_ms != 0 && running->settings.inbox_keep_ms < INBOX_KEEP_MIN_MS)
-		problems_add(problems, "inbox-keep", "must be at least 1h, or 0 for ever");
 	if (!running->settings.tls.certificate && !running->settings.is_insecure_allowed &&
 	    !listen_is_loopback(running->settings.listen_address))
 		problems_add(problems, "listen-address", LISTEN_PLAIN_TEXT);

@@ -116,12 +116,48 @@ def test_the_check_says_nothing_of_sagas_that_have_left(
 
 
 @pytest.mark.parametrize(("flags", "said"), [
-    (("--keep-sagas", "9s"), "--keep-sagas '9s': must be at least 10s, or 0 for ever"),
-    (("--keep-sagas", "0", "--archive-topic", "x"), "--archive-topic 'x': nothing leaves: set keep-sagas, too"),
+    (("--keep-sagas", "9s"), "--keep-sagas '9s': must be 0, or from 10s to 36500d"),
+    (("--keep-sagas", "99999999999d"), "--keep-sagas '99999999999d': must be 0, or from 10s to 36500d"),
+    (("--archive-topic", "bad topic!"), "--archive-topic 'bad topic!': must be 1 to 249 of letters, digits, '.', '_' and '-'"),
+    (("--archive-topic", ".."), "--archive-topic '..': must be"),
+    (("--archive-topic", "x" * 250), "x': must be 1 to 249 of"),
+    (("--stuck-topic", "ä"), "--stuck-topic 'ä': must be 1 to 249 of"),
 ])
-def test_settings_that_cannot_be_meant_are_refused(stack: TestStack, flags: tuple[str, ...], said: str) -> None:
+def test_flags_that_cannot_be_meant_are_refused(stack: TestStack, flags: tuple[str, ...], said: str) -> None:
     answer = subprocess.run([stack.program("saga-coordinator"), *flags], capture_output=True, text=True, timeout=20)
-    assert answer.returncode == 78 and said in answer.stderr, answer.stderr
+    assert answer.returncode == 2 and said in answer.stderr, answer.stderr
+
+
+def test_an_archive_of_what_never_leaves_is_refused(stack: TestStack) -> None:
+    def check(topic: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([stack.program("saga-coordinator"), "--keep-sagas", "0", "--archive-topic", topic, "config", "check"],
+                              capture_output=True, text=True, timeout=20)
+    assert "--archive-topic 'x': nothing leaves: set keep-sagas, too" in check("x").stderr
+    assert check("x").returncode == 78
+    assert check("none").returncode == 0, "none is no topic"
+
+
+def test_limits_that_limit_nobody_are_refused_by_the_key_that_was_written(stack: TestStack, tmp_path: Path) -> None:
+    file = tmp_path / "limits.conf"
+    file.write_text("max-in-flight.payment = q\nmax-in-flight.pay ment = 5\nmax-in-flight.pay_ment = 5\n"
+                    "max-open-sagas.Book_Trip = 5\nmax-open-sagas.book-trip = 5\n")
+    answer = subprocess.run([stack.program("saga-coordinator"), "--config", file, "--max-in-flight-of", "pay.charge=5", "config", "check"],
+                            capture_output=True, text=True, timeout=20)
+    assert answer.returncode == 78
+    assert [line.removeprefix("saga-coordinator: ") for line in answer.stderr.splitlines()][:-1] == [
+        f"{file}:1: max-in-flight.payment 'q': must be from 0 to 1000000000",
+        f"{file}:2: max-in-flight.pay ment '5': limits nobody: a participant is the first word of a topic: letters, digits, '_' and '-'",
+        "--max-in-flight-of 'pay.charge=5': limits nobody: a participant is the first word of a topic: letters, digits, '_' and '-'",
+        f"{file}:4: max-open-sagas.Book_Trip '5': limits nobody: a definition's name is a-z, 0-9 and -",
+    ]
+
+
+@pytest.mark.parametrize(("value", "status"), [("59m", 2), ("1h", 0), ("36500d", 0), ("36501d", 2), ("20000000d", 2)])
+def test_an_inbox_is_kept_for_an_hour_to_a_hundred_years(stack: TestStack, value: str, status: int) -> None:
+    answer = subprocess.run([stack.program("order-service"), "--inbox-keep", value, "config", "check"],
+                            capture_output=True, text=True, timeout=20)
+    assert answer.returncode == status, answer.stderr
+    assert status == 0 or f"--inbox-keep '{value}': must be 0, or from 1h to 36500d" in answer.stderr
 
 
 def test_inbox_rows_leave_and_what_they_answered_is_not_done_again(stack: TestStack, shop: Shop) -> None:

@@ -19,11 +19,18 @@ static const char *secret;
 static const char *dsn;
 static int64_t number;
 static int64_t duration_ms;
+static int64_t keep_ms;
+static const char *even;
 static bool is_loud;
 static struct option_list list;
 static struct option_properties properties;
 static char folder[] = "/tmp/options_test.XXXXXX";
 static char file_path[64];
+
+static int check_even(const char *word, struct error *err)
+{
+	return strlen(word) % 2 == 0 ? 0 : error_set(err, ERR_INVALID, "must be of even length");
+}
 
 static const struct option table[] = {
 	{.flag = "text",
@@ -47,6 +54,13 @@ static const struct option table[] = {
 	 .type = OPTION_DURATION_MS,
 	 .help = "A wait.",
 	 .place = &duration_ms},
+	{.flag = "keep",
+	 .environment = "OT_KEEP",
+	 .type = OPTION_DURATION_MS,
+	 .min = 3600000,
+	 .help = "How long.",
+	 .place = &keep_ms},
+	{.flag = "even", .check_text = check_even, .help = "Of even length.", .place = &even},
 	{.flag = "loud", .type = OPTION_BOOL, .help = "Speak up.", .place = &is_loud},
 	{.flag = "item", .environment = "OT_ITEM", .type = OPTION_LIST, .help = "Items.", .place = &list},
 	{.flag = "property",
@@ -208,6 +222,13 @@ static void numbers_and_durations_have_bounds(void **state)
 					    "--wait -1s",
 					    "--wait 1.5s",
 					    "--wait 999999999999999999d",
+					    "--wait 99999999999999999999999d",
+					    "--wait 36501d",
+					    "--wait 3153600000001ms",
+					    "--keep 36501d",
+					    "--keep 59m",
+					    "--keep 3599999ms",
+					    "--even odd",
 					    "--wait s"};
 	static const struct {
 		const char *words;
@@ -216,6 +237,7 @@ static void numbers_and_durations_have_bounds(void **state)
 		     {"--wait 250ms", 250},
 		     {"--wait 2m", 120000},
 		     {"--wait 24h", 86400000},
+		     {"--wait 36500d", INT64_C(3153600000000)},
 		     {"--wait 7d", 604800000}};
 	struct outcome outcome;
 
@@ -229,6 +251,29 @@ static void numbers_and_durations_have_bounds(void **state)
 		assert_int_equal(outcome.result, OPTIONS_RUN);
 		assert_int_equal(duration_ms, right[i].ms);
 	}
+}
+
+static void what_is_beyond_its_bounds_is_told_what_they_are(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	parse(&outcome, "--wait 99999999999d --keep 20000000d --even odd");
+	assert_int_equal(outcome.result, OPTIONS_USAGE);
+	assert_non_null(strstr(outcome.said, "--wait '99999999999d': must be at most 36500d\n"));
+	assert_non_null(strstr(outcome.said, "--keep '20000000d': must be 0, or from 1h to 36500d\n"));
+	assert_non_null(strstr(outcome.said, "--even 'odd': must be of even length\n"));
+	parse(&outcome, "--keep 0 --even four");
+	assert_int_equal(outcome.result, OPTIONS_RUN);
+	assert_int_equal(keep_ms, 0);
+	assert_string_equal(even, "four");
+	parse(&outcome, "--keep 1h");
+	assert_int_equal(outcome.result, OPTIONS_RUN);
+	assert_int_equal(keep_ms, 3600000);
+	(void)setenv("OT_KEEP", "1s", 1);
+	parse(&outcome, "");
+	(void)unsetenv("OT_KEEP");
+	assert_int_equal(outcome.result, OPTIONS_CONFIG);
 }
 
 static void a_wrong_environment_is_a_configuration_error_that_hides_secrets(void **state)
@@ -600,6 +645,7 @@ int main(void)
 		cmocka_unit_test_setup(a_program_with_commands_leaves_their_flags_alone, clear_environment),
 		cmocka_unit_test_setup(all_mistakes_are_named_at_once, clear_environment),
 		cmocka_unit_test_setup(numbers_and_durations_have_bounds, clear_environment),
+		cmocka_unit_test_setup(what_is_beyond_its_bounds_is_told_what_they_are, clear_environment),
 		cmocka_unit_test_setup(a_wrong_environment_is_a_configuration_error_that_hides_secrets,
 				       clear_environment),
 		cmocka_unit_test_setup(required_values_and_unwanted_arguments_are_usage_errors, clear_environment),
