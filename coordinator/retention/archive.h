@@ -20,7 +20,7 @@
 struct archive;
 
 struct archive_options {
-	const struct kafka_options *kafka; /* copied */
+	const struct kafka_options *kafka; /* copied, its texts borrowed */
 	const char *topic;
 	const struct store_port *sagas; /* load and load_log, on a connection of its own */
 	struct catalog *catalog;

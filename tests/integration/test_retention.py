@@ -85,9 +85,9 @@ def test_finished_sagas_leave_some_time_after_their_end_and_are_archived_before(
 def test_what_the_archive_does_not_take_stays(
         stack: TestStack, shop: Shop, finished: list[saga_pb2.Saga], keeping: Callable[..., None]) -> None:
     kept = past(shop, finished[0].saga_id)
-    keeping("--keep-sagas", "30d", "--archive-topic", "no/topic")
+    keeping("--keep-sagas", "30d", "--archive-topic", "saga.archive.absent")
     wait_until(lambda: metric(shop, "saga_removal_late_seconds") > 69 * 24 * 3600, "it is late")
-    wait_until(lambda: b"event=retention_waiting" in stack.log("coordinator").read_bytes(), "it is said")
+    wait_until(lambda: b"topic 'saga.archive.absent' does not exist" in stack.log("coordinator").read_bytes(), "it is said", deadline_s=60)
     assert left(shop, [kept]) == ({kept}, finished[0].version)
     keeping("--keep-sagas", "0")
     assert left(shop, [kept]) == ({kept}, finished[0].version), "nothing leaves"
