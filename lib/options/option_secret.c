@@ -65,26 +65,57 @@ bool option_text_is_secret(const struct option *option, const char *text)
 	return option->type == OPTION_TEXT && (find_user_info(text, &start, &end) || find_keyword(text, &start, &end));
 }
 
-bool option_property_is_secret(const char *name)
+static bool is_name_of_secret(const char *name)
 {
 	return strstr(name, "password") || strstr(name, "secret") || strcmp(name, "ssl.key.pem") == 0 ||
 	       strcmp(name, "sasl.oauthbearer.config") == 0;
+}
+
+bool option_property_is_secret(const char *name, const char *value)
+{
+	const char *start;
+	const char *end;
+
+	return is_name_of_secret(name) || find_user_info(value, &start, &end);
+}
+
+/* What follows its password; NULL: there is none. */
+static const char *append_user_info_masked(struct buffer *out, const char *text)
+{
+	const char *start;
+	const char *end;
+
+	if (!find_user_info(text, &start, &end))
+		return NULL;
+	buffer_append(out, text, (size_t)(start - text));
+	buffer_append_text(out, "***");
+	return end;
+}
+
+void option_property_append_masked(struct buffer *out, const char *name, const char *value)
+{
+	const char *rest;
+
+	if (is_name_of_secret(name)) {
+		buffer_append_text(out, "***");
+		return;
+	}
+	rest = append_user_info_masked(out, value);
+	buffer_append_text(out, rest ? rest : value);
 }
 
 void option_text_append_masked(struct buffer *out, const struct option *option, const char *text)
 {
 	const char *start;
 	const char *end;
+	const char *rest;
 
 	if (option->is_secret) {
 		buffer_append_text(out, "***");
 		return;
 	}
-	if (option->type == OPTION_TEXT && find_user_info(text, &start, &end)) {
-		buffer_append(out, text, (size_t)(start - text));
-		buffer_append_text(out, "***");
-		text = end;
-	}
+	rest = option->type == OPTION_TEXT ? append_user_info_masked(out, text) : NULL;
+	text = rest ? rest : text;
 	while (option->type == OPTION_TEXT && find_keyword(text, &start, &end)) {
 		buffer_append(out, text, (size_t)(start - text));
 		buffer_append_text(out, "***");

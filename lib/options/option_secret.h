@@ -12,11 +12,12 @@
 
 /* A secret option, or a password in a connection string or URL. */
 bool option_text_is_secret(const struct option *option, const char *text);
-/* By librdkafka's names: sasl.password, ssl.key.pem, sasl.oauthbearer.client.secret … */
-bool option_property_is_secret(const char *name);
+/* By librdkafka's names: sasl.password, ssl.key.pem, sasl.oauthbearer.client.secret …; or a URL with a password. */
+bool option_property_is_secret(const char *name, const char *value);
 
 /* The text with every password in it replaced by stars. */
 void option_text_append_masked(struct buffer *out, const struct option *option, const char *text);
+void option_property_append_masked(struct buffer *out, const char *name, const char *value);
 
 /* The mode lets users beside owner and group in. */
 bool option_file_is_open_to_all(const struct stat *status);

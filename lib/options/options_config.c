@@ -100,8 +100,8 @@ static void print_property(const struct parse *parse, const struct read_property
 	_cleanup_(buffer_release)
 	struct buffer text = {0};
 
-	buffer_append_format(&text, "%s%s = %s", property->option->prefix, property->name,
-			     option_property_is_secret(property->name) ? "***" : property->value);
+	buffer_append_format(&text, "%s%s = ", property->option->prefix, property->name);
+	option_property_append_masked(&text, property->name, property->value);
 	print_line(parse, property->option, &text, &property->origin);
 }
 

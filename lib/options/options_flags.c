@@ -16,7 +16,7 @@ static void read_property(struct parse *parse, const struct option *option, cons
 		return;
 	}
 	name = arena_strndup(parse->texts, text, (size_t)(equals - text));
-	if (option_property_is_secret(name)) {
+	if (option_property_is_secret(name, equals + 1)) {
 		parse->has_usage_error = true;
 		options_complain(parse, "",
 				 "--%s %s: secrets are not taken from flags, which every user of this machine sees: "

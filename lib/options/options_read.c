@@ -101,10 +101,12 @@ void options_complain_value(struct parse *parse, const struct option *option, co
 void options_complain_property(struct parse *parse, const struct read_property *property, const char *what)
 {
 	const struct origin *origin = &property->origin;
-	const char *value = option_property_is_secret(property->name) ? "***" : property->value;
 	_cleanup_(buffer_release)
 	struct buffer place = {0};
+	_cleanup_(buffer_release)
+	struct buffer value = {0};
 
+	option_property_append_masked(&value, property->name, property->value);
 	if (origin->source == OPTION_SOURCE_FILE)
 		buffer_append_format(&place, "%s:%d: %s%s '", origin->name, origin->line, property->option->prefix,
 				     property->name);
@@ -112,7 +114,7 @@ void options_complain_property(struct parse *parse, const struct read_property *
 		buffer_append_format(&place, "environment %s '", origin->name);
 	else
 		buffer_append_format(&place, "--%s '%s=", property->option->flag, property->name);
-	options_complain(parse, "", "%s%s': %s", buffer_text(&place), value, what);
+	options_complain(parse, "", "%s%s': %s", buffer_text(&place), buffer_text(&value), what);
 }
 
 void options_take_property(struct parse *parse, const struct option *option, const char *name,

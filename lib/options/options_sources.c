@@ -159,7 +159,7 @@ static void take_entry(struct parse *parse, const struct option_file *file, cons
 		return;
 	origin.text = arena_strdup(parse->texts, entry->value);
 	if (properties) {
-		if (option_property_is_secret(entry->key))
+		if (option_property_is_secret(entry->key, entry->value))
 			check_entry_mode(parse, file, entry);
 		options_take_property(parse, properties,
 				      arena_strdup(parse->texts, entry->key + strlen(properties->prefix)), &origin);

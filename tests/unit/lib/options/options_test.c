@@ -445,7 +445,8 @@ static void properties_of_all_sources_are_merged_by_name(void **state)
 static void secrets_come_from_files_and_environment_only(void **state)
 {
 	static const char *const flags[] = {"--secret s3cr3t", "--property sasl.password=s3cr3t",
-					    "--dsn postgresql://me:s3cr3t@host/db", "--dsn=host=x\tpassword=s3cr3t"};
+					    "--dsn postgresql://me:s3cr3t@host/db", "--dsn=host=x\tpassword=s3cr3t",
+					    "--property url=http://me:s3cr3t@host/"};
 	struct outcome outcome;
 	char words[128];
 
@@ -480,13 +481,15 @@ static void a_file_with_secrets_must_not_be_open_to_all(void **state)
 	struct outcome outcome;
 
 	(void)state;
-	write_file("number = 1\nsecret = s3cr3t\nlib.sasl.password = s3cr3t\ndsn = host=x password='s3 cr3t' a=b\n",
+	write_file("number = 1\nsecret = s3cr3t\nlib.sasl.password = s3cr3t\ndsn = host=x password='s3 cr3t' a=b\n"
+		   "lib.url = http://me:s3cr3t@host/\n",
 		   0644);
 	parse(&outcome, "");
 	assert_int_equal(outcome.result, OPTIONS_CONFIG);
 	assert_said(&outcome, "%s:2: 'secret' holds a secret, but every user can read the file: chmod 640", file_path);
 	assert_said(&outcome, "%s:3: 'lib.sasl.password' holds a secret", file_path);
 	assert_said(&outcome, "%s:4: 'dsn' holds a secret", file_path);
+	assert_said(&outcome, "%s:5: 'lib.url' holds a secret", file_path);
 	assert_int_equal(chmod(file_path, 0640), 0);
 	parse(&outcome, "");
 	assert_int_equal(outcome.result, OPTIONS_RUN);
@@ -501,7 +504,8 @@ static void config_print_shows_all_with_its_origin_and_no_secret(void **state)
 
 	(void)state;
 	program.arguments = NULL;
-	write_file("secret = s3cr3t\nlib.sasl.password = s3cr3t\nlib.x = y\ndsn = postgresql://me:s3cr3t@host/db\n",
+	write_file("secret = s3cr3t\nlib.sasl.password = s3cr3t\nlib.x = y\ndsn = postgresql://me:s3cr3t@host/db\n"
+		   "lib.url = http://me:s3cr3t@host/\n",
 		   0600);
 	(void)setenv("OT_NUMBER", "7", 1);
 	parse(&outcome, "config print --show-origin --item one --item two");
@@ -515,6 +519,7 @@ static void config_print_shows_all_with_its_origin_and_no_secret(void **state)
 	assert_said(&outcome, "secret = ***                                                # file %s:1\n", file_path);
 	assert_said(&outcome, "lib.sasl.password = ***                                     # file %s:2\n", file_path);
 	assert_said(&outcome, "dsn = postgresql://me:***@host/db                           # file %s:4\n", file_path);
+	assert_said(&outcome, "lib.url = http://me:***@host/                               # file %s:5\n", file_path);
 	free_list();
 	parse(&outcome, "config print");
 	assert_null(strstr(outcome.said, "# default"));
