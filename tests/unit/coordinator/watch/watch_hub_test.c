@@ -21,21 +21,6 @@
 
 enum { ENTRIES_MAX = 4000, SEEN_MAX = 8000 };
 
-/* Nothing here has definitions; watchers of single sagas are tested against a real coordinator. */
-const struct plan *catalog_by_id(struct catalog *catalog, int32_t id)
-{
-	(void)catalog;
-	(void)id;
-	return NULL;
-}
-
-int32_t plan_find_step(const struct plan *plan, const char *step_id)
-{
-	(void)plan;
-	(void)step_id;
-	return -1;
-}
-
 /* For the one test with the hub's thread. */
 static pthread_mutex_t feed_mu = PTHREAD_MUTEX_INITIALIZER;
 
