@@ -169,6 +169,13 @@ static void start_ok(uint8_t number, const char *idempotency_key)
 	assert_int_equal(change.outcome, STORE_OUTCOME_DONE);
 }
 
+/* 1 … count, under the idempotency keys k1 …; at most 9. */
+static void start_some(uint8_t count)
+{
+	for (uint8_t i = 1; i <= count; i++)
+		start_ok(i, (char[]){'k', (char)('0' + i), 0});
+}
+
 #define SKIP_WITHOUT_DATABASE                                                                                          \
 	do {                                                                                                           \
 		(void)state;                                                                                           \
@@ -554,11 +561,7 @@ static void pages_have_what_is_due_and_what_an_earlier_boot_left(void **state)
 	int64_t now_us;
 
 	SKIP_WITHOUT_DATABASE;
-	for (uint8_t i = 1; i <= 4; i++) {
-		char key[8] = {'k', (char)('0' + i)};
-
-		start_ok(i, key);
-	}
+	start_some(4);
 	change = make_end(&c, 4, 1); /* ended: never due */
 	commit_ok(&change, 1);
 	set_due("now() + interval '1 hour'", "key = 'order-2'");
@@ -632,11 +635,7 @@ static void a_look_is_bounded_by_what_it_looks_at(void **state)
 
 	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
-	for (uint8_t i = 1; i <= 5; i++) {
-		char key[8] = {'k', (char)('0' + i)};
-
-		start_ok(i, key);
-	}
+	start_some(5);
 	run("UPDATE saga SET due_at = '2200-01-01' WHERE key IN ('order-1', 'order-2')"); /* the bounds stay */
 	set_due("now() + interval '1 hour'", "key = 'order-3'");
 	set_due("now() - interval '1 minute'", "key = 'order-4'");
@@ -661,11 +660,7 @@ static void a_look_that_does_not_get_on_leaves_a_moment_behind(void **state)
 
 	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
-	for (uint8_t i = 1; i <= 3; i++) {
-		char key[8] = {'k', (char)('0' + i)};
-
-		start_ok(i, key);
-	}
+	start_some(3);
 	page = due_page(0, 2, 10, &arena);
 	assert_true(page.count == 2 && page.has_more);
 	page = due_page(page.next_us, 2, 10, &arena);
@@ -686,11 +681,7 @@ static void what_an_earlier_boot_left_is_near_or_patient(void **state)
 
 	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
-	for (uint8_t i = 1; i <= 5; i++) {
-		char key[8] = {'k', (char)('0' + i)};
-
-		start_ok(i, key);
-	}
+	start_some(5);
 	set_due("'2200-01-01'", "key IN ('order-1', 'order-2')");
 	set_due("NULL", "key = 'order-5'");
 	run("UPDATE saga_open SET is_patient = true WHERE saga_id IN"
@@ -811,11 +802,7 @@ static void open_sagas_of_before_get_their_rows_by_the_upgrade(void **state)
 	struct error err;
 
 	SKIP_WITHOUT_DATABASE;
-	for (uint8_t i = 1; i <= 4; i++) {
-		char key[8] = {'k', (char)('0' + i)};
-
-		start_ok(i, key);
-	}
+	start_some(4);
 	change = make_end(&c, 4, 1);
 	commit_ok(&change, 1);
 	run("UPDATE saga SET due_at = NULL WHERE key = 'order-2'");
