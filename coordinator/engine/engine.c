@@ -255,6 +255,7 @@ struct engine *engine_new(const struct engine_options *options)
 	engine->cache.open_max = options->cache_max ? options->cache_max : 100000;
 	engine->cache.ended_max = ENDED_CACHE_MAX;
 	engine->turn.commit_limit = COMMIT_LIMIT_MAX;
+	engine->slice_changes = options->slice_changes;
 	engine->starts_end = &engine->starts;
 	engine->waiter_deadline_us = INT64_MAX;
 	work_list_init(&engine->works);
@@ -412,7 +413,8 @@ void engine_free(struct engine *engine)
 	open_limit_release(&engine->open_limit);
 	pauses_release(&engine->pauses);
 	engine_metrics_release(&engine->metrics);
-	free(engine->turn.items);
+	for (size_t i = 0; i < ARRAY_LEN(engine->turn.slices); i++)
+		free(engine->turn.slices[i].items);
 	free(engine->turn.sends);
 	buffer_release(&engine->scratch);
 	arena_release(&engine->arena);

@@ -115,6 +115,7 @@ struct engine_options {
 	struct span_exporter *spans; /* NULL: no traces */
 	size_t queue_max;            /* 0: 100,000 */
 	size_t cache_max;            /* open sagas kept in memory; 0: 100,000 */
+	size_t slice_changes;        /* that a commit has at least where several are under way (slice.c); 0: 1,000 */
 	int64_t sweep_ms;            /* 0: 1,000 */
 	const char *registry;  /* the registry's address as participants see it, for ce_dataschema; NULL: left out */
 	int64_t resends_per_s; /* of one topic; 0: 2,000 */

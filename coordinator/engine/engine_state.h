@@ -132,13 +132,25 @@ struct turn_item {
 	const struct error *refusal; /* ITEM_REFUSED: why */
 };
 
-struct turn {
-	struct turn_item *items;
+/* Some of a round's changes, with a commit of their own; slice.c. */
+struct slice {
+	struct turn_item *items; /* none: it is free */
 	size_t count;
 	size_t max;
-	struct group *groups;     /* to be applied in this round */
-	struct group *again;      /* in the next one */
-	struct bus_record *sends; /* committed, in order */
+	struct store_change *changes; /* the items', sorted; in the turn's arena */
+	struct store_commit commit;
+	int64_t begun_us;
+	bool is_under_way; /* its commit has begun and not ended */
+};
+
+struct turn {
+	struct slice slices[STORE_LANES];
+	struct slice *filling;
+	struct group *groups;      /* to be applied in this round */
+	struct group *again;       /* in the next one */
+	struct start_item *starts; /* of this round, which may be inserted */
+	bool are_starts_taken;     /* they have been looked through */
+	struct bus_record *sends;  /* committed, in order */
 	size_t send_count;
 	size_t send_max;
 	int failures;        /* commits that were rolled back */
@@ -176,6 +188,7 @@ struct engine {
 	struct span_exporter *spans; /* NULL: no traces */
 	struct queue queue;
 	struct pace pace;
+	size_t slice_changes;       /* at least, of a slice beside others; 0: the usual number */
 	struct pace_turn pace_turn; /* this one */
 	struct cache cache;
 	struct resend_limit resend_limit;
@@ -253,8 +266,15 @@ void engine_set_database_us(struct engine *engine, int64_t database_us);
 void engine_lost_store(struct engine *engine, const struct error *err);
 void engine_found_store(struct engine *engine);
 
+/* ---- slice.c ---- */
+size_t slice_length(const struct engine *engine,
+		    size_t changes);                          /* the most changes of a slice, in a round of so many */
+struct turn_item *slice_add(struct slice *slice);             /* valid until the next one */
+void slice_begin(struct engine *engine, struct slice *slice); /* begins its commit */
+void slice_end(struct engine *engine, struct slice *slice);   /* waits for it: each item has its result */
+
 /* ---- outcomes.c ---- */
-void outcomes_tell(struct engine *engine); /* of the round whose commits are done */
+void outcomes_tell(struct engine *engine, const struct slice *slice); /* whose commit is done */
 
 /* ---- event.c: from works to changes ---- */
 void work_list_init(struct work_list *list);
@@ -305,7 +325,11 @@ void told_note_ignored(struct engine *engine, const struct work *work, const cha
 int64_t told_next_turn_us(const struct engine *engine); /* monotonic; INT64_MAX: none waits */
 
 /* ---- start.c ---- */
-void start_prepare(struct engine *engine); /* appends this round's starts to turn.items */
+void start_begin_round(struct engine *engine);
+/* Adds this round's starts to the slice that is being filled, until it has `max` changes. The first call of a round looks them
+ * all through. */
+void start_prepare(struct engine *engine, size_t max);
+void start_put_back(struct engine *engine); /* what start_prepare() has not come to waits for the next round */
 void start_settle(struct engine *engine, struct turn_item *item);
 NODISCARD int start_resolve_conflicts(struct engine *engine, struct error *err); /* looks up what exists */
 void start_give_up(struct engine *engine, bool is_ending); /* store away: answers those that waited long enough */
@@ -359,7 +383,6 @@ int64_t hold_next_turn_us(const struct engine *engine); /* monotonic; INT64_MAX:
 /* ---- turn.c ---- */
 NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t count,
 			struct error *err); /* into cache */
-struct turn_item *turn_add_item(struct engine *engine);
 /* Starts, gets and requests become the engine's; not the deliveries. */
 void turn_take_calls(struct engine *engine, const struct queue_load *load);
 void turn_send(struct engine *engine, const struct outgoing *outgoing);

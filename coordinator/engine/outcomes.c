@@ -1,7 +1,7 @@
 /*
- * outcomes.c - what the commits of a round ended, for whoever shows it (engine_options.on_commit).
+ * outcomes.c - what the commits of a slice ended, for whoever shows it (engine_options.on_commit).
  *
- * Order:   before anything is settled, answered and sent: a round of thousands takes a while for that, and who reads the feed
+ * Order:   before anything is settled, answered and sent: a slice of thousands takes a while for that, and who reads the feed
  *          meanwhile would read what is at hand here.
  */
 #include "coordinator/engine/engine_state.h"
@@ -39,27 +39,26 @@ static void note_outcome(const struct turn_item *item, struct feed_outcome *outc
 	};
 }
 
-static size_t count_ended(const struct turn *turn)
+static size_t count_ended(const struct slice *slice)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < turn->count; i++)
-		count += !saga_state_is_open(turn->items[i].change.state);
+	for (size_t i = 0; i < slice->count; i++)
+		count += !saga_state_is_open(slice->items[i].change.state);
 	return count;
 }
 
 /* Items are in the order of their commits, as those are in the order of ids. */
-void outcomes_tell(struct engine *engine)
+void outcomes_tell(struct engine *engine, const struct slice *slice)
 {
-	const struct turn *turn = &engine->turn;
 	struct feed_commit commit = {0};
 	struct feed_outcome *outcomes;
 
 	if (!engine->on_commit)
 		return;
-	outcomes = arena_alloc(&engine->arena, (count_ended(turn) + 1) * sizeof(*outcomes));
-	for (size_t i = 0; i < turn->count; i++) {
-		const struct turn_item *item = &turn->items[i];
+	outcomes = arena_alloc(&engine->arena, (count_ended(slice) + 1) * sizeof(*outcomes));
+	for (size_t i = 0; i < slice->count; i++) {
+		const struct turn_item *item = &slice->items[i];
 
 		if (item->result != ITEM_DONE)
 			continue;

@@ -73,6 +73,8 @@ struct store_change {
 	int64_t feed_index;
 };
 
+enum { STORE_LANES = 2 };
+
 struct store_commit {
 	const char *instance;         /* who has the command in flight: this coordinator … */
 	int64_t boot;                 /* … and its run */
@@ -167,8 +169,11 @@ struct store_counts {
 /* Functions that answer int: 0, or -1 with `err`; ERR_UNAVAILABLE: the store is away. */
 struct store_port {
 	void *ctx;
-	/* All in one transaction. `err` is complete for every answer but STORE_COMMITTED. */
-	enum store_result (*commit)(void *ctx, struct store_commit *commit, struct error *err);
+	/* All in one transaction. Begins it on a lane (0 … STORE_LANES - 1) that has none; the commit and all that it points to
+	 * stay until the end, which waits for it. `err` is complete for every answer but STORE_COMMITTED. Transactions on
+	 * two lanes run side by side. */
+	void (*commit_begin)(void *ctx, int lane, struct store_commit *commit);
+	enum store_result (*commit_end)(void *ctx, int lane, struct error *err);
 	int (*now)(void *ctx, int64_t *ret_now_us, struct error *err);
 	/* Those that exist, in any order. */
 	int (*load)(void *ctx, const struct uuid *ids, size_t count, struct arena *arena, struct store_row **ret_rows,

@@ -213,7 +213,7 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 	const struct start_request *request = &start->request;
 	const struct saga_facts facts = {request->plan, request->key, request->input, request->labels,
 					 request->label_count};
-	struct turn_item *item = turn_add_item(engine);
+	struct turn_item *item = slice_add(engine->turn.filling);
 	struct outgoing **outgoing_end = &item->outgoing;
 	struct saga_effects effects = {0};
 	struct saga_event event = {0};
@@ -221,7 +221,6 @@ static void add_new_row(struct engine *engine, struct start_item *start)
 	struct store_change log = {0};
 
 	saga = write_first_log(engine, request->plan, saga, &event, &effects, &log);
-	open_limit_add(&engine->open_limit, request->plan->definition.name, 1);
 	item->start = start;
 	item->saga = saga;
 	item->start_row = (struct store_start){
@@ -307,18 +306,57 @@ static bool is_over_limit(struct engine *engine, struct start_item *start)
 	return start->is_conflicting;
 }
 
-void start_prepare(struct engine *engine)
+/* Those that may be inserted in this round, in their order. All before the first of them is settled, which ends it. */
+static struct start_item *screen_all(struct engine *engine)
 {
-	id_table_clear(&engine->start_ids);
-	id_table_clear(&engine->start_keys);
+	struct start_item *first = NULL;
+	struct start_item **end = &first;
+
 	for (struct start_item *start = take_all(engine), *next; start; start = next) {
 		next = start->next;
 		complete_item(engine, start);
-		if (start->is_conflicting || is_over_limit(engine, start))
+		if (start->is_conflicting || is_over_limit(engine, start)) {
 			wait_for_next_round(engine, start); /* it is looked up first */
-		else if (!is_held_back(engine, start))
-			add_new_row(engine, start);
+		} else if (!is_held_back(engine, start)) {
+			open_limit_add(&engine->open_limit, start->request.plan->definition.name, 1);
+			*end = start;
+			end = &start->next;
+		}
 	}
+	*end = NULL;
+	return first;
+}
+
+void start_begin_round(struct engine *engine)
+{
+	id_table_clear(&engine->start_ids);
+	id_table_clear(&engine->start_keys);
+	engine->turn.are_starts_taken = false;
+}
+
+void start_prepare(struct engine *engine, size_t max)
+{
+	struct turn *turn = &engine->turn;
+
+	if (!turn->are_starts_taken)
+		turn->starts = screen_all(engine);
+	turn->are_starts_taken = true;
+	while (turn->starts && turn->filling->count < max) {
+		struct start_item *start = turn->starts;
+
+		turn->starts = start->next;
+		add_new_row(engine, start);
+	}
+}
+
+void start_put_back(struct engine *engine)
+{
+	for (struct start_item *start = engine->turn.starts, *next; start; start = next) {
+		next = start->next;
+		open_limit_add(&engine->open_limit, start->request.plan->definition.name, -1);
+		wait_for_next_round(engine, start);
+	}
+	engine->turn.starts = NULL;
 }
 
 /* ---- outcomes ---- */

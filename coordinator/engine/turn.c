@@ -1,10 +1,11 @@
 /*
- * turn.c - one turn: takes what waits, folds it by saga, commits once, then answers, sends, and lets offsets go.
+ * turn.c - one turn: takes what waits, folds it by saga, commits, then answers, sends, and lets offsets go.
  *
  * Why:     a turn may need several rounds: who acted on an old view of a saga changes nothing, reads again, and applies
  *          again. What is left when the store goes away stays in memory and is applied anew when it is back; due work
  *          is found again by the sweep.
  * Order:   commit, then answers, then commands, then offsets. Nothing leaves before the commit of what caused it.
+ * Slices:  a large turn commits in parts (slice.c), so that the engine applies and answers while the store commits.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,10 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
-enum {
-	FAILURES_MAX = 3, /* rolled-back commits in one turn, before the store counts as away */
-	DEFINITION_WARN_US = 10 * 1000 * 1000,
-};
+enum { DEFINITION_WARN_US = 10 * 1000 * 1000 };
 
 /* ---- rows into the cache ---- */
 
@@ -152,18 +150,6 @@ static int load_groups(struct engine *engine, struct error *err)
 
 /* ---- this round's changes ---- */
 
-struct turn_item *turn_add_item(struct engine *engine)
-{
-	struct turn *turn = &engine->turn;
-
-	if (turn->count == turn->max) {
-		turn->max = turn->max ? turn->max * 2 : 64;
-		turn->items = xrealloc_array(turn->items, turn->max, sizeof(*turn->items));
-	}
-	turn->items[turn->count] = (struct turn_item){.result = ITEM_LOST};
-	return &turn->items[turn->count++];
-}
-
 static void drop_unknown(struct engine *engine, struct group *group)
 {
 	for (const struct work *work = group->works.first; work; work = work->next)
@@ -186,7 +172,7 @@ static void apply_group(struct engine *engine, struct group *group)
 	}
 	switch (event_apply_group(engine, group)) {
 	case EVENT_CHANGED:
-		item = turn_add_item(engine);
+		item = slice_add(engine->turn.filling);
 		item->group = group;
 		item->change = group->change;
 		break;
@@ -201,108 +187,6 @@ static void apply_group(struct engine *engine, struct group *group)
 		cache_drop(&engine->cache, group->node.id);
 		try_again(engine, group);
 		break;
-	}
-}
-
-static void apply_groups(struct engine *engine)
-{
-	struct group *groups = engine->turn.groups;
-
-	engine->turn.groups = NULL;
-	for (struct group *group = groups, *next; group; group = next) {
-		next = group->next;
-		apply_group(engine, group);
-	}
-}
-
-/* ---- the commit ---- */
-
-static int compare_items(const void *a, const void *b)
-{
-	const struct turn_item *left = a;
-	const struct turn_item *right = b;
-
-	return uuid_compare(left->change.saga_id, right->change.saga_id);
-}
-
-static enum store_result commit_once(struct engine *engine, struct store_change *changes, size_t count,
-				     struct error *err)
-{
-	struct store_commit commit = {
-		.instance = engine->instance, .boot = engine->boot, .changes = changes, .count = count};
-	int64_t begun_us = engine_now_us(engine);
-	enum store_result result;
-
-	CRASH_POINT(TURN_BEFORE_COMMIT);
-	result = engine->ports.store.commit(engine->ports.store.ctx, &commit, err);
-	if (result == STORE_COMMITTED)
-		CRASH_POINT(TURN_AFTER_COMMIT);
-	metric_observe(engine->metrics.commit_seconds, (double)(engine_now_us(engine) - begun_us) / 1e6);
-	metric_observe(engine->metrics.turn_events, (double)count);
-	return result;
-}
-
-/* A refused batch is halved until the refused change is alone; the others go through. One that took longer than the store
- * allows (a backlog after an outage, a slow disk) is halved as well: whole, it would take as long the next time. */
-static void commit_range(struct engine *engine, struct store_change *changes, size_t first, size_t count)
-{
-	struct turn *turn = &engine->turn;
-	struct error err = {0};
-
-	if (count == 0 || !engine->is_store_up)
-		return;
-	switch (commit_once(engine, changes + first, count, &err)) {
-	case STORE_COMMITTED:
-		for (size_t i = first; i < first + count; i++) {
-			turn->items[i].change = changes[i];
-			turn->items[i].result = changes[i].outcome == STORE_OUTCOME_DONE ? ITEM_DONE : ITEM_CONFLICT;
-		}
-		if (count == turn->commit_limit && turn->commit_limit < COMMIT_LIMIT_MAX)
-			turn->commit_limit *= 2;
-		break;
-	case STORE_REFUSED:
-		if (count == 1) {
-			turn->items[first].result = ITEM_REFUSED;
-			turn->items[first].refusal = arena_copy(&engine->arena, &err, sizeof(err));
-			break;
-		}
-		commit_range(engine, changes, first, count / 2);
-		commit_range(engine, changes, first + count / 2, count - count / 2);
-		break;
-	case STORE_FAILED:
-		if (err.code == ERR_TIMEOUT && count > 1)
-			turn->commit_limit = count / 2;
-		if (++turn->failures >= FAILURES_MAX) {
-			engine_lost_store(engine, &err);
-		} else if (err.code == ERR_TIMEOUT && count > 1) {
-			commit_range(engine, changes, first, count / 2);
-			commit_range(engine, changes, first + count / 2, count - count / 2);
-		}
-		break;
-	case STORE_UNKNOWN:
-		engine_lost_store(engine, &err);
-		break;
-	}
-}
-
-static void commit_items(struct engine *engine)
-{
-	struct turn *turn = &engine->turn;
-	struct store_change *changes = arena_alloc(&engine->arena, (turn->count + 1) * sizeof(*changes));
-
-	if (turn->count == 0)
-		return;
-	qsort(turn->items, turn->count, sizeof(*turn->items), compare_items);
-	for (size_t i = 0; i < turn->count; i++) {
-		struct turn_item *item = &turn->items[i];
-
-		if (item->start)
-			item->change.start = &item->start_row; /* only now do items stay where they are */
-		changes[i] = item->change;
-	}
-	for (size_t first = 0, count; first < turn->count; first += count) {
-		count = turn->count - first < turn->commit_limit ? turn->count - first : turn->commit_limit;
-		commit_range(engine, changes, first, count);
 	}
 }
 
@@ -398,12 +282,12 @@ static void settle_refused(struct engine *engine, struct group *group, const str
 	try_again(engine, group);
 }
 
-static void settle_items(struct engine *engine)
+static void settle_items(struct engine *engine, const struct slice *slice)
 {
 	struct turn *turn = &engine->turn;
 
-	for (size_t i = 0; i < turn->count; i++) {
-		struct turn_item *item = &turn->items[i];
+	for (size_t i = 0; i < slice->count; i++) {
+		struct turn_item *item = &slice->items[i];
 
 		if (item->result == ITEM_CONFLICT)
 			metric_add(engine->metrics.conflicts, 1);
@@ -425,21 +309,70 @@ static void settle_items(struct engine *engine)
 
 /* ---- rounds ---- */
 
+/* The next changes of the round, its starts last. False: there are no more, or the store has gone. */
+static bool fill_slice(struct engine *engine, struct slice *slice, size_t wanted)
+{
+	struct turn *turn = &engine->turn;
+	const size_t max = wanted < turn->commit_limit ? wanted : turn->commit_limit;
+
+	turn->filling = slice;
+	slice->count = 0;
+	if (!engine->is_store_up)
+		return false;
+	while (turn->groups && slice->count < max) {
+		struct group *group = turn->groups;
+
+		turn->groups = group->next;
+		apply_group(engine, group);
+	}
+	if (!turn->groups)
+		start_prepare(engine, max);
+	return slice->count > 0;
+}
+
+static void settle_slice(struct engine *engine, struct slice *slice)
+{
+	slice_end(engine, slice);
+	outcomes_tell(engine, slice);
+	settle_items(engine, slice);
+	slice->count = 0;
+}
+
+static size_t round_length(const struct engine *engine)
+{
+	size_t count = engine->start_count;
+
+	for (const struct group *group = engine->turn.groups; group; group = group->next)
+		count++;
+	return count;
+}
+
+/* While one slice commits, the one before it is settled and the next one applied. */
+static void run_slices(struct engine *engine)
+{
+	struct slice *slices = engine->turn.slices;
+	const size_t wanted = slice_length(engine, round_length(engine));
+	int at = 0;
+
+	start_begin_round(engine);
+	for (; fill_slice(engine, &slices[at], wanted); at = !at) {
+		slice_begin(engine, &slices[at]);
+		settle_slice(engine, &slices[!at]);
+	}
+	settle_slice(engine, &slices[!at]);
+	start_put_back(engine);
+}
+
 static void run_round(struct engine *engine)
 {
 	struct turn *turn = &engine->turn;
 	struct error err;
 
-	turn->count = 0;
 	if (load_groups(engine, &err) < 0 || start_resolve_conflicts(engine, &err) < 0) {
 		engine_lost_store(engine, &err);
 		return;
 	}
-	apply_groups(engine);
-	start_prepare(engine);
-	commit_items(engine);
-	outcomes_tell(engine);
-	settle_items(engine);
+	run_slices(engine);
 	while (turn->again) {
 		struct group *group = turn->again;
 

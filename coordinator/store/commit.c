@@ -419,16 +419,14 @@ static bool is_refusal(const char *sqlstate)
 	return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "54", 2) == 0;
 }
 
-enum store_result commit_run(void *ctx, struct store_commit *commit, struct error *err)
+void commit_begin(void *ctx, int lane, struct store_commit *commit)
 {
 	struct store *store = ctx;
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
+	struct commit_lane *own = &store->lanes[lane];
 	struct pg_param params[COLUMN_COUNT + OTHERS_COUNT];
 	bool opens;
 
-	if (pg_connect(store->pg, err) < 0)
-		return STORE_UNKNOWN;
+	own->commit = commit;
 	fill_arrays(store, commit);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		params[i + (i < SHARED_COUNT ? 0 : OTHERS_COUNT)] = pg_array_param(&store->arrays[i]);
@@ -436,12 +434,24 @@ enum store_result commit_run(void *ctx, struct store_commit *commit, struct erro
 	params[SHARED_COUNT + 1] = pg_int8(commit->boot);
 	params[SHARED_COUNT + 2] = pg_array_param(&store->notice_targets);
 	opens = store->arrays[OPEN_SAGA_ID].count > 0;
-	if (pg_exec(store->pg, commit_sql[opens][has_end(commit)], params,
-		    opens ? ARRAY_LEN(params) : SHARED_COUNT + OTHERS_COUNT, &result, err) == 0) {
-		note_outcomes(commit, result);
+	own->sent = pg_send(own->pg, commit_sql[opens][has_end(commit)], params,
+			    opens ? ARRAY_LEN(params) : SHARED_COUNT + OTHERS_COUNT, &own->err);
+}
+
+enum store_result commit_end(void *ctx, int lane, struct error *err)
+{
+	struct store *store = ctx;
+	struct commit_lane *own = &store->lanes[lane];
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (own->sent < 0) {
+		*err = own->err;
+	} else if (pg_receive(own->pg, &result, err) == 0) {
+		note_outcomes(own->commit, result);
 		return STORE_COMMITTED;
 	}
-	if (!pg_is_connected(store->pg))
+	if (!pg_is_connected(own->pg))
 		return STORE_UNKNOWN;
-	return is_refusal(pg_sqlstate(store->pg)) ? STORE_REFUSED : STORE_FAILED;
+	return is_refusal(pg_sqlstate(own->pg)) ? STORE_REFUSED : STORE_FAILED;
 }

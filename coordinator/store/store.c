@@ -23,6 +23,11 @@ struct store *store_new(const char *conninfo)
 	store->definitions_pg = pg_new(complete, "saga-coordinator definitions");
 	(void)pg_set_answer_ms(store->pg, ANSWER_MS);
 	(void)pg_set_answer_ms(store->definitions_pg, ANSWER_MS);
+	store->lanes[0].pg = store->pg; /* most turns have one commit */
+	for (int i = 1; i < STORE_LANES; i++) {
+		store->lanes[i].pg = pg_new(complete, "saga-coordinator");
+		(void)pg_set_answer_ms(store->lanes[i].pg, ANSWER_MS);
+	}
 	commit_init(store);
 	return store;
 }
@@ -31,7 +36,8 @@ void store_free(struct store *store)
 {
 	if (!store)
 		return;
-	pg_free(store->pg);
+	for (int i = 0; i < STORE_LANES; i++)
+		pg_free(store->lanes[i].pg);
 	pg_free(store->definitions_pg);
 	commit_release(store);
 	free(store->conninfo);
@@ -51,7 +57,8 @@ struct store_port store_saga_port(struct store *store)
 {
 	return (struct store_port){
 		.ctx = store,
-		.commit = commit_run,
+		.commit_begin = commit_begin,
+		.commit_end = commit_end,
 		.now = reader_now,
 		.load = reader_load,
 		.find = reader_find,

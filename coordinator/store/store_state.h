@@ -7,9 +7,18 @@
 
 enum { COMMIT_ARRAY_COUNT = 52 };
 
+/* A commit under way. */
+struct commit_lane {
+	struct pg *pg;
+	struct store_commit *commit;
+	int sent; /* of pg_send(): < 0 with `err` */
+	struct error err;
+};
+
 struct store {
 	char *conninfo;
-	struct pg *pg;                              /* the engine's */
+	struct pg *pg; /* the engine's, for all but commits; the first lane's, too */
+	struct commit_lane lanes[STORE_LANES];
 	struct pg *definitions_pg;                  /* the catalog's */
 	struct pg_array arrays[COMMIT_ARRAY_COUNT]; /* of a commit; kept for their memory */
 	struct pg_array notice_targets;             /* of every commit */
@@ -19,7 +28,8 @@ struct store {
 /* ---- commit.c ---- */
 void commit_init(struct store *store);
 void commit_release(struct store *store);
-enum store_result commit_run(void *ctx, struct store_commit *commit, struct error *err);
+void commit_begin(void *ctx, int lane, struct store_commit *commit);
+enum store_result commit_end(void *ctx, int lane, struct error *err);
 
 /* ---- saga_reader.c ---- */
 int reader_now(void *ctx, int64_t *ret_now_us, struct error *err);

@@ -36,6 +36,7 @@ struct pg {
 	bool is_dismissed;                  /* the server has said that it ends this connection */
 	int64_t answer_ms;                  /* how long a statement may go without an answer; 0: for ever */
 	bool is_mute;                       /* the last statement had none in that time */
+	bool is_sent;                       /* between pg_send() and pg_receive() */
 	struct statement *buckets[BUCKETS]; /* prepared on this connection, by the hash of their text */
 	unsigned statement_count;
 	bool has_old_plans;
@@ -253,6 +254,7 @@ static void notice_closed(struct pg *pg)
 /* A connection that is lost inside a transaction is not replaced: the rest of it would run on its own. */
 static int make_ready(struct pg *pg, struct error *err)
 {
+	assert(!pg->is_sent);
 	if (!pg->is_in_transaction) {
 		notice_closed(pg);
 		return pg_connect(pg, err);
@@ -279,23 +281,36 @@ static bool wait_for_socket(struct pg *pg, short events, int64_t until_us)
 	return !(wait.revents & (POLLIN | POLLHUP | POLLERR)) || PQconsumeInput(pg->connection) != 0;
 }
 
-/* False: no whole answer in time. True: there is one, or the connection is gone; both are PQgetResult()'s to tell. */
-static bool wait_for_answer(struct pg *pg, int64_t until_us)
+/* False: the server did not take it all in time, or the connection is gone. */
+static bool flush(struct pg *pg, int64_t until_us)
 {
 	bool is_fine = true;
 
 	while (is_fine && PQflush(pg->connection) > 0)
 		is_fine = wait_for_socket(pg, POLLIN | POLLOUT, until_us);
+	return is_fine;
+}
+
+/* False: no whole answer in time. True: there is one, or the connection is gone; both are PQgetResult()'s to tell. */
+static bool wait_for_answer(struct pg *pg, int64_t until_us)
+{
+	bool is_fine = flush(pg, until_us);
+
 	while (is_fine && PQisBusy(pg->connection))
 		is_fine = wait_for_socket(pg, POLLIN, until_us);
 	return !pg->is_mute;
+}
+
+static int64_t answer_until_us(const struct pg *pg)
+{
+	return clock_monotonic_us() + pg->answer_ms * 1000;
 }
 
 /* The last result of what was sent, as PQexec() gives it; NULL: the connection failed or stayed mute. A server that is
  * stopped, or whose disk hangs, keeps the connection but says nothing; it must not keep us, too. */
 static PGresult *receive(struct pg *pg, int is_sent)
 {
-	int64_t until_us = clock_monotonic_us() + pg->answer_ms * 1000;
+	const int64_t until_us = answer_until_us(pg);
 	PGresult *last = NULL;
 	PGresult *next;
 
@@ -438,24 +453,31 @@ static void fill_params(struct pg *pg, const struct pg_param *params, size_t par
 	}
 }
 
-int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
-	    struct pg_result **ret_result, struct error *err)
+/* Hands it to libpq; *ret_is_sent as PQsendQuery() answers. */
+static int begin_statement(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
+			   int *ret_is_sent, struct error *err)
 {
 	const struct statement *statement = NULL;
 	struct wire_params wire;
-	PGresult *result = NULL;
-	int is_sent;
 
 	assert(param_count <= PARAMS_MAX);
 	if (make_ready(pg, err) < 0 || prepare(pg, sql, params, param_count, &statement, err) < 0)
 		return -1;
 	fill_params(pg, params, param_count, &wire);
 	if (statement)
-		is_sent = PQsendQueryPrepared(pg->connection, statement->name, (int)param_count, wire.values,
-					      wire.lengths, wire.formats, 1);
+		*ret_is_sent = PQsendQueryPrepared(pg->connection, statement->name, (int)param_count, wire.values,
+						   wire.lengths, wire.formats, 1);
 	else
-		is_sent = PQsendQueryParams(pg->connection, sql, (int)param_count, wire.type_oids, wire.values,
-					    wire.lengths, wire.formats, 1);
+		*ret_is_sent = PQsendQueryParams(pg->connection, sql, (int)param_count, wire.type_oids, wire.values,
+						 wire.lengths, wire.formats, 1);
+	return 0;
+}
+
+/* Waits for the answer. */
+static int end_statement(struct pg *pg, int is_sent, struct pg_result **ret_result, struct error *err)
+{
+	PGresult *result = NULL;
+
 	if (check(pg, receive(pg, is_sent), &result, err) < 0)
 		return -1;
 	if (ret_result) {
@@ -465,6 +487,35 @@ int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_
 		PQclear(result);
 	}
 	return 0;
+}
+
+int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
+	    struct pg_result **ret_result, struct error *err)
+{
+	int is_sent = 0;
+
+	if (begin_statement(pg, sql, params, param_count, &is_sent, err) < 0)
+		return -1;
+	return end_statement(pg, is_sent, ret_result, err);
+}
+
+int pg_send(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count, struct error *err)
+{
+	int is_sent = 0;
+
+	if (begin_statement(pg, sql, params, param_count, &is_sent, err) < 0)
+		return -1;
+	if (!is_sent || !flush(pg, answer_until_us(pg)))
+		return fail(pg, is_sent && !pg->is_mute ? PQgetResult(pg->connection) : NULL, err);
+	pg->is_sent = true;
+	return 0;
+}
+
+int pg_receive(struct pg *pg, struct pg_result **ret_result, struct error *err)
+{
+	assert(pg->is_sent);
+	pg->is_sent = false;
+	return end_statement(pg, 1, ret_result, err);
 }
 
 static int run_plain(struct pg *pg, const char *sql, struct error *err)

@@ -7,7 +7,7 @@
  *             ERR_TIMEOUT; 23xxx -> ERR_CONFLICT; 22xxx -> ERR_INVALID; others ERR_INTERNAL. `pg_sqlstate()` has the exact
  *             state of the last failure.
  * Text:       SQL text holds no NUL and only valid UTF-8 (utf8_is_valid()); else Postgres refuses the statement (22021).
- * Threads:    one thread at a time. Every call blocks. The text of statements must be a literal or outlive the call.
+ * Threads:    one thread at a time. Every call blocks until the server has answered, but pg_send(). The text of statements must be a literal or outlive the call.
  * Ownership:  results are released by pg_result_free().
  */
 #ifndef LIB_PG_PG_H
@@ -101,6 +101,12 @@ struct pg_param pg_array_param(struct pg_array *array); /* borrows until the arr
  * transaction not before its end. `ret_result` may be NULL. */
 NODISCARD int pg_exec(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
 		      struct pg_result **ret_result, struct error *err);
+/* The same in two parts, with other work in between: pg_send() returns when the server has all of the statement (parameters may
+ * change then), pg_receive() waits for the answer. Between them the connection is for nothing else. After a failure of
+ * pg_send() there is nothing to receive. */
+NODISCARD int pg_send(struct pg *pg, const char *sql, const struct pg_param *params, size_t param_count,
+		      struct error *err);
+NODISCARD int pg_receive(struct pg *pg, struct pg_result **ret_result, struct error *err);
 NODISCARD int pg_exec_script(struct pg *pg, const char *sql, struct error *err); /* several statements, no parameters */
 
 NODISCARD int pg_begin(struct pg *pg, struct error *err);

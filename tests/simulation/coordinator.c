@@ -109,6 +109,7 @@ static void begin_run(struct instance *instance)
 		.metrics = sim->metrics,
 		.in_flight.max = sim->room_max,
 		.sweep_ms = sim->sweep_ms,
+		.slice_changes = 2, /* so that rounds of few changes have several */
 	};
 
 	instance->is_dead = false;

@@ -136,6 +136,12 @@ struct paused {
 	uint32_t participants;
 };
 
+struct begun_commit {
+	bool is_under_way;
+	enum store_result result;
+	struct error err;
+};
+
 struct instance {
 	struct simulation *sim;
 	int index;
@@ -148,6 +154,7 @@ struct instance {
 	int64_t turn_at_us; /* when its next turn is; 0: none is planned */
 	int64_t poll_at_us;
 	struct batch *done; /* offsets to be stored when the turn is over */
+	struct begun_commit begun[STORE_LANES];
 };
 
 struct client {

@@ -28,8 +28,10 @@ static bool is_away(struct instance *instance)
 	return sim->now_us < sim->store_away_us;
 }
 
+/* Over the first lane's connection. */
 static int check_read(struct instance *instance, struct error *err)
 {
+	assert(!instance->begun[0].is_under_way);
 	return is_away(instance) || happens(instance->sim, FAULT_READ_LOST) ? lost(err) : 0;
 }
 
@@ -166,9 +168,8 @@ static bool is_rolled_back_unseen(const struct store_commit *commit)
 	return is_planted(plant);
 }
 
-static enum store_result commit(void *ctx, struct store_commit *commit, struct error *err)
+static enum store_result commit_now(struct instance *instance, struct store_commit *commit, struct error *err)
 {
-	struct instance *instance = ctx;
 	struct simulation *sim = instance->sim;
 
 	if (is_away(instance))
@@ -197,6 +198,28 @@ static enum store_result commit(void *ctx, struct store_commit *commit, struct e
 	if (happens(sim, FAULT_CRASH_AFTER_COMMIT))
 		instance_die(instance);
 	return STORE_COMMITTED;
+}
+
+/* It is done at once, and others see it before the engine knows. */
+static void commit_begin(void *ctx, int lane, struct store_commit *commit)
+{
+	struct instance *instance = ctx;
+	struct begun_commit *begun = &instance->begun[lane];
+
+	assert(!begun->is_under_way);
+	begun->is_under_way = true;
+	begun->result = commit_now(instance, commit, &begun->err);
+}
+
+static enum store_result commit_end(void *ctx, int lane, struct error *err)
+{
+	struct instance *instance = ctx;
+	struct begun_commit *begun = &instance->begun[lane];
+
+	assert(begun->is_under_way);
+	begun->is_under_way = false;
+	*err = begun->err;
+	return begun->result;
 }
 
 /* ---- reads ---- */
@@ -406,6 +429,7 @@ static int count_open(void *ctx, struct uuid after, size_t looked_max, struct ar
 
 struct store_port virtual_store(struct instance *instance)
 {
-	return (struct store_port){instance,    commit, now,      load,       find_rows, due,
-				   left_behind, glance, load_log, count_open, pauses,    NULL}; /* no event comes */
+	return (struct store_port){
+		instance,    commit_begin, commit_end, now,        load,   find_rows, due,
+		left_behind, glance,       load_log,   count_open, pauses, NULL}; /* no event comes */
 }

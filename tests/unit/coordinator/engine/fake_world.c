@@ -310,9 +310,8 @@ static bool apply_change(struct fake_world *world, const struct store_commit *co
 	return true;
 }
 
-static enum store_result store_commit(void *ctx, struct store_commit *commit, struct error *err)
+static enum store_result commit_now(struct fake_world *world, struct store_commit *commit, struct error *err)
 {
-	struct fake_world *world = ctx;
 	enum fake_fault fault = world->fault;
 
 	assert(commit->count > 0);
@@ -342,8 +341,30 @@ static enum store_result store_commit(void *ctx, struct store_commit *commit, st
 	return fault == FAULT_LOST_APPLIED ? STORE_UNKNOWN : STORE_COMMITTED;
 }
 
+/* As late as can be: the engine must not count on anything before the end. */
+static void store_commit_begin(void *ctx, int lane, struct store_commit *commit)
+{
+	struct fake_world *world = ctx;
+
+	assert(!world->under_way[lane]);
+	world->under_way[lane] = commit;
+	world->were_two_under_way |= world->under_way[!lane] != NULL;
+}
+
+static enum store_result store_commit_end(void *ctx, int lane, struct error *err)
+{
+	struct fake_world *world = ctx;
+	struct store_commit *commit = world->under_way[lane];
+
+	assert(commit);
+	world->under_way[lane] = NULL;
+	return commit_now(world, commit, err);
+}
+
+/* Reads come over the first lane's connection, so there is none while that has a commit. */
 static int check_store(const struct fake_world *world, struct error *err)
 {
+	assert(!world->under_way[0]);
 	return world->is_store_away ? error_set(err, ERR_UNAVAILABLE, "the fake store is away") : 0;
 }
 
@@ -642,8 +663,9 @@ struct fake_world *fake_world_new(void)
 	world->now_us = 5000000;
 	world->is_assigned = true;
 	world->ports = (struct engine_ports){
-		.store = {world, store_commit, store_now, store_load, store_find, store_due, store_left_behind,
-			  store_glance, store_load_log, store_count_open, store_pauses, store_find_waiting},
+		.store = {world, store_commit_begin, store_commit_end, store_now, store_load, store_find, store_due,
+			  store_left_behind, store_glance, store_load_log, store_count_open, store_pauses,
+			  store_find_waiting},
 		.bus = {world, bus_send, bus_is_assigned, bus_health},
 		.clock = {world, clock_now, clock_now, clock_new_id},
 	};
@@ -667,6 +689,7 @@ struct engine *fake_engine_new(struct fake_world *world, const char *instance)
 	options.metrics = world->metrics[world->engine_count++] = metrics_new();
 	options.in_flight.max = world->in_flight_max;
 	options.open.max = world->open_max;
+	options.slice_changes = world->slice_changes;
 	world->now_us++; /* each run of an instance has another boot */
 	return engine_new(&options);
 }

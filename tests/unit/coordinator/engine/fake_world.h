@@ -43,6 +43,8 @@ struct fake_world {
 	const char *refused_key;    /* likewise a start */
 	size_t slow_count;          /* a commit of more changes is rolled back, as one that takes too long; 0: none */
 	size_t commits;
+	struct store_commit *under_way[STORE_LANES];
+	bool were_two_under_way; /* at some time */
 	size_t loads;
 	size_t rows_loaded; /* one for each id that was asked for, the same one again, too */
 	size_t log_loads;
@@ -62,6 +64,7 @@ struct fake_world {
 	size_t vain_asks;      /* for definitions meanwhile */
 	int64_t in_flight_max; /* of engines made from now on, as the next; 0: no limit */
 	int64_t open_max;
+	size_t slice_changes;
 	size_t batches_done;
 	int rejected[BUS_REJECT_VALUE + 1]; /* replies, by reason */
 	size_t batches_abandoned;

@@ -269,7 +269,7 @@ static void what_is_too_much_for_one_commit_goes_in_parts_and_whole_when_the_sto
 	for (int i = 0; i < 16; i++)
 		assert_true(answers[i].has_view);
 	f.world->slow_count = 0;
-	for (int round = 0; round < 2; round++) {
+	for (int round = 0; round < 3; round++) {
 		commits = f.world->commits;
 		for (int i = 0; i < 16; i++)
 			fake_start(f.engine, (char[]){'l', (char)('a' + i), (char)('0' + round), 0}, "input",

@@ -149,7 +149,8 @@ static enum store_result commit(struct store_change *changes, size_t count, stru
 {
 	struct store_commit batch = {.instance = "one", .boot = BOOT, .changes = changes, .count = count};
 
-	return port.commit(port.ctx, &batch, err);
+	port.commit_begin(port.ctx, 0, &batch);
+	return port.commit_end(port.ctx, 0, err);
 }
 
 static void commit_ok(struct store_change *changes, size_t count)
@@ -1022,7 +1023,8 @@ static void a_server_that_is_away_is_unknown_and_unavailable(void **state)
 	int64_t now_us;
 
 	(void)state;
-	assert_int_equal(away_port.commit(away_port.ctx, &batch, &err), STORE_UNKNOWN);
+	away_port.commit_begin(away_port.ctx, 0, &batch);
+	assert_int_equal(away_port.commit_end(away_port.ctx, 0, &err), STORE_UNKNOWN);
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
 	assert_int_equal(away_port.now(away_port.ctx, &now_us, &err), -1);
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
@@ -1232,6 +1234,38 @@ static void a_commit_says_where_the_feed_has_its_changes(void **state)
 	assert_int_equal(count, 1);
 	assert_int_equal(xids[0], entries[0].position.xid);
 	arena_release(&arena);
+}
+
+static void commits_on_two_lanes_know_nothing_of_each_other(void **state)
+{
+	struct change c[3];
+	struct store_change first[2] = {make_start(&c[0], 1, "key-1"), make_start(&c[1], 3, "key-3")};
+	struct store_change second[1] = {make_start(&c[2], 2, "key-2")};
+	struct store_commit commits[] = {
+		{.instance = "one", .boot = BOOT, .changes = first, .count = 2},
+		{.instance = "one", .boot = BOOT, .changes = second, .count = 1},
+	};
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	for (int lane = 0; lane < 2; lane++)
+		port.commit_begin(port.ctx, lane, &commits[lane]);
+	for (int lane = 1; lane >= 0; lane--)
+		assert_int_equal(port.commit_end(port.ctx, lane, &err), STORE_COMMITTED);
+	assert_int_equal(first[0].outcome, STORE_OUTCOME_DONE);
+	assert_int_equal(first[1].outcome, STORE_OUTCOME_DONE);
+	assert_int_equal(second[0].outcome, STORE_OUTCOME_DONE);
+	assert_int_not_equal(first[0].feed_xid, second[0].feed_xid);
+	assert_int_equal(query_int("SELECT count(*) FROM saga"), 3);
+	/* A statement that is refused on one lane says so there. */
+	second[0] = make_start(&c[2], 4, "key-4");
+	second[0].start = &(struct store_start){.definition_name = "\xff", .key = "k", .idempotency_key = "k"};
+	first[0] = make_start(&c[0], 5, "key-5");
+	commits[0].count = 1;
+	for (int lane = 0; lane < 2; lane++)
+		port.commit_begin(port.ctx, lane, &commits[lane]);
+	assert_int_equal(port.commit_end(port.ctx, 0, &err), STORE_COMMITTED);
+	assert_int_equal(port.commit_end(port.ctx, 1, &err), STORE_REFUSED);
 }
 
 static void a_change_that_met_another_version_is_not_in_the_feed(void **state)
@@ -1572,6 +1606,7 @@ int main(void)
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
 		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
 		cmocka_unit_test_setup(a_commit_says_where_the_feed_has_its_changes, begin),
+		cmocka_unit_test_setup(commits_on_two_lanes_know_nothing_of_each_other, begin),
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),

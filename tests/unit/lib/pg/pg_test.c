@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/pg/pg.h"
@@ -174,6 +175,49 @@ static void a_statement_without_an_answer_costs_the_connection_not_the_caller(vo
 	assert_true(clock_monotonic_us() - begin_us < 10 * 1000 * 1000);
 	assert_false(pg_is_connected(pg));
 	assert_int_equal(query_int(pg, "SELECT 7"), 7); /* over a new one */
+}
+
+/* What was sent is whole with the server, so it runs while nobody waits for it. */
+static void a_statement_that_was_sent_runs_while_others_are_answered(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	_cleanup_(pg_freep)
+	struct pg *other = connect_or_skip();
+	_cleanup_(buffer_release)
+	struct buffer large = {0};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct pg_param param;
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < 1000 * 1000; i++)
+		buffer_append(&large, "12345678", 8); /* more than sockets hold */
+	run(other, "DROP TABLE IF EXISTS pg_test; CREATE TABLE pg_test (text text)");
+	param = pg_text_bytes(buffer_bytes(&large));
+	ok(pg_send(pg, "INSERT INTO pg_test VALUES ($1) RETURNING length(text)", &param, 1, &err), &err);
+	buffer_clear(&large); /* the server has it */
+	while (query_int(other, "SELECT count(*) FROM pg_test WHERE length(text) = 8000000") == 0)
+		(void)usleep(1000); /* the test's time-out ends this */
+	ok(pg_receive(pg, &result, &err), &err);
+	assert_int_equal(pg_get_int(result, 0, 0), 8000000);
+	assert_int_equal(query_int(pg, "SELECT 7"), 7);
+}
+
+static void a_connection_lost_after_sending_is_told_when_receiving(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	struct error err;
+
+	(void)state;
+	ok(pg_send(pg, "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(10)", NULL, 0, &err), &err);
+	assert_int_equal(pg_receive(pg, NULL, &err), -1);
+	assert_int_equal(err.code, ERR_UNAVAILABLE);
+	assert_false(pg_is_connected(pg));
+	ok(pg_send(pg, "SELECT 1", NULL, 0, &err), &err); /* over a new one */
+	ok(pg_receive(pg, NULL, &err), &err);
 }
 
 static void arrays_unnest_row_by_row(void **state)
@@ -480,6 +524,8 @@ int main(void)
 		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
 		cmocka_unit_test(settings_of_the_session_give_way_to_the_users_own),
 		cmocka_unit_test(a_statement_without_an_answer_costs_the_connection_not_the_caller),
+		cmocka_unit_test(a_statement_that_was_sent_runs_while_others_are_answered),
+		cmocka_unit_test(a_connection_lost_after_sending_is_told_when_receiving),
 		cmocka_unit_test(arrays_unnest_row_by_row),
 		cmocka_unit_test(an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again),
 		cmocka_unit_test(a_statement_is_prepared_once_for_its_text_and_types),
