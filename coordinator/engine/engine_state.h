@@ -168,6 +168,24 @@ struct open_count {
 	bool is_any_done; /* one has been through */
 };
 
+/* The walks over what may be due, in the order of look_us: a long one over all of it, and a short one over what has become due
+ * meanwhile. Times with `at` are monotonic, the others the database's. */
+struct due_walk {
+	bool is_under_way;
+	bool is_whole;         /* from the very first */
+	int64_t from_us;       /* where it goes on */
+	int64_t at_us;         /* its next page, or the next walk */
+	int64_t begun_us;      /* what is due by then is for it to find */
+	int64_t took_us;       /* so far */
+	int64_t lowest_us;     /* where the first was that it looked at */
+	int64_t floor_us;      /* a walk that is not whole begins here */
+	int64_t whole_at_us;   /* the first walk after that is whole */
+	int64_t seen_us;       /* what was due by then has been found, or is for the long walk */
+	int64_t short_from_us; /* where the short walk goes on; 0: none is under way */
+	int64_t short_begun_us;
+	int64_t short_at_us;
+};
+
 struct waiter {
 	struct id_node node; /* the saga waited for */
 	struct waiter *older;
@@ -225,7 +243,7 @@ struct engine {
 
 	/* the sweep */
 	int64_t sweep_at_us;
-	int64_t sweep_from_us; /* of look_us: where the walk over what may be due is */
+	struct due_walk due_walk;
 	enum boot_stage boot_stage;
 	bool is_boot_pass_over;
 	int64_t boot_from_us; /* of look_us: where the walk over what earlier boots left is */

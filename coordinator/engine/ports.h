@@ -138,9 +138,10 @@ struct store_look {
 struct store_page {
 	struct store_glance *items; /* in the order of the look */
 	size_t count;
-	int64_t now_us;  /* the database's clock */
-	bool has_more;   /* it ended before the last one: */
-	int64_t next_us; /* the next look goes on from here; some of this one may come again */
+	int64_t now_us;   /* the database's clock */
+	bool has_more;    /* it ended before the last one: */
+	int64_t next_us;  /* the next look goes on from here; some of this one may come again */
+	int64_t first_us; /* the first look_us that it looked at; 0: it looked at none */
 };
 
 /* What another boot of this instance changed last and may have a command in flight: those whose look_us is below `near_us`, and

@@ -6,7 +6,8 @@
  *          their due times that the table of open ones has (open_row.h): an index on the due time itself would be
  *          changed by every step. So a sweep costs what is nearly due, however much waits.
  * Length:  a statement looks at PAGE_SIZE of them, so that a million that are due hold nobody up; the walk over all
- *          of them takes its share of the time, and is as much longer.
+ *          of them takes its share of the time, and is as much longer. A short walk beside it finds what becomes due
+ *          meanwhile.
  * Overlap: other instances sweep the same sagas; the version decides who does it.
  */
 #include <assert.h>
@@ -23,6 +24,9 @@ enum {
 	SWEEP_SHARE = 10,        /* where very much is due, or open, a walk takes long: at most this part of the time */
 	RECOUNT_US = 200 * 1000, /* between two countings of the open sagas while their limit is reached */
 	LIMITED_WAIT_US = 250 * 1000, /* between two passes over what the rate limit held back */
+	LATE_US = 10 * 1000 * 1000,   /* others' commits become visible later than their sagas' times say */
+	WHOLE_US = 60 * 1000 * 1000,  /* between two walks from the very first on; these take … */
+	WHOLE_SHARE = 100,            /* … at most this part of the time */
 	FAR_PAGE_US = 200 * 1000,     /* between two pages of what an earlier boot left and is not due soon */
 	NEAR_US = 300 * 1000 * 1000,  /* commands in flight are due sooner, unless their steps are patient */
 };
@@ -54,11 +58,13 @@ static int64_t longer(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int sweep_due(struct engine *engine, struct error *err)
+/* ---- what is due ---- */
+
+static int look_for_due(struct engine *engine, int64_t from_us, struct store_page *ret_page, int64_t *ret_took_us,
+			struct error *err)
 {
-	const int64_t now_us = engine_now_us(engine);
-	const struct store_look look = {
-		.from_us = engine->sweep_from_us, .looked_max = PAGE_SIZE, .found_max = PAGE_SIZE};
+	const int64_t begun_us = engine_now_us(engine);
+	const struct store_look look = {.from_us = from_us, .looked_max = PAGE_SIZE, .found_max = PAGE_SIZE};
 	struct store_page page = {0};
 
 	if (engine->ports.store.due(engine->ports.store.ctx, &look, &engine->arena, &page, err) < 0)
@@ -66,9 +72,90 @@ static int sweep_due(struct engine *engine, struct error *err)
 	if (page.count > 0)
 		CRASH_POINT(SWEEP_FOUND_DUE);
 	add_due(engine, &page, WORK_DUE);
-	engine->sweep_from_us = page.has_more ? page.next_us : 0;
-	engine->sweep_at_us = now_us + longer(page.has_more ? NEXT_PAGE_US : engine->sweep_us,
-					      SWEEP_SHARE * (engine_now_us(engine) - now_us));
+	*ret_page = page;
+	*ret_took_us = engine_now_us(engine) - begun_us;
+	return 0;
+}
+
+static void begin_long_walk(struct due_walk *walk, const struct store_page *page)
+{
+	walk->took_us = 0;
+	walk->begun_us = page->now_us;
+	walk->lowest_us = page->first_us ? page->first_us : page->now_us;
+	if (!walk->seen_us)
+		walk->seen_us = page->now_us;
+}
+
+static void end_long_walk(struct due_walk *walk, int64_t now_us)
+{
+	walk->floor_us = longer(walk->lowest_us - LATE_US, 0);
+	walk->seen_us = longer(walk->seen_us, walk->begun_us);
+	if (walk->is_whole)
+		walk->whole_at_us = now_us + longer(WHOLE_US, WHOLE_SHARE * walk->took_us);
+}
+
+/* From the lowest that the walk before has seen: below it there is nothing but what has ended, and while somebody's long transaction
+ * keeps that in the index, finding nothing there takes longer and longer. */
+static int walk_long(struct engine *engine, struct error *err)
+{
+	struct due_walk *walk = &engine->due_walk;
+	const int64_t now_us = engine_now_us(engine);
+	const bool is_first = !walk->is_under_way;
+	struct store_page page;
+	int64_t took_us;
+
+	if (is_first) {
+		walk->is_whole = now_us >= walk->whole_at_us;
+		walk->from_us = walk->is_whole ? 0 : walk->floor_us;
+	}
+	if (look_for_due(engine, walk->from_us, &page, &took_us, err) < 0)
+		return -1;
+	if (is_first)
+		begin_long_walk(walk, &page);
+	walk->took_us += took_us;
+	walk->is_under_way = page.has_more;
+	walk->from_us = page.next_us;
+	walk->at_us = now_us + longer(page.has_more ? NEXT_PAGE_US : engine->sweep_us, SWEEP_SHARE * took_us);
+	if (page.has_more)
+		return 0;
+	if (is_first)
+		walk->short_at_us = now_us + engine->sweep_us; /* it has found what the short one would */
+	end_long_walk(walk, now_us);
+	return 0;
+}
+
+static int walk_short(struct engine *engine, struct error *err)
+{
+	struct due_walk *walk = &engine->due_walk;
+	const int64_t now_us = engine_now_us(engine);
+	const bool is_first = !walk->short_from_us;
+	struct store_page page;
+	int64_t took_us;
+
+	if (is_first)
+		walk->short_from_us = longer(walk->seen_us - OPEN_ROW_SLACK_US - LATE_US, 1);
+	if (look_for_due(engine, walk->short_from_us, &page, &took_us, err) < 0)
+		return -1;
+	if (is_first)
+		walk->short_begun_us = page.now_us;
+	walk->short_from_us = page.next_us;
+	walk->short_at_us = now_us + longer(page.has_more ? NEXT_PAGE_US : engine->sweep_us, SWEEP_SHARE * took_us);
+	if (!page.has_more)
+		walk->seen_us = longer(walk->seen_us, walk->short_begun_us);
+	return 0;
+}
+
+/* Very many may be due that nothing can be done for, of a participant that is paused or slow, so that the walk over all of them
+ * takes minutes. What becomes due meanwhile does not wait for it. */
+static int sweep_due(struct engine *engine, struct error *err)
+{
+	struct due_walk *walk = &engine->due_walk;
+	const int64_t now_us = engine_now_us(engine);
+	const bool is_short = now_us >= walk->short_at_us && (walk->is_under_way || now_us < walk->at_us);
+
+	if ((is_short ? walk_short(engine, err) : walk_long(engine, err)) < 0)
+		return -1;
+	engine->sweep_at_us = walk->at_us < walk->short_at_us ? walk->at_us : walk->short_at_us;
 	return 0;
 }
 

@@ -230,8 +230,8 @@ int reader_find_waiting(void *ctx, const struct store_waiting *waiting, size_t c
 
 /* ---- pages ---- */
 
-/* Columns: now, saga id (NULL: no row), version, state; of a look also its look_at, and with which the look ended (NULL: there is
- * no more). */
+/* Columns: now, saga id (NULL: no row), version, state; of a look also its look_at, with which the look ended (NULL: there is
+ * no more), and with which it began (NULL: there is none). */
 static int read_page(struct store *store, const char *sql, const struct pg_param *params, size_t param_count,
 		     const struct store_look *look, struct arena *arena, struct store_page *ret_page, struct error *err)
 {
@@ -252,6 +252,8 @@ static int read_page(struct store *store, const char *sql, const struct pg_param
 			.state = (enum saga_state)pg_get_int(result, i, 3),
 		};
 	}
+	if (look && !pg_is_null(result, 0, 6))
+		page.first_us = pg_get_int(result, 0, 6);
 	if (look && page.count == look->found_max) {
 		page.has_more = true;
 		page.next_us = pg_get_int(result, page.count - 1, 4);
@@ -275,7 +277,7 @@ static int read_page(struct store *store, const char *sql, const struct pg_param
 	"WITH looked AS MATERIALIZED (SELECT saga_id, look_at, is_patient FROM saga_open"                              \
 	" WHERE look_at >= $1 AND " is_looked_at " ORDER BY look_at LIMIT $2)"                                         \
 	" SELECT now(), found.saga_id, found.version, found.state, found.look_at,"                                     \
-	"  (SELECT look_at FROM looked OFFSET $2 - 1)"                                                                 \
+	"  (SELECT look_at FROM looked OFFSET $2 - 1), (SELECT look_at FROM looked LIMIT 1)"                           \
 	" FROM (VALUES (1)) AS one LEFT JOIN (SELECT s.*, looked.look_at FROM looked,"                                 \
 	"  LATERAL (SELECT saga_id, version, state, due_at, sent_by, sent_boot FROM saga"                              \
 	"   WHERE saga_id = looked.saga_id OFFSET 0) AS s"                                                             \

@@ -326,6 +326,8 @@ static void fill_page(struct simulation *sim, const struct store_look *look, con
 
 		if (look_us < look->from_us || look_us >= before_us)
 			continue;
+		if (looked == 0)
+			page.first_us = look_us;
 		if (is_wanted(life, left, page.now_us))
 			page.items[page.count++] = (struct store_glance){life->id, life->row.version, life->row.state};
 		page.has_more = ++looked == look->looked_max || page.count == look->found_max;

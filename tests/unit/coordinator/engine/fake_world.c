@@ -482,6 +482,8 @@ static void fill_page(struct fake_world *world, const struct page_filter *filter
 
 		if (!is_looked_at(filter, rows[i], page.now_us))
 			continue;
+		if (looked == 0)
+			page.first_us = row->open_row.look_us;
 		if (is_wanted(filter, rows[i], page.now_us))
 			page.items[page.count++] = (struct store_glance){row->saga_id, row->version, row->state};
 		page.has_more = ++looked == looked_max(world, look->looked_max) || page.count == look->found_max;
@@ -495,6 +497,7 @@ static int store_due(void *ctx, const struct store_look *look, struct arena *are
 {
 	struct fake_world *world = ctx;
 
+	world->due_from_us = look->from_us;
 	fill_page(world, &(struct page_filter){.look = look, .is_due = true}, arena, ret_page);
 	return check_store(world, err);
 }

@@ -14,7 +14,7 @@ extern const struct plan FAKE_WAITING_PLAN; /* `create`, `approval` (the signal 
 
 extern const struct plan FAKE_EVENT_PLAN; /* `create`, `paid` (an event on `invoice.paid`), `confirm` */
 
-enum { FAKE_ENGINES_MAX = 4, FAKE_ROWS_MAX = 64, FAKE_SENT_MAX = 4096, FAKE_LOG_MAX = 1024 };
+enum { FAKE_ENGINES_MAX = 4, FAKE_ROWS_MAX = 256, FAKE_SENT_MAX = 4096, FAKE_LOG_MAX = 2048 };
 
 struct fake_row {
 	struct store_row row;
@@ -61,6 +61,7 @@ struct fake_world {
 	bool is_assigned;
 	bool is_definition_away;
 	size_t looked_max;     /* at most so many sagas a look, whatever it asks for; 0: as it asks */
+	int64_t due_from_us;   /* where the last look for what is due began */
 	size_t vain_asks;      /* for definitions meanwhile */
 	int64_t in_flight_max; /* of engines made from now on, as the next; 0: no limit */
 	int64_t open_max;

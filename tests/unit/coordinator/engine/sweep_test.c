@@ -137,6 +137,93 @@ static void a_walk_of_many_looks_finds_and_counts_all(void **unused)
 	fake_world_free(world);
 }
 
+enum { CROWD = 230 };
+
+/* As many as wait for a participant that is paused, so that a walk over all of them, two at a time, takes some six seconds. */
+static struct engine *crowd_begin(struct fake_world *world)
+{
+	struct engine *engine = fake_engine_new(world, "one");
+	struct fake_answer answer;
+
+	world->pause = (struct pause){PAUSE_PARTICIPANT, "charge", "a migration", "ann", 1};
+	fake_pass(world, engine, 1500); /* it is read */
+	for (int i = 0; i < CROWD; i++) {
+		answer = (struct fake_answer){0};
+		fake_start(engine, (char[]){'c', (char)('a' + i / 16), (char)('a' + i % 16), '\0'}, "input", &answer);
+		fake_turns(engine);
+		fake_reply(world, engine, fake_last_sent(world, answer.saga_id), "succeeded", NULL);
+		fake_turns(engine);
+	}
+	fake_pass(world, engine, 60 * 1000);
+	world->looked_max = 2;
+	fake_pass(world, engine, 1000);
+	return engine;
+}
+
+static void what_becomes_due_does_not_wait_behind_a_crowd(void **unused)
+{
+	struct fake_world *world = fake_world_new();
+	struct engine *engine = crowd_begin(world);
+	struct fake_answer answer;
+
+	(void)unused;
+	for (int i = 0; i < 10; i++) { /* however far the walk is */
+		answer = (struct fake_answer){0};
+		fake_start(engine, (char[]){'s', (char)('a' + i), '\0'}, "input", &answer);
+		fake_pass(world, engine, 2000);
+		assert_int_equal(fake_sent_of(world, answer.saga_id, "create", false), 1);
+		fake_pass(world, engine, 3500); /* 3 s, jitter, sweep */
+		assert_int_equal(fake_sent_of(world, answer.saga_id, "create", false), 2);
+	}
+	engine_free(engine);
+	fake_world_free(world);
+}
+
+static void a_crowd_goes_on_when_its_pause_ends(void **unused)
+{
+	struct fake_world *world = fake_world_new();
+	struct engine *engine = crowd_begin(world);
+	size_t sent = world->sent_count;
+
+	(void)unused;
+	world->pause.name = NULL;
+	fake_pass(world, engine, 12 * 1000);
+	assert_true(world->sent_count >= sent + CROWD);
+	engine_free(engine);
+	fake_world_free(world);
+}
+
+/* Where nothing is that may be due, nothing is looked for: what has ended may still be in the index. */
+static void a_walk_begins_where_the_one_before_has_seen_the_first(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+	const int64_t begun_us = f.world->now_us;
+
+	(void)unused;
+	fake_pass(f.world, f.engine, 1000);
+	assert_int_equal(f.world->due_from_us, 0);
+	fake_pass(f.world, f.engine, 25 * 1000);
+	assert_true(f.world->due_from_us > begun_us);
+	fake_saga_end(&f);
+}
+
+static void what_another_instance_left_far_behind_is_found_within_a_minute_or_so(void **unused)
+{
+	struct fake_saga f = fake_saga_begin();
+	struct fake_row *row = &f.world->rows[0];
+
+	(void)unused;
+	row->due_us = INT64_C(4102444800000000);
+	row->row.open_row.look_us = INT64_MAX;
+	fake_pass(f.world, f.engine, 30 * 1000);
+	row->due_us = row->row.open_row.look_us = 1;
+	fake_pass(f.world, f.engine, 5 * 1000);
+	assert_int_equal(fake_sent_of(f.world, f.id, "create", false), 1);
+	fake_pass(f.world, f.engine, 35 * 1000);
+	assert_int_not_equal(fake_find_row(f.world, f.id)->row.version, 1);
+	fake_saga_end(&f);
+}
+
 static void another_instance_leaves_them_to_their_time(void **unused)
 {
 	struct fake_saga f = fake_saga_begin();
@@ -278,6 +365,10 @@ int main(void)
 		cmocka_unit_test(a_restarted_instance_sends_again_at_once_what_it_had_in_flight),
 		cmocka_unit_test(what_an_earlier_boot_left_is_sent_again_however_patient_its_step_is),
 		cmocka_unit_test(a_walk_of_many_looks_finds_and_counts_all),
+		cmocka_unit_test(what_becomes_due_does_not_wait_behind_a_crowd),
+		cmocka_unit_test(a_crowd_goes_on_when_its_pause_ends),
+		cmocka_unit_test(a_walk_begins_where_the_one_before_has_seen_the_first),
+		cmocka_unit_test(what_another_instance_left_far_behind_is_found_within_a_minute_or_so),
 		cmocka_unit_test(another_instance_leaves_them_to_their_time),
 		cmocka_unit_test(two_instances_that_sweep_the_same_saga_send_once),
 		cmocka_unit_test(resends_of_one_topic_are_limited_and_none_is_forgotten),
