@@ -10,10 +10,11 @@ enum { DELAY_MIN_MS = 200, DELAY_MAX_MS = 2000, PATIENCE_MS = 60000 };
 
 bool reconnect_may_help(const struct reconnect *reconnect, const struct error *err)
 {
-	bool is_away = err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT;
-	int64_t patience_us = PATIENCE_MS * INT64_C(1000);
+	const bool is_away = err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT;
+	const int64_t until_us = reconnect->until_us ? reconnect->until_us
+						     : reconnect->lost_us + PATIENCE_MS * INT64_C(1000);
 
-	return is_away && (!reconnect->is_lost || clock_monotonic_us() - reconnect->lost_us < patience_us);
+	return is_away && (!reconnect->is_lost || clock_monotonic_us() < until_us);
 }
 
 bool reconnect_lose(struct reconnect *reconnect)
@@ -40,5 +41,5 @@ bool reconnect_wait(struct reconnect *reconnect, int64_t wait_ms)
 
 void reconnect_succeed(struct reconnect *reconnect)
 {
-	*reconnect = (struct reconnect){0};
+	*reconnect = (struct reconnect){.until_us = reconnect->until_us};
 }

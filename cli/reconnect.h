@@ -1,7 +1,8 @@
 /*
  * reconnect.h - when a lost stream is tried again, and for how long.
  *
- * A coordinator that restarts is back within seconds; after a minute somebody should hear of it. Zeroed: connected.
+ * A coordinator that restarts is back within seconds; after a minute somebody should hear of it, unless he said himself how long
+ * he waits. Zeroed: connected.
  */
 #ifndef CLI_RECONNECT_H
 #define CLI_RECONNECT_H
@@ -16,6 +17,7 @@ struct reconnect {
 	int64_t lost_us;
 	int64_t retry_us;
 	int64_t delay_ms;
+	int64_t until_us; /* monotonic: it is tried until then; 0: for a minute */
 };
 
 /* Whether the failure may pass by itself, and has not lasted too long. */

@@ -15,9 +15,9 @@ static void open_stream(struct saga_follow *follow)
 	follow->stream = rpc_stream_new(session_client(follow->session), &call);
 }
 
-void saga_follow_begin(struct saga_follow *follow, struct session *session_, const char *saga_id)
+void saga_follow_begin(struct saga_follow *follow, struct session *session_, const char *saga_id, int64_t until_us)
 {
-	*follow = (struct saga_follow){.session = session_, .saga_id = saga_id};
+	*follow = (struct saga_follow){.session = session_, .saga_id = saga_id, .reconnect = {.until_us = until_us}};
 	open_stream(follow);
 }
 
@@ -45,6 +45,7 @@ static enum saga_follow_result take_message(struct saga_follow *follow, Protobuf
 	for (size_t i = 0; i < message->n_events; i++)
 		follow->events[follow->event_count++] = message->events[i];
 	reconnect_succeed(&follow->reconnect);
+	follow->session->has_answered = true;
 	return follow->saga ? SAGA_FOLLOW_CHANGED : SAGA_FOLLOW_QUIET;
 }
 
@@ -73,8 +74,8 @@ enum saga_follow_result saga_follow_next(struct saga_follow *follow, int64_t wai
 	case RPC_STREAM_FAILED:
 		break;
 	}
-	/* A connection that was there may come back; one that never was will not by itself. */
-	if (!follow->saga || !reconnect_may_help(&follow->reconnect, &follow->err))
+	/* A coordinator that was there may come back; one that never was will not by itself. */
+	if (!follow->session->has_answered || !reconnect_may_help(&follow->reconnect, &follow->err))
 		return SAGA_FOLLOW_FAILED;
 	buffer_release(&follow->failure.details);
 	return lose(follow);

@@ -35,7 +35,8 @@ enum saga_follow_result {
 	SAGA_FOLLOW_FAILED,  /* see err and failure; nothing more will come */
 };
 
-void saga_follow_begin(struct saga_follow *follow, struct session *session, const char *saga_id);
+/* `until_us`: how long it may be tried to be connected again, as reconnect.h says. */
+void saga_follow_begin(struct saga_follow *follow, struct session *session, const char *saga_id, int64_t until_us);
 /* The end is to be seen in `saga`: nothing comes after a final state. */
 enum saga_follow_result saga_follow_next(struct saga_follow *follow, int64_t wait_ms);
 void saga_follow_release(struct saga_follow *follow);

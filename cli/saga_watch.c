@@ -129,19 +129,27 @@ static enum exit_code explain(const struct watch *watch, enum exit_code code)
 {
 	const struct saga_follow *follow = &watch->follow;
 
-	if (code == EXIT_UNFINISHED || code == EXIT_INTERRUPTED)
+	if (code == EXIT_UNFINISHED && follow->reconnect.is_lost)
+		(void)fprintf(
+			stderr,
+			"sagactl: saga %s was %s when the connection was lost, and nobody answers since; `sagactl "
+			"watch %s` follows it again\n",
+			follow->saga_id, follow->saga ? saga_state_word(follow->saga->state) : "not seen yet",
+			follow->saga_id);
+	else if (code == EXIT_UNFINISHED || code == EXIT_INTERRUPTED)
 		(void)fprintf(stderr, "sagactl: saga %s is %s and goes on; `sagactl watch %s` follows it again\n",
 			      follow->saga_id, follow->saga ? saga_state_word(follow->saga->state) : "not seen yet",
 			      follow->saga_id);
 	return code;
 }
 
-/* The first message always gets its time: who waits for nothing still sees what has ended already. */
+/* The first message always gets its time: who waits for nothing still sees what has ended already. While there is no connection,
+ * the reconnection ends by itself where there is no time-out. */
 static enum exit_code check_time(struct watch *watch, int64_t begin_us, int64_t timeout_ms)
 {
 	int64_t waited_ms = (clock_monotonic_us() - begin_us) / 1000;
 
-	if (watch->follow.saga)
+	if (watch->follow.saga || watch->follow.reconnect.is_lost)
 		return timeout_ms > 0 && waited_ms >= timeout_ms ? EXIT_UNFINISHED : EXIT_DONE;
 	if (waited_ms < watch->session->call_timeout_ms)
 		return EXIT_DONE;
@@ -183,7 +191,8 @@ enum exit_code saga_watch(struct session *session_, const char *saga_id, enum sa
 
 	watch.is_drawn = show == SAGA_WATCH_TIMELINE && watch.terminal.is_live && !session_wants_json(session_);
 	interrupt_catch();
-	saga_follow_begin(&watch.follow, session_, saga_id);
+	saga_follow_begin(&watch.follow, session_, saga_id,
+			  timeout_ms > 0 ? clock_monotonic_us() + timeout_ms * 1000 : 0);
 	code = run(&watch, timeout_ms);
 	show_end(&watch);
 	if (code == EXIT_FAILED)

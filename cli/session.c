@@ -125,6 +125,7 @@ void session_release(struct session *session_)
 {
 	rpc_client_free(session_->client);
 	session_->client = NULL;
+	session_->has_answered = false;
 }
 
 struct kafka_options session_kafka(const struct session *session_)
@@ -295,8 +296,10 @@ int session_call(struct session *session_, const char *method, const ProtobufCMe
 	struct error err;
 
 	(void)snprintf(path, sizeof(path), "/saga.v1.SagaService/%s", method); /* our own names, all short */
-	if (rpc_client_call_explained(session_client(session_), &call, ret_answer, &failure, &err) == 0)
+	if (rpc_client_call_explained(session_client(session_), &call, ret_answer, &failure, &err) == 0) {
+		session_->has_answered = true;
 		return 0;
+	}
 	*ret_exit = session_fail_call(session_, &err, &failure);
 	buffer_release(&failure.details);
 	return -1;

@@ -50,6 +50,7 @@ struct session {
 	const char *colour;
 	int64_t call_timeout_ms;
 	struct rpc_client *client; /* made at the first call */
+	bool has_answered;         /* the coordinator has: if it is away now, it may come back */
 };
 
 extern struct session session;                /* the one of this process: options need fixed places */

@@ -125,9 +125,11 @@ const struct command wait_command = {
 	.arguments_min = 1,
 	.arguments_max = INT_MAX,
 	.summary = "wait until sagas have ended, or need a person",
-	.notes = "Prints how each ended. The exit code is that of the first saga that did not end COMPLETED. SAGA_ID "
-		 "may be -\n"
-		 "for ids from standard input.\n",
+	.notes =
+		"Prints how each ended. The exit code is that of the first saga that did not end COMPLETED. SAGA_ID "
+		"may be -\n"
+		"for ids from standard input. A coordinator that goes away meanwhile is asked again until the time is\n"
+		"over, without --timeout for a minute.\n",
 	.examples = "sagactl wait 01990a6e-7d3f-7c52-9a53-0d6a6c1b2f10 --timeout 1m\n"
 		    "sagactl list --label batch=17 --quiet | sagactl wait - && echo 'all completed'\n",
 	.options = wait_options,

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/reconnect.h"
+#include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "proto/saga/v1/saga_service.pb-c.h"
 #include "tests/unit/cli/sagactl_run.h"
@@ -23,7 +25,9 @@ static struct {
 	int breaks_after; /* the first stream ends so after this many messages; 0: it does not */
 	bool stays_open;  /* the saga never ends */
 	bool is_stuck;
-	int status; /* of the stream */
+	int status;       /* of the stream */
+	int away_after;   /* so many streams it answers, … */
+	int away_streams; /* … and so many that follow it does not */
 	int streams;
 	int64_t after_sequence; /* of the last stream */
 	char position[32];      /* of the last WatchSagas */
@@ -148,6 +152,10 @@ static void handle(void *ctx, const char *method, struct bytes request, struct f
 	answer->status = coordinator.status;
 	if (coordinator.status != 0)
 		return;
+	if (strstr(method, "WatchSaga") && coordinator.away_after-- <= 0 && coordinator.away_streams-- > 0) {
+		answer->status = 14;
+		return;
+	}
 	if (strstr(method, "StartSaga"))
 		answer_start(answer);
 	else if (strstr(method, "WatchSagas"))
@@ -238,6 +246,78 @@ static void wait_says_how_it_ended(void **state)
 	assert_has(run.out, "\"event\":\"rejected\""); /* with all its events */
 }
 
+static void a_coordinator_that_restarts_between_two_sagas_is_waited_for(void **state)
+{
+	struct sagactl_run run;
+
+	(void)state;
+	coordinator.away_after = 1;
+	coordinator.away_streams = 2;
+	SAGACTL(&run, "wait", SAGA_ID, SAGA_ID, SAGA_ID);
+	assert_string_equal(run.err, "sagactl: the connection is lost, trying again\n");
+	assert_string_equal(run.out, "saga " SAGA_ID "  checkout v1  COMPENSATED  PAYMENT_FAILED\n"
+				     "saga " SAGA_ID "  checkout v1  COMPENSATED  PAYMENT_FAILED\n"
+				     "saga " SAGA_ID "  checkout v1  COMPENSATED  PAYMENT_FAILED\n");
+	assert_int_equal(run.exit_code, 5);
+}
+
+static void a_saga_that_was_started_is_followed_although_its_coordinator_goes(void **state)
+{
+	struct sagactl_run run;
+
+	(void)state;
+	coordinator.away_streams = 1;
+	SAGACTL(&run, "start", "checkout", "--input", "{}", "--wait");
+	assert_string_equal(run.out, LINES);
+	assert_int_equal(run.exit_code, 5);
+}
+
+static void a_wait_for_a_coordinator_that_stays_away_ends_with_its_time(void **state)
+{
+	struct sagactl_run run;
+
+	(void)state;
+	coordinator.away_after = 1;
+	coordinator.away_streams = 1000;
+	SAGACTL(&run, "wait", SAGA_ID, SAGA_ID, "--timeout", "500ms");
+	assert_int_equal(run.exit_code, 5); /* the first one's */
+	assert_string_equal(run.err,
+			    "sagactl: the connection is lost, trying again\n"
+			    "sagactl: saga " SAGA_ID " was not seen yet when the connection was lost, and nobody "
+			    "answers since; `sagactl watch " SAGA_ID "` follows it again\n");
+}
+
+static void a_coordinator_that_never_answered_is_not_waited_for(void **state)
+{
+	struct sagactl_run run;
+
+	(void)state;
+	coordinator.away_streams = 1000;
+	SAGACTL(&run, "wait", SAGA_ID);
+	assert_int_equal(run.exit_code, 4);
+	assert_string_equal(coordinator.methods, "WatchSaga ");
+}
+
+/* Who said for how long he waits is not told after a minute that nobody is there, nor kept longer. */
+static void an_own_time_takes_the_place_of_the_minute(void **state)
+{
+	const struct error err = {.code = ERR_UNAVAILABLE};
+	const int64_t now_us = clock_monotonic_us();
+	struct reconnect reconnect = {.is_lost = true, .lost_us = now_us - INT64_C(50000000)};
+
+	(void)state;
+	assert_true(reconnect_may_help(&reconnect, &err));
+	reconnect.until_us = now_us;
+	assert_false(reconnect_may_help(&reconnect, &err));
+	reconnect.lost_us = now_us - INT64_C(70000000);
+	reconnect.until_us = now_us + INT64_C(60000000);
+	assert_true(reconnect_may_help(&reconnect, &err));
+	reconnect_succeed(&reconnect);
+	assert_true(!reconnect.is_lost && reconnect.until_us > now_us);
+	reconnect = (struct reconnect){.is_lost = true, .lost_us = now_us - INT64_C(70000000)};
+	assert_false(reconnect_may_help(&reconnect, &err));
+}
+
 static void a_stuck_saga_ends_the_wait_with_a_code_of_its_own(void **state)
 {
 	struct sagactl_run run;
@@ -320,6 +400,14 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(json_lines_are_the_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wait_says_how_it_ended, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_coordinator_that_restarts_between_two_sagas_is_waited_for, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_saga_that_was_started_is_followed_although_its_coordinator_goes,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_wait_for_a_coordinator_that_stays_away_ends_with_its_time, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_coordinator_that_never_answered_is_not_waited_for, set_up, tear_down),
+		cmocka_unit_test(an_own_time_takes_the_place_of_the_minute),
 		cmocka_unit_test_setup_teardown(a_stuck_saga_ends_the_wait_with_a_code_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_started_saga_is_followed_on_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_coordinator_refuses_is_not_tried_again, set_up, tear_down),
