@@ -91,9 +91,11 @@ struct work {
 
 /* ---- one round of a turn ---- */
 
+/* A command that waits for the commit; its headers, four times as large as what they are made of, are written when it is sent. */
 struct outgoing {
 	struct outgoing *next;
-	struct bus_record record;
+	struct record_command command; /* its texts live as long as the plan or the turn's arena */
+	struct bytes value;
 };
 
 /* All events of one saga that are folded into one change. */
@@ -146,11 +148,11 @@ struct slice {
 struct turn {
 	struct slice slices[STORE_LANES];
 	struct slice *filling;
-	struct group *groups;      /* to be applied in this round */
-	struct group *again;       /* in the next one */
-	struct start_item *starts; /* of this round, which may be inserted */
-	bool are_starts_taken;     /* they have been looked through */
-	struct bus_record *sends;  /* committed, in order */
+	struct group *groups;          /* to be applied in this round */
+	struct group *again;           /* in the next one */
+	struct start_item *starts;     /* of this round, which may be inserted */
+	bool are_starts_taken;         /* they have been looked through */
+	const struct outgoing **sends; /* committed, in order */
 	size_t send_count;
 	size_t send_max;
 	int failures;        /* commits that were rolled back */
@@ -215,7 +217,7 @@ struct engine {
 	struct open_limit open_limit;
 	struct pauses pauses;
 	struct arena arena;    /* a turn's */
-	struct arena builds;   /* a command's: what its input and the replies that it takes from decode to */
+	struct arena builds;   /* a command's: what its value is made of, then headers */
 	struct buffer scratch; /* for what is built and then copied to the arena */
 
 	/* the store, as seen by the last call */

@@ -253,7 +253,6 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 	for (size_t i = 0; i < effects->count; i++) {
 		const struct saga_effect *effect = &effects->items[i];
 		const struct plan_command *command;
-		struct record_command header;
 		struct outgoing *outgoing;
 		struct error err;
 
@@ -271,7 +270,8 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 				  facts->plan->definition.steps[effect->step].id, LOG_TEXT(err.msg));
 			continue;
 		}
-		header = (struct record_command){
+		outgoing = arena_zalloc(&engine->arena, sizeof(*outgoing));
+		outgoing->command = (struct record_command){
 			.saga_id = saga->id,
 			.schema = command->schema,
 			.registry = engine->registry,
@@ -281,15 +281,14 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 			.attempt = effect->attempt,
 			.deadline_us = effect->deadline_us,
 			.step_begun_us = saga->steps[effect->step].started_us,
-			.key = facts->key,
+			.key = bytes_of_text(facts->key),
 			.record_id = engine->ports.clock.new_id(engine->ports.clock.ctx),
 			.written_us = engine->ports.clock.real_us(engine->ports.clock.ctx),
 			.causation_id = causation_id,
 		};
-		trace_command(engine, facts, saga, effect, &header);
-		outgoing = arena_zalloc(&engine->arena, sizeof(*outgoing));
-		record_write_command(&header, &engine->arena, &outgoing->record);
-		outgoing->record.value = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
+		trace_command(engine, facts, saga, effect, &outgoing->command);
+		record_keep_command(&outgoing->command, &engine->arena);
+		outgoing->value = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
 		**outgoing_end = outgoing;
 		*outgoing_end = &outgoing->next;
 	}

@@ -2,7 +2,6 @@
 #include "coordinator/engine/record.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "lib/base/clock.h"
 
@@ -22,73 +21,104 @@ static const char CE_ID[] = "ce_id";
 /* ---- commands ---- */
 
 /* A step that began so long after its saga says so; the others' commands have one header less. */
-enum { COMMAND_HEADERS_MAX = 20, STEP_TIME_TOLD_S = 3600 };
+enum { COMMAND_HEADERS_MAX = 20, STEP_TIME_TOLD_S = 3600, NUMBER_LEN_MAX = 11 };
+static const char SCHEMA_PATH[] = "/schemas/ids/";
 
-static void add(struct bus_record *record, struct bus_header *headers, const char *name, struct bytes value)
+/* A record as it is written: `at` is where the next text goes, in one piece that has room for all of them. */
+struct writer {
+	struct bus_header *headers;
+	size_t count;
+	char *at;
+};
+
+static void add(struct writer *writer, const char *name, struct bytes value)
 {
-	assert(record->header_count < COMMAND_HEADERS_MAX);
-	headers[record->header_count++] = (struct bus_header){name, value};
+	assert(writer->count < COMMAND_HEADERS_MAX);
+	writer->headers[writer->count++] = (struct bus_header){name, value};
 }
 
-static void add_text(struct bus_record *record, struct bus_header *headers, const char *name, const char *text)
+static void add_text(struct writer *writer, const char *name, const char *text)
 {
-	add(record, headers, name, bytes_of_text(text));
+	add(writer, name, bytes_of_text(text));
 }
 
-static const char *time_text(struct arena *arena, int64_t real_us)
+/* What was put at `begin` is a value. */
+static struct bytes written(const struct writer *writer, const char *begin)
 {
-	char *text = arena_alloc(arena, CLOCK_TEXT_LEN + 1);
-
-	clock_format(real_us, text);
-	return text;
+	return (struct bytes){(const uint8_t *)begin, (size_t)(writer->at - begin)};
 }
 
-static const char *uuid_text(struct arena *arena, struct uuid id)
+static void put_bytes(struct writer *writer, const char *text, size_t len)
 {
-	char *text = arena_alloc(arena, UUID_TEXT_LEN + 1);
-
-	uuid_format(id, text);
-	return text;
+	memcpy(writer->at, text, len);
+	writer->at += len;
 }
 
-static char *put_text(char *at, const char *text)
+static void put_text(struct writer *writer, const char *text)
 {
-	const size_t len = strlen(text);
-
-	memcpy(at, text, len);
-	return at + len;
+	put_bytes(writer, text, strlen(text));
 }
 
-/* As printf makes of "%s%s%d", without what printf costs each command. */
-static const char *numbered(struct arena *arena, const char *text, const char *more, int32_t number)
+/* As printf makes of "%d", without what printf costs each command. */
+static void put_number(struct writer *writer, int32_t number)
 {
-	char digits[12];
-	char *first = digits + sizeof(digits) - 1;
-	char *result;
+	char digits[NUMBER_LEN_MAX];
+	char *end = digits + sizeof(digits);
+	char *first = end;
 	uint32_t rest = number < 0 ? 0u - (uint32_t)number : (uint32_t)number;
 
-	*first = 0;
 	do
 		*--first = (char)('0' + rest % 10);
 	while (rest /= 10);
 	if (number < 0)
 		*--first = '-';
-	result = arena_alloc(arena, strlen(text) + strlen(more) + sizeof(digits));
-	*put_text(put_text(put_text(result, text), more), first) = 0;
-	return result;
+	put_bytes(writer, first, (size_t)(end - first));
 }
 
-static const char *command_id_text(struct arena *arena, const char *saga_id, const char *step_id, const char *phase)
+static void add_number(struct writer *writer, const char *name, int32_t number)
 {
-	char *text = arena_alloc(arena, strlen(saga_id) + strlen(step_id) + strlen(phase) + 3);
-	char *at = put_text(text, saga_id);
+	const char *begin = writer->at;
 
-	*at++ = '/';
-	at = put_text(at, step_id);
-	*at++ = '/';
-	at = put_text(at, phase);
-	*at = 0;
-	return text;
+	put_number(writer, number);
+	add(writer, name, written(writer, begin));
+}
+
+static void add_time(struct writer *writer, const char *name, int64_t real_us)
+{
+	clock_format(real_us, writer->at);
+	add(writer, name, (struct bytes){(const uint8_t *)writer->at, CLOCK_TEXT_LEN});
+	writer->at += CLOCK_TEXT_LEN;
+}
+
+/* saga-command-id; the saga's id is its beginning. */
+static struct bytes put_command_id(struct writer *writer, const struct record_command *command, const char *phase)
+{
+	const char *begin = writer->at;
+
+	uuid_format(command->saga_id, writer->at);
+	writer->at += UUID_TEXT_LEN;
+	put_bytes(writer, "/", 1);
+	put_text(writer, command->step_id);
+	put_bytes(writer, "/", 1);
+	put_text(writer, phase);
+	return written(writer, begin);
+}
+
+static void add_record_id(struct writer *writer, struct uuid id)
+{
+	uuid_format(id, writer->at);
+	add(writer, CE_ID, (struct bytes){(const uint8_t *)writer->at, UUID_TEXT_LEN});
+	writer->at += UUID_TEXT_LEN;
+}
+
+static void add_schema(struct writer *writer, const struct record_command *command)
+{
+	const char *begin = writer->at;
+
+	put_text(writer, command->registry);
+	put_text(writer, SCHEMA_PATH);
+	put_number(writer, command->schema->schema_id);
+	add(writer, "ce_dataschema", written(writer, begin));
 }
 
 static bool is_long_after_saga(const struct record_command *command)
@@ -98,48 +128,75 @@ static bool is_long_after_saga(const struct record_command *command)
 	return command->step_begun_us - saga_us > STEP_TIME_TOLD_S * INT64_C(1000000);
 }
 
-static void add_cloud_event(const struct record_command *command, const char *saga_id, struct arena *arena,
-			    struct bus_record *record, struct bus_header *headers)
+static void add_cloud_event(struct writer *writer, const struct record_command *command, struct bytes saga_id)
 {
-	const struct plan_schema *schema = command->schema;
-
-	add_text(record, headers, "ce_specversion", "1.0");
-	add_text(record, headers, CE_ID, uuid_text(arena, command->record_id));
-	add_text(record, headers, "ce_source", "saga-coordinator");
-	add_text(record, headers, "ce_type", schema->message_type);
-	add(record, headers, "ce_subject", record->key);
-	add_text(record, headers, "ce_time", time_text(arena, command->written_us));
-	add_text(record, headers, "ce_dataschema",
-		 numbered(arena, command->registry, "/schemas/ids/", schema->schema_id));
-	add_text(record, headers, "content-type", schema->content_type);
-	add_text(record, headers, "correlationid", saga_id);
+	add_text(writer, "ce_specversion", "1.0");
+	add_record_id(writer, command->record_id);
+	add_text(writer, "ce_source", "saga-coordinator");
+	add_text(writer, "ce_type", command->schema->message_type);
+	add(writer, "ce_subject", command->key);
+	add_time(writer, "ce_time", command->written_us);
+	add_schema(writer, command);
+	add_text(writer, "content-type", command->schema->content_type);
+	add(writer, "correlationid", saga_id);
 	if (command->causation_id.len > 0)
-		add(record, headers, "causationid", arena_bytes(arena, command->causation_id));
+		add(writer, "causationid", command->causation_id);
+}
+
+static void add_saga(struct writer *writer, const struct record_command *command, struct bytes command_id,
+		     struct bytes saga_id, const char *phase)
+{
+	add(writer, SAGA_ID, saga_id);
+	add_text(writer, SAGA_STEP, command->step_id);
+	add_text(writer, SAGA_PHASE, phase);
+	add(writer, SAGA_COMMAND_ID, command_id);
+	add_number(writer, SAGA_ATTEMPT, command->attempt);
+	add_time(writer, SAGA_DEADLINE, command->deadline_us);
+	if (is_long_after_saga(command))
+		add_time(writer, SAGA_STEP_TIME, command->step_begun_us);
+}
+
+/* Of all texts that are not there already, and the NUL that those who format put behind. */
+static size_t texts_max(const struct record_command *command, const char *phase)
+{
+	return 2 * UUID_TEXT_LEN + 3 * CLOCK_TEXT_LEN + 2 * NUMBER_LEN_MAX + sizeof(SCHEMA_PATH) + 2 +
+	       strlen(command->step_id) + strlen(phase) + strlen(command->registry);
 }
 
 void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record)
 {
-	struct bus_header *headers = arena_alloc(arena, COMMAND_HEADERS_MAX * sizeof(*headers));
-	const char *key = arena_strdup(arena, command->key);
-	struct bus_record record = {.topic = command->topic, .partition = -1, .offset = -1, .key = bytes_of_text(key)};
-	const char *saga_id = uuid_text(arena, command->saga_id);
 	const char *phase = step_phase_name(command->phase);
+	struct writer writer = {
+		.headers = arena_alloc(arena, COMMAND_HEADERS_MAX * sizeof(*writer.headers)),
+		.at = arena_alloc(arena, texts_max(command, phase)),
+	};
+	const struct bytes command_id = put_command_id(&writer, command, phase);
+	const struct bytes saga_id = {command_id.data, UUID_TEXT_LEN};
 
-	add_text(&record, headers, SAGA_ID, saga_id);
-	add_text(&record, headers, SAGA_STEP, command->step_id);
-	add_text(&record, headers, SAGA_PHASE, phase);
-	add_text(&record, headers, SAGA_COMMAND_ID, command_id_text(arena, saga_id, command->step_id, phase));
-	add_text(&record, headers, SAGA_ATTEMPT, numbered(arena, "", "", command->attempt));
-	add_text(&record, headers, SAGA_DEADLINE, time_text(arena, command->deadline_us));
-	if (is_long_after_saga(command))
-		add_text(&record, headers, SAGA_STEP_TIME, time_text(arena, command->step_begun_us));
-	add_cloud_event(command, saga_id, arena, &record, headers);
+	add_saga(&writer, command, command_id, saga_id, phase);
+	add_cloud_event(&writer, command, saga_id);
 	if (command->traceparent)
-		add_text(&record, headers, "traceparent", arena_strdup(arena, command->traceparent));
+		add_text(&writer, "traceparent", command->traceparent);
 	if (command->tracestate)
-		add_text(&record, headers, "tracestate", arena_strdup(arena, command->tracestate));
-	record.headers = headers;
-	*ret_record = record;
+		add_text(&writer, "tracestate", command->tracestate);
+	*ret_record = (struct bus_record){
+		.topic = command->topic,
+		.partition = -1,
+		.offset = -1,
+		.key = command->key,
+		.headers = writer.headers,
+		.header_count = writer.count,
+	};
+}
+
+void record_keep_command(struct record_command *command, struct arena *arena)
+{
+	command->key = arena_bytes(arena, command->key);
+	command->causation_id = arena_bytes(arena, command->causation_id);
+	if (command->traceparent)
+		command->traceparent = arena_strdup(arena, command->traceparent);
+	if (command->tracestate)
+		command->tracestate = arena_strdup(arena, command->tracestate);
 }
 
 /* ---- replies ---- */

@@ -1,7 +1,8 @@
 /*
  * record.h - the headers of commands, replies and events, written and read in one place (docs/wire-contract.md, section 2).
  *
- * Ownership:  what is written lives in the arena; what is read borrows from the record, texts are copies in the arena.
+ * Ownership:  what is written lives in the arena, or in what it is written of; what is read borrows from the record, texts
+ *             are copies in the arena.
  */
 #ifndef COORDINATOR_ENGINE_RECORD_H
 #define COORDINATOR_ENGINE_RECORD_H
@@ -26,7 +27,7 @@ struct record_command {
 	int32_t attempt;
 	int64_t deadline_us;
 	int64_t step_begun_us; /* 0: not known, and the saga's id tells; its command is never older than that */
-	const char *key;
+	struct bytes key;
 	struct uuid record_id;   /* ce_id */
 	int64_t written_us;      /* ce_time */
 	const char *traceparent; /* NULL: left out, as the next */
@@ -34,7 +35,10 @@ struct record_command {
 	struct bytes causation_id; /* ce_id of the reply that led to it; empty: none is known */
 };
 
-/* Everything but the value; the key is copied, since the saga's cache entry or start may go before the record is sent. */
+/* Copies what is not the plan's: the saga's cache entry, its start and the reply may go before the command is sent. */
+void record_keep_command(struct record_command *command, struct arena *arena);
+
+/* Everything but the value. What is there as text already is borrowed from the command. */
 void record_write_command(const struct record_command *command, struct arena *arena, struct bus_record *ret_record);
 
 /* A header that is read of replies and events: its name, which lives for ever; NULL: nobody reads it. */

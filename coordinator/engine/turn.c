@@ -15,7 +15,10 @@
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 
-enum { DEFINITION_WARN_US = 10 * 1000 * 1000 };
+enum {
+	SEND_MAX = 256, /* commands that are handed to the bus at a time */
+	DEFINITION_WARN_US = 10 * 1000 * 1000,
+};
 
 /* ---- rows into the cache ---- */
 
@@ -201,8 +204,28 @@ void turn_send(struct engine *engine, const struct outgoing *outgoing)
 			turn->send_max = turn->send_max ? turn->send_max * 2 : 64;
 			turn->sends = xrealloc_array(turn->sends, turn->send_max, sizeof(*turn->sends));
 		}
-		turn->sends[turn->send_count++] = outgoing->record;
+		turn->sends[turn->send_count++] = outgoing;
 	}
+}
+
+/* In pieces, so that there are never the headers of many records at a time. */
+static void send_committed(struct engine *engine)
+{
+	struct turn *turn = &engine->turn;
+	struct bus_record records[SEND_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < turn->send_count; i++) {
+		if (count == 0)
+			arena_clear(&engine->builds);
+		record_write_command(&turn->sends[i]->command, &engine->builds, &records[count]);
+		records[count++].value = turn->sends[i]->value;
+		if (count < SEND_MAX && i + 1 < turn->send_count)
+			continue;
+		engine->ports.bus.send(engine->ports.bus.ctx, records, count);
+		count = 0;
+	}
+	turn->send_count = 0;
 }
 
 static void settle_done(struct engine *engine, struct group *group)
@@ -302,9 +325,8 @@ static void settle_items(struct engine *engine, const struct slice *slice)
 	}
 	if (turn->send_count > 0) {
 		CRASH_POINT(TURN_ANSWERED);
-		engine->ports.bus.send(engine->ports.bus.ctx, turn->sends, turn->send_count);
+		send_committed(engine);
 	}
-	turn->send_count = 0;
 }
 
 /* ---- rounds ---- */

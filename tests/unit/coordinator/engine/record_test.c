@@ -29,7 +29,7 @@ static void a_command_carries_every_header_of_the_contract(void **unused)
 					 .phase = STEP_PHASE_COMPENSATION,
 					 .attempt = 3,
 					 .deadline_us = 1767322984000000,
-					 .key = "o-1",
+					 .key = bytes_of_text("o-1"),
 					 .written_us = 1767322983000001,
 					 .causation_id = bytes_of_text("cause")};
 	const char *expected[][2] = {
@@ -75,25 +75,26 @@ static void a_command_carries_every_header_of_the_contract(void **unused)
 }
 
 /* A command is sent after the start that it comes from was answered and freed. */
-static void a_command_borrows_nothing_of_its_saga(void **unused)
+static void a_command_that_waits_borrows_nothing_of_its_saga(void **unused)
 {
 	const struct plan_schema schema = {.message_type = "ChargePayment", .content_type = "application/protobuf"};
 	char saga[][16] = {"order-1", "00-trace-01", "vendor=1", "cause"};
-	const struct record_command command = {.schema = &schema,
-					       .registry = "http://127.0.0.1:8081",
-					       .topic = "payment.charge.command",
-					       .step_id = "charge-payment",
-					       .key = saga[0],
-					       .traceparent = saga[1],
-					       .tracestate = saga[2],
-					       .causation_id = bytes_of_text(saga[3])};
+	struct record_command command = {.schema = &schema,
+					 .registry = "http://127.0.0.1:8081",
+					 .topic = "payment.charge.command",
+					 .step_id = "charge-payment",
+					 .key = bytes_of_text(saga[0]),
+					 .traceparent = saga[1],
+					 .tracestate = saga[2],
+					 .causation_id = bytes_of_text(saga[3])};
 	struct bus_record record;
 	struct arena arena;
 
 	(void)unused;
 	arena_init(&arena, 0);
-	record_write_command(&command, &arena, &record);
+	record_keep_command(&command, &arena);
 	memset(saga, 'x', sizeof(saga));
+	record_write_command(&command, &arena, &record);
 	assert_true(bytes_equal_text(record.key, "order-1"));
 	assert_string_equal(header(&record, "ce_subject", &arena), "order-1");
 	assert_string_equal(header(&record, "traceparent", &arena), "00-trace-01");
@@ -257,7 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_event_is_known_by_its_id_or_its_place),
 		cmocka_unit_test(a_command_carries_every_header_of_the_contract),
-		cmocka_unit_test(a_command_borrows_nothing_of_its_saga),
+		cmocka_unit_test(a_command_that_waits_borrows_nothing_of_its_saga),
 		cmocka_unit_test(a_reply_is_read_and_the_last_of_repeated_headers_counts),
 		cmocka_unit_test(an_answer_to_an_inquiry_is_told_from_replies_to_commands),
 		cmocka_unit_test(missing_and_illegal_headers_are_named),
