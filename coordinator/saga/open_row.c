@@ -1,13 +1,29 @@
 /* open_row.c - see open_row.h. */
 #include "coordinator/saga/open_row.h"
 
-/* Whoever walks them in the order of `look_us` goes on from the last one: so those that are due at the same moment, perhaps a
- * million, must not have the same. */
-static int64_t spread_us(struct uuid id)
-{
-	const int64_t random = (int64_t)id.data[13] << 16 | (int64_t)id.data[14] << 8 | id.data[15];
+enum {
+	SPREAD_US = 1000000,
+	SPREAD_PARTS = 10, /* of a short wait */
+};
 
-	return random % 1000000;
+#define SHORT_US INT64_C(30000000)
+
+/*
+ * How long before it is due. A step's command waits for as long as the one before it, by and large, but the jitter of re-sends
+ * (retry.h) makes it up to a third less: a bound without room for that would be written again at every other step.
+ *
+ * Whoever walks them in the order of `look_us` goes on from the last one: so those that are due at the same moment, perhaps a
+ * million, must not have the same.
+ */
+static int64_t ahead_us(const struct saga *saga, int64_t due_us)
+{
+	const int64_t random = (int64_t)saga->id.data[13] << 16 | (int64_t)saga->id.data[14] << 8 | saga->id.data[15];
+	const int64_t wait_us = due_us - saga->updated_us;
+	const bool is_short = wait_us > 0 && wait_us < SHORT_US;
+
+	if (!is_short)
+		return random % SPREAD_US;
+	return wait_us / 3 + random % (wait_us / SPREAD_PARTS + 1);
 }
 
 static int64_t look_us(const struct saga *saga, int64_t due_us, int64_t stored_us)
@@ -16,7 +32,7 @@ static int64_t look_us(const struct saga *saga, int64_t due_us, int64_t stored_u
 		return INT64_MAX;
 	if (stored_us <= due_us && due_us - stored_us < OPEN_ROW_SLACK_US)
 		return stored_us;
-	return due_us - spread_us(saga->id);
+	return due_us - ahead_us(saga, due_us);
 }
 
 static bool has_command_in_flight(const struct saga *saga)
