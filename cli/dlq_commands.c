@@ -6,6 +6,7 @@
 #include "cli/dead_letters.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
+#include "lib/kafka/topic_name.h"
 
 static struct dead_letter_filter filter;
 static bool is_dry_run;
@@ -15,6 +16,7 @@ static bool wants_all;
 	{.flag = "topic",                                                                                              \
 	 .value_name = "TOPIC",                                                                                        \
 	 .help = "Those of this topic: shipping.ship.command, without .dlq.",                                          \
+	 .check_text = topic_name_check,                                                                               \
 	 .place = &filter.topic},                                                                                      \
 		{.flag = "reason",                                                                                     \
 		 .value_name = "REASON",                                                                               \

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/file.h"
+#include "lib/kafka/topic_name.h"
 #include "lib/kafka/topic_reader.h"
 #include "schema-registry/client/message.h"
 #include "schema-registry/codec/codec.h"
@@ -17,7 +18,11 @@ static int64_t record_count;
 
 static const struct option decode_options[] = {
 	{.flag = "hex", .value_name = "HEX", .help = "The message itself; blanks do not count.", .place = &hex_text},
-	{.flag = "topic", .value_name = "TOPIC", .help = "Records of a topic.", .place = &topic},
+	{.flag = "topic",
+	 .value_name = "TOPIC",
+	 .help = "Records of a topic.",
+	 .check_text = topic_name_check,
+	 .place = &topic},
 	{.flag = "partition",
 	 .type = OPTION_INT,
 	 .max = INT32_MAX,

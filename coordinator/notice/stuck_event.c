@@ -6,11 +6,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/kafka/flight.h"
+#include "lib/kafka/topic_state.h"
 #include "proto/event_texts.h"
 #include "proto/saga/events/v1/saga_stuck.pb-c.h"
 #include "schema-registry/codec/wire_format.h"
 
 struct stuck_event {
+	struct kafka_options kafka; /* the caller's texts */
 	char *topic;
 	char *subject;
 	char *registry_url;
@@ -35,6 +37,7 @@ int stuck_event_new(const struct stuck_event_options *options, struct stuck_even
 		return -1;
 	}
 	buffer_append_format(&subject, "%s-value", options->topic);
+	event->kafka = *options->kafka;
 	event->topic = xstrdup(options->topic);
 	event->subject = xstrdup(buffer_text(&subject));
 	event->registry_url = xstrdup(options->registry_url ? options->registry_url : "");
@@ -151,10 +154,13 @@ static int send_all(struct stuck_event *event, struct notice_delivery *delivery,
 /* After a failure nobody knows which of them arrived: the first stands for the failed try, and all are sent again. */
 int stuck_event_deliver(void *ctx, struct notice_delivery *delivery, struct error *err)
 {
+	struct stuck_event *event = ctx;
 	_cleanup_(flight_releasep)
 	struct flight *flight = flight_new(true);
 
-	if (send_all(ctx, delivery, flight, err) < 0) {
+	if (send_all(event, delivery, flight, err) < 0) {
+		if (!atomic_load(delivery->is_stopping))
+			topic_state_explain(&event->kafka, event->producer, event->topic, delivery->arena, err);
 		delivery->outcomes[0] = NOTICE_FAILED;
 		err->is_retriable = true; /* a topic that is not there, too: somebody will make it */
 		return -1;

@@ -3,7 +3,7 @@
  *
  * Guarantees: at least once; the same fact has the same ce_id each time.
  * Threads:    of its notice_sender.
- * Ownership:  copies the Kafka options, borrows the rest.
+ * Ownership:  copies the Kafka options, borrows their texts and the rest.
  */
 #ifndef COORDINATOR_NOTICE_STUCK_EVENT_H
 #define COORDINATOR_NOTICE_STUCK_EVENT_H

@@ -9,7 +9,7 @@
 #include "lib/kafka/topic_state.h"
 
 /* Below what brokers take by default, with room for the headers. */
-enum { DOCUMENT_BYTES_MAX = 900 * 1000, PING_MS = 2000 };
+enum { DOCUMENT_BYTES_MAX = 900 * 1000 };
 
 struct archive {
 	struct archive_options options;
@@ -201,20 +201,6 @@ static int produce(struct archive *archive, const struct kafka_record *record, s
 	return -1;
 }
 
-/* A record for a topic that is not there only times out, as if the brokers were away. The ping finds out soon whether they are. */
-static void explain(const struct archive *archive, struct arena *arena, struct error *err)
-{
-	const char *topic = archive->options.topic;
-	struct topic_state *state = NULL;
-	struct error unknown;
-	int brokers;
-
-	if ((err->code == ERR_TIMEOUT || err->code == ERR_NOT_FOUND) &&
-	    kafka_producer_ping(archive->producer, PING_MS, &brokers, &unknown) == 0 &&
-	    topic_states_read(&archive->kafka, &topic, 1, arena, &state, &unknown) == 0 && !state->exists)
-		(void)error_set(err, ERR_UNAVAILABLE, "topic '%s' does not exist, create it", topic);
-}
-
 int archive_write(struct archive *archive, struct leaving_saga *sagas, size_t count, struct arena *arena,
 		  const atomic_bool *is_stopping, size_t *ret_archived, struct archive_leftover *leftover,
 		  struct error *err)
@@ -245,7 +231,7 @@ int archive_write(struct archive *archive, struct leaving_saga *sagas, size_t co
 	}
 	if (flight_land(flight, is_stopping, err) < 0) {
 		if (!atomic_load(is_stopping))
-			explain(archive, arena, err);
+			topic_state_explain(&archive->kafka, archive->producer, archive->options.topic, arena, err);
 		return -1;
 	}
 	*ret_archived = archived;

@@ -5,7 +5,7 @@
 
 #include "lib/kafka/kafka_config.h"
 
-enum { REQUEST_MS = 15000 };
+enum { REQUEST_MS = 15000, PING_MS = 2000 };
 
 static struct topic_state *find(struct topic_state *states, size_t count, const char *name)
 {
@@ -133,4 +133,17 @@ int topic_states_read(const struct kafka_options *options, const char *const *na
 		return -1;
 	*ret_states = states;
 	return 0;
+}
+
+void topic_state_explain(const struct kafka_options *options, struct kafka_producer *producer, const char *topic,
+			 struct arena *arena, struct error *err)
+{
+	struct topic_state *state = NULL;
+	struct error unknown;
+	int brokers;
+
+	if ((err->code == ERR_TIMEOUT || err->code == ERR_NOT_FOUND) &&
+	    kafka_producer_ping(producer, PING_MS, &brokers, &unknown) == 0 &&
+	    topic_states_read(options, &topic, 1, arena, &state, &unknown) == 0 && !state->exists)
+		(void)error_set(err, ERR_UNAVAILABLE, "topic '%s' does not exist, create it", topic);
 }

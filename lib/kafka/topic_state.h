@@ -21,4 +21,9 @@ struct topic_state {
 NODISCARD int topic_states_read(const struct kafka_options *options, const char *const *names, size_t count,
 				struct arena *arena, struct topic_state **ret_states, struct error *err);
 
+/* A record for a topic that is not there only times out, as if the brokers were away: where that is why it failed, `err` says so
+ * instead. Waits as long as the above, but only where the brokers answer the producer. */
+void topic_state_explain(const struct kafka_options *options, struct kafka_producer *producer, const char *topic,
+			 struct arena *arena, struct error *err);
+
 #endif

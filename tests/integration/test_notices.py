@@ -131,6 +131,8 @@ def test_what_could_not_be_told_is_told_after_a_kill(
         saga_id = trade.stuck_going_back()
         wait_until(lambda: receiver.of(saga_id), "a failed try")
         wait_until(lambda: counted(shop, "webhook", "failed") >= 1, "it is counted")
+        absent = f"topic '{topic}' does not exist, create it".encode()
+        wait_until(lambda: absent in stack.log("coordinator").read_bytes(), "it is said why", 60)
         stack.kill("coordinator")
         assert left(shop, saga_id) == 2
         receiver.status = 200

@@ -338,6 +338,12 @@ static void wrong_usage_exits_with_2(void **state)
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "'17' is no saga id");
 	assert_string_equal(run.out, ""); /* nothing is shown of the first */
+	SAGACTL(&run, "dlq", "list", "--topic", "payment charge");
+	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "--topic 'payment charge': must be 1 to 249 of");
+	SAGACTL(&run, "schema", "decode", "--topic", "..");
+	assert_int_equal(run.exit_code, 2);
+	assert_has(run.err, "--topic '..': must be more than dots");
 	SAGACTL(&run, "get", SAGA_ID, "--wiat", "1s");
 	assert_int_equal(run.exit_code, 2);
 	assert_has(run.err, "did you mean --wait?");
