@@ -101,13 +101,15 @@ struct feed_bounds {
 	int64_t ceiling; /* what is not below it does not exist yet */
 };
 
-/* The sagas that have not ended, and what the feed has that they show already. */
+/* A page of the sagas that have not ended, and what the feed has that they show already. As with lists it may be short and yet not the
+ * last. The next page is of a later snapshot; each says what was true of the sagas between the ends of two pages. */
 struct feed_snapshot {
-	struct saga_head *items;
+	struct saga_head *items; /* ascending by id */
 	size_t count;
-	bool is_cut;  /* there are more than the limit */
-	int64_t xmin; /* of the snapshot: all that is below is in it … */
-	int64_t xmax; /* … nothing from here on, and between them all but those of `running` */
+	bool has_more;
+	struct uuid last; /* where it ends; valid with has_more */
+	int64_t xmin;     /* of the snapshot: all that is below is in it … */
+	int64_t xmax;     /* … nothing from here on, and between them all but those of `running` */
 	int64_t *running;
 	size_t running_count;
 };
@@ -132,8 +134,9 @@ struct read_port {
 	/* The log's rows of these entries, in their order. */
 	int (*feed_log)(void *ctx, const struct feed_entry *entries, size_t count, struct arena *arena,
 			struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-	int (*snapshot)(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
-			struct feed_snapshot *ret_snapshot, struct error *err);
+	/* After this saga; NULL: from the first on. */
+	int (*snapshot)(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
+			struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err);
 	/* Forgets commits older than so many seconds, a bounded number of them, and raises the floor. */
 	int (*trim)(void *ctx, int64_t keep_s, struct error *err);
 	struct store_port sagas; /* glance, load and load_log, on the same connection */

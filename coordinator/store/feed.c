@@ -199,55 +199,54 @@ static void read_snapshot_text(const char *text, struct arena *arena, struct fee
 		snapshot->running[snapshot->running_count++] = strtoll(at + 1, &at, 10);
 }
 
-/* Of the open sagas, and of the sagas with a key. */
-#define SNAPSHOT_OPEN                                                                                                  \
-	"(SELECT o.saga_id FROM saga_open o WHERE o.state = ANY($1::smallint[]) AND (NOT $7::boolean OR o.is_paused)"  \
-	" AND (o.definition_id IN (SELECT id FROM definition WHERE ($2::text IS NULL OR name = $2)"                    \
-	"  AND ($3::int = 0 OR version = $3))) IS TRUE ORDER BY o.saga_id)"
-#define SNAPSHOT_KEY "(SELECT k.saga_id FROM saga k WHERE k.key = $4 AND k.ended_at IS NULL ORDER BY k.saga_id)"
-
-/* One statement, hence one snapshot for rows and its own description; the outer join describes it without rows, too. */
-#define SNAPSHOT_SQL(walked)                                                                                           \
-	"SELECT f.*, pg_current_snapshot()::text FROM (VALUES (1)) AS one LEFT JOIN LATERAL ("                         \
-	" SELECT" HEAD_COLUMNS "FROM " walked " w, LATERAL (SELECT * FROM saga WHERE saga_id = w.saga_id OFFSET 0) s"  \
-	" JOIN definition d ON d.id = s.definition_id"                                                                 \
-	" WHERE s.state = ANY($1::smallint[])"                                                                         \
-	" AND ($2::text IS NULL OR s.definition_name = $2) AND ($3::int = 0 OR d.version = $3)"                        \
-	" AND ($4::text IS NULL OR s.key = $4) AND ($5::jsonb IS NULL OR s.labels @> $5)"                              \
-	" AND (NOT $7::boolean OR s.is_paused)"                                                                        \
-	" ORDER BY w.saga_id LIMIT $6) f ON true"
-
-int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
-		  struct feed_snapshot *ret_snapshot, struct error *err)
+static unsigned open_states(unsigned states)
 {
-	struct store *store = ctx;
-	struct bytes labels = filter_labels(filter, arena);
-	struct feed_snapshot snapshot = {0};
-	_cleanup_(pg_array_release)
-	struct pg_array states;
+	unsigned result = 0;
+
+	for (int state = 0; state < SAGA_STATE_COUNT; state++)
+		if (!saga_state_is_terminal((enum saga_state)state) && (!states || (states & 1u << state)))
+			result |= 1u << state;
+	return result;
+}
+
+static int read_snapshot(struct store *store, const struct list_request *request, struct arena *arena,
+			 struct feed_snapshot *snapshot, struct error *err)
+{
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct pg_param params[7];
+	struct list_page page = {0};
 
-	filter_states(filter, &states);
-	params[0] = pg_array_param(&states);
-	params[1] = filter->definition ? pg_text(filter->definition) : pg_null();
-	params[2] = pg_int4(filter->definition_version);
-	params[3] = filter->key ? pg_text(filter->key) : pg_null();
-	params[4] = labels.len > 0 ? pg_jsonb(labels) : pg_null();
-	params[5] = pg_int8((int64_t)limit + 1);
-	params[6] = pg_bool(filter->is_paused);
-	if (pg_exec(store->pg, filter->key ? SNAPSHOT_SQL(SNAPSHOT_KEY) : SNAPSHOT_SQL(SNAPSHOT_OPEN), params,
-		    ARRAY_LEN(params), &result, err) < 0)
+	if (pg_exec(store->pg, "SELECT pg_current_snapshot()::text", NULL, 0, &result, err) < 0 ||
+	    (request->filter.states && list_read(store, request, arena, &page, err) < 0))
 		return -1;
-	read_snapshot_text(pg_get_text(result, 0, 7, arena), arena, &snapshot);
-	snapshot.items = arena_alloc(arena, (pg_rows(result) + 1) * sizeof(*snapshot.items));
-	for (size_t i = 0; i < pg_rows(result) && !pg_is_null(result, i, 0); i++)
-		if (head_read(result, i, arena, &snapshot.items[snapshot.count++], err) < 0)
-			return -1;
-	snapshot.is_cut = snapshot.count > limit;
-	*ret_snapshot = snapshot;
+	read_snapshot_text(pg_get_text(result, 0, 0, arena), arena, snapshot);
+	snapshot->items = page.items;
+	snapshot->count = page.count;
+	snapshot->has_more = page.has_more;
+	snapshot->last = page.last;
 	return 0;
+}
+
+int feed_snapshot(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
+		  struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err)
+{
+	struct list_request request = {.filter = *filter, .is_oldest_first = true, .limit = limit};
+	struct feed_snapshot snapshot = {0};
+	struct store *store = ctx;
+	int result = -1;
+
+	request.filter.states =
+		open_states(filter->states); /* 0: what is asked for are states of sagas that have ended */
+	request.has_after = after != NULL;
+	if (after)
+		request.after = *after;
+	if (snapshot_begin(store, err) < 0)
+		return -1;
+	result = read_snapshot(store, &request, arena, &snapshot, err);
+	pg_rollback(store->pg);
+	if (result == 0)
+		*ret_snapshot = snapshot;
+	return result;
 }
 
 int feed_trim(void *ctx, int64_t keep_s, struct error *err)

@@ -279,22 +279,18 @@ static int read_page(struct store *store, struct listing *listing, struct arena 
 	return 0;
 }
 
-/* In one snapshot: where sagas end between the two statements, the end of the walk would be behind some that nobody looked at. */
-static int read_bounded_page(struct store *store, struct listing *listing, struct arena *arena,
-			     struct list_page *ret_page, struct error *err)
+int snapshot_begin(struct store *store, struct error *err)
 {
-	int result = -1;
-
 	if (pg_begin(store->pg, err) < 0)
 		return -1;
 	if (pg_exec(store->pg, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, err) == 0)
-		result = read_page(store, listing, arena, ret_page, err);
+		return 0;
 	pg_rollback(store->pg);
-	return result;
+	return -1;
 }
 
-int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
-	       struct error *err)
+int list_read(struct store *store, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
+	      struct error *err)
 {
 	struct listing listing = {
 		.request = request, .after = request->after, .labels = filter_labels(&request->filter, arena)};
@@ -304,12 +300,25 @@ int list_sagas(void *ctx, const struct list_request *request, struct arena *aren
 		memset(listing.after.data, request->is_oldest_first ? 0 : 0xff, sizeof(listing.after.data));
 	filter_states(&request->filter, &listing.states);
 	pg_array_init(&listing.labeled, PG_ARRAY_UUID);
-	result = choose_walk(ctx, &listing, err);
+	result = choose_walk(store, &listing, err);
 	if (result == 0)
-		result = is_bounded(listing.walk) ? read_bounded_page(ctx, &listing, arena, ret_page, err)
-						  : read_page(ctx, &listing, arena, ret_page, err);
+		result = read_page(store, &listing, arena, ret_page, err);
 	pg_array_release(&listing.states);
 	pg_array_release(&listing.labeled);
+	return result;
+}
+
+/* In one snapshot: where sagas end between two statements, the end of the walk would be behind some that nobody looked at. */
+int list_sagas(void *ctx, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
+	       struct error *err)
+{
+	struct store *store = ctx;
+	int result;
+
+	if (snapshot_begin(store, err) < 0)
+		return -1;
+	result = list_read(store, request, arena, ret_page, err);
+	pg_rollback(store->pg);
 	return result;
 }
 

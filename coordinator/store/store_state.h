@@ -81,8 +81,12 @@ int feed_heads(void *ctx, const struct uuid *ids, size_t count, struct arena *ar
 	       size_t *ret_count, struct error *err);
 int feed_log(void *ctx, const struct feed_entry *entries, size_t count, struct arena *arena,
 	     struct store_log_row **ret_rows, size_t *ret_count, struct error *err);
-int feed_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
-		  struct feed_snapshot *ret_snapshot, struct error *err);
+int snapshot_begin(struct store *store,
+		   struct error *err); /* until pg_rollback() all is read as of its first statement */
+int list_read(struct store *store, const struct list_request *request, struct arena *arena, struct list_page *ret_page,
+	      struct error *err); /* within that */
+int feed_snapshot(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
+		  struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err);
 int feed_trim(void *ctx, int64_t keep_s, struct error *err);
 
 /* ---- notice_table.c ---- */

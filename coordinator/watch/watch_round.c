@@ -12,10 +12,11 @@
 #include "lib/base/memory.h"
 
 enum {
-	READ_MAX = 1000,    /* entries of one read */
-	XIDS_MAX = 200,     /* transactions of one look at what is remembered of ours */
-	READS_MAX = 20,     /* of one round, so that no watcher keeps the others waiting for long */
-	CURRENT_PART = 500, /* sagas of the beginning in one message */
+	READ_MAX = 1000,        /* entries of one read */
+	XIDS_MAX = 200,         /* transactions of one look at what is remembered of ours */
+	READS_MAX = 20,         /* of one round, so that no watcher keeps the others waiting for long */
+	CURRENT_PART = 500,     /* sagas of the beginning in one message */
+	CURRENT_US = 20 * 1000, /* of a round for a beginning */
 	TELL_US = 10 * 1000 * 1000,
 };
 
@@ -33,30 +34,60 @@ static void tell(struct watcher *watcher, const struct watch_change *changes, si
 	watcher->sink->on_changes(watcher->ctx, changes, count, has_position ? &watcher->watch.position : NULL);
 }
 
-/* The position is before the snapshot's xmin; what it shows beyond that is passed over later. */
-static int show_current(struct watch_hub *hub, struct watcher *watcher, struct error *err)
+static void keep_part(struct watcher *watcher, const struct feed_snapshot *snapshot)
 {
+	struct shown_part *part = arena_zalloc(&watcher->arena, sizeof(*part));
+
+	if (!watcher->shown) /* what it shows beyond that is passed over later */
+		watcher->watch.position = (struct feed_position){snapshot->xmin - 1, INT64_MAX};
+	part->xmax = snapshot->xmax;
+	part->running =
+		arena_copy(&watcher->arena, snapshot->running, snapshot->running_count * sizeof(*snapshot->running));
+	part->running_count = snapshot->running_count;
+	part->last = snapshot->last;
+	if (!snapshot->has_more)
+		memset(part->last.data, 0xff, sizeof(part->last.data));
+	*(watcher->shown ? &watcher->last_shown->next : &watcher->shown) = part;
+	watcher->last_shown = part;
+	watcher->shown_count += snapshot->count;
+	if (snapshot->xmax > watcher->shown_xmax)
+		watcher->shown_xmax = snapshot->xmax;
+}
+
+static int show_part(struct watch_hub *hub, struct watcher *watcher, bool *ret_is_over, struct error *err)
+{
+	const struct uuid *after = watcher->last_shown ? &watcher->last_shown->last : NULL;
 	struct feed_snapshot snapshot = {0};
 	struct watch_change *changes;
 
-	if (hub->port.snapshot(hub->port.ctx, &watcher->watch.filter, WATCH_CURRENT_MAX, &hub->arena, &snapshot, err) <
-	    0)
+	if (hub->port.snapshot(hub->port.ctx, &watcher->watch.filter, after, CURRENT_PART, &hub->arena, &snapshot,
+			       err) < 0)
 		return -1;
-	if (snapshot.is_cut) {
+	keep_part(watcher, &snapshot);
+	*ret_is_over = !snapshot.has_more;
+	if (watcher->shown_count > WATCH_CURRENT_MAX) {
 		watcher_end(watcher, WATCH_END_TOO_MANY, NULL);
 		return 0;
 	}
 	changes = arena_zalloc(&hub->arena, (snapshot.count + 1) * sizeof(*changes));
 	for (size_t i = 0; i < snapshot.count; i++)
 		changes[i].head = &snapshot.items[i];
-	watcher->watch.position = (struct feed_position){snapshot.xmin - 1, INT64_MAX};
-	watcher->shown = (struct feed_snapshot){.xmin = snapshot.xmin, .xmax = snapshot.xmax};
-	watcher->shown.running =
-		arena_copy(&watcher->arena, snapshot.running, snapshot.running_count * sizeof(*snapshot.running));
-	watcher->shown.running_count = snapshot.running_count;
-	for (size_t at = 0; at < snapshot.count; at += CURRENT_PART)
-		tell(watcher, changes + at, snapshot.count - at < CURRENT_PART ? snapshot.count - at : CURRENT_PART,
-		     false);
+	if (snapshot.count > 0)
+		tell(watcher, changes, snapshot.count, false);
+	return 0;
+}
+
+/* As much as there is time for in a round: a million may have to be looked at for the few that fit. */
+static int show_current(struct watch_hub *hub, struct watcher *watcher, bool *ret_is_over, struct error *err)
+{
+	const int64_t begun_us = clock_monotonic_us();
+	bool is_over = false;
+
+	while (!is_over && !watcher->is_over && watcher->sink->room(watcher->ctx) == WATCH_ROOM &&
+	       clock_monotonic_us() - begun_us < CURRENT_US)
+		if (show_part(hub, watcher, &is_over, err) < 0)
+			return -1;
+	*ret_is_over = is_over;
 	return 0;
 }
 
@@ -68,19 +99,20 @@ static bool is_expired(struct feed_position position, const struct feed_bounds *
 static int begin(struct watch_hub *hub, struct watcher *watcher, const struct feed_bounds *bounds, struct error *err)
 {
 	struct watch_sagas *watch = &watcher->watch;
+	bool is_begun = true;
 
 	if (watch->has_position && (is_expired(watch->position, bounds) || watch->position.xid >= bounds->ceiling)) {
 		watcher_end(watcher, WATCH_END_EXPIRED, NULL);
 		return 0;
 	}
-	if (!watch->has_position)
+	if (!watch->has_position && !watch->include_current)
 		watch->position = (struct feed_position){bounds->horizon - 1, INT64_MAX};
-	if (watch->include_current && show_current(hub, watcher, err) < 0)
+	if (watch->include_current && show_current(hub, watcher, &is_begun, err) < 0)
 		return -1;
-	if (watcher->is_over)
+	if (watcher->is_over || !is_begun)
 		return 0;
 	watcher->is_begun = true;
-	/* A position of the snapshot would not say what it has shown beyond its xmin: the first one comes later. */
+	/* A position of the snapshots would not say what they have shown beyond their xmin: the first one comes later. */
 	tell(watcher, NULL, 0, !watch->include_current);
 	return 0;
 }
@@ -116,14 +148,19 @@ static bool fits(const struct saga_filter *filter, const struct saga_head *head)
 	return true;
 }
 
-static bool was_shown(const struct watcher *watcher, int64_t xid)
+static bool was_shown(const struct watcher *watcher, const struct feed_entry *entry)
 {
-	const struct feed_snapshot *shown = &watcher->shown;
+	const int64_t xid = entry->position.xid;
+	const struct shown_part *part = watcher->shown;
 
-	if (xid >= shown->xmax || xid < shown->xmin)
+	if (xid >= watcher->shown_xmax)
 		return false;
-	for (size_t i = 0; i < shown->running_count; i++)
-		if (shown->running[i] == xid)
+	while (uuid_compare(entry->saga_id, part->last) > 0)
+		part = part->next; /* the last one has all that are greater */
+	if (xid >= part->xmax)
+		return false;
+	for (size_t i = 0; i < part->running_count; i++)
+		if (part->running[i] == xid)
 			return false;
 	return true;
 }
@@ -345,7 +382,7 @@ static void serve(struct watch_hub *hub, struct watcher *watcher, const struct b
 		const struct feed_entry *entry = &batch->entries[i];
 
 		if (!batch->heads[i] || (watch->outcomes_only && !is_outcome(entry->state)) ||
-		    was_shown(watcher, entry->position.xid) || !fits(&watch->filter, batch->heads[i]))
+		    was_shown(watcher, entry) || !fits(&watch->filter, batch->heads[i]))
 			continue;
 		for (size_t j = 0; j < batch->row_counts[i]; j++) {
 			const struct store_log_row *row = &batch->rows[i][j];
@@ -358,7 +395,7 @@ static void serve(struct watch_hub *hub, struct watcher *watcher, const struct b
 	}
 	watcher->watch.position = batch->end;
 	watcher->is_served = batch->is_last;
-	has_position = batch->end.xid + 1 >= watcher->shown.xmax;
+	has_position = batch->end.xid + 1 >= watcher->shown_xmax;
 	if (count > 0 || has_position > watcher->has_told_position ||
 	    clock_monotonic_us() - watcher->told_us >= TELL_US)
 		tell(watcher, changes, count, has_position);

@@ -7,6 +7,15 @@
 
 #include "coordinator/watch/watch_hub.h"
 
+/* A page of the sagas of the beginning. */
+struct shown_part {
+	struct shown_part *next;
+	struct uuid last; /* of sagas up to this one it has shown … */
+	int64_t xmax;     /* … nothing from here on, and all below but `running` */
+	int64_t *running;
+	size_t running_count;
+};
+
 struct watcher {
 	struct watcher *next;
 	const struct watch_sink *sink;
@@ -19,7 +28,10 @@ struct watcher {
 	struct watch_sagas watch; /* position: the last that was served */
 	int64_t told_us;          /* when the sink last heard something */
 	bool has_told_position;
-	struct feed_snapshot shown; /* what include_current has shown already; xmax 0: nothing */
+	struct shown_part *shown; /* what include_current has shown already, ascending by id */
+	struct shown_part *last_shown;
+	size_t shown_count; /* of sagas */
+	int64_t shown_xmax; /* nothing from here on is in any part */
 	/* one */
 	bool is_of_one;
 	struct uuid saga_id;

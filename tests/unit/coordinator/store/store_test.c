@@ -1451,6 +1451,75 @@ static void a_list_passes_over_nothing_while_sagas_end(void **state)
 	arena_release(&arena);
 }
 
+static struct feed_snapshot beginning(const struct saga_filter *filter, const struct uuid *after, size_t limit,
+				      struct arena *arena)
+{
+	struct read_port reads = store_read_port(store);
+	struct feed_snapshot snapshot = {0};
+	struct error err;
+
+	ok(reads.snapshot(reads.ctx, filter, after, limit, arena, &snapshot, &err), &err);
+	assert_true(snapshot.xmin > 0 && snapshot.xmax >= snapshot.xmin);
+	return snapshot;
+}
+
+static void the_open_sagas_of_a_stream_come_in_pages(void **state)
+{
+	const struct engine_label label = {"shop", "north"};
+	struct feed_snapshot page;
+	struct store_change change;
+	struct change c;
+	struct arena arena;
+	char key[16];
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	for (uint8_t number = 1; number <= 5; number++) {
+		(void)snprintf(key, sizeof(key), "key-%d", number);
+		start_real(number, key, number > 3 ? &label : NULL);
+	}
+	change = make_end(&c, 2, 1);
+	commit_ok(&change, 1);
+	page = beginning(&(struct saga_filter){0}, NULL, 3, &arena);
+	assert_true(page.count == 3 && page.has_more && uuid_equal(page.items[2].saga.id, id_of(4)));
+	page = beginning(&(struct saga_filter){0}, &page.last, 3, &arena);
+	assert_true(page.count == 1 && !page.has_more && uuid_equal(page.items[0].saga.id, id_of(5)));
+	page = beginning(&(struct saga_filter){.labels = &label, .label_count = 1}, NULL, 10, &arena);
+	assert_true(page.count == 2 && !page.has_more && uuid_equal(page.items[0].saga.id, id_of(4)));
+	page = beginning(&(struct saga_filter){.key = "order-2"}, NULL, 10, &arena);
+	assert_true(page.count == 0 && !page.has_more);
+	page = beginning(&(struct saga_filter){.states = 1u << SAGA_STATE_COMPENSATED}, NULL, 10, &arena);
+	assert_true(page.count == 0 && !page.has_more);
+	arena_release(&arena);
+}
+
+/* The one that fits is behind more than one statement looks at. */
+static void a_page_of_open_sagas_is_bounded_by_what_it_looks_at(void **state)
+{
+	const struct saga_filter filter = {.definition = "checkout", .is_paused = true};
+	struct feed_snapshot page;
+	struct arena arena;
+	int pages = 1;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_real(255, "k", NULL);
+	run("UPDATE saga SET is_paused = true; UPDATE saga_open SET is_paused = true;"
+	    "INSERT INTO saga_open SELECT ('01900000-0000-7000-7000-' || lpad(to_hex(n), 12, '0'))::uuid, 'infinity', "
+	    "1, 1, false, false FROM generate_series(1, 25000) AS n");
+	page = beginning(&filter, NULL, 500, &arena);
+	assert_true(page.count == 0 && page.has_more);
+	for (; page.has_more; pages++) {
+		const struct uuid last = page.last;
+
+		page = beginning(&filter, &last, 500, &arena);
+		assert_true(!page.has_more || uuid_compare(page.last, last) > 0);
+	}
+	assert_int_equal(pages, 3);
+	assert_int_equal(page.count, 1);
+	arena_release(&arena);
+}
+
 /* ---- the schema of this run ---- */
 
 /* ---- leaving ---- */
@@ -1612,6 +1681,8 @@ int main(void)
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test_setup(a_list_passes_over_nothing_while_sagas_end, begin),
+		cmocka_unit_test_setup(the_open_sagas_of_a_stream_come_in_pages, begin),
+		cmocka_unit_test_setup(a_page_of_open_sagas_is_bounded_by_what_it_looks_at, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
 		cmocka_unit_test_setup(paused_sagas_are_listed_alone_and_found_again_by_an_upgrade, begin),
 		cmocka_unit_test_setup(finished_sagas_leave_with_their_logs_and_others_stay, begin),

@@ -32,7 +32,8 @@ static struct {
 	int64_t next_xid;
 	bool is_away;
 	size_t reads;
-	struct feed_snapshot snapshot;
+	struct feed_snapshot pages[3]; /* of the beginning */
+	size_t page;                   /* the next one */
 } feed;
 
 static struct uuid id_of(size_t number)
@@ -163,14 +164,16 @@ static int port_feed_log(void *ctx, const struct feed_entry *entries, size_t cou
 	return away(err);
 }
 
-static int port_snapshot(void *ctx, const struct saga_filter *filter, size_t limit, struct arena *arena,
-			 struct feed_snapshot *ret_snapshot, struct error *err)
+static int port_snapshot(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
+			 struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err)
 {
 	(void)ctx;
 	(void)filter;
 	(void)limit;
 	(void)arena;
-	*ret_snapshot = feed.snapshot;
+	assert_true((feed.page == 0) == !after);
+	assert_true(!after || uuid_equal(*after, feed.pages[feed.page - 1].last));
+	*ret_snapshot = feed.pages[feed.page++];
 	return away(err);
 }
 
@@ -403,7 +406,7 @@ static void the_beginning_is_not_shown_again_by_the_feed(void **state)
 	add(100, 1, 1, SAGA_STATE_RUNNING, true);
 	late = add(101, 2, 1, SAGA_STATE_RUNNING, false);
 	add(102, 3, 1, SAGA_STATE_RUNNING, true); /* visible to the snapshot, but above the horizon */
-	feed.snapshot = (struct feed_snapshot){
+	feed.pages[0] = (struct feed_snapshot){
 		.items = heads, .count = 2, .xmin = 101, .xmax = 103, .running = running, .running_count = 1};
 	reader = watch(&(struct watch_sagas){.include_current = true});
 	assert_int_equal(reader->current, 2);
@@ -417,6 +420,60 @@ static void the_beginning_is_not_shown_again_by_the_feed(void **state)
 	watch_hub_round(hub);
 	assert_int_equal(reader->count, 4);
 	let_go(reader);
+}
+
+static struct feed_snapshot page_of(struct saga_head *head, size_t last, int64_t xid)
+{
+	return (struct feed_snapshot){
+		.items = head, .count = 1, .has_more = last > 0, .last = id_of(last), .xmin = xid, .xmax = xid};
+}
+
+/* What has happened between two pages is in the second, and comes by the feed for the sagas of the first. */
+static void a_beginning_of_several_pages_shows_each_change_once(void **state)
+{
+	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
+	struct reader *reader;
+
+	(void)state;
+	feed.pages[0] = page_of(&heads[0], 5, 101);
+	feed.pages[1] = page_of(&heads[1], 0, 103);
+	feed.next_xid = 101;
+	reader = watch(&(struct watch_sagas){.include_current = true});
+	assert_int_equal(reader->current, 2);
+	assert_false(reader->has_position); /* it could not say that 101 and 102 were shown of the second */
+	add(101, 7, 2, SAGA_STATE_RUNNING, true);
+	add(102, 1, 2, SAGA_STATE_RUNNING, true);
+	add(103, 7, 3, SAGA_STATE_COMPLETED, true);
+	watch_hub_round(hub);
+	assert_int_equal(reader->count, 4);
+	assert_true(uuid_equal(reader->ids[2], id_of(1)) && uuid_equal(reader->ids[3], id_of(7)));
+	assert_int_equal(reader->sequences[3], 3);
+	assert_true(reader->has_position);
+	let_go(reader);
+}
+
+static void a_beginning_waits_for_a_reader_without_room_and_keeps_nobody_waiting(void **state)
+{
+	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
+	struct reader *reader = test_calloc(1, sizeof(*reader));
+	struct reader *other = watch(&(struct watch_sagas){0});
+	struct error err;
+
+	(void)state;
+	feed.pages[0] = page_of(&heads[0], 5, 101);
+	feed.pages[1] = page_of(&heads[1], 0, 101);
+	reader->room = WATCH_NO_ROOM;
+	assert_int_equal(watch_hub_add_sagas(hub, &(struct watch_sagas){.include_current = true}, &SINK, reader, &err),
+			 0);
+	add(100, 3, 1, SAGA_STATE_RUNNING, true);
+	watch_hub_round(hub);
+	assert_int_equal(reader->current, 0);
+	assert_int_equal(other->count, 1);
+	reader->room = WATCH_ROOM;
+	watch_hub_round(hub);
+	assert_int_equal(reader->current, 2);
+	let_go(reader);
+	let_go(other);
 }
 
 static void positions_that_are_not_kept_or_not_of_this_database_are_refused(void **state)
@@ -624,6 +681,8 @@ int main(void)
 		WITH_HUB(a_watch_goes_on_from_any_position_without_gap_or_repetition),
 		WITH_HUB(filters_and_outcomes_decide_what_is_shown_and_positions_go_on_anyway),
 		WITH_HUB(the_beginning_is_not_shown_again_by_the_feed),
+		WITH_HUB(a_beginning_of_several_pages_shows_each_change_once),
+		WITH_HUB(a_beginning_waits_for_a_reader_without_room_and_keeps_nobody_waiting),
 		WITH_HUB(positions_that_are_not_kept_or_not_of_this_database_are_refused),
 		WITH_HUB(a_database_that_is_away_ends_new_watches_and_holds_up_old_ones),
 		WITH_HUB(outcomes_of_our_own_commits_are_shown_without_reading_them),
