@@ -263,6 +263,7 @@ struct engine *engine_new(const struct engine_options *options)
 	work_list_init(&engine->due);
 	arena_init(&engine->arena, 0);
 	arena_init(&engine->builds, 0);
+	arena_init(&engine->fold, 0);
 	queue_init(&engine->queue, options->queue_max ? options->queue_max : 100000);
 	pauses_init(&engine->pauses);
 	resend_limit_init(&engine->resend_limit, options->resends_per_s ? options->resends_per_s : 2000);
@@ -419,6 +420,7 @@ void engine_free(struct engine *engine)
 	buffer_release(&engine->scratch);
 	arena_release(&engine->arena);
 	arena_release(&engine->builds);
+	arena_release(&engine->fold);
 	queue_release(&engine->queue);
 	(void)pthread_cond_destroy(&engine->drain_begins);
 	(void)pthread_cond_destroy(&engine->turns_end);

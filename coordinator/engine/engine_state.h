@@ -107,7 +107,7 @@ struct group {
 	bool must_be_alone; /* a change with several events was refused: one at a time, to find the bad one */
 	struct cached_saga *cached;
 	/* what the round made */
-	struct saga *saga; /* after all events */
+	struct saga *saga; /* after all events; of a change in the arena, and without its steps */
 	struct work *rest; /* the first event that is not in this change; NULL: all are */
 	struct store_change change;
 	struct outgoing *outgoing;
@@ -218,6 +218,7 @@ struct engine {
 	struct pauses pauses;
 	struct arena arena;    /* a turn's */
 	struct arena builds;   /* a command's: what its value is made of, then headers */
+	struct arena fold;     /* a group's: its saga before and after each event */
 	struct buffer scratch; /* for what is built and then copied to the arena */
 
 	/* the store, as seen by the last call */
@@ -394,6 +395,7 @@ size_t hold_commands(struct engine *engine, const struct plan *plan, const struc
 /* Those that were decided by a commit whose answer was lost: what there is no room for is left to the sweep. */
 void hold_unsent(struct engine *engine, const struct plan *plan, struct uuid saga_id, struct saga_effects *effects);
 void hold_see(struct engine *engine, const struct plan *plan, const struct saga *saga); /* this is what is stored */
+void hold_see_row(struct engine *engine, struct cached_saga *cached);                   /* likewise */
 void hold_begin_turn(struct engine *engine); /* appends works for what there is room for now to `due` */
 bool hold_release_event(const struct engine *engine, const struct plan *plan, const struct saga *saga,
 			struct work *work, struct saga_event *ret_event);
@@ -406,8 +408,9 @@ NODISCARD int turn_load(struct engine *engine, const struct uuid *ids, size_t co
 /* Starts, gets and requests become the engine's; not the deliveries. */
 void turn_take_calls(struct engine *engine, const struct queue_load *load);
 void turn_send(struct engine *engine, const struct outgoing *outgoing);
-struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row);  /* NULL: no definition; logged */
-struct saga *turn_decode(struct engine *engine, struct cached_saga *cached);           /* NULL: corrupt; logged */
+struct cached_saga *turn_put_row(struct engine *engine, const struct store_row *row); /* NULL: no definition; logged */
+/* NULL: corrupt; logged. */
+struct saga *turn_decode(struct cached_saga *cached, struct arena *arena);
 struct saga_view turn_view(const struct cached_saga *cached, const struct saga *saga); /* without the log */
 
 #endif

@@ -165,7 +165,8 @@ int event_check_kept(struct engine *engine, const struct plan *plan, const struc
 	}
 	if (!type)
 		return error_set(err, ERR_CORRUPT, "schema %d has no message at the index path", prefix.schema_id);
-	return codec_decode(type, rest, &engine->arena, &ignored, err);
+	arena_clear(&engine->builds);
+	return codec_decode(type, rest, &engine->builds, &ignored, err);
 }
 
 static enum made make_reply_event(struct engine *engine, const struct cached_saga *cached, const struct work *work,
@@ -173,7 +174,7 @@ static enum made make_reply_event(struct engine *engine, const struct cached_sag
 {
 	const struct plan *plan = cached->plan;
 	const struct plan_reply *reply;
-	char *step_id = arena_strndup(&engine->arena, (const char *)work->reply.step_id.data, work->reply.step_id.len);
+	char *step_id = arena_strndup(&engine->fold, (const char *)work->reply.step_id.data, work->reply.step_id.len);
 	int32_t step = plan_find_step(plan, step_id);
 	struct error err;
 
@@ -345,8 +346,15 @@ static void note_change(struct engine *engine, struct group *group, const struct
 	row->entry.sequence = after->version;
 	row->entry.event = *event;
 	row->entry.state = after->state;
-	row->entry.milestone = event->milestone ? event->milestone : is_new ? after->milestone : NULL;
+	row->entry.milestone = event->milestone ? event->milestone
+			       : is_new         ? arena_strdup(&engine->arena, after->milestone)
+						: NULL;
 	group->resends += event->type == SAGA_EVENT_RESEND;
+}
+
+static const char *keep_text(struct engine *engine, const char *text)
+{
+	return text ? arena_strdup(&engine->arena, text) : NULL;
 }
 
 static struct store_notice *add_notice(struct engine *engine, struct group *group)
@@ -372,8 +380,8 @@ static void note_stuck(struct engine *engine, struct group *group, const struct 
 		.time_us = time_us,
 		.step_id = group->cached->plan->definition.steps[effect->step].id,
 		.phase = effect->phase,
-		.reason = step->reason,
-		.detail = step->stuck_why,
+		.reason = keep_text(engine, step->reason),
+		.detail = keep_text(engine, step->stuck_why),
 	};
 }
 
@@ -395,17 +403,31 @@ static void begin_group(struct engine *engine, struct group *group)
 	group->ends = NULL;
 }
 
+/* What the commit and those after it look at: the steps are ten times as large, and in the bytes. */
+static struct saga *keep_head(struct engine *engine, const struct saga *saga)
+{
+	struct saga *head = arena_copy(&engine->arena, saga, sizeof(*saga));
+
+	head->milestone = keep_text(engine, saga->milestone);
+	head->failure_milestone = keep_text(engine, saga->failure_milestone);
+	head->stuck_reason = keep_text(engine, saga->stuck_reason);
+	head->steps = NULL;
+	head->step_count = 0;
+	return head;
+}
+
 static void finish_group(struct engine *engine, struct group *group)
 {
 	const struct saga *saga = group->saga;
 	struct store_change *change = &group->change;
 
+	group->saga = keep_head(engine, saga);
 	buffer_clear(&engine->scratch);
 	saga_encode(saga, &engine->scratch);
 	change->expected_version = group->cached->version;
 	change->version = saga->version;
 	change->state = saga->state;
-	change->milestone = saga->milestone;
+	change->milestone = group->saga->milestone;
 	change->data = arena_bytes(&engine->arena, buffer_bytes(&engine->scratch));
 	change->due_us = saga_due_us(saga);
 	change->updated_us = saga->updated_us;
@@ -465,7 +487,7 @@ static enum event_verdict apply_work(struct engine *engine, struct group *group,
 	event.time_us = engine_database_us(engine);
 	if (event.time_us < before->updated_us)
 		event.time_us = before->updated_us; /* another instance's estimate of the clock was a little ahead */
-	verdict = saga_apply(&cached->plan->definition, before, &event, &engine->arena, &group->saga, &effects, &why);
+	verdict = saga_apply(&cached->plan->definition, before, &event, &engine->fold, &group->saga, &effects, &why);
 	if (work->kind == WORK_REQUEST)
 		request_note(work, verdict, why);
 	if (verdict != SAGA_VERDICT_APPLIED) {
@@ -505,7 +527,8 @@ enum event_verdict event_apply_group(struct engine *engine, struct group *group)
 	enum event_verdict result = EVENT_UNCHANGED;
 
 	begin_group(engine, group);
-	group->saga = turn_decode(engine, group->cached);
+	arena_clear(&engine->fold);
+	group->saga = turn_decode(group->cached, &engine->fold);
 	for (struct work *work = group->works.first; work && group->saga; work = work->next) {
 		enum event_verdict verdict;
 

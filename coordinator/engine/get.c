@@ -197,7 +197,7 @@ static void answer_not_found(struct get_item *get)
 
 static void answer_cached(struct engine *engine, struct get_item *get, struct cached_saga *cached)
 {
-	const struct saga *saga = turn_decode(engine, cached);
+	const struct saga *saga = turn_decode(cached, &engine->arena);
 	struct saga_view view = turn_view(cached, saga);
 	struct error err;
 

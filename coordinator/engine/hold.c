@@ -138,15 +138,19 @@ void hold_see(struct engine *engine, const struct plan *plan, const struct saga 
 		room_sync(&engine->room, plan, saga);
 }
 
-/* ---- the turn ---- */
-static void see_row(struct engine *engine, const struct store_glance *row)
+void hold_see_row(struct engine *engine, struct cached_saga *cached)
 {
-	struct cached_saga *cached = cache_find(&engine->cache, row->saga_id);
-	const struct saga *saga = cached ? turn_decode(engine, cached) : NULL;
+	const struct saga *saga;
 
+	if (!engine->room.is_limited)
+		return;
+	arena_clear(&engine->fold);
+	saga = turn_decode(cached, &engine->fold);
 	if (saga)
 		room_sync(&engine->room, cached->plan, saga);
 }
+
+/* ---- the turn ---- */
 
 /* Forgets the sagas that are not there any more, and finds those that others have changed. */
 static size_t find_changed(struct engine *engine, struct uuid *ids, size_t count, const struct store_page *page)
@@ -180,6 +184,7 @@ static void poll(struct engine *engine)
 	struct uuid *ids = arena_alloc(&engine->arena, POLL_IDS_MAX * sizeof(*ids));
 	const size_t count = room_poll(&engine->room, ids, POLL_IDS_MAX);
 	struct store_page page = {0};
+	struct cached_saga *cached;
 	struct error err;
 
 	engine->room_poll_us = engine_now_us(engine) + POLL_US;
@@ -191,7 +196,8 @@ static void poll(struct engine *engine)
 		return;
 	}
 	for (size_t i = 0; i < page.count; i++)
-		see_row(engine, &page.items[i]);
+		if ((cached = cache_find(&engine->cache, page.items[i].saga_id)))
+			hold_see_row(engine, cached);
 }
 
 void hold_begin_turn(struct engine *engine)

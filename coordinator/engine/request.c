@@ -184,7 +184,7 @@ static void answer_error(struct request_item *item, const struct error *err)
 
 static void answer_cached(struct engine *engine, struct request_item *item, struct cached_saga *cached)
 {
-	struct saga_view view = turn_view(cached, turn_decode(engine, cached));
+	struct saga_view view = turn_view(cached, turn_decode(cached, &engine->arena));
 	char id[UUID_TEXT_LEN + 1];
 	struct error err;
 

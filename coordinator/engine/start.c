@@ -461,7 +461,7 @@ static void send_first_again(struct engine *engine, const struct cached_saga *ca
 static void answer_existing(struct engine *engine, struct start_item *start, struct cached_saga *cached)
 {
 	bool is_own = start->may_be_committed && uuid_equal(start->request.saga_id, cached->node.id);
-	const struct saga *saga = turn_decode(engine, cached);
+	const struct saga *saga = turn_decode(cached, &engine->arena);
 	struct saga_view view = turn_view(cached, saga);
 	struct error err;
 

@@ -52,16 +52,16 @@ int turn_load(struct engine *engine, const struct uuid *ids, size_t count, struc
 	return 0;
 }
 
-struct saga *turn_decode(struct engine *engine, struct cached_saga *cached)
+struct saga *turn_decode(struct cached_saga *cached, struct arena *arena)
 {
 	char id[UUID_TEXT_LEN + 1];
 	struct saga *saga = NULL;
 	struct error err;
 
 	if (cached->is_checked)
-		return saga_decode_checked(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena);
-	cached->is_checked =
-		saga_decode(&cached->plan->definition, buffer_bytes(&cached->data), &engine->arena, &saga, &err) == 0;
+		return saga_decode_checked(&cached->plan->definition, buffer_bytes(&cached->data), arena);
+	cached->is_checked = saga_decode(&cached->plan->definition, buffer_bytes(&cached->data), arena, &saga, &err) ==
+			     0;
 	if (cached->is_checked)
 		return saga;
 	uuid_format(cached->node.id, id);
@@ -234,7 +234,7 @@ static void settle_done(struct engine *engine, struct group *group)
 	metric_add(engine->metrics.resends, group->resends);
 	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
-	hold_see(engine, group->cached->plan, group->saga);
+	hold_see_row(engine, group->cached);
 	event_note_stuck(engine, group);
 	if (!saga_state_is_open(group->saga->state)) {
 		trace_saga(engine, group->cached, group->saga);
