@@ -83,10 +83,11 @@ def run_quietly(argv: list) -> None:
 
 
 class BenchStack:
-    """With `is_doubled` a second coordinator and a second participant, which use ports of the shop's, whose mode has none."""
+    """With `is_doubled` a second coordinator and a second participant, which use ports of the shop's, whose mode has none.
+    `options` are the coordinator's, beside those it always has."""
 
     def __init__(self, folders: Folders, chosen: ports.Ports, mode: Mode, path: str, partitions: int, kafka_libs: Path,
-                 is_doubled: bool = False):
+                 is_doubled: bool = False, options: tuple[str, ...] = ()):
         self.folders = folders
         self.ports = chosen
         self.mode = mode
@@ -97,6 +98,7 @@ class BenchStack:
         self.kafka = BenchKafka(folders, chosen["kafka"], chosen["kafka-controller"])
         self.kafka.libs = kafka_libs
         self.is_doubled = is_doubled
+        self.options = options
         self.target = f"127.0.0.1:{chosen['grpc']}"
         self.second_target = f"127.0.0.1:{chosen['order']}"
         self.http_port = chosen["coordinator"]
@@ -195,7 +197,7 @@ class BenchStack:
     def _coordinator(self, name: str, target: str, http_port: int, instance: str) -> Unit:
         return Unit(name, self._program("saga-coordinator", "--grpc-listen", target, "--http-port", str(http_port), "--kafka-brokers",
                                         self.kafka.bootstrap, "--registry-url", f"http://127.0.0.1:{self.ports['registry']}",
-                                        "--instance", instance, database="saga"),
+                                        "--instance", instance, *self.options, database="saga"),
                     needs=("schemas", "topics"), is_ready=lambda: http_ready(http_port, "/readyz"))
 
     def _seconds(self, brokers: str, registry: str) -> list[Unit]:

@@ -22,6 +22,7 @@ import plot  # noqa: E402
 import report  # noqa: E402
 import sampling  # noqa: E402
 import sizes  # noqa: E402
+import soak_report  # noqa: E402
 from stack.errors import StackError  # noqa: E402
 from stack.folders import Folders  # noqa: E402
 
@@ -249,6 +250,36 @@ def test_scale_fills_tables_that_the_coordinator_works_on(tmp_path: Path):
     assert found["lists"]["by a rare label"]["pages"] == 1
     assert found["kills"][0]["in_flight"] > 0
     assert set((ROOT / "build").glob("bench-stack-*")) == state
+
+
+# ---- a long run ----
+
+def test_soak_shows_that_finished_sagas_leave(tmp_path: Path):
+    result = subprocess.run(
+        [ROOT / "tests" / "bench" / "soak", "--minutes", "0.4", "--every", "8", "--keep", "10", "--in-flight", "20", "--build", BUILD,
+         "--json", tmp_path / "soak.json", "--port-base", str(23000 + os.getpid() % 100 * 20)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = json.loads((tmp_path / "soak.json").read_text())
+    assert [one["after_s"] for one in found["rounds"]] == [8, 16, 24]
+    assert all(one["failures"] == 0 and one["tables"]["saga"]["table_mb"] > 0 for one in found["rounds"])
+    ended = sum(one["sagas_per_s"] * 8 for one in found["rounds"])
+    assert found["rounds"][-1]["tables"]["saga"]["live_rows"] < 0.9 * ended
+
+
+def tables_of(saga_mb: float) -> dict:
+    one = {"table_mb": 10.0, "indexes_mb": 0.0, "live_rows": 1, "dead_rows": 0, "vacuums": 0}
+    return {**dict.fromkeys(soak_report.TABLES, one), "saga": {**one, "table_mb": saga_mb}}
+
+
+def test_growth_compares_the_last_quarter_with_the_second():
+    rounds = [{"tables": tables_of(mb)} for mb in (1, 5, 100, 100, 105, 120, 110, 500)]
+    growth = soak_report.growth(rounds)
+    assert growth["saga.table_mb"] == 205.0  # 305 beside 100
+    assert growth["saga_log.table_mb"] == 0.0
+    assert growth["saga_open.indexes_mb"] == 0.0  # nothing cannot grow by a share
+    assert soak_report.growth(rounds[:1])["saga.table_mb"] == 0.0
+
 
 # ---- the cost model ----
 
