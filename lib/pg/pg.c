@@ -120,17 +120,14 @@ static void on_notice(void *ctx, const PGresult *result)
 int pg_connect(struct pg *pg, struct error *err)
 {
 	/* The later entry counts, so the conninfo overrides what stands before it. A peer that vanished without a word
-	 * is given up after 20 s. */
-	const char *const names[] = {"application_name",
-				     "connect_timeout",
-				     "keepalives_idle",
-				     "keepalives_interval",
-				     "keepalives_count",
-				     "tcp_user_timeout",
-				     "dbname",
-				     "client_encoding",
-				     NULL};
-	const char *const values[] = {pg->application, "5", "10", "5", "2", "20000", pg->conninfo, "UTF8", NULL};
+	 * is given up after 20 s. Encryption by Kerberos is for who asks for it: looking for a ticket each time reads its
+	 * libraries and files, a megabyte of memory, on machines that have none. */
+	const char *const names[] = {
+		"application_name", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
+		"tcp_user_timeout", "gssencmode",      "dbname",          "client_encoding",     NULL};
+	const char *const values[] = {
+		pg->application, "5",    "10", "5", "2", "20000", getenv("PGGSSENCMODE") ? NULL : "disable",
+		pg->conninfo,    "UTF8", NULL};
 	const char *text;
 
 	if (pg_is_connected(pg))

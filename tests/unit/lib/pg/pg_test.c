@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -158,6 +159,46 @@ static void settings_of_the_session_give_way_to_the_users_own(void **state)
 	show(pg, "SELECT current_setting('enable_seqscan')", "on");
 	show(pg, "SELECT current_setting('plan_cache_mode')", "force_generic_plan");
 	show(pg, "SELECT current_setting('statement_timeout')", "7s");
+}
+
+/* Does connecting look for a Kerberos ticket? Then its library opens what KRB5_CONFIG names. */
+static bool is_ticket_looked_for(const char *user_conninfo)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = pg_new(user_conninfo, "lib_pg_test");
+	char path[] = "/tmp/pg_test_XXXXXX";
+	int fd = mkstemp(path);
+	int watch = inotify_init1(IN_NONBLOCK);
+	char events[4096];
+	struct error err;
+	bool is_opened;
+
+	assert_true(fd >= 0 && watch >= 0 && inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	assert_int_equal(setenv("KRB5_CONFIG", path, 1), 0);
+	ok(pg_connect(pg, &err), &err);
+	assert_int_equal(unsetenv("KRB5_CONFIG"), 0);
+	is_opened = read(watch, events, sizeof(events)) > 0;
+	assert_int_equal(unlink(path), 0);
+	assert_true(close(fd) == 0 && close(watch) == 0);
+	return is_opened;
+}
+
+static void kerberos_is_tried_only_where_the_user_asks_for_it(void **state)
+{
+	_cleanup_(freep)
+	char *plain = conninfo ? pg_conninfo_complete(conninfo, "") : NULL;
+	_cleanup_(buffer_release)
+	struct buffer asking = {0};
+
+	(void)state;
+	if (!plain)
+		skip();
+	buffer_append_format(&asking, "%s gssencmode=prefer", plain);
+	assert_false(is_ticket_looked_for(plain));
+	assert_true(is_ticket_looked_for(buffer_text(&asking)));
+	assert_int_equal(setenv("PGGSSENCMODE", "prefer", 1), 0);
+	assert_true(is_ticket_looked_for(plain));
+	assert_int_equal(unsetenv("PGGSSENCMODE"), 0);
 }
 
 static void a_statement_without_an_answer_costs_the_connection_not_the_caller(void **state)
@@ -523,6 +564,7 @@ int main(void)
 		cmocka_unit_test(the_greatest_time_is_infinity),
 		cmocka_unit_test(a_conninfo_that_libpq_cannot_read_is_told_without_connecting),
 		cmocka_unit_test(settings_of_the_session_give_way_to_the_users_own),
+		cmocka_unit_test(kerberos_is_tried_only_where_the_user_asks_for_it),
 		cmocka_unit_test(a_statement_without_an_answer_costs_the_connection_not_the_caller),
 		cmocka_unit_test(a_statement_that_was_sent_runs_while_others_are_answered),
 		cmocka_unit_test(a_connection_lost_after_sending_is_told_when_receiving),
