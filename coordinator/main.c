@@ -491,9 +491,12 @@ int main(int argc, char **argv)
 {
 	struct coordinator self = {0};
 	int status = settings_read(&self.settings, argc, argv);
+	struct kafka_options kafka;
 
 	if (status >= 0)
 		return status;
+	kafka = settings_kafka(&self.settings);
+	kafka_options_spare_plugins(&kafka);
 	log_options_apply(&self.settings.log, "saga-coordinator");
 	shutdown_init();
 	raise_file_limit();

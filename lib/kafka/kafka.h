@@ -29,6 +29,10 @@ struct kafka_options {
 /* Adds every property that librdkafka does not know or whose value it refuses; its place is its name behind `prefix`. */
 void kafka_options_check(const struct kafka_options *options, const char *prefix, struct problems *problems);
 
+/* For main(), before there are threads: a process whose clients do not authenticate by SASL does not load Cyrus SASL's plug-ins,
+ * which librdkafka has it do with its first client otherwise. A SASL_PATH of the environment counts more. */
+void kafka_options_spare_plugins(const struct kafka_options *options);
+
 /* A copy that lives as long as its owner needs, and its end. */
 struct kafka_options kafka_options_copy(const struct kafka_options *options);
 void kafka_options_release(struct kafka_options *options);

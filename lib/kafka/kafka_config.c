@@ -2,6 +2,8 @@
 #include "lib/kafka/kafka_config.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <strings.h>
 #include <syslog.h>
 
 #include "lib/base/log.h"
@@ -63,6 +65,20 @@ void kafka_options_check(const struct kafka_options *options, const char *prefix
 			problems_add(problems, buffer_text(&place), "%s", err.msg);
 	}
 	rd_kafka_conf_destroy(conf);
+}
+
+static bool is_of_sasl(const struct text_pair *property)
+{
+	return strncasecmp(property->name, "sasl.", 5) == 0 ||
+	       (strcmp(property->name, "security.protocol") == 0 && strncasecmp(property->value, "sasl", 4) == 0);
+}
+
+void kafka_options_spare_plugins(const struct kafka_options *options)
+{
+	for (size_t i = 0; i < options->property_count; i++)
+		if (is_of_sasl(&options->properties[i]))
+			return;
+	(void)setenv("SASL_PATH", "/dev/null", 0); /* no folder, so nothing is in it; failing costs memory alone */
 }
 
 int kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_rk, struct error *err)

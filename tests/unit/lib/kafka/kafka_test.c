@@ -10,6 +10,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -469,6 +470,28 @@ static void prepares_without_waiting_while_no_broker_answers(void **state)
 	kafka_producer_free(producer);
 }
 
+static const char *plugins_path_with(const char *name, const char *value)
+{
+	const struct text_pair property = {name, value};
+
+	assert_int_equal(unsetenv("SASL_PATH"), 0);
+	kafka_options_spare_plugins(
+		&(struct kafka_options){.brokers = "b:1", .properties = &property, .property_count = 1});
+	return getenv("SASL_PATH");
+}
+
+static void plugins_of_sasl_are_spared_only_where_nothing_authenticates_by_it(void **state)
+{
+	(void)state;
+	assert_string_equal(plugins_path_with("security.protocol", "ssl"), "/dev/null");
+	assert_null(plugins_path_with("security.protocol", "SASL_SSL"));
+	assert_null(plugins_path_with("sasl.mechanism", "GSSAPI"));
+	assert_int_equal(setenv("SASL_PATH", "/usr/lib/sasl2", 1), 0);
+	kafka_options_spare_plugins(&(struct kafka_options){.brokers = "b:1"});
+	assert_string_equal(getenv("SASL_PATH"), "/usr/lib/sasl2");
+	assert_int_equal(unsetenv("SASL_PATH"), 0);
+}
+
 #define KAFKA_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -476,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_last_header_of_a_name),
 		cmocka_unit_test(names_every_property_that_is_wrong_before_a_client_is_made),
+		cmocka_unit_test(plugins_of_sasl_are_spared_only_where_nothing_authenticates_by_it),
 		KAFKA_TEST(names_a_property_that_does_not_exist),
 		KAFKA_TEST(reads_what_was_produced_with_key_value_and_headers),
 		KAFKA_TEST(looks_at_a_record_as_often_as_wanted),
