@@ -13,6 +13,8 @@ PORT_BASE_MIN, PORT_BASE_MAX = 1024, 65000
 # What the load's programs take.
 SECONDS_MAX = 86400
 IN_FLIGHT_MAX = 1_000_000
+# Of a topic of ours: as many as there are consumers, or cores for them. Each that a batch meets is a request to the broker.
+PARTITIONS = 2
 
 
 def whole(least: int, most: int = WHOLE_MAX) -> Callable[[str], int]:
