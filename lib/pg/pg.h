@@ -71,6 +71,11 @@ struct pg_param pg_jsonb(struct bytes text);
 struct pg_param pg_uuid(const struct uuid *value);
 struct pg_param pg_timestamptz(int64_t unix_us); /* INT64_MAX: 'infinity', also in arrays and results */
 
+/* Where a row is (its ctid), as the server writes it: until the end of the transaction that made or locked the row. */
+struct pg_tid {
+	uint8_t data[6];
+};
+
 /* A one-dimensional array parameter for unnest(): append in order, hand over by pg_array_param(). */
 enum pg_array_type {
 	PG_ARRAY_BOOL,
@@ -81,6 +86,7 @@ enum pg_array_type {
 	PG_ARRAY_BYTEA,
 	PG_ARRAY_UUID,
 	PG_ARRAY_TIMESTAMPTZ,
+	PG_ARRAY_TID,
 };
 struct pg_array {
 	enum pg_array_type type;
@@ -95,6 +101,7 @@ void pg_array_add_null(struct pg_array *array);
 void pg_array_add_int(struct pg_array *array, int64_t value); /* BOOL, INT2, INT4, INT8, TIMESTAMPTZ (unix µs) */
 void pg_array_add_bytes(struct pg_array *array, struct bytes value); /* TEXT, BYTEA */
 void pg_array_add_uuid(struct pg_array *array, const struct uuid *value);
+void pg_array_add_tid(struct pg_array *array, struct pg_tid value);
 struct pg_param pg_array_param(struct pg_array *array); /* borrows until the array changes */
 
 /* Runs one statement, prepared once for each connection and text. Its plan is made anew at the 2nd, 4th, 8th … run; in a
@@ -132,6 +139,7 @@ struct bytes pg_get_bytes(const struct pg_result *result, size_t row, int column
 char *pg_get_text(const struct pg_result *result, size_t row, int column,
 		  struct arena *arena); /* a copy in the arena; NULL for SQL NULL */
 struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column);
+struct pg_tid pg_get_tid(const struct pg_result *result, size_t row, int column);
 
 /*
  * Brings a database's tables up to date: each migration once, in order, each in a transaction of its own, all under an

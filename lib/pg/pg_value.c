@@ -121,6 +121,7 @@ static const struct {
 	[PG_ARRAY_INT4] = {1007, PG_OID_INT4, 4},  [PG_ARRAY_INT8] = {1016, PG_OID_INT8, 8},
 	[PG_ARRAY_TEXT] = {1009, PG_OID_TEXT, 0},  [PG_ARRAY_BYTEA] = {1001, PG_OID_BYTEA, 0},
 	[PG_ARRAY_UUID] = {2951, PG_OID_UUID, 16}, [PG_ARRAY_TIMESTAMPTZ] = {1185, PG_OID_TIMESTAMPTZ, 8},
+	[PG_ARRAY_TID] = {1010, PG_OID_TID, 6},
 };
 
 void pg_array_init(struct pg_array *array, enum pg_array_type type)
@@ -174,7 +175,7 @@ void pg_array_add_int(struct pg_array *array, int64_t value)
 	uint32_t len = array_types[array->type].element_len;
 	uint64_t wire;
 
-	assert(array->type != PG_ARRAY_UUID && len > 0);
+	assert(array->type != PG_ARRAY_UUID && array->type != PG_ARRAY_TID && len > 0);
 	assert(array->type != PG_ARRAY_BOOL || value == 0 || value == 1);
 	assert(array->type != PG_ARRAY_INT2 || (value >= INT16_MIN && value <= INT16_MAX));
 	assert(array->type != PG_ARRAY_INT4 || (value >= INT32_MIN && value <= INT32_MAX));
@@ -194,6 +195,12 @@ void pg_array_add_uuid(struct pg_array *array, const struct uuid *value)
 {
 	assert(array->type == PG_ARRAY_UUID);
 	append_element(array, value->data, sizeof(value->data));
+}
+
+void pg_array_add_tid(struct pg_array *array, struct pg_tid value)
+{
+	assert(array->type == PG_ARRAY_TID);
+	append_element(array, value.data, sizeof(value.data));
 }
 
 struct pg_param pg_array_param(struct pg_array *array)
@@ -318,4 +325,12 @@ struct uuid pg_get_uuid(const struct pg_result *result, size_t row, int column)
 
 	memcpy(id.data, cell(result, row, column, PG_OID_UUID), sizeof(id.data));
 	return id;
+}
+
+struct pg_tid pg_get_tid(const struct pg_result *result, size_t row, int column)
+{
+	struct pg_tid tid;
+
+	memcpy(tid.data, cell(result, row, column, PG_OID_TID), sizeof(tid.data));
+	return tid;
 }

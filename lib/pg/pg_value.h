@@ -16,6 +16,7 @@ enum pg_type_oid {
 	PG_OID_INT2 = 21,
 	PG_OID_INT4 = 23,
 	PG_OID_TEXT = 25,
+	PG_OID_TID = 27,
 	PG_OID_JSON = 114,
 	PG_OID_BPCHAR = 1042,
 	PG_OID_VARCHAR = 1043,

@@ -6,7 +6,8 @@
 
 #include "lib/base/memory.h"
 
-/* The row is inserted empty and filled at the end of the same transaction; the free space keeps both on one page. */
+/* The row is inserted empty and filled at the end of the same transaction; the free space keeps both on one page. Until then it
+ * stays where it is, so its place is the quickest way back to it. */
 const struct pg_migration inbox_migrations[] = {
 	{"sdk_0001_inbox", "CREATE TABLE saga_inbox ("
 			   " saga_id uuid NOT NULL,"
@@ -86,6 +87,7 @@ void inbox_judge(struct inbox_entry *entry, struct inbox_row *rows, size_t count
 	const struct inbox_row *forward = inbox_find_row(rows, count, entry->saga_id, entry->step, false);
 
 	assert(own && forward);
+	entry->place = own->place;
 	if (!own->is_inserted && own->outcome == INBOX_OUTCOME_TOMBSTONE) {
 		entry->verdict = INBOX_CANCELLED;
 	} else if (!own->is_inserted) {
@@ -149,8 +151,8 @@ static int insert_rows(struct pg *pg, struct inbox_row *rows, size_t count, stru
 	params[3] = pg_array_param(&outcomes);
 	if (pg_exec(pg,
 		    "INSERT INTO saga_inbox (saga_id, step, phase, outcome)"
-		    " SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[])"
-		    " ON CONFLICT DO NOTHING RETURNING saga_id, step, phase",
+		    " SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::smallint[]), unnest($4::smallint[])"
+		    " ON CONFLICT DO NOTHING RETURNING saga_id, step, phase, ctid",
 		    params, 4, &result, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pg_rows(result); i++) {
@@ -161,6 +163,7 @@ static int insert_rows(struct pg *pg, struct inbox_row *rows, size_t count, stru
 
 		assert(row);
 		row->is_inserted = true;
+		row->place = pg_get_tid(result, i, 3);
 	}
 	return 0;
 }
@@ -275,31 +278,29 @@ static void add_reply(struct pg_array columns[COLUMN_COUNT], const struct inbox_
 	pg_array_add_int(&columns[COLUMN_NO_EFFECT], reply->has_no_effect);
 }
 
-static int update_rows(struct pg *pg, struct key_arrays *keys, struct pg_array columns[COLUMN_COUNT], size_t count,
-		       struct error *err)
+static int update_rows(struct pg *pg, struct pg_array *places, struct pg_array columns[COLUMN_COUNT], struct error *err)
 {
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	struct pg_param params[3 + COLUMN_COUNT];
+	struct pg_param params[1 + COLUMN_COUNT];
 
-	params[0] = pg_array_param(&keys->sagas);
-	params[1] = pg_array_param(&keys->steps);
-	params[2] = pg_array_param(&keys->phases);
+	params[0] = pg_array_param(places);
 	for (int i = 0; i < COLUMN_COUNT; i++)
-		params[3 + i] = pg_array_param(&columns[i]);
+		params[1 + i] = pg_array_param(&columns[i]);
 	if (pg_exec(pg,
 		    "UPDATE saga_inbox AS i SET outcome = r.outcome, reply_topic = r.topic, reply_type = r.type,"
 		    " reply_format = r.format, reply_value = r.value, reason = r.reason, detail = r.detail,"
 		    " has_no_effect = r.has_no_effect"
-		    " FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::text[], $6::text[],"
-		    " $7::smallint[], $8::bytea[], $9::text[], $10::text[], $11::boolean[])"
-		    " AS r(saga_id, step, phase, outcome, topic, type, format, value, reason, detail, has_no_effect)"
-		    " WHERE i.saga_id = r.saga_id AND i.step = r.step AND i.phase = r.phase",
-		    params, 3 + COLUMN_COUNT, &result, err) < 0)
+		    " FROM (SELECT unnest($1::tid[]) AS place, unnest($2::smallint[]) AS outcome,"
+		    "  unnest($3::text[]) AS topic, unnest($4::text[]) AS type, unnest($5::smallint[]) AS format,"
+		    "  unnest($6::bytea[]) AS value, unnest($7::text[]) AS reason, unnest($8::text[]) AS detail,"
+		    "  unnest($9::boolean[]) AS has_no_effect) AS r"
+		    " WHERE i.ctid = r.place AND i.outcome = 0",
+		    params, ARRAY_LEN(params), &result, err) < 0)
 		return error_prefix(err, "store replies in the inbox");
-	if (pg_affected(result) != count)
-		return error_set(err, ERR_INTERNAL, "%zu of %zu replies found their inbox row",
-				 (size_t)pg_affected(result), count);
+	if (pg_affected(result) != (uint64_t)places->count)
+		return error_set(err, ERR_INTERNAL, "%zu of %d replies found their inbox row",
+				 (size_t)pg_affected(result), (int)places->count);
 	return 0;
 }
 
@@ -323,13 +324,11 @@ static int delete_rows(struct pg *pg, struct key_arrays *keys, struct error *err
 int inbox_store(struct pg *pg, struct inbox_entry *const *entries, size_t count, struct error *err)
 {
 	struct pg_array columns[COLUMN_COUNT];
-	struct key_arrays keys;
+	struct pg_array places;
 	struct key_arrays open;
-	size_t stored = 0;
-	size_t opened = 0;
 	int rc = 0;
 
-	key_arrays_init(&keys);
+	pg_array_init(&places, PG_ARRAY_TID);
 	key_arrays_init(&open);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_init(&columns[i], column_types[i]);
@@ -340,20 +339,18 @@ int inbox_store(struct pg *pg, struct inbox_entry *const *entries, size_t count,
 			continue;
 		if (entry->reply.outcome == INBOX_OUTCOME_OPEN) {
 			key_arrays_add(&open, &entry->saga_id, entry->step, entry->is_compensation);
-			opened++;
 			continue;
 		}
-		key_arrays_add(&keys, &entry->saga_id, entry->step, entry->is_compensation);
+		pg_array_add_tid(&places, entry->place);
 		add_reply(columns, &entry->reply);
-		stored++;
 	}
-	if (stored > 0)
-		rc = update_rows(pg, &keys, columns, stored, err);
-	if (rc == 0 && opened > 0)
+	if (places.count > 0)
+		rc = update_rows(pg, &places, columns, err);
+	if (rc == 0 && open.sagas.count > 0)
 		rc = delete_rows(pg, &open, err);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		pg_array_release(&columns[i]);
-	key_arrays_release(&keys);
+	pg_array_release(&places);
 	key_arrays_release(&open);
 	return rc;
 }

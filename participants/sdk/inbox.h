@@ -55,6 +55,7 @@ struct inbox_entry {
 	bool is_compensation;
 
 	enum inbox_verdict verdict; /* set by inbox_claim() */
+	struct pg_tid place;        /* likewise: of a row that is new, for inbox_store() */
 	struct inbox_reply reply;   /* read by inbox_claim() or to be written by inbox_store() */
 };
 
@@ -74,6 +75,7 @@ struct inbox_row {
 	bool is_compensation;
 	enum inbox_outcome outcome; /* to be written; after the re-read what is there */
 	bool is_inserted;
+	struct pg_tid place;      /* of an inserted row */
 	struct inbox_reply reply; /* of a row that was there before */
 };
 

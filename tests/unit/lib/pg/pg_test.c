@@ -267,10 +267,12 @@ static void arrays_unnest_row_by_row(void **state)
 	struct pg *pg = connect_or_skip();
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
-	enum { TYPES = PG_ARRAY_TIMESTAMPTZ + 1 };
+	enum { TYPES = PG_ARRAY_TID + 1 };
 	struct pg_array arrays[TYPES];
 	struct pg_param params[TYPES];
 	struct uuid id = uuid_v7_new();
+	const struct pg_tid tid = {{0, 0, 1, 2, 0, 7}}; /* block 258, row 7 */
+	struct pg_tid got_tid;
 	struct uuid got;
 	struct error err;
 
@@ -285,11 +287,16 @@ static void arrays_unnest_row_by_row(void **state)
 	pg_array_add_bytes(&arrays[PG_ARRAY_BYTEA], (struct bytes){0});
 	pg_array_add_uuid(&arrays[PG_ARRAY_UUID], &id);
 	pg_array_add_int(&arrays[PG_ARRAY_TIMESTAMPTZ], -5);
+	pg_array_add_tid(&arrays[PG_ARRAY_TID], tid);
 	for (int i = 0; i < TYPES; i++) {
 		pg_array_add_null(&arrays[i]);
 		params[i] = pg_array_param(&arrays[i]);
 	}
-	ok(pg_exec(pg, "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)", params, TYPES, &result, &err), &err);
+	ok(pg_exec(pg,
+		   "SELECT *, tid::text FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS t(a, b, c, d, e, f, g, h, "
+		   "tid)",
+		   params, TYPES, &result, &err),
+	   &err);
 	assert_int_equal(pg_rows(result), 2);
 	assert_true(pg_get_bool(result, 0, 0));
 	assert_int_equal(pg_get_int(result, 0, 1), -2);
@@ -300,6 +307,9 @@ static void arrays_unnest_row_by_row(void **state)
 	got = pg_get_uuid(result, 0, 6);
 	assert_true(uuid_equal(got, id));
 	assert_int_equal(pg_get_int(result, 0, 7), -5);
+	got_tid = pg_get_tid(result, 0, 8);
+	assert_memory_equal(&got_tid, &tid, sizeof(tid));
+	assert_true(bytes_equal_text(pg_get_bytes(result, 0, 9), "(258,7)"));
 	for (int i = 0; i < TYPES; i++) {
 		assert_false(pg_is_null(result, 0, i));
 		assert_true(pg_is_null(result, 1, i));
