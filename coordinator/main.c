@@ -186,7 +186,7 @@ static int make_engine(struct coordinator *self, struct error *err)
 	self->watch_port = store_read_port(self->watch_store);
 	self->definition_port = store_definition_port(self->store);
 	self->catalog = catalog_new(&self->definition_port, self->registry);
-	self->watch_hub = watch_hub_new(&self->watch_port, self->catalog);
+	self->watch_hub = watch_hub_new(&self->watch_port, self->catalog, settings->keep_feed_ms);
 	if (bus_new(&(struct bus_options){.kafka = settings_kafka(settings),
 					  .instance = settings->instance,
 					  .catalog = self->catalog,

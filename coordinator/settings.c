@@ -18,7 +18,7 @@
 #include "lib/trace/trace_options.h"
 
 /* Clients and participants repeat what they have sent for a while, and streams are at most so far behind. */
-enum { LIMIT_MAX = 1000000000, KEEP_SAGAS_MIN_MS = 10000 };
+enum { LIMIT_MAX = 1000000000, KEEP_SAGAS_MIN_MS = 10000, KEEP_FEED_MIN_MS = 60000 };
 
 #define LOWER_CASE "abcdefghijklmnopqrstuvwxyz"
 
@@ -160,6 +160,15 @@ static size_t list_options(struct settings *settings, struct option ret_options[
 			 "makes a new saga. 0: for ever",
 		 .min = KEEP_SAGAS_MIN_MS,
 		 .place = &settings->keep_sagas_ms},
+		{.flag = "keep-feed",
+		 .environment = "SAGA_KEEP_FEED",
+		 .type = OPTION_DURATION_MS,
+		 .default_text = "24h",
+		 .value_name = "DURATION",
+		 .help = "for how long a WatchSagas that broke off can go on from its position; it takes 140 bytes and "
+			 "more a saga. 0: for ever",
+		 .min = KEEP_FEED_MIN_MS,
+		 .place = &settings->keep_feed_ms},
 		{.flag = "archive-topic",
 		 .environment = "SAGA_ARCHIVE_TOPIC",
 		 .value_name = "TOPIC",

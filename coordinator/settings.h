@@ -41,6 +41,7 @@ struct settings {
 	int64_t max_open_sagas; /* likewise */
 	struct option_properties max_open_sagas_of;
 	int64_t keep_sagas_ms;     /* after their end; 0: for ever */
+	int64_t keep_feed_ms;      /* 0: for ever */
 	const char *archive_topic; /* NULL: they are not archived before they leave */
 	struct log_options log;
 	const char *otlp_endpoint;

@@ -137,8 +137,8 @@ struct read_port {
 	/* After this saga; NULL: from the first on. */
 	int (*snapshot)(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
 			struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err);
-	/* Forgets commits older than so many seconds, a bounded number of them, and raises the floor. */
-	int (*trim)(void *ctx, int64_t keep_s, struct error *err);
+	/* Forgets commits older than this, a bounded number of them, and raises the floor. */
+	int (*trim)(void *ctx, int64_t keep_ms, bool *ret_has_more, struct error *err);
 	struct store_port sagas; /* glance, load and load_log, on the same connection */
 };
 

@@ -249,16 +249,22 @@ int feed_snapshot(void *ctx, const struct saga_filter *filter, const struct uuid
 	return result;
 }
 
-int feed_trim(void *ctx, int64_t keep_s, struct error *err)
+int feed_trim(void *ctx, int64_t keep_ms, bool *ret_has_more, struct error *err)
 {
 	struct store *store = ctx;
-	const struct pg_param params[] = {pg_int8(keep_s), pg_int8(TRIM_ROWS)};
+	const struct pg_param params[] = {pg_int8(keep_ms), pg_int8(TRIM_ROWS)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
 
-	return pg_exec(store->pg,
-		       "WITH gone AS (DELETE FROM saga_feed WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
-		       "  (SELECT ctid, at FROM saga_feed ORDER BY xid LIMIT $2) oldest"
-		       "  WHERE at < now() - make_interval(secs => $1::bigint))) RETURNING xid)"
-		       " UPDATE saga_feed_floor SET xid = greatest(xid, (SELECT max(xid) FROM gone))"
-		       " WHERE EXISTS (SELECT FROM gone)",
-		       params, ARRAY_LEN(params), NULL, err);
+	if (pg_exec(store->pg,
+		    "WITH gone AS (DELETE FROM saga_feed WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
+		    "  (SELECT ctid, at FROM saga_feed ORDER BY xid LIMIT $2) oldest"
+		    "  WHERE at < now() - $1::bigint * interval '1 ms')) RETURNING xid), raised AS ("
+		    " UPDATE saga_feed_floor SET xid = greatest(xid, (SELECT max(xid) FROM gone))"
+		    " WHERE EXISTS (SELECT FROM gone))"
+		    " SELECT count(*) = $2 FROM gone",
+		    params, ARRAY_LEN(params), &result, err) < 0)
+		return -1;
+	*ret_has_more = pg_get_bool(result, 0, 0);
+	return 0;
 }

@@ -87,7 +87,7 @@ int list_read(struct store *store, const struct list_request *request, struct ar
 	      struct error *err); /* within that */
 int feed_snapshot(void *ctx, const struct saga_filter *filter, const struct uuid *after, size_t limit,
 		  struct arena *arena, struct feed_snapshot *ret_snapshot, struct error *err);
-int feed_trim(void *ctx, int64_t keep_s, struct error *err);
+int feed_trim(void *ctx, int64_t keep_ms, bool *ret_has_more, struct error *err);
 
 /* ---- notice_table.c ---- */
 int notice_table_claim(void *ctx, const char *target, size_t limit, int64_t lease_ms, struct arena *arena,

@@ -14,14 +14,16 @@ enum {
 	REST_FACTOR = 4,  /* a round's time, and so many times that much rest */
 	AWAY_MS = 500,
 	TRIM_MS = 60 * 1000,
+	TRIM_MORE_MS = 1000, /* where more has to go than goes at a time */
 };
 
-struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog)
+struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog, int64_t keep_ms)
 {
 	struct watch_hub *hub = xcalloc(1, sizeof(*hub));
 
 	hub->port = *port;
 	hub->catalog = catalog;
+	hub->keep_ms = keep_ms;
 	arena_init(&hub->arena, 0);
 	recent_init(&hub->recent);
 	(void)pthread_mutex_init(&hub->mu, NULL); /* cannot fail on Linux */
@@ -193,15 +195,19 @@ static void note_away(struct watch_hub *hub, const struct error *err)
 			watcher_end(watcher, WATCH_END_ERROR, err);
 }
 
-static void trim(struct watch_hub *hub)
+int64_t watch_hub_trim(struct watch_hub *hub)
 {
+	bool has_more = false;
 	struct error err;
 
+	if (hub->keep_ms == 0)
+		return INT64_MAX;
 	if (clock_monotonic_us() < hub->trim_us)
-		return;
-	hub->trim_us = clock_monotonic_us() + TRIM_MS * 1000;
-	if (hub->port.trim(hub->port.ctx, WATCH_KEEP_S, &err) < 0)
+		return hub->trim_us;
+	if (hub->port.trim(hub->port.ctx, hub->keep_ms, &has_more, &err) < 0)
 		log_warn("feed_not_trimmed", "err=%s, trying again in a minute", LOG_TEXT(err.msg));
+	hub->trim_us = clock_monotonic_us() + (has_more ? TRIM_MORE_MS : TRIM_MS) * 1000;
+	return hub->trim_us;
 }
 
 void watch_hub_round(struct watch_hub *hub)
@@ -231,7 +237,8 @@ struct schedule {
 };
 
 /* A commit of ours may be hidden for a moment by transactions of others, so after one the next look comes soon. */
-static void plan_next(struct watch_hub *hub, struct schedule *schedule, int64_t begun_us, bool had_commit)
+static void plan_next(struct watch_hub *hub, struct schedule *schedule, int64_t begun_us, int64_t trim_us,
+		      bool had_commit)
 {
 	int64_t now_us = clock_monotonic_us();
 	int64_t wait_ms = !hub->watchers ? TRIM_MS : hub->was_away ? AWAY_MS : POLL_MS;
@@ -243,6 +250,8 @@ static void plan_next(struct watch_hub *hub, struct schedule *schedule, int64_t 
 	if (hub->is_unsettled && schedule->retry_ms < wait_ms)
 		wait_ms = schedule->retry_ms;
 	schedule->until_us = now_us + wait_ms * 1000;
+	if (schedule->until_us > trim_us)
+		schedule->until_us = trim_us;
 	if (hub->is_unsettled && schedule->until_us < schedule->rested_us)
 		schedule->until_us = schedule->rested_us;
 }
@@ -277,8 +286,7 @@ static void *run(void *arg)
 		int64_t begun_us = clock_monotonic_us();
 
 		watch_hub_round(hub);
-		trim(hub);
-		plan_next(hub, &schedule, begun_us, had_commit);
+		plan_next(hub, &schedule, begun_us, watch_hub_trim(hub), had_commit);
 	} while (wait_for_next(hub, &schedule, &had_commit));
 	return NULL;
 }

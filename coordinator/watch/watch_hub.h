@@ -22,7 +22,6 @@ enum {
 	WATCH_SAGAS_MAX = 256,         /* watchers of many sagas */
 	WATCH_SAGA_MAX = 10000,        /* watchers of one saga */
 	WATCH_CURRENT_MAX = 10 * 1000, /* sagas at the beginning */
-	WATCH_KEEP_S = 24 * 3600,      /* how long positions are good for */
 };
 
 struct watch_change {
@@ -54,7 +53,8 @@ struct watch_sagas {
 
 struct watch_hub;
 
-struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog);
+/* Positions are good for `keep_ms`; 0: for ever. */
+struct watch_hub *watch_hub_new(const struct read_port *port, struct catalog *catalog, int64_t keep_ms);
 NODISCARD int watch_hub_run(struct watch_hub *hub, struct error *err);
 void watch_hub_stop(struct watch_hub *hub); /* ends the thread and lets go of all watchers */
 void watch_hub_free(struct watch_hub *hub);
@@ -70,5 +70,7 @@ void watch_hub_note_commit(struct watch_hub *hub, const struct feed_commit *comm
 
 /* One round; for tests and the thread. */
 void watch_hub_round(struct watch_hub *hub);
+/* Lets go of what no position is good for any more, if it is time. When it will be, by the monotonic clock. */
+int64_t watch_hub_trim(struct watch_hub *hub);
 
 #endif

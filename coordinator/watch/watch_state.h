@@ -73,7 +73,8 @@ struct watch_hub {
 	bool was_away;
 	struct recent recent;
 	bool is_unsettled; /* when last asked, transactions were under way that hide what came after them */
-	int64_t trim_us;
+	int64_t keep_ms;
+	int64_t trim_us; /* the next time */
 	pthread_t thread;
 	bool is_running;
 

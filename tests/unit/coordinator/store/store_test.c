@@ -17,7 +17,7 @@
 #include "coordinator/store/store.h"
 #include "lib/pg/pg.h"
 
-enum { BOOT = 7, SECOND_US = 1000000 };
+enum { BOOT = 7, SECOND_US = 1000000, DAY_MS = 24 * 3600 * 1000 };
 #define TIME_US INT64_C(1767322984000001)
 
 static const char *conninfo;    /* as given; NULL: skip */
@@ -1286,16 +1286,34 @@ static void trimming_forgets_what_is_old_and_raises_the_floor(void **state)
 {
 	struct read_port reads = store_read_port(store);
 	struct feed_bounds bounds;
+	bool has_more = true;
 	struct error err;
 
 	SKIP_WITHOUT_DATABASE;
 	start_ok(1, "key-1");
 	run("UPDATE saga_feed SET at = now() - interval '2 days'");
 	start_ok(2, "key-2");
-	ok(reads.trim(reads.ctx, 24 * 3600, &err), &err);
+	ok(reads.trim(reads.ctx, DAY_MS, &has_more, &err), &err);
+	assert_false(has_more);
 	assert_int_equal(query_int("SELECT count(*) FROM saga_feed"), 1);
 	bounds = bounds_of(&reads);
 	assert_true(bounds.floor > 0 && bounds.floor < query_int("SELECT xid FROM saga_feed"));
+}
+
+static void trimming_says_that_it_has_left_something_old(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	bool has_more = false;
+	struct error err;
+
+	SKIP_WITHOUT_DATABASE;
+	run("INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states, at)"
+	    " SELECT -i, '{}', '{}', '{}', '{}', now() - interval '2 days' FROM generate_series(1, 10001) i");
+	ok(reads.trim(reads.ctx, DAY_MS, &has_more, &err), &err);
+	assert_true(has_more);
+	ok(reads.trim(reads.ctx, DAY_MS, &has_more, &err), &err);
+	assert_false(has_more);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_feed"), 0);
 }
 
 /* Sagas whose bytes are the core's, as lists read them. */
@@ -1679,6 +1697,7 @@ int main(void)
 		cmocka_unit_test_setup(commits_on_two_lanes_know_nothing_of_each_other, begin),
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
+		cmocka_unit_test_setup(trimming_says_that_it_has_left_something_old, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test_setup(a_list_passes_over_nothing_while_sagas_end, begin),
 		cmocka_unit_test_setup(the_open_sagas_of_a_stream_come_in_pages, begin),

@@ -19,7 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
-enum { ENTRIES_MAX = 4000, SEEN_MAX = 8000 };
+enum { ENTRIES_MAX = 4000, SEEN_MAX = 8000, KEEP_MS = 24 * 3600 * 1000, SECOND_US = 1000000 };
 
 /* For the one test with the hub's thread. */
 static pthread_mutex_t feed_mu = PTHREAD_MUTEX_INITIALIZER;
@@ -34,6 +34,8 @@ static struct {
 	size_t reads;
 	struct feed_snapshot pages[3]; /* of the beginning */
 	size_t page;                   /* the next one */
+	size_t trims;
+	size_t trims_wanted; /* until nothing old is left */
 } feed;
 
 static struct uuid id_of(size_t number)
@@ -177,12 +179,12 @@ static int port_snapshot(void *ctx, const struct saga_filter *filter, const stru
 	return away(err);
 }
 
-static int port_trim(void *ctx, int64_t keep_s, struct error *err)
+static int port_trim(void *ctx, int64_t keep_ms, bool *ret_has_more, struct error *err)
 {
 	(void)ctx;
-	(void)keep_s;
-	(void)err;
-	return 0;
+	assert_int_equal(keep_ms, KEEP_MS);
+	*ret_has_more = ++feed.trims < feed.trims_wanted;
+	return away(err);
 }
 
 static const struct read_port PORT = {
@@ -260,7 +262,7 @@ static int begin(void **state)
 	(void)state;
 	memset(&feed, 0, sizeof(feed));
 	feed.next_xid = 100;
-	hub = watch_hub_new(&PORT, NULL);
+	hub = watch_hub_new(&PORT, NULL, KEEP_MS);
 	return 0;
 }
 
@@ -671,6 +673,26 @@ static void a_commit_of_this_coordinator_is_shown_at_once(void **state)
 	test_free(reader);
 }
 
+/* A coordinator with many small commits makes more rows in a minute than go at a time. */
+static void what_is_old_goes_every_minute_and_sooner_while_there_is_more(void **state)
+{
+	int64_t begun_us = clock_monotonic_us();
+
+	(void)state;
+	feed.trims_wanted = 2;
+	assert_in_range(watch_hub_trim(hub) - begun_us, SECOND_US, 10 * SECOND_US);
+	assert_in_range(watch_hub_trim(hub) - begun_us, SECOND_US, 10 * SECOND_US);
+	assert_int_equal(feed.trims, 1); /* not before its time */
+	watch_hub_free(hub);
+	hub = watch_hub_new(&PORT, NULL, KEEP_MS);
+	assert_in_range(watch_hub_trim(hub) - begun_us, 60 * SECOND_US, 90 * SECOND_US);
+	assert_int_equal(feed.trims, 2);
+	watch_hub_free(hub);
+	hub = watch_hub_new(&PORT, NULL, 0);
+	assert_true(watch_hub_trim(hub) == INT64_MAX);
+	assert_int_equal(feed.trims, 2);
+}
+
 int main(void)
 {
 #define WITH_HUB(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -688,6 +710,7 @@ int main(void)
 		WITH_HUB(outcomes_of_our_own_commits_are_shown_without_reading_them),
 		WITH_HUB(own_commits_and_those_of_others_are_shown_in_the_order_of_the_feed),
 		WITH_HUB(a_commit_of_this_coordinator_is_shown_at_once),
+		WITH_HUB(what_is_old_goes_every_minute_and_sooner_while_there_is_more),
 		WITH_HUB(watchers_are_limited_and_released_when_the_hub_stops),
 	};
 

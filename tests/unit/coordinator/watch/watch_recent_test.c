@@ -16,7 +16,7 @@ static struct watch_hub *hub;
 static int begin(void **state)
 {
 	(void)state;
-	hub = watch_hub_new(&(struct read_port){0}, NULL);
+	hub = watch_hub_new(&(struct read_port){0}, NULL, 0);
 	return 0;
 }
 
