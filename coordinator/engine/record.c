@@ -221,16 +221,37 @@ static const char *const reply_names[REPLY_HEADER_COUNT] = {
 	[REPLY_DETAIL] = SAGA_DETAIL,   [REPLY_EFFECT] = SAGA_EFFECT,   [REPLY_CE_ID] = CE_ID,
 };
 
+/* What it can be at most, by the letter in which those that begin alike differ: each header of each reply is asked for. */
+static enum reply_header candidate(const char *name)
+{
+	if (strncmp(name, "saga-", 5) != 0)
+		return REPLY_CE_ID;
+	switch (name[5]) {
+	case 'i':
+		return REPLY_ID;
+	case 's':
+		return REPLY_STEP;
+	case 'p':
+		return REPLY_PHASE;
+	case 'a':
+		return REPLY_ATTEMPT;
+	case 'o':
+		return REPLY_OUTCOME;
+	case 'r':
+		return REPLY_REASON;
+	case 'd':
+		return REPLY_DETAIL;
+	default:
+		return REPLY_EFFECT;
+	}
+}
+
 /* REPLY_HEADER_COUNT: none that is read. */
 static enum reply_header header_of_name(const char *name)
 {
-	enum reply_header header = REPLY_ID;
+	const enum reply_header header = candidate(name);
 
-	if (name[0] != SAGA_ID[0] && name[0] != CE_ID[0])
-		return REPLY_HEADER_COUNT;
-	while (header < REPLY_HEADER_COUNT && strcmp(name, reply_names[header]) != 0)
-		header++;
-	return header;
+	return name == reply_names[header] || strcmp(name, reply_names[header]) == 0 ? header : REPLY_HEADER_COUNT;
 }
 
 const char *record_header_name(const char *name)

@@ -1,6 +1,7 @@
 /* uuid.c - see uuid.h. */
 #include "lib/base/uuid.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -10,17 +11,29 @@
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t last_ms;      /* guarded by mu */
 static uint16_t last_counter; /* guarded by mu; 12 bits */
-static uint8_t pool[256]; /* guarded by mu; random bytes for the next ids: asking the kernel is most of an id's cost */
-static size_t pool_left;  /* guarded by mu */
+static uint8_t pool[4096]; /* guarded by mu; random bytes for the next ids: asking the kernel is most of an id's cost */
+static size_t pool_left;   /* guarded by mu */
+
+/* Under mu. */
+static void fill_pool(void)
+{
+	size_t filled = 0;
+
+	while (filled < sizeof(pool)) {
+		const ssize_t count = getrandom(pool + filled, sizeof(pool) - filled, 0);
+
+		if (count < 0 && errno != EINTR)
+			abort();                         /* there is no other way to fail */
+		filled += count > 0 ? (size_t)count : 0; /* a signal cuts it short */
+	}
+	pool_left = sizeof(pool);
+}
 
 /* Under mu. */
 static void take_random(void *data, size_t len)
 {
-	if (pool_left < len) {
-		if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool))
-			abort(); /* a request of at most 256 bytes is never cut short once the kernel's is ready */
-		pool_left = sizeof(pool);
-	}
+	if (pool_left < len)
+		fill_pool();
 	pool_left -= len;
 	memcpy(data, pool + pool_left, len);
 }
@@ -67,13 +80,12 @@ void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1])
 	*at = 0;
 }
 
-static int hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit = (char)(digit | 0x20);
-	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
+/* One more than the digit's value; 0: it is none. */
+static const uint8_t hex_values[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool uuid_parse(const char *text, size_t len, struct uuid *ret_id)
 {
@@ -83,15 +95,15 @@ bool uuid_parse(const char *text, size_t len, struct uuid *ret_id)
 	if (len != UUID_TEXT_LEN)
 		return false;
 	for (size_t i = 0; i < sizeof(id.data); i++) {
-		int high, low;
+		uint8_t high, low;
 
 		if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
 			return false;
-		high = hex_value(*at++);
-		low = hex_value(*at++);
-		if (high < 0 || low < 0)
+		high = hex_values[(uint8_t)*at++];
+		low = hex_values[(uint8_t)*at++];
+		if (!high || !low)
 			return false;
-		id.data[i] = (uint8_t)(high << 4 | low);
+		id.data[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
 	*ret_id = id;
 	return true;

@@ -9,6 +9,7 @@
 #ifndef LIB_BASE_UUID_H
 #define LIB_BASE_UUID_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,14 +27,27 @@ bool uuid_parse(const char *text, size_t len, struct uuid *ret_id); /* 8-4-4-4-1
 int uuid_version(struct uuid id);
 uint64_t uuid_v7_unix_ms(struct uuid id);
 
+/* Here and in two halves, since sorting and looking up ask it a hundred times for each saga. The order is that of the bytes. */
 static inline int uuid_compare(struct uuid a, struct uuid b)
 {
-	return memcmp(a.data, b.data, sizeof(a.data));
+	uint64_t left[2];
+	uint64_t right[2];
+	int half;
+
+	memcpy(left, a.data, sizeof(left));
+	memcpy(right, b.data, sizeof(right));
+	half = left[0] == right[0];
+	return (be64toh(left[half]) > be64toh(right[half])) - (be64toh(left[half]) < be64toh(right[half]));
 }
 
 static inline bool uuid_equal(struct uuid a, struct uuid b)
 {
-	return uuid_compare(a, b) == 0;
+	uint64_t left[2];
+	uint64_t right[2];
+
+	memcpy(left, a.data, sizeof(left));
+	memcpy(right, b.data, sizeof(right));
+	return left[0] == right[0] && left[1] == right[1];
 }
 
 #endif

@@ -148,16 +148,24 @@ void pg_array_clear(struct pg_array *array)
 	array->has_null = false;
 }
 
-static void append_element(struct pg_array *array, const void *data, size_t len)
+/* Where the value of an element goes that is to have `len` bytes, and room for `room` of them. Without the NUL that a buffer has
+ * behind it: nobody takes this one for a text. */
+static inline uint8_t *add_element(struct pg_array *array, size_t len, size_t room)
 {
-	uint32_t wire_len = htobe32((uint32_t)len);
+	struct buffer *body = &array->body;
+	const uint32_t wire_len = htobe32((uint32_t)len);
+	uint8_t *at;
 
-	assert(array->body.len >= sizeof(struct array_header));
+	assert(body->len >= sizeof(struct array_header));
 	assert(len <= INT32_MAX);
 	assert(array->count < INT32_MAX);
-	buffer_append(&array->body, &wire_len, sizeof(wire_len));
-	buffer_append(&array->body, data, len);
+	if (body->capacity - body->len <= sizeof(wire_len) + room)
+		buffer_reserve(body, sizeof(wire_len) + room);
+	at = body->data + body->len;
+	memcpy(at, &wire_len, sizeof(wire_len));
+	body->len += sizeof(wire_len) + len;
 	array->count++;
+	return at + sizeof(wire_len);
 }
 
 void pg_array_add_null(struct pg_array *array)
@@ -172,7 +180,7 @@ void pg_array_add_null(struct pg_array *array)
 
 void pg_array_add_int(struct pg_array *array, int64_t value)
 {
-	uint32_t len = array_types[array->type].element_len;
+	const uint32_t len = array_types[array->type].element_len;
 	uint64_t wire;
 
 	assert(array->type != PG_ARRAY_UUID && array->type != PG_ARRAY_TID && len > 0);
@@ -181,26 +189,30 @@ void pg_array_add_int(struct pg_array *array, int64_t value)
 	assert(array->type != PG_ARRAY_INT4 || (value >= INT32_MIN && value <= INT32_MAX));
 	if (array->type == PG_ARRAY_TIMESTAMPTZ)
 		value = to_server_us(value);
-	wire = htobe64((uint64_t)value); /* the low bytes are the last */
-	append_element(array, (const uint8_t *)&wire + sizeof(wire) - len, len);
+	wire = htobe64((uint64_t)value << 8 * (sizeof(wire) - len)); /* what is behind them is written over */
+	memcpy(add_element(array, len, sizeof(wire)), &wire, sizeof(wire));
 }
 
 void pg_array_add_bytes(struct pg_array *array, struct bytes value)
 {
+	uint8_t *at;
+
 	assert(array->type == PG_ARRAY_TEXT || array->type == PG_ARRAY_BYTEA);
-	append_element(array, value.data, value.len);
+	at = add_element(array, value.len, value.len);
+	if (value.len > 0)
+		memcpy(at, value.data, value.len);
 }
 
 void pg_array_add_uuid(struct pg_array *array, const struct uuid *value)
 {
 	assert(array->type == PG_ARRAY_UUID);
-	append_element(array, value->data, sizeof(value->data));
+	memcpy(add_element(array, sizeof(value->data), sizeof(value->data)), value->data, sizeof(value->data));
 }
 
 void pg_array_add_tid(struct pg_array *array, struct pg_tid value)
 {
 	assert(array->type == PG_ARRAY_TID);
-	append_element(array, value.data, sizeof(value.data));
+	memcpy(add_element(array, sizeof(value.data), sizeof(value.data)), value.data, sizeof(value.data));
 }
 
 struct pg_param pg_array_param(struct pg_array *array)
