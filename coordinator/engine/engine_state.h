@@ -107,9 +107,9 @@ struct group {
 	bool must_be_alone; /* a change with several events was refused: one at a time, to find the bad one */
 	struct cached_saga *cached;
 	/* what the round made */
-	struct saga *saga; /* after all events; of a change in the arena, and without its steps */
-	struct work *rest; /* the first event that is not in this change; NULL: all are */
-	struct store_change change;
+	struct saga *saga;           /* after all events; of a change in the arena, and without its steps */
+	struct work *rest;           /* the first event that is not in this change; NULL: all are */
+	struct store_change *change; /* the engine's, until the item has a copy; then NULL */
 	struct outgoing *outgoing;
 	struct outgoing **outgoing_end;
 	struct store_log_row *log;
@@ -216,10 +216,11 @@ struct engine {
 	int64_t room_poll_us; /* monotonic */
 	struct open_limit open_limit;
 	struct pauses pauses;
-	struct arena arena;    /* a turn's */
-	struct arena builds;   /* a command's: what its value is made of, then headers */
-	struct arena fold;     /* a group's: its saga before and after each event */
-	struct buffer scratch; /* for what is built and then copied to the arena */
+	struct arena arena;         /* a turn's */
+	struct arena builds;        /* a command's: what its value is made of, then headers */
+	struct store_change change; /* of the group in hand, until its item has a copy */
+	struct arena fold;          /* a group's: its saga before and after each event */
+	struct buffer scratch;      /* for what is built and then copied to the arena */
 
 	/* the store, as seen by the last call */
 	bool is_store_up;
@@ -333,7 +334,7 @@ void event_build_commands(struct engine *engine, const struct saga_facts *facts,
 			  struct outgoing ***outgoing_end);
 /* Counts what it came to, if it did. */
 void event_note_end(struct engine *engine, const struct plan *plan, const struct saga *saga);
-void event_note_stuck(struct engine *engine, const struct group *group);
+void event_note_stuck(struct engine *engine, const struct group *group, const struct store_change *change);
 
 /* ---- told.c: events of others ---- */
 /* False: it is a reply, or at least no event that a definition waits for. */

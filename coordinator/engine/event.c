@@ -303,14 +303,14 @@ void event_note_end(struct engine *engine, const struct plan *plan, const struct
 	open_limit_add(&engine->open_limit, plan->definition.name, -1);
 }
 
-void event_note_stuck(struct engine *engine, const struct group *group)
+void event_note_stuck(struct engine *engine, const struct group *group, const struct store_change *change)
 {
 	const char *reason = group->saga->stuck_reason;
 	char id[UUID_TEXT_LEN + 1];
 
-	if (group->change.notice_count == 0)
+	if (change->notice_count == 0)
 		return;
-	metric_add(engine->metrics.stuck, group->change.notice_count);
+	metric_add(engine->metrics.stuck, change->notice_count);
 	uuid_format(group->saga->id, id);
 	log_error("saga_stuck", "saga=%s definition=%s reason=%s", id, group->cached->plan->definition.name,
 		  LOG_TEXT(reason ? reason : "not any more"));
@@ -323,13 +323,13 @@ static struct store_log_row *add_log_row(struct engine *engine, struct group *gr
 {
 	struct store_log_row *grown;
 
-	if (group->change.log_count == group->log_max) {
+	if (group->change->log_count == group->log_max) {
 		grown = arena_zalloc(&engine->arena, 2 * group->log_max * sizeof(*grown));
 		memcpy(grown, group->log, group->log_max * sizeof(*grown));
 		group->log = grown;
 		group->log_max *= 2;
 	}
-	return &group->log[group->change.log_count++];
+	return &group->log[group->change->log_count++];
 }
 
 static void note_change(struct engine *engine, struct group *group, const struct saga *before, const struct saga *after,
@@ -361,14 +361,14 @@ static struct store_notice *add_notice(struct engine *engine, struct group *grou
 {
 	struct store_notice *grown;
 
-	if (group->change.notice_count == group->notice_max) {
+	if (group->change->notice_count == group->notice_max) {
 		group->notice_max = group->notice_max ? 2 * group->notice_max : 1;
 		grown = arena_zalloc(&engine->arena, group->notice_max * sizeof(*grown));
 		if (group->notices)
-			memcpy(grown, group->notices, group->change.notice_count * sizeof(*grown));
+			memcpy(grown, group->notices, group->change->notice_count * sizeof(*grown));
 		group->notices = grown;
 	}
-	return &group->notices[group->change.notice_count++];
+	return &group->notices[group->change->notice_count++];
 }
 
 static void note_stuck(struct engine *engine, struct group *group, const struct saga_effect *effect, int64_t time_us)
@@ -393,7 +393,8 @@ static void begin_group(struct engine *engine, struct group *group)
 		works++;
 	group->log = arena_zalloc(&engine->arena, works * sizeof(*group->log));
 	group->log_max = works;
-	group->change = (struct store_change){.saga_id = group->node.id};
+	group->change = &engine->change;
+	*group->change = (struct store_change){.saga_id = group->node.id};
 	group->outgoing = NULL;
 	group->outgoing_end = &group->outgoing;
 	group->rest = NULL;
@@ -419,7 +420,7 @@ static struct saga *keep_head(struct engine *engine, const struct saga *saga)
 static void finish_group(struct engine *engine, struct group *group)
 {
 	const struct saga *saga = group->saga;
-	struct store_change *change = &group->change;
+	struct store_change *change = group->change;
 
 	group->saga = keep_head(engine, saga);
 	buffer_clear(&engine->scratch);

@@ -177,7 +177,8 @@ static void apply_group(struct engine *engine, struct group *group)
 	case EVENT_CHANGED:
 		item = slice_add(engine->turn.filling);
 		item->group = group;
-		item->change = group->change;
+		item->change = *group->change;
+		group->change = NULL;
 		break;
 	case EVENT_UNCHANGED:
 		if (group->saga)
@@ -228,14 +229,16 @@ static void send_committed(struct engine *engine)
 	turn->send_count = 0;
 }
 
-static void settle_done(struct engine *engine, struct group *group)
+static void settle_done(struct engine *engine, const struct turn_item *item)
 {
-	cache_update(&engine->cache, group->cached, &group->change, engine_now_us(engine));
+	struct group *group = item->group;
+
+	cache_update(&engine->cache, group->cached, &item->change, engine_now_us(engine));
 	metric_add(engine->metrics.resends, group->resends);
 	report_committed(engine, group);
 	turn_send(engine, group->outgoing);
 	hold_see_row(engine, group->cached);
-	event_note_stuck(engine, group);
+	event_note_stuck(engine, group, &item->change);
 	if (!saga_state_is_open(group->saga->state)) {
 		trace_saga(engine, group->cached, group->saga);
 		event_note_end(engine, group->cached->plan, group->saga);
@@ -317,7 +320,7 @@ static void settle_items(struct engine *engine, const struct slice *slice)
 		if (item->start)
 			start_settle(engine, item);
 		else if (item->result == ITEM_DONE)
-			settle_done(engine, item->group);
+			settle_done(engine, item);
 		else if (item->result == ITEM_REFUSED)
 			settle_refused(engine, item->group, item->refusal);
 		else
