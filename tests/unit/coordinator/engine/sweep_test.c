@@ -172,7 +172,7 @@ static void what_becomes_due_does_not_wait_behind_a_crowd(void **unused)
 		fake_start(engine, (char[]){'s', (char)('a' + i), '\0'}, "input", &answer);
 		fake_pass(world, engine, 2000);
 		assert_int_equal(fake_sent_of(world, answer.saga_id, "create", false), 1);
-		fake_pass(world, engine, 3500); /* 3 s, jitter, sweep */
+		fake_pass(world, engine, 4500); /* 3.6 s with jitter, two sweeps; the next one is after 7.2 s */
 		assert_int_equal(fake_sent_of(world, answer.saga_id, "create", false), 2);
 	}
 	engine_free(engine);
