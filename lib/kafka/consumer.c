@@ -21,7 +21,7 @@ enum { SEEK_MS = 3000, CLOSE_MS = 4000, CLOSE_LOOK_MS = 100 };
 
 static const struct text_pair consumer_settings[] = {
 	{"session.timeout.ms", "6000"},
-	{"heartbeat.interval.ms", "1500"},
+	{"heartbeat.interval.ms", "500"},
 	{"max.poll.interval.ms", "300000"},
 	{"partition.assignment.strategy", "range,roundrobin"},
 	{"enable.auto.offset.store", "false"},
