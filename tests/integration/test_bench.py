@@ -254,9 +254,10 @@ def test_scale_fills_tables_that_the_coordinator_works_on(tmp_path: Path):
 
 # ---- a long run ----
 
-def test_soak_shows_that_finished_sagas_leave(tmp_path: Path):
+@pytest.mark.parametrize("load", [("--in-flight", "20"), ("--rate", "100")], ids=["closed loop", "steady rate"])
+def test_soak_shows_that_finished_sagas_leave(tmp_path: Path, load: tuple[str, str]):
     result = subprocess.run(
-        [ROOT / "tests" / "bench" / "soak", "--minutes", "0.4", "--every", "8", "--keep", "10", "--in-flight", "20", "--build", BUILD,
+        [ROOT / "tests" / "bench" / "soak", "--minutes", "0.4", "--every", "8", "--keep", "10", *load, "--build", BUILD,
          "--json", tmp_path / "soak.json", "--port-base", str(23000 + os.getpid() % 100 * 20)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280)
     assert result.returncode == 0, result.stdout + result.stderr
