@@ -2,7 +2,8 @@
  * saga_list.c - ListSagas and GetSagaLog.
  *
  * Cost:    a list walks one index in the order of ids: that of the key, of all ids, the ids of the sagas with a label that few
- *          have, or the table of open sagas; what the index does not decide is checked row by row, SCAN_MAX rows a call. So
+ *          have, or the table of open sagas; what the index does not decide is checked row by row, SCAN_MAX rows a call. Who has
+ *          a label is asked only where few of the next sagas have it. So
  *          a rare state among millions of sagas costs several calls of bounded length, and no index that every step would
  *          have to touch. The table of open sagas decides by state, pause and definition itself, and is narrow, so of
  *          it a call walks OPEN_SCAN_MAX rows, and checks SCAN_MAX sagas that are left.
@@ -15,6 +16,8 @@ enum {
 	SCAN_MAX = 5000,
 	OPEN_SCAN_MAX = 10000,
 	LABELED_MAX = 1000, /* sagas that have a label that few have */
+	PROBED_MAX = 1000,  /* the next rows: if more than so many of them have the label, … */
+	PROBED_FEW = 4,     /* … it is not looked for who has it */
 };
 
 /* ---- parts ---- */
@@ -79,7 +82,7 @@ static struct pg_param text_param(const char *text)
 /* $1 after, $2 rows to look at, $3 rows wanted, $4 states, $5 definition, $6 its version, $7 key, $8 labels, $9 $10
  * created, $11 $12 updated, $13 paused ones alone, $14 those with the labels, or open rows to look at. The inner limit ends the
  * walk, the outer one the page. */
-#define LIST_SQL(walked, order)                                                                                        \
+#define LIST_SQL(walked, ordered)                                                                                      \
 	"SELECT" HEAD_COLUMNS "FROM " walked " s JOIN definition d ON d.id = s.definition_id"                          \
 	" WHERE s.state = ANY($4::smallint[])"                                                                         \
 	" AND ($5::text IS NULL OR s.definition_name = $5) AND ($6::int = 0 OR d.version = $6)"                        \
@@ -87,7 +90,7 @@ static struct pg_param text_param(const char *text)
 	" AND ($9::timestamptz IS NULL OR s.created_at >= $9) AND ($10::timestamptz IS NULL OR s.created_at < $10)"    \
 	" AND ($11::timestamptz IS NULL OR s.updated_at >= $11) AND ($12::timestamptz IS NULL OR s.updated_at < $12)"  \
 	" AND (NOT $13::boolean OR s.is_paused)"                                                                       \
-	" ORDER BY s.place " order " LIMIT $3"
+	" ORDER BY " ordered " LIMIT $3"
 
 #define WALKED(which, beyond, order)                                                                                   \
 	"(SELECT *, saga_id AS place FROM saga WHERE " which " AND saga_id " beyond " $1 ORDER BY saga_id " order      \
@@ -100,9 +103,9 @@ static struct pg_param text_param(const char *text)
 
 #define WALK(which)                                                                                                    \
 	{                                                                                                              \
-		{LIST_SQL(WALKED(which, "<", "DESC"), "DESC"), END_SQL(which, "<", "DESC")},                           \
+		{LIST_SQL(WALKED(which, "<", "DESC"), "s.place DESC"), END_SQL(which, "<", "DESC")},                   \
 		{                                                                                                      \
-			LIST_SQL(WALKED(which, ">", "ASC"), "ASC"), END_SQL(which, ">", "ASC")                         \
+			LIST_SQL(WALKED(which, ">", "ASC"), "s.place ASC"), END_SQL(which, ">", "ASC")                 \
 		}                                                                                                      \
 	}
 
@@ -128,18 +131,35 @@ static struct pg_param text_param(const char *text)
 				  " (SELECT saga_id FROM saga_open WHERE saga_id " beyond                              \
 				  " $1 ORDER BY saga_id " order " OFFSET $3 - 1 LIMIT 1))"
 
+/* By the index on keys, whatever the planner knows of this one: it would rather look for a frequent key in all sagas, of which the next
+ * may have another. Row comparisons begin in the middle of a key's sagas. */
+#define KEY_ROWS(columns, key, beyond, within, order)                                                                  \
+	"SELECT " columns " FROM saga WHERE (key, saga_id) " beyond " (" key "::text, $1) AND key " within " " key     \
+	" ORDER BY key " order ", saga_id " order
+#define KEY_WALK(beyond, within, order)                                                                                \
+	{                                                                                                              \
+		LIST_SQL("(" KEY_ROWS("*, saga_id AS place", "$7", beyond, within, order) " LIMIT $2)",                \
+			 "s.key " order ", s.place " order),                                                           \
+			KEY_ROWS("saga_id", "$3", beyond, within, order) " OFFSET $2 - 1 LIMIT 1"                      \
+	}
+
 enum walk { WALK_ALL, WALK_OPEN, WALK_KEY, WALK_LABELS, WALK_COUNT };
 
 static const struct {
 	const char *list;
-	const char *end; /* used for WALK_ALL and WALK_OPEN */
+	const char *end; /* not of WALK_LABELS, which looks at all */
 } walks[WALK_COUNT][2] = {
 	[WALK_ALL] = WALK("true"),
-	[WALK_OPEN] = {{LIST_SQL(OPEN_WALKED("<", "DESC"), "DESC"), OPEN_END_SQL("<", "DESC")},
-		       {LIST_SQL(OPEN_WALKED(">", "ASC"), "ASC"), OPEN_END_SQL(">", "ASC")}},
-	[WALK_KEY] = WALK("key = $7"),
+	[WALK_OPEN] = {{LIST_SQL(OPEN_WALKED("<", "DESC"), "s.place DESC"), OPEN_END_SQL("<", "DESC")},
+		       {LIST_SQL(OPEN_WALKED(">", "ASC"), "s.place ASC"), OPEN_END_SQL(">", "ASC")}},
+	[WALK_KEY] = {KEY_WALK("<", ">=", "DESC"), KEY_WALK(">", "<=", "ASC")},
 	[WALK_LABELS] = WALK("saga_id = ANY($14::uuid[])"),
 };
+
+/* $1 after, $2 rows to look at, $3 labels. */
+#define PROBE_SQL(beyond, order)                                                                                       \
+	"SELECT count(*) FROM (SELECT labels FROM saga WHERE saga_id " beyond " $1 ORDER BY saga_id " order            \
+	" LIMIT $2) s WHERE s.labels @> $3"
 
 static bool has_open_states_only(const struct saga_filter *filter)
 {
@@ -186,26 +206,38 @@ struct listing {
 	struct pg_array labeled; /* ids, for WALK_LABELS alone */
 };
 
-static int choose_walk(struct store *store, struct listing *listing, struct error *err)
+/* Whether many of the next sagas have the labels. Then a page is soon full, and reading all ids of a label that half a million have, to
+ * see that they are too many, takes a hundred times as long. */
+static int probe_labels(struct store *store, const struct listing *listing, bool *ret_are_many, struct error *err)
 {
-	const struct saga_filter *filter = &listing->request->filter;
-	bool are_few = false;
+	const struct pg_param params[] = {pg_uuid(&listing->after), pg_int8(PROBED_MAX), pg_jsonb(listing->labels)};
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
 
-	listing->walk = WALK_ALL;
-	if (filter->key)
-		listing->walk = WALK_KEY;
-	else if (listing->labels.len > 0 && find_labeled(store, listing->labels, &listing->labeled, &are_few, err) < 0)
+	if (pg_exec(store->pg, listing->request->is_oldest_first ? PROBE_SQL(">", "ASC") : PROBE_SQL("<", "DESC"),
+		    params, ARRAY_LEN(params), &result, err) < 0)
 		return -1;
-	else if (are_few)
-		listing->walk = WALK_LABELS;
-	else if (has_open_states_only(filter))
-		listing->walk = WALK_OPEN;
+	*ret_are_many = pg_get_int(result, 0, 0) > PROBED_FEW;
 	return 0;
 }
 
-static bool is_bounded(enum walk walk)
+static int choose_walk(struct store *store, struct listing *listing, struct error *err)
 {
-	return walk == WALK_ALL || walk == WALK_OPEN;
+	const struct saga_filter *filter = &listing->request->filter;
+	bool are_many = false;
+	bool are_few = false;
+
+	listing->walk = has_open_states_only(filter) ? WALK_OPEN : WALK_ALL;
+	if (filter->key)
+		listing->walk = WALK_KEY;
+	if (filter->key || listing->labels.len == 0)
+		return 0;
+	if (probe_labels(store, listing, &are_many, err) < 0 ||
+	    (!are_many && find_labeled(store, listing->labels, &listing->labeled, &are_few, err) < 0))
+		return -1;
+	if (are_few)
+		listing->walk = WALK_LABELS;
+	return 0;
 }
 
 static int read_list(struct store *store, struct listing *listing, struct pg_result **ret_result, struct error *err)
@@ -215,7 +247,7 @@ static int read_list(struct store *store, struct listing *listing, struct pg_res
 	const enum walk walk = listing->walk;
 	const struct pg_param params[] = {
 		pg_uuid(&listing->after),
-		pg_int8(is_bounded(walk) ? SCAN_MAX : INT32_MAX),
+		pg_int8(walk == WALK_LABELS ? INT32_MAX : SCAN_MAX),
 		pg_int8((int64_t)request->limit + 1),
 		pg_array_param(&listing->states),
 		text_param(filter->definition),
@@ -244,11 +276,17 @@ static int find_end(struct store *store, struct listing *listing, struct list_pa
 		text_param(filter->definition), pg_int4(filter->definition_version),
 		pg_bool(filter->is_paused),
 	};
+	const struct pg_param key_params[] = {params[0], params[1], text_param(filter->key)};
+	const char *sql = walks[listing->walk][listing->request->is_oldest_first].end;
+	const bool is_of_key = listing->walk == WALK_KEY;
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
-	if (pg_exec(store->pg, walks[listing->walk][listing->request->is_oldest_first].end, params,
-		    listing->walk == WALK_OPEN ? ARRAY_LEN(params) : 2, &result, err) < 0)
+	if (pg_exec(store->pg, sql, is_of_key ? key_params : params,
+		    is_of_key                    ? ARRAY_LEN(key_params)
+		    : listing->walk == WALK_OPEN ? ARRAY_LEN(params)
+						 : 2,
+		    &result, err) < 0)
 		return -1;
 	page->has_more = pg_rows(result) > 0 && !pg_is_null(result, 0, 0);
 	if (page->has_more)
@@ -273,7 +311,7 @@ static int read_page(struct store *store, struct listing *listing, struct arena 
 			return -1;
 	if (page.has_more)
 		page.last = page.items[page.count - 1].saga.id;
-	else if (is_bounded(listing->walk) && find_end(store, listing, &page, err) < 0)
+	else if (listing->walk != WALK_LABELS && find_end(store, listing, &page, err) < 0)
 		return -1;
 	*ret_page = page;
 	return 0;

@@ -1469,6 +1469,103 @@ static void a_list_passes_over_nothing_while_sagas_end(void **state)
 	arena_release(&arena);
 }
 
+enum { COPIES = 7000 };
+
+/* So many like it, with lesser ids; every third has the label shop: north, one of them shop: south. The last one is stuck. */
+static void copy_saga(uint8_t number)
+{
+	char sql[1200];
+
+	(void)snprintf(
+		sql, sizeof(sql),
+		"INSERT INTO saga (saga_id, version, created_at, updated_at, ended_at, sent_boot, definition_id, state,"
+		" definition_name, key, idempotency_key, milestone, sent_by, labels, input, data)"
+		" SELECT id, version, created_at, updated_at, now(), sent_boot, definition_id,"
+		" CASE n WHEN 1 THEN 6 ELSE state END, definition_name, key, n::text, milestone, sent_by,"
+		" CASE WHEN n = 100 THEN '{\"shop\":\"south\"}'::jsonb"
+		" WHEN n %% 3 = 0 THEN '{\"shop\":\"north\"}'::jsonb END, input,"
+		" overlay(data PLACING uuid_send(id) FROM position(uuid_send(saga_id) IN data))"
+		" FROM saga, generate_series(1, %d) AS n,"
+		" LATERAL (SELECT ('01900000-0000-7000-7000-' || lpad(to_hex(n), 12, '0'))::uuid AS id) AS made"
+		" WHERE key = 'order-%d'",
+		COPIES, number);
+	run(sql);
+}
+
+/* All pages. */
+static size_t count_listed(struct list_request request, size_t *ret_pages)
+{
+	struct list_page page = {.has_more = true};
+	struct arena arena;
+	size_t count = 0;
+
+	arena_init(&arena, 0);
+	for (*ret_pages = 0; page.has_more; ++*ret_pages) {
+		struct uuid last = request.after;
+
+		page = list_of(&request, &arena);
+		for (size_t i = 0; i < page.count; i++) {
+			const int order = uuid_compare(page.items[i].saga.id, last);
+
+			assert_true((count == 0 && i == 0) || (request.is_oldest_first ? order > 0 : order < 0));
+			last = page.items[i].saga.id;
+		}
+		count += page.count;
+		request.has_after = true;
+		request.after = page.last;
+		arena_clear(&arena);
+	}
+	arena_release(&arena);
+	return count;
+}
+
+static void a_page_under_a_key_is_bounded_by_what_it_looks_at(void **state)
+{
+	struct list_request request = {.limit = 10, .filter = {.key = "order-255", .states = 1u << SAGA_STATE_STUCK}};
+	struct list_page page;
+	struct arena arena;
+	size_t pages;
+
+	SKIP_WITHOUT_DATABASE;
+	arena_init(&arena, 0);
+	start_real(255, "k", NULL);
+	copy_saga(255);
+	page = list_of(&request, &arena);
+	assert_true(page.count == 0 && page.has_more);
+	assert_int_equal(count_listed(request, &pages), 1);
+	assert_int_equal(pages, 2);
+	request.filter.states = 0;
+	request.limit = 3000;
+	assert_int_equal(count_listed(request, &pages), COPIES + 1);
+	assert_int_equal(pages, 3);
+	request.is_oldest_first = true;
+	assert_int_equal(count_listed(request, &pages), COPIES + 1);
+	request.filter.key = "order-25";
+	assert_int_equal(count_listed(request, &pages), 0);
+	arena_release(&arena);
+}
+
+static void labels_of_many_and_of_few_are_listed_alike(void **state)
+{
+	struct engine_label label = {"shop", "north"};
+	struct list_request request = {.limit = 1000, .filter = {.labels = &label, .label_count = 1}};
+	size_t pages;
+
+	SKIP_WITHOUT_DATABASE;
+	start_real(255, "k", NULL);
+	copy_saga(255);
+	for (int i = 0; i < 2; i++) {
+		request.is_oldest_first = i > 0;
+		label.value = "north";
+		assert_int_equal(count_listed(request, &pages), COPIES / 3);
+		label.value = "south";
+		assert_int_equal(count_listed(request, &pages), 1);
+		assert_int_equal(pages, 1); /* by the label's index */
+		label.value = "west";
+		assert_int_equal(count_listed(request, &pages), 0);
+	}
+}
+
 static struct feed_snapshot beginning(const struct saga_filter *filter, const struct uuid *after, size_t limit,
 				      struct arena *arena)
 {
@@ -1700,6 +1797,8 @@ int main(void)
 		cmocka_unit_test_setup(trimming_says_that_it_has_left_something_old, begin),
 		cmocka_unit_test_setup(lists_are_in_order_and_in_pages_and_as_the_filter_says, begin),
 		cmocka_unit_test_setup(a_list_passes_over_nothing_while_sagas_end, begin),
+		cmocka_unit_test_setup(a_page_under_a_key_is_bounded_by_what_it_looks_at, begin),
+		cmocka_unit_test_setup(labels_of_many_and_of_few_are_listed_alike, begin),
 		cmocka_unit_test_setup(the_open_sagas_of_a_stream_come_in_pages, begin),
 		cmocka_unit_test_setup(a_page_of_open_sagas_is_bounded_by_what_it_looks_at, begin),
 		cmocka_unit_test(a_server_that_is_away_is_unknown_and_unavailable),
