@@ -279,7 +279,7 @@ static void a_wait_for_a_coordinator_that_stays_away_ends_with_its_time(void **s
 	(void)state;
 	coordinator.away_after = 1;
 	coordinator.away_streams = 1000;
-	SAGACTL(&run, "wait", SAGA_ID, SAGA_ID, "--timeout", "500ms");
+	SAGACTL(&run, "wait", SAGA_ID, SAGA_ID, "--timeout", "1500ms");
 	assert_int_equal(run.exit_code, 5); /* the first one's */
 	assert_string_equal(run.err,
 			    "sagactl: the connection is lost, trying again\n"
@@ -336,7 +336,8 @@ static void when_time_is_over_it_says_that_the_saga_goes_on(void **state)
 
 	(void)state;
 	coordinator.stays_open = true;
-	SAGACTL(&run, "watch", SAGA_ID, "--timeout", "200ms");
+	SAGACTL(&run, "watch", SAGA_ID, "--timeout",
+		"1500ms"); /* all three messages come before, on a busy machine, too */
 	assert_int_equal(run.exit_code, 7);
 	assert_string_equal(run.err, "sagactl: saga " SAGA_ID " is COMPENSATING and goes on; `sagactl watch " SAGA_ID
 				     "` follows it again\n");
