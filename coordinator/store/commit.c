@@ -7,88 +7,14 @@
  * Why:     group commit is what makes durability cheap. The log is inserted for exactly those sagas whose row changed,
  *          inside the statement, so that no client-side step lies between. So are the rows of open sagas
  *          (saga/open_row.h): whoever changed a saga's row has its row there, too, until the transaction ends.
+ *
+ * Twice:   where the first try was refused, the commit is made carefully (commit_sql.h), and so are the next ones: what is
+ *          otherwise than expected (starts that are repeated, sagas that another instance changes) comes in series.
  */
 #include <assert.h>
 
+#include "coordinator/store/commit_sql.h"
 #include "coordinator/store/store_state.h"
-
-/*
- * unnest() is in the lists of what is selected, not after FROM: there each array would be spooled whole, row by row.
- *
- * A row to be changed is found by a subquery that OFFSET 0 keeps whole, so that there is one plan only: a look-up in the
- * index for each change. Joined freely, a plan made while the table is empty (and vacuumed) reads all sagas for each
- * change, until somebody analyzes the table. The version is asked for again since the row may change after it was found.
- *
- * `IN (…) IS TRUE` instead of a join: the planner cannot know how long the lists are, and this form is a hash look-up
- * for each log row whatever it guesses.
- */
-#define CHANGES_SQL                                                                                                    \
-	"WITH started AS ("                                                                                            \
-	" INSERT INTO saga (saga_id, definition_id, definition_name, key, idempotency_key, input, labels, state,"      \
-	"  milestone, version, data, due_at, created_at, updated_at, ended_at, sent_by, sent_boot)"                    \
-	" SELECT c.saga_id, c.definition_id, c.definition_name, c.key, c.idempotency_key, c.input, c.labels::jsonb,"   \
-	"  c.state, c.milestone, c.version, c.data, c.due_at, c.created_at, c.updated_at, c.ended_at,"                 \
-	"  $47, $48"                                                                                                   \
-	" FROM (SELECT unnest($1::uuid[]) AS saga_id, unnest($2::int[]) AS definition_id,"                             \
-	"  unnest($3::text[]) AS definition_name, unnest($4::text[]) AS key, unnest($5::text[]) AS idempotency_key,"   \
-	"  unnest($6::bytea[]) AS input, unnest($7::text[]) AS labels, unnest($8::smallint[]) AS state,"               \
-	"  unnest($9::text[]) AS milestone, unnest($10::bigint[]) AS version, unnest($11::bytea[]) AS data,"           \
-	"  unnest($12::timestamptz[]) AS due_at, unnest($13::timestamptz[]) AS created_at,"                            \
-	"  unnest($14::timestamptz[]) AS updated_at, unnest($15::timestamptz[]) AS ended_at) AS c"                     \
-	" ON CONFLICT DO NOTHING RETURNING saga_id, 1::bigint AS first, version AS last, state, ended_at"              \
-	"), changed AS ("                                                                                              \
-	" UPDATE saga s SET version = c.version, state = c.state, milestone = c.milestone, data = c.data,"             \
-	"  due_at = c.due_at, updated_at = c.updated_at, ended_at = c.ended_at,"                                       \
-	"  is_paused = c.is_paused, sent_by = $47, sent_boot = $48"                                                    \
-	" FROM (SELECT unnest($16::uuid[]) AS saga_id, unnest($17::bigint[]) AS expected_version,"                     \
-	"  unnest($18::bigint[]) AS version, unnest($19::smallint[]) AS state, unnest($20::text[]) AS milestone,"      \
-	"  unnest($21::bytea[]) AS data, unnest($22::timestamptz[]) AS due_at,"                                        \
-	"  unnest($23::timestamptz[]) AS updated_at, unnest($24::timestamptz[]) AS ended_at,"                          \
-	"  unnest($46::boolean[]) AS is_paused) AS c,"                                                                 \
-	"  LATERAL (SELECT o.ctid AS place FROM saga o"                                                                \
-	"   WHERE o.saga_id = c.saga_id AND o.version = c.expected_version OFFSET 0) AS found"                         \
-	" WHERE s.ctid = found.place AND s.version = c.expected_version"                                               \
-	" RETURNING s.saga_id, c.expected_version + 1 AS first, s.version AS last, s.state, s.ended_at"                \
-	"), done AS ("                                                                                                 \
-	" SELECT * FROM started UNION ALL SELECT * FROM changed"                                                       \
-	"), fed AS ("                                                                                                  \
-	" INSERT INTO saga_feed (xid, saga_ids, firsts, lasts, states)"                                                \
-	" SELECT pg_current_xact_id()::text::bigint, array_agg(saga_id), array_agg(first), array_agg(last),"           \
-	"  array_agg(state) FROM done HAVING count(*) > 0 RETURNING xid"                                               \
-	"), logged AS ("                                                                                               \
-	" INSERT INTO saga_log (saga_id, sequence, at, event, step, phase, attempt, milestone, reason, detail,"        \
-	"  has_no_effect, reply, state, actor)"                                                                        \
-	" SELECT l.* FROM (SELECT unnest($25::uuid[]) AS saga_id, unnest($26::bigint[]), unnest($27::timestamptz[]),"  \
-	"  unnest($28::smallint[]), unnest($29::text[]), unnest($30::smallint[]), unnest($31::int[]),"                 \
-	"  unnest($32::text[]), unnest($33::text[]), unnest($34::text[]), unnest($35::boolean[]),"                     \
-	"  unnest($36::bytea[]), unnest($37::smallint[]), unnest($38::text[])) AS l"                                   \
-	" WHERE (l.saga_id IN (SELECT saga_id FROM done)) IS TRUE"                                                     \
-	"), noticed AS ("                                                                                              \
-	" INSERT INTO saga_notice (saga_id, sequence, at, step, phase, reason, detail, target)"                        \
-	" SELECT n.*, t.target FROM (SELECT unnest($39::uuid[]) AS saga_id, unnest($40::bigint[]),"                    \
-	"  unnest($41::timestamptz[]), unnest($42::text[]), unnest($43::smallint[]), unnest($44::text[]),"             \
-	"  unnest($45::text[])) AS n, unnest($49::text[]) AS t(target)"                                                \
-	" WHERE (n.saga_id IN (SELECT saga_id FROM done)) IS TRUE"
-
-/* What a commit has none of is left out: each part costs a lone saga's commit its preparation. */
-#define OPENED_SQL                                                                                                     \
-	"), opened AS ("                                                                                               \
-	" INSERT INTO saga_open (saga_id, look_at, definition_id, state, is_paused, is_patient)"                       \
-	" SELECT r.* FROM (SELECT unnest($50::uuid[]) AS saga_id, unnest($51::timestamptz[]), unnest($52::int[]),"     \
-	"  unnest($53::smallint[]), unnest($54::boolean[]), unnest($55::boolean[])) AS r"                              \
-	" WHERE (r.saga_id IN (SELECT saga_id FROM done)) IS TRUE"                                                     \
-	" ON CONFLICT (saga_id) DO UPDATE SET look_at = excluded.look_at, state = excluded.state,"                     \
-	"  is_paused = excluded.is_paused, is_patient = excluded.is_patient"
-#define CLOSED_SQL                                                                                                     \
-	"), closed AS ("                                                                                               \
-	" DELETE FROM saga_open WHERE saga_id = ANY (ARRAY(SELECT saga_id FROM changed WHERE ended_at IS NOT NULL))"
-#define RESULT_SQL ") SELECT saga_id, NULL::bigint FROM done UNION ALL SELECT NULL, xid FROM fed"
-
-/* By whether rows of open sagas are written, and whether some go. */
-static const char *const commit_sql[2][2] = {
-	{CHANGES_SQL RESULT_SQL, CHANGES_SQL CLOSED_SQL RESULT_SQL},
-	{CHANGES_SQL OPENED_SQL RESULT_SQL, CHANGES_SQL OPENED_SQL CLOSED_SQL RESULT_SQL},
-};
 
 /* The arrays in the order of the parameters, from $1. */
 enum column {
@@ -396,6 +322,23 @@ static struct store_change *find_change(const struct store_commit *commit, struc
 	return NULL;
 }
 
+/* The feed's order is that of the columns. */
+static void note_all_done(struct store_commit *commit, int64_t feed_xid)
+{
+	int64_t index = 0;
+
+	for (int is_change = 0; is_change < 2; is_change++)
+		for (size_t i = 0; i < commit->count; i++) {
+			struct store_change *change = &commit->changes[i];
+
+			if (is_change == (change->start != NULL))
+				continue;
+			change->outcome = STORE_OUTCOME_DONE;
+			change->feed_xid = feed_xid;
+			change->feed_index = ++index;
+		}
+}
+
 /* The rows are what was done, in the order that the feed has it, then the feed's transaction, if anything was done. */
 static void note_outcomes(struct store_commit *commit, const struct pg_result *result)
 {
@@ -419,38 +362,86 @@ static bool is_refusal(const char *sqlstate)
 	return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "54", 2) == 0;
 }
 
-void commit_begin(void *ctx, int lane, struct store_commit *commit)
+static enum commit_opens opens_of(const struct store_commit *commit)
 {
-	struct store *store = ctx;
-	struct commit_lane *own = &store->lanes[lane];
-	struct pg_param params[COLUMN_COUNT + OTHERS_COUNT];
-	bool opens;
+	enum commit_opens opens = COMMIT_OPENS_NONE;
 
-	own->commit = commit;
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct store_change *change = &commit->changes[i];
+
+		if (!change->is_open_row_new || change->ended_us)
+			continue;
+		if (!change->start)
+			return COMMIT_OPENS_ANY;
+		opens = COMMIT_OPENS_NEW;
+	}
+	return opens;
+}
+
+/* A start that is repeated, for one, may be one in each of many commits. */
+enum { CAREFUL_COMMITS = 64 };
+
+static int send_commit(struct store *store, struct commit_lane *own, bool is_careful)
+{
+	const struct store_commit *commit = own->commit;
+	enum commit_opens opens = opens_of(commit);
+	struct pg_param params[COLUMN_COUNT + OTHERS_COUNT];
+	size_t count = is_careful || opens != COMMIT_OPENS_NONE ? ARRAY_LEN(params) : SHARED_COUNT + OTHERS_COUNT;
+
 	fill_arrays(store, commit);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		params[i + (i < SHARED_COUNT ? 0 : OTHERS_COUNT)] = pg_array_param(&store->arrays[i]);
 	params[SHARED_COUNT] = pg_text(commit->instance);
 	params[SHARED_COUNT + 1] = pg_int8(commit->boot);
 	params[SHARED_COUNT + 2] = pg_array_param(&store->notice_targets);
-	opens = store->arrays[OPEN_SAGA_ID].count > 0;
-	own->sent = pg_send(own->pg, commit_sql[opens][has_end(commit)], params,
-			    opens ? ARRAY_LEN(params) : SHARED_COUNT + OTHERS_COUNT, &own->err);
+	own->is_careful = is_careful;
+	return pg_send(own->pg, is_careful ? commit_sql_careful() : commit_sql_hopeful(opens, has_end(commit)), params,
+		       count, &own->err);
+}
+
+void commit_begin(void *ctx, int lane, struct store_commit *commit)
+{
+	struct store *store = ctx;
+	struct commit_lane *own = &store->lanes[lane];
+	bool is_careful = store->careful_commits > 0 || commit->count == 0;
+
+	if (store->careful_commits > 0)
+		store->careful_commits--;
+	own->commit = commit;
+	own->sent = send_commit(store, own, is_careful);
+}
+
+static int receive_commit(struct commit_lane *own, struct error *err)
+{
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+
+	if (own->sent < 0) {
+		*err = own->err;
+		return -1;
+	}
+	if (pg_receive(own->pg, &result, err) < 0)
+		return -1;
+	if (own->is_careful)
+		note_outcomes(own->commit, result);
+	else
+		note_all_done(own->commit, pg_get_int(result, 0, 0));
+	return 0;
 }
 
 enum store_result commit_end(void *ctx, int lane, struct error *err)
 {
 	struct store *store = ctx;
 	struct commit_lane *own = &store->lanes[lane];
-	_cleanup_(pg_result_freep)
-	struct pg_result *result = NULL;
+	int rc = receive_commit(own, err);
 
-	if (own->sent < 0) {
-		*err = own->err;
-	} else if (pg_receive(own->pg, &result, err) == 0) {
-		note_outcomes(own->commit, result);
-		return STORE_COMMITTED;
+	if (rc < 0 && !own->is_careful && pg_is_connected(own->pg) && is_refusal(pg_sqlstate(own->pg))) {
+		store->careful_commits = CAREFUL_COMMITS;
+		own->sent = send_commit(store, own, true);
+		rc = receive_commit(own, err);
 	}
+	if (rc == 0)
+		return STORE_COMMITTED;
 	if (!pg_is_connected(own->pg))
 		return STORE_UNKNOWN;
 	return is_refusal(pg_sqlstate(own->pg)) ? STORE_REFUSED : STORE_FAILED;

@@ -11,7 +11,8 @@ enum { COMMIT_ARRAY_COUNT = 52 };
 struct commit_lane {
 	struct pg *pg;
 	struct store_commit *commit;
-	int sent; /* of pg_send(): < 0 with `err` */
+	bool is_careful; /* the statement that was sent */
+	int sent;        /* of pg_send(): < 0 with `err` */
 	struct error err;
 };
 
@@ -19,6 +20,7 @@ struct store {
 	char *conninfo;
 	struct pg *pg; /* the engine's, for all but commits; the first lane's, too */
 	struct commit_lane lanes[STORE_LANES];
+	int careful_commits;                        /* that the next ones are to be */
 	struct pg *definitions_pg;                  /* the catalog's */
 	struct pg_array arrays[COMMIT_ARRAY_COUNT]; /* of a commit; kept for their memory */
 	struct pg_array notice_targets;             /* of every commit */

@@ -52,15 +52,27 @@ static void run(const char *sql)
 	ok(pg_exec_script(pg, sql, &err), &err);
 }
 
+/* Each test has a store of its own, which has not learned from the conflicts of those before. */
+static void open_store(void)
+{
+	store = store_new(own_conninfo);
+	store_tell(store, "kafka");
+	store_tell(store, "webhook people");
+	port = store_saga_port(store);
+}
+
 static int begin(void **state)
 {
 	(void)state;
-	if (conninfo)
-		run("TRUNCATE saga, saga_open, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE "
-		    "saga_feed_floor "
-		    "SET xid = 0;"
-		    "UPDATE saga_departed SET last_id = '00000000-0000-0000-0000-000000000000';"
-		    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
+	if (!conninfo)
+		return 0;
+	store_free(store);
+	open_store();
+	run("TRUNCATE saga, saga_open, saga_log, saga_feed, saga_notice, saga_pause, definition; UPDATE "
+	    "saga_feed_floor "
+	    "SET xid = 0;"
+	    "UPDATE saga_departed SET last_id = '00000000-0000-0000-0000-000000000000';"
+	    "INSERT INTO definition (id, name, version, source, pins) VALUES (1, 'checkout', 1, '', '[]')");
 	return 0;
 }
 
@@ -1193,12 +1205,18 @@ static void the_feed_leaves_out_what_is_no_outcome_on_request(void **state)
 	arena_release(&arena);
 }
 
-static void a_commit_says_where_the_feed_has_its_changes(void **state)
+/* Three sagas that are there, and what is wanted of the feed after them. */
+static struct feed_query feed_after_three_starts(const struct read_port *reads)
 {
-	struct read_port reads = store_read_port(store);
-	struct change c[6];
-	struct store_change changes[6];
-	struct feed_query query = {.limit = 10};
+	for (uint8_t i = 1; i <= 3; i++)
+		start_ok(i, (const char *[]){"key-1", "key-2", "key-3"}[i - 1]);
+	return (struct feed_query){.after = {bounds_of(reads).horizon - 1, INT64_MAX}, .limit = 10};
+}
+
+/* The feed has what is done of these, all of one transaction, each where it says. */
+static void assert_places_in_feed(const struct read_port *reads, struct feed_query *query,
+				  const struct store_change *changes, size_t change_count)
+{
 	struct feed_entry *entries;
 	struct arena arena;
 	struct error err;
@@ -1206,11 +1224,59 @@ static void a_commit_says_where_the_feed_has_its_changes(void **state)
 	size_t count;
 	size_t done = 0;
 
-	SKIP_WITHOUT_DATABASE;
 	arena_init(&arena, 0);
-	for (uint8_t i = 1; i <= 3; i++)
-		start_ok(i, (const char *[]){"key-1", "key-2", "key-3"}[i - 1]);
-	query.after = (struct feed_position){bounds_of(&reads).horizon - 1, INT64_MAX};
+	query->horizon = bounds_of(reads).horizon;
+	ok(reads->feed(reads->ctx, query, &arena, &entries, &count, &err), &err);
+	for (size_t i = 0; i < change_count; i++) {
+		const struct feed_entry *entry;
+
+		if (changes[i].outcome != STORE_OUTCOME_DONE)
+			continue;
+		done++;
+		assert_in_range(changes[i].feed_index, 1, count);
+		entry = &entries[changes[i].feed_index - 1];
+		assert_int_equal(changes[i].feed_xid, entry->position.xid);
+		assert_int_equal(entry->position.index, changes[i].feed_index);
+		assert_true(uuid_equal(entry->saga_id, changes[i].saga_id));
+		assert_int_equal(entry->first, changes[i].start ? 1 : changes[i].expected_version + 1);
+		assert_int_equal(entry->last, changes[i].version);
+		assert_int_equal(entry->state, changes[i].state);
+	}
+	assert_int_equal(done, count);
+	ok(reads->feed_xids(reads->ctx, query->after.xid + 1, query->horizon, 10, &arena, &xids, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_int_equal(xids[0], entries[0].position.xid);
+	arena_release(&arena);
+}
+
+static void a_commit_says_where_the_feed_has_its_changes(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	struct change c[4];
+	struct store_change changes[4];
+	struct feed_query query;
+
+	SKIP_WITHOUT_DATABASE;
+	query = feed_after_three_starts(&reads);
+	changes[0] = make_end(&c[0], 1, 1);
+	changes[1] = make_start(&c[1], 4, "key-4");
+	changes[2] = make_end(&c[2], 3, 1);
+	changes[3] = make_start(&c[3], 5, "key-5");
+	commit_ok(changes, ARRAY_LEN(changes));
+	assert_places_in_feed(&reads, &query, changes, ARRAY_LEN(changes));
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 7);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 3);
+}
+
+static void a_commit_in_which_some_cannot_be_done_does_the_others(void **state)
+{
+	struct read_port reads = store_read_port(store);
+	struct change c[6];
+	struct store_change changes[6];
+	struct feed_query query;
+
+	SKIP_WITHOUT_DATABASE;
+	query = feed_after_three_starts(&reads);
 	changes[0] = make_end(&c[0], 1, 1);
 	changes[1] = make_end(&c[1], 2, 7); /* of another version */
 	changes[2] = make_end(&c[2], 3, 1);
@@ -1218,23 +1284,38 @@ static void a_commit_says_where_the_feed_has_its_changes(void **state)
 	changes[4] = make_start(&c[4], 5, "key-2"); /* is there */
 	changes[5] = make_start(&c[5], 6, "key-6");
 	commit_ok(changes, ARRAY_LEN(changes));
-	query.horizon = bounds_of(&reads).horizon;
-	ok(reads.feed(reads.ctx, &query, &arena, &entries, &count, &err), &err);
-	assert_int_equal(count, 4);
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
-		if (changes[i].outcome != STORE_OUTCOME_DONE)
-			continue;
-		done++;
-		assert_in_range(changes[i].feed_index, 1, count);
-		assert_int_equal(changes[i].feed_xid, entries[0].position.xid);
-		assert_int_equal(entries[changes[i].feed_index - 1].position.index, changes[i].feed_index);
-		assert_true(uuid_equal(entries[changes[i].feed_index - 1].saga_id, changes[i].saga_id));
+	assert_int_equal(changes[1].outcome, STORE_OUTCOME_CONFLICT);
+	assert_int_equal(changes[4].outcome, STORE_OUTCOME_CONFLICT);
+	assert_places_in_feed(&reads, &query, changes, ARRAY_LEN(changes));
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 7);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_open"), 3);
+}
+
+/* Also what was undone. */
+#define ROWS_INSERTED                                                                                                  \
+	"SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'saga' AND schemaname = current_schema()"
+
+/* Each try that the database undoes is work for nothing. */
+static void repeated_starts_are_tried_in_hope_once(void **state)
+{
+	struct change c[2];
+	struct store_change changes[2];
+	int64_t before;
+
+	SKIP_WITHOUT_DATABASE;
+	start_ok(1, "k");
+	run(END_CONNECTIONS);
+	before = query_int(ROWS_INSERTED);
+	for (uint8_t i = 2; i < 12; i++) {
+		changes[0] = make_start(&c[0], 1, "k");
+		changes[1] = make_start(&c[1], i, (char[]){'n', (char)('a' + i), 0});
+		commit_ok(changes, ARRAY_LEN(changes));
+		assert_int_equal(changes[0].outcome, STORE_OUTCOME_CONFLICT);
+		assert_int_equal(changes[1].outcome, STORE_OUTCOME_DONE);
 	}
-	assert_int_equal(done, count);
-	ok(reads.feed_xids(reads.ctx, query.after.xid + 1, query.horizon, 10, &arena, &xids, &count, &err), &err);
-	assert_int_equal(count, 1);
-	assert_int_equal(xids[0], entries[0].position.xid);
-	arena_release(&arena);
+	run(END_CONNECTIONS); /* with what they have counted */
+	assert_int_equal(query_int(ROWS_INSERTED) - before, 10 + 1);
+	assert_int_equal(query_int("SELECT count(*) FROM saga_log"), 11);
 }
 
 static void commits_on_two_lanes_know_nothing_of_each_other(void **state)
@@ -1743,10 +1824,7 @@ static int set_up(void **state)
 			       (int)getpid());
 	if (run_script("CREATE SCHEMA store_test_%d") < 0)
 		return -1;
-	store = store_new(own_conninfo);
-	store_tell(store, "kafka");
-	store_tell(store, "webhook people");
-	port = store_saga_port(store);
+	open_store();
 	if (store_migrate(store, 5000, &err) == 0)
 		return 0;
 	print_error("%s\n", err.msg);
@@ -1791,6 +1869,8 @@ int main(void)
 		cmocka_unit_test_setup(the_feed_waits_for_transactions_that_are_still_under_way, begin),
 		cmocka_unit_test_setup(the_feed_leaves_out_what_is_no_outcome_on_request, begin),
 		cmocka_unit_test_setup(a_commit_says_where_the_feed_has_its_changes, begin),
+		cmocka_unit_test_setup(a_commit_in_which_some_cannot_be_done_does_the_others, begin),
+		cmocka_unit_test_setup(repeated_starts_are_tried_in_hope_once, begin),
 		cmocka_unit_test_setup(commits_on_two_lanes_know_nothing_of_each_other, begin),
 		cmocka_unit_test_setup(a_change_that_met_another_version_is_not_in_the_feed, begin),
 		cmocka_unit_test_setup(trimming_forgets_what_is_old_and_raises_the_floor, begin),
