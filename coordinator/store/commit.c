@@ -390,7 +390,7 @@ static int send_commit(struct store *store, struct commit_lane *own, bool is_car
 
 	fill_arrays(store, commit);
 	for (int i = 0; i < COLUMN_COUNT; i++)
-		params[i + (i < SHARED_COUNT ? 0 : OTHERS_COUNT)] = pg_array_param(&store->arrays[i]);
+		params[i + (i < SHARED_COUNT ? 0 : OTHERS_COUNT)] = pg_array_short_param(&store->arrays[i]);
 	params[SHARED_COUNT] = pg_text(commit->instance);
 	params[SHARED_COUNT + 1] = pg_int8(commit->boot);
 	params[SHARED_COUNT + 2] = pg_array_param(&store->notice_targets);

@@ -91,7 +91,8 @@ enum pg_array_type {
 struct pg_array {
 	enum pg_array_type type;
 	int32_t count;
-	bool has_null;
+	int32_t nulls;
+	int32_t last_nulls; /* of them at the end */
 	struct buffer body;
 };
 void pg_array_init(struct pg_array *array, enum pg_array_type type);
@@ -103,6 +104,8 @@ void pg_array_add_bytes(struct pg_array *array, struct bytes value); /* TEXT, BY
 void pg_array_add_uuid(struct pg_array *array, const struct uuid *value);
 void pg_array_add_tid(struct pg_array *array, struct pg_tid value);
 struct pg_param pg_array_param(struct pg_array *array); /* borrows until the array changes */
+/* Without the NULLs at its end: the same where it is unnested beside a longer one, and less to read where nearly all are NULL. */
+struct pg_param pg_array_short_param(struct pg_array *array);
 
 /* Runs one statement, prepared once for each connection and text. Its plan is made anew at the 2nd, 4th, 8th … run; in a
  * transaction not before its end. `ret_result` may be NULL. */

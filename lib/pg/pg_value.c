@@ -145,7 +145,8 @@ void pg_array_clear(struct pg_array *array)
 	buffer_clear(&array->body);
 	buffer_append(&array->body, &no_header, sizeof(no_header));
 	array->count = 0;
-	array->has_null = false;
+	array->nulls = 0;
+	array->last_nulls = 0;
 }
 
 /* Where the value of an element goes that is to have `len` bytes, and room for `room` of them. Without the NUL that a buffer has
@@ -165,6 +166,7 @@ static inline uint8_t *add_element(struct pg_array *array, size_t len, size_t ro
 	memcpy(at, &wire_len, sizeof(wire_len));
 	body->len += sizeof(wire_len) + len;
 	array->count++;
+	array->last_nulls = 0;
 	return at + sizeof(wire_len);
 }
 
@@ -175,7 +177,8 @@ void pg_array_add_null(struct pg_array *array)
 	assert(array->body.len >= sizeof(struct array_header));
 	buffer_append(&array->body, &null_len, sizeof(null_len));
 	array->count++;
-	array->has_null = true;
+	array->nulls++;
+	array->last_nulls++;
 }
 
 void pg_array_add_int(struct pg_array *array, int64_t value)
@@ -215,19 +218,31 @@ void pg_array_add_tid(struct pg_array *array, struct pg_tid value)
 	memcpy(add_element(array, sizeof(value.data), sizeof(value.data)), value.data, sizeof(value.data));
 }
 
-struct pg_param pg_array_param(struct pg_array *array)
+static struct pg_param array_param(struct pg_array *array, int32_t left_out)
 {
 	struct array_header header = {
 		.dimensions = htobe32(1),
-		.has_null = htobe32(array->has_null ? 1 : 0),
+		.has_null = htobe32(array->nulls > left_out ? 1 : 0),
 		.element_oid = htobe32(array_types[array->type].element_oid),
-		.length = htobe32((uint32_t)array->count),
+		.length = htobe32((uint32_t)(array->count - left_out)),
 		.lower_bound = htobe32(1),
 	};
+	struct bytes body = buffer_bytes(&array->body);
 
 	assert(array->body.len >= sizeof(header));
 	memcpy(array->body.data, &header, sizeof(header));
-	return borrowed_param(array_types[array->type].array_oid, buffer_bytes(&array->body));
+	body.len -= (size_t)left_out * sizeof(uint32_t); /* a NULL is its length alone */
+	return borrowed_param(array_types[array->type].array_oid, body);
+}
+
+struct pg_param pg_array_param(struct pg_array *array)
+{
+	return array_param(array, 0);
+}
+
+struct pg_param pg_array_short_param(struct pg_array *array)
+{
+	return array_param(array, array->last_nulls);
 }
 
 /* ---- results ---- */

@@ -317,6 +317,44 @@ static void arrays_unnest_row_by_row(void **state)
 	}
 }
 
+static void a_short_array_is_filled_up_beside_a_longer_one(void **state)
+{
+	_cleanup_(pg_freep)
+	struct pg *pg = connect_or_skip();
+	_cleanup_(pg_array_release)
+	struct pg_array whole;
+	_cleanup_(pg_array_release)
+	struct pg_array sparse;
+	struct pg_param params[2];
+	_cleanup_(pg_result_freep)
+	struct pg_result *result = NULL;
+	struct error err;
+
+	(void)state;
+	pg_array_init(&whole, PG_ARRAY_INT4);
+	pg_array_init(&sparse, PG_ARRAY_TEXT);
+	for (int i = 0; i < 4; i++) {
+		pg_array_add_int(&whole, i);
+		if (i == 1)
+			pg_array_add_bytes(&sparse, bytes_of_text("one"));
+		else
+			pg_array_add_null(&sparse);
+	}
+	params[0] = pg_array_short_param(&whole);
+	params[1] = pg_array_short_param(&sparse);
+	ok(pg_exec(pg, "SELECT unnest($1), unnest($2), cardinality($2)::bigint", params, 2, &result, &err), &err);
+	assert_int_equal(pg_rows(result), 4);
+	assert_int_equal(pg_get_int(result, 0, 2), 2);
+	for (size_t row = 0; row < 4; row++) {
+		assert_int_equal(pg_get_int(result, row, 0), row);
+		assert_int_equal(pg_is_null(result, row, 1), row != 1);
+	}
+	params[1] = pg_array_param(&sparse);
+	pg_result_free(take_ptr(result));
+	ok(pg_exec(pg, "SELECT cardinality($2)::bigint, $1", params, 2, &result, &err), &err);
+	assert_int_equal(pg_get_int(result, 0, 0), 4);
+}
+
 static void an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again(void **state)
 {
 	_cleanup_(pg_freep)
@@ -579,6 +617,7 @@ int main(void)
 		cmocka_unit_test(a_statement_that_was_sent_runs_while_others_are_answered),
 		cmocka_unit_test(a_connection_lost_after_sending_is_told_when_receiving),
 		cmocka_unit_test(arrays_unnest_row_by_row),
+		cmocka_unit_test(a_short_array_is_filled_up_beside_a_longer_one),
 		cmocka_unit_test(an_empty_array_unnests_to_no_row_and_a_cleared_one_is_used_again),
 		cmocka_unit_test(a_statement_is_prepared_once_for_its_text_and_types),
 		cmocka_unit_test(refusals_are_classified_by_their_sqlstate),
