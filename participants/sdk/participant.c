@@ -52,6 +52,10 @@ struct participant {
 	struct dead_letter_gauge *letter_gauge;
 	struct turn turn;
 	struct arena arena;
+	struct unconfirmed {
+		struct kafka_batch *batch; /* NULL: none */
+		struct flight *replies;
+	} unconfirmed; /* committed and answered, but the broker has not confirmed all of its answers */
 	struct metric *batches;
 	struct metric *batch_seconds;
 	struct metric *batch_commands;
@@ -464,11 +468,9 @@ static int send_letters(struct participant *participant, const struct turn_resul
 	return 0;
 }
 
-static int send_replies(struct participant *participant, const struct turn_result *result, struct error *err)
+static int send_replies(struct participant *participant, const struct turn_result *result, struct flight *flight,
+			struct error *err)
 {
-	_cleanup_(flight_releasep)
-	struct flight *flight = flight_new(false);
-
 	for (size_t i = 0; i < result->count; i++) {
 		struct kafka_record record;
 
@@ -480,10 +482,46 @@ static int send_replies(struct participant *participant, const struct turn_resul
 			return -1;
 	}
 	CRASH_POINT(ANSWERS_PRODUCED);
-	return flight_land(flight, &participant->is_stopping, err);
+	return 0;
 }
 
-static int handle_batch(struct participant *participant, struct kafka_batch *batch, struct error *err)
+static void drop_unconfirmed(struct participant *participant)
+{
+	flight_release(participant->unconfirmed.replies);
+	kafka_batch_free(participant->unconfirmed.batch);
+	participant->unconfirmed = (struct unconfirmed){0};
+}
+
+/* Only now may its offsets speak for it. After a failure it is still there, to be read again. */
+static int confirm_answers(struct participant *participant, struct error *err)
+{
+	const struct unconfirmed *one = &participant->unconfirmed;
+
+	if (!one->batch)
+		return 0;
+	if (flight_land(one->replies, &participant->is_stopping, err) < 0)
+		return -1;
+	CRASH_POINT(ANSWERS_DELIVERED);
+	kafka_batch_store_offsets(participant->consumer, one->batch);
+	CRASH_POINT(COMMAND_OFFSETS_STORED);
+	drop_unconfirmed(participant);
+	return 0;
+}
+
+/* What is not confirmed is answered from the inbox when it is read again. The newest is rewound first. */
+static void read_again(struct participant *participant, struct kafka_batch *batch, const struct error *why)
+{
+	if (batch)
+		kafka_batch_rewind(participant->consumer, batch);
+	if (participant->unconfirmed.batch)
+		kafka_batch_rewind(participant->consumer, participant->unconfirmed.batch);
+	drop_unconfirmed(participant);
+	note_away(participant, why);
+}
+
+/* Commits and answers. While the broker confirms the answers the next batch is done, so there are two in hand at most. */
+static int handle_batch(struct participant *participant, struct kafka_batch *batch, struct flight *replies,
+			struct error *err)
 {
 	struct turn_result result;
 	int64_t begin_us = clock_monotonic_us();
@@ -494,11 +532,9 @@ static int handle_batch(struct participant *participant, struct kafka_batch *bat
 	command_spans_add(participant->options.spans, participant->options.service, result.items, result.count,
 			  begin_real_us, &participant->arena);
 	/* Letters first: who is told that a command is dead shall find it. */
-	if (send_letters(participant, &result, err) < 0 || send_replies(participant, &result, err) < 0)
+	if (send_letters(participant, &result, err) < 0 || send_replies(participant, &result, replies, err) < 0 ||
+	    confirm_answers(participant, err) < 0)
 		return -1;
-	CRASH_POINT(ANSWERS_DELIVERED);
-	kafka_batch_store_offsets(participant->consumer, batch);
-	CRASH_POINT(COMMAND_OFFSETS_STORED);
 	metric_add(participant->batches, 1);
 	metric_observe(participant->batch_commands, (double)kafka_batch_count(batch));
 	metric_observe(participant->batch_seconds, (double)(clock_monotonic_us() - begin_us) / 1e6);
@@ -519,28 +555,44 @@ static int run_once(struct participant *participant, struct error *err)
 {
 	_cleanup_(kafka_batch_freep)
 	struct kafka_batch *batch = NULL;
+	_cleanup_(flight_releasep)
+	struct flight *replies = NULL;
+	int64_t wait_ms = participant->unconfirmed.batch ? 0 : POLL_WAIT_MS;
 	struct error away;
 	int rc;
 
-	if (kafka_consumer_poll(participant->consumer, participant->options.batch_max, POLL_WAIT_MS, &batch, err) < 0)
+	if (kafka_consumer_poll(participant->consumer, participant->options.batch_max, wait_ms, &batch, err) < 0)
 		return -1;
 	note_lag(participant);
-	if (kafka_batch_count(batch) == 0)
+	if (kafka_batch_count(batch) == 0) {
+		if (confirm_answers(participant, &away) < 0)
+			read_again(participant, NULL, &away);
 		return 0;
+	}
 	CRASH_POINT(COMMANDS_POLLED);
 	arena_clear(&participant->arena);
+	replies = flight_new(false);
 	atomic_store(&participant->batch_begun_us, clock_monotonic_us());
-	rc = handle_batch(participant, batch, &away);
+	rc = handle_batch(participant, batch, replies, &away);
 	atomic_store(&participant->batch_begun_us, 0);
 	if (rc == 0) {
+		participant->unconfirmed = (struct unconfirmed){take_ptr(batch), take_ptr(replies)};
 		note_back(participant);
 		return 0;
 	}
-	if (atomic_load(&participant->is_stopping))
-		return 0; /* its offsets are not stored */
-	kafka_batch_rewind(participant->consumer, batch);
-	note_away(participant, &away);
+	if (!atomic_load(&participant->is_stopping))
+		read_again(participant, batch, &away); /* else their offsets are not stored, which is enough */
 	return 0;
+}
+
+/* Before the consumer ends: else they would be read, and answered, once more. */
+static void end_unconfirmed(struct participant *participant)
+{
+	struct error err;
+
+	if (confirm_answers(participant, &err) < 0)
+		log_warn("answers_not_confirmed", "err=%s, their commands will be read again", LOG_TEXT(err.msg));
+	drop_unconfirmed(participant);
 }
 
 int participant_run(struct participant *participant, struct error *err)
@@ -550,6 +602,7 @@ int participant_run(struct participant *participant, struct error *err)
 	atomic_store(&participant->is_ready, rc == 0);
 	while (rc == 0 && !atomic_load(&participant->is_stopping))
 		rc = run_once(participant, err);
+	end_unconfirmed(participant);
 	atomic_store(&participant->is_ready, false);
 	for (size_t i = 0; i < ARRAY_LEN(participant->relays); i++)
 		retry_relay_stop(participant->relays[i]);
