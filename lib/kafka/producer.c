@@ -4,7 +4,7 @@
  * Why:     an idempotent producer that lost count with the broker is dead for good ("fatal"); a service must not be. So the
  *          librdkafka client is an instance behind ours: on a fatal error the poll thread puts a new one in its place, and
  *          what the old one held is reported as failed.
- * Threads: `mu` guards the fields under it. An instance is used between instance_ref() and instance_unref() without
+ * Threads: `mu` guards the fields under it that are not atomic. An instance is used between instance_ref() and instance_unref() without
  *          the lock, so no call of librdkafka runs under it. Delivery reports come on the poll thread alone.
  */
 #include <assert.h>
@@ -62,8 +62,23 @@ struct kafka_producer {
 	pthread_mutex_t mu;
 	pthread_cond_t progress;  /* a report came, or a new instance */
 	struct instance *current; /* guarded by mu; the poll thread alone changes it */
-	size_t in_flight;         /* guarded by mu */
+	atomic_size_t in_flight;
+	atomic_uint waiters; /* on `progress`: without any, a report need not wake anybody */
 };
+
+/* One record less is in flight. Who waits has said so before it looks at the number, and holds `mu` from there until it sleeps. */
+static void note_progress(struct kafka_producer *producer)
+{
+	const size_t before = atomic_fetch_sub(&producer->in_flight, 1);
+
+	assert(before > 0);
+	(void)before;
+	if (atomic_load(&producer->waiters) == 0)
+		return;
+	(void)pthread_mutex_lock(&producer->mu);
+	(void)pthread_cond_broadcast(&producer->progress);
+	(void)pthread_mutex_unlock(&producer->mu);
+}
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -77,11 +92,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 			(void)kafka_error_set(&err, message->err, rd_kafka_topic_name(message->rkt), NULL);
 		producer->delivered(producer->ctx, message->_private, message->err ? &err : NULL);
 	}
-	(void)pthread_mutex_lock(&producer->mu);
-	assert(producer->in_flight > 0);
-	producer->in_flight--;
-	(void)pthread_cond_broadcast(&producer->progress);
-	(void)pthread_mutex_unlock(&producer->mu);
+	note_progress(producer);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
@@ -255,8 +266,10 @@ static bool wait_progress(struct kafka_producer *producer, int64_t deadline_us)
 	if (clock_monotonic_us() >= deadline_us)
 		return false;
 	(void)pthread_mutex_lock(&producer->mu);
+	(void)atomic_fetch_add(&producer->waiters, 1);
 	(void)condition_wait_until(&producer->progress, &producer->mu,
 				   clock_monotonic_us() + PROGRESS_WAIT_MS * 1000); /* the next try shows which */
+	(void)atomic_fetch_sub(&producer->waiters, 1);
 	(void)pthread_mutex_unlock(&producer->mu);
 	return true;
 }
@@ -291,15 +304,6 @@ static rd_kafka_resp_err_t enqueue(rd_kafka_t *rk, const struct kafka_record *re
 	return code;
 }
 
-static void count_in_flight(struct kafka_producer *producer, int change)
-{
-	(void)pthread_mutex_lock(&producer->mu);
-	producer->in_flight += (size_t)change;
-	if (change < 0)
-		(void)pthread_cond_broadcast(&producer->progress);
-	(void)pthread_mutex_unlock(&producer->mu);
-}
-
 int kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *token, struct error *err)
 {
 	int64_t deadline_us = clock_monotonic_us() + QUEUE_FULL_WAIT_MS * 1000;
@@ -310,10 +314,10 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_record *re
 	do {
 		struct instance *instance = instance_ref(producer);
 
-		count_in_flight(producer, 1); /* before the report can come */
+		(void)atomic_fetch_add(&producer->in_flight, 1); /* before the report can come */
 		code = enqueue(instance->rk, record, headers, token);
 		if (code)
-			count_in_flight(producer, -1);
+			note_progress(producer);
 		if (code && rd_kafka_fatal_error(instance->rk, NULL, 0))
 			code = RD_KAFKA_RESP_ERR__FATAL;
 		instance_unref(instance);
@@ -332,9 +336,10 @@ int kafka_flush(struct kafka_producer *producer, int64_t timeout_ms, struct erro
 	bool is_over = false;
 
 	(void)pthread_mutex_lock(&producer->mu);
-	while (producer->in_flight > 0 && !is_over)
+	(void)atomic_fetch_add(&producer->waiters, 1);
+	while ((left = atomic_load(&producer->in_flight)) > 0 && !is_over)
 		is_over = !condition_wait_until(&producer->progress, &producer->mu, deadline_us);
-	left = producer->in_flight;
+	(void)atomic_fetch_sub(&producer->waiters, 1);
 	(void)pthread_mutex_unlock(&producer->mu);
 	if (left == 0)
 		return 0;
