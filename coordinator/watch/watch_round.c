@@ -44,6 +44,9 @@ static void keep_part(struct watcher *watcher, const struct feed_snapshot *snaps
 	part->running =
 		arena_copy(&watcher->arena, snapshot->running, snapshot->running_count * sizeof(*snapshot->running));
 	part->running_count = snapshot->running_count;
+	part->ids = arena_alloc(&watcher->arena, (snapshot->count + 1) * sizeof(*part->ids));
+	for (size_t i = 0; i < snapshot->count; i++)
+		part->ids[part->count++] = snapshot->items[i].saga.id;
 	part->last = snapshot->last;
 	if (!snapshot->has_more)
 		memset(part->last.data, 0xff, sizeof(part->last.data));
@@ -148,6 +151,26 @@ static bool fits(const struct saga_filter *filter, const struct saga_head *head)
 	return true;
 }
 
+static bool is_seen_by(const struct shown_part *part, int64_t xid)
+{
+	if (xid >= part->xmax)
+		return false;
+	for (size_t i = 0; i < part->running_count; i++)
+		if (part->running[i] == xid)
+			return false;
+	return true;
+}
+
+static bool has_shown(const struct shown_part *part, struct uuid id)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (uuid_equal(part->ids[i], id))
+			return true;
+	return false;
+}
+
+/* What the first page saw was before the watch began. Later on each page has shown its sagas as they were then; of a saga that has
+ * ended before its page came, or began after the first one and is in none, all is in the feed alone. */
 static bool was_shown(const struct watcher *watcher, const struct feed_entry *entry)
 {
 	const int64_t xid = entry->position.xid;
@@ -155,14 +178,11 @@ static bool was_shown(const struct watcher *watcher, const struct feed_entry *en
 
 	if (xid >= watcher->shown_xmax)
 		return false;
+	if (is_seen_by(part, xid))
+		return true;
 	while (uuid_compare(entry->saga_id, part->last) > 0)
 		part = part->next; /* the last one has all that are greater */
-	if (xid >= part->xmax)
-		return false;
-	for (size_t i = 0; i < part->running_count; i++)
-		if (part->running[i] == xid)
-			return false;
-	return true;
+	return is_seen_by(part, xid) && has_shown(part, entry->saga_id);
 }
 
 /* ---- one read of the feed, for all watchers at that position ---- */
@@ -475,7 +495,7 @@ int watch_round_many(struct watch_hub *hub, struct error *err)
 		if (!watcher->is_begun && begin(hub, watcher, &bounds, err) < 0)
 			return -1;
 		if (watcher->is_begun && is_expired(watcher->watch.position, &bounds))
-			watcher_end(watcher, WATCH_END_EXPIRED, NULL); /* too slow for a whole day */
+			watcher_end(watcher, WATCH_END_EXPIRED, NULL); /* too slow for as long as the feed is kept */
 	}
 	for (struct watcher *watcher = hub->watchers; watcher && reads < READS_MAX; watcher = watcher->next) {
 		while (reads < READS_MAX && can_be_served(watcher, bounds.horizon)) {

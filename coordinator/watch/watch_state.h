@@ -10,8 +10,10 @@
 /* A page of the sagas of the beginning. */
 struct shown_part {
 	struct shown_part *next;
-	struct uuid last; /* of sagas up to this one it has shown … */
-	int64_t xmax;     /* … nothing from here on, and all below but `running` */
+	struct uuid last; /* it looked at sagas up to this one … */
+	struct uuid *ids; /* … and has shown these, */
+	size_t count;
+	int64_t xmax; /* with nothing from here on, and all below but `running` */
 	int64_t *running;
 	size_t running_count;
 };

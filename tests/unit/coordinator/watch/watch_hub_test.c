@@ -454,6 +454,27 @@ static void a_beginning_of_several_pages_shows_each_change_once(void **state)
 	let_go(reader);
 }
 
+/* Begun and ended after the first page was read and before its own: no page has it. */
+static void what_ends_while_the_beginning_is_read_is_not_lost(void **state)
+{
+	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
+	struct reader *reader;
+
+	(void)state;
+	feed.pages[0] = page_of(&heads[0], 5, 101);
+	feed.pages[1] = page_of(&heads[1], 0, 103);
+	feed.next_xid = 101;
+	reader = watch(&(struct watch_sagas){.include_current = true});
+	(void)add(101, 9, 1, SAGA_STATE_RUNNING, true);
+	(void)add(102, 9, 2, SAGA_STATE_COMPLETED, true);
+	watch_hub_round(hub);
+	assert_int_equal(reader->current, 2);
+	assert_int_equal(reader->count, 4);
+	assert_int_equal(reader->sequences[2], 1);
+	assert_int_equal(reader->sequences[3], 2);
+	let_go(reader);
+}
+
 static void a_beginning_waits_for_a_reader_without_room_and_keeps_nobody_waiting(void **state)
 {
 	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
@@ -704,6 +725,7 @@ int main(void)
 		WITH_HUB(filters_and_outcomes_decide_what_is_shown_and_positions_go_on_anyway),
 		WITH_HUB(the_beginning_is_not_shown_again_by_the_feed),
 		WITH_HUB(a_beginning_of_several_pages_shows_each_change_once),
+		WITH_HUB(what_ends_while_the_beginning_is_read_is_not_lost),
 		WITH_HUB(a_beginning_waits_for_a_reader_without_room_and_keeps_nobody_waiting),
 		WITH_HUB(positions_that_are_not_kept_or_not_of_this_database_are_refused),
 		WITH_HUB(a_database_that_is_away_ends_new_watches_and_holds_up_old_ones),
