@@ -137,6 +137,22 @@ static void drop_first(struct recent *recent)
 	list_free(first);
 }
 
+/* What is not below it: a commit beside it, on the other connection, was told first, or the database counts anew (it was restored). */
+static void forget_from(struct recent *recent, int64_t xid)
+{
+	struct recent_commit **at = &recent->first;
+
+	while (*at && (*at)->xid < xid)
+		at = &(*at)->next;
+	for (const struct recent_commit *commit = *at; commit; commit = commit->next) {
+		recent->count--;
+		recent->outcomes -= commit->count;
+	}
+	list_free(*at);
+	*at = NULL;
+	recent->end = at;
+}
+
 void recent_take(struct watch_hub *hub)
 {
 	struct recent *recent = &hub->recent;
@@ -152,8 +168,8 @@ void recent_take(struct watch_hub *hub)
 	for (struct recent_commit *next; noted; noted = next) {
 		next = noted->next;
 		noted->next = NULL;
-		while (recent->first && noted->xid <= recent->last_xid)
-			drop_first(recent); /* the database counts anew: it was restored */
+		if (noted->xid <= recent->last_xid)
+			forget_from(recent, noted->xid);
 		*recent->end = noted;
 		recent->end = &noted->next;
 		recent->last_xid = noted->xid;

@@ -69,6 +69,20 @@ static void what_a_slow_watcher_has_not_seen_is_bounded_by_its_outcomes(void **s
 	assert_true(has(RECENT_OUTCOMES_MAX / PIECE + 5));
 }
 
+/* Of two commits under way the later one may have the lower number. */
+static void a_commit_that_is_told_late_costs_no_more_than_what_is_behind_it(void **state)
+{
+	(void)state;
+	note(10, 1);
+	note(12, 1);
+	note(11, 1);
+	note(13, 1);
+	recent_take(hub);
+	assert_true(has(10) && has(11) && has(13));
+	assert_false(has(12));
+	assert_int_equal(hub->recent.count, 3);
+}
+
 static void nothing_is_kept_when_nobody_watches(void **state)
 {
 	(void)state;
@@ -86,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HUB(what_the_hub_does_not_take_is_bounded_by_its_outcomes),
 		WITH_HUB(what_a_slow_watcher_has_not_seen_is_bounded_by_its_outcomes),
+		WITH_HUB(a_commit_that_is_told_late_costs_no_more_than_what_is_behind_it),
 		WITH_HUB(nothing_is_kept_when_nobody_watches),
 	};
 
