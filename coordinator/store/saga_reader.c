@@ -12,6 +12,10 @@ int reader_now(void *ctx, int64_t *ret_now_us, struct error *err)
 	_cleanup_(pg_result_freep)
 	struct pg_result *result = NULL;
 
+	/* At the start, and when the store is looked for: a connection that cannot be had is missed now, not in a large turn. */
+	for (int i = 1; i < STORE_LANES; i++)
+		if (pg_connect(store->lanes[i].pg, err) < 0)
+			return -1;
 	if (pg_exec(store->pg, "SELECT clock_timestamp()", NULL, 0, &result, err) < 0)
 		return -1;
 	*ret_now_us = pg_get_int(result, 0, 0);

@@ -16,6 +16,7 @@ enum {
 	STATEMENTS_MAX = 512,
 	BUCKETS = 256,
 	ANSWER_DEFAULT_MS = 30000,
+	READ_MS = 1000, /* for an answer that is there already */
 };
 
 struct statement {
@@ -37,6 +38,7 @@ struct pg {
 	int64_t answer_ms;                  /* how long a statement may go without an answer; 0: for ever */
 	bool is_mute;                       /* the last statement had none in that time */
 	bool is_sent;                       /* between pg_send() and pg_receive() */
+	int64_t sent_until_us;              /* when its answer is overdue */
 	struct statement *buckets[BUCKETS]; /* prepared on this connection, by the hash of their text */
 	unsigned statement_count;
 	bool has_old_plans;
@@ -117,6 +119,18 @@ static void on_notice(void *ctx, const PGresult *result)
 	pg->is_dismissed |= severity && strcmp(severity, "FATAL") == 0;
 }
 
+/* A service's file may ask for it, and only fills in what has no value yet. */
+static bool may_ask_for_gss(const char *conninfo)
+{
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+	bool is_asked = getenv("PGGSSENCMODE") || getenv("PGSERVICE");
+
+	for (const PQconninfoOption *option = options; option && option->keyword; option++)
+		is_asked |= option->val && strcmp(option->keyword, "service") == 0;
+	PQconninfoFree(options);
+	return is_asked;
+}
+
 int pg_connect(struct pg *pg, struct error *err)
 {
 	/* The later entry counts, so the conninfo overrides what stands before it. A peer that vanished without a word
@@ -126,7 +140,7 @@ int pg_connect(struct pg *pg, struct error *err)
 		"application_name", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
 		"tcp_user_timeout", "gssencmode",      "dbname",          "client_encoding",     NULL};
 	const char *const values[] = {
-		pg->application, "5",    "10", "5", "2", "20000", getenv("PGGSSENCMODE") ? NULL : "disable",
+		pg->application, "5",    "10", "5", "2", "20000", may_ask_for_gss(pg->conninfo) ? NULL : "disable",
 		pg->conninfo,    "UTF8", NULL};
 	const char *text;
 
@@ -303,11 +317,19 @@ static int64_t answer_until_us(const struct pg *pg)
 	return clock_monotonic_us() + pg->answer_ms * 1000;
 }
 
+/* What has come meanwhile is still to be read. */
+static int64_t sent_until_us(const struct pg *pg)
+{
+	const int64_t soon_us = clock_monotonic_us() + READ_MS * 1000;
+
+	return pg->sent_until_us > soon_us ? pg->sent_until_us : soon_us;
+}
+
 /* The last result of what was sent, as PQexec() gives it; NULL: the connection failed or stayed mute. A server that is
  * stopped, or whose disk hangs, keeps the connection but says nothing; it must not keep us, too. */
 static PGresult *receive(struct pg *pg, int is_sent)
 {
-	const int64_t until_us = answer_until_us(pg);
+	const int64_t until_us = pg->is_sent ? sent_until_us(pg) : answer_until_us(pg);
 	PGresult *last = NULL;
 	PGresult *next;
 
@@ -505,14 +527,18 @@ int pg_send(struct pg *pg, const char *sql, const struct pg_param *params, size_
 	if (!is_sent || !flush(pg, answer_until_us(pg)))
 		return fail(pg, is_sent && !pg->is_mute ? PQgetResult(pg->connection) : NULL, err);
 	pg->is_sent = true;
+	pg->sent_until_us = answer_until_us(pg);
 	return 0;
 }
 
 int pg_receive(struct pg *pg, struct pg_result **ret_result, struct error *err)
 {
+	int rc;
+
 	assert(pg->is_sent);
+	rc = end_statement(pg, 1, ret_result, err);
 	pg->is_sent = false;
-	return end_statement(pg, 1, ret_result, err);
+	return rc;
 }
 
 static int run_plain(struct pg *pg, const char *sql, struct error *err)

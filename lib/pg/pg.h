@@ -7,7 +7,8 @@
  *             ERR_TIMEOUT; 23xxx -> ERR_CONFLICT; 22xxx -> ERR_INVALID; others ERR_INTERNAL. `pg_sqlstate()` has the exact
  *             state of the last failure.
  * Text:       SQL text holds no NUL and only valid UTF-8 (utf8_is_valid()); else Postgres refuses the statement (22021).
- * Threads:    one thread at a time. Every call blocks until the server has answered, but pg_send(). The text of statements must be a literal or outlive the call.
+ * Threads:    one thread at a time. Every call blocks until the server has answered, but pg_send(). The text of statements must be a
+ *             literal or outlive the call.
  * Ownership:  results are released by pg_result_free().
  */
 #ifndef LIB_PG_PG_H
