@@ -22,11 +22,11 @@ enum {
 size_t slice_length(const struct engine *engine, size_t changes)
 {
 	const size_t least = engine->slice_changes ? engine->slice_changes : SLICE_CHANGES_MIN;
-	const size_t part = (changes + ROUND_SLICES - 1) / ROUND_SLICES;
+	size_t slices = (changes + SLICE_CHANGES_MAX - 1) / SLICE_CHANGES_MAX;
 
-	if (part < least)
-		return least;
-	return part < SLICE_CHANGES_MAX ? part : SLICE_CHANGES_MAX;
+	if (slices < ROUND_SLICES)
+		slices = changes >= ROUND_SLICES * least ? ROUND_SLICES : 1;
+	return changes > slices ? (changes + slices - 1) / slices : 1; /* alike, so that none is left over */
 }
 
 struct turn_item *slice_add(struct slice *slice)
@@ -144,9 +144,8 @@ void slice_begin(struct engine *engine, struct slice *slice)
 			item->change.start = &item->start_row; /* only now do items stay where they are */
 		slice->changes[i] = item->change;
 	}
-	slice->is_under_way = engine->is_store_up;
-	if (slice->is_under_way)
-		begin_commit(engine, slice, 0, slice->count);
+	slice->is_under_way = true;
+	begin_commit(engine, slice, 0, slice->count);
 }
 
 void slice_end(struct engine *engine, struct slice *slice)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "coordinator/engine/engine_state.h"
 #include "tests/unit/coordinator/engine/fake_world.h"
 
 enum { SAGAS = 20, SLICE = 4, SLICES = 2 /* half of a round each, as that is more */ };
@@ -184,11 +185,24 @@ static void equal_starts_in_other_slices_are_one_saga(void **unused)
 	end(&f);
 }
 
+/* None of a few changes beside large ones: it would cost a commit for next to nothing. */
+static void slices_of_a_round_are_alike(void **state)
+{
+	static const size_t lengths[][2] = {{1, 1},       {1001, 1001}, {1999, 1999}, {2000, 1000},
+					    {5001, 2501}, {6000, 3000}, {6001, 2001}, {10000, 2500}};
+	const struct engine engine = {.slice_changes = 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_int_equal(slice_length(&engine, lengths[i][0]), lengths[i][1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_large_round_has_two_commits_under_way),
 		cmocka_unit_test(a_small_round_has_one),
+		cmocka_unit_test(slices_of_a_round_are_alike),
 		cmocka_unit_test(a_slice_that_is_rolled_back_goes_into_the_next_round_and_the_other_goes_through),
 		cmocka_unit_test(a_commit_that_was_lost_but_made_leaves_the_other_alone),
 		cmocka_unit_test(a_commit_that_was_lost_and_not_made_leaves_the_other_alone),
