@@ -80,7 +80,8 @@ void engine_metrics_register(struct engine_metrics *metrics, struct metrics *set
 	register_steps(metrics, set);
 	metrics->turn_events = metrics_histogram(set, "saga_turn_events", NULL, "Changes that one transaction carried.",
 						 EVENT_BOUNDS, ARRAY_LEN(EVENT_BOUNDS));
-	metrics->commit_seconds = metrics_histogram(set, "saga_commit_seconds", NULL, "Duration of a transaction.",
+	metrics->commit_seconds = metrics_histogram(set, "saga_commit_seconds", NULL,
+						    "From sending a transaction to taking its answer.",
 						    METRIC_SECONDS_BOUNDS, METRIC_SECONDS_BOUND_COUNT);
 	metrics->start_seconds = metrics_histogram(set, "saga_start_seconds", NULL,
 						   "From a start's arrival to its answer.", METRIC_SECONDS_BOUNDS,

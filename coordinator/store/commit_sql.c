@@ -83,8 +83,8 @@
 #define HOPEFUL_RESULT                                                                                                 \
 	") SELECT CASE WHEN (SELECT count(*) FROM started) = cardinality($1)"                                          \
 	"  AND (SELECT count(*) FROM changed) = cardinality($16) THEN (SELECT xid FROM fed)"                           \
-	" ELSE ((SELECT xid FROM fed) || ': not all sagas are as they were read; they are committed one by "           \
-	"one')::bigint END"
+	" ELSE ((SELECT xid FROM fed) || ': not all sagas are as they were read; their commit is made again')::"       \
+	"bigint END"
 
 /* ---- carefully ---- */
 
