@@ -6,15 +6,29 @@ cannot enter a clone under a 0700 folder. A marker file in it names its clone: w
 """
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import StackError
 
 MARKER = ".amends-data"
+REMOVE_S = 10
+
+
+def _remove(folder: Path) -> None:
+    """A program that was interrupted (initdb, a server) may make and remove files of its own for another moment."""
+    deadline = time.monotonic() + REMOVE_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY) or time.monotonic() > deadline:
+                raise
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Folders:
         if existed and not self.owns_data():
             raise StackError(f"{self.data} is not deleted: its {MARKER} does not name {self.state}")
         if existed:
-            shutil.rmtree(self.data)
+            _remove(self.data)
         link = self.state / "data"
         if link.is_symlink():
             link.unlink()

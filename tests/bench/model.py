@@ -88,7 +88,7 @@ def plan(cost: Cost, machine: Machine, rate: float) -> dict[str, Any]:
         "rate": rate,
         "cells": cells, "cell_limit": cell_why,
         "coordinators": cells * (math.ceil(rate / cells / coordinator_max) + 1), "coordinator_limit": coordinator_why,
-        "brokers": max(machine.replicas, math.ceil(rate / broker_max) + 1), "broker_limit": broker_why,
+        "brokers": cells * max(machine.replicas, math.ceil(rate / cells / broker_max) + 1), "broker_limit": broker_why,
         "participant_threads": math.ceil(rate * cost.participant_us / MICROSECONDS / machine.use) + 1,
         "wal_mb_per_s": round(rate * cost.wal_bytes / MEGABYTE, 1),
         "kafka_mb_per_s": round(rate * cost.kafka_bytes / MEGABYTE, 1),

@@ -24,22 +24,27 @@ def line(one: Mapping[str, Any]) -> str:
     tables = one["tables"]
     sizes = "   ".join(f"{tables[name]['table_mb']:,.0f} + {tables[name]['indexes_mb']:,.0f}" for name in TABLES)
     hot = "-" if one["hot_percent"] is None else f"{one['hot_percent']:.1f}"
+    failed = f"   failures {one['failures']}" if one["failures"] else ""
     return (f"{one['after_s']:>9,} {one['sagas_per_s']:>9,.0f} {one['p99_ms']:>9,.0f} {one['cpu_us_per_saga'].get('postgres', 0):>13,.0f}"
-            f" {hot:>7} {one['machine_percent']['others']:>9.0f} {tables['saga']['live_rows']:>9,}   {sizes}")
+            f" {hot:>7} {one['machine_percent']['others']:>9.0f} {tables['saga']['live_rows']:>9,}   {sizes}{failed}")
 
 
 def growth(rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Percent, of the median of the last quarter over that of the second quarter, by which the tables have filled."""
-    quarter = max(1, len(rounds) // 4)
-    found = {}
+    """Percent, of the median of the last quarter over that of the second quarter, by which the tables have filled. Empty: too few."""
+    quarter = len(rounds) // 4
+    found: dict[str, float] = {}
+    if quarter == 0:
+        return found
     for name in TABLES:
         for part in PARTS:
             early, late = (statistics.median(one["tables"][name][part] for one in some)
-                           for some in (rounds[quarter:2 * quarter] or rounds, rounds[-quarter:]))
+                           for some in (rounds[quarter:2 * quarter], rounds[-quarter:]))
             found[f"{name}.{part}"] = round(100 * (late / early - 1), 1) if early else 0.0
     return found
 
 
 def growth_text(found: Mapping[str, float]) -> str:
+    if not found:
+        return "too short to tell growth: four times --every, at least"
     words = (f"{name} {percent:+.1f} %" for name, percent in found.items())
     return "the last quarter beside the second: " + ", ".join(words)
