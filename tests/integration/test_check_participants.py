@@ -22,10 +22,10 @@ PARTICIPANTS = ("order", "payment", "inventory", "shipping")
 
 def check_all(shop: Shop, *flags: str, **instead: str) -> Done:
     """With every participant of the shop, and what must be true of its money and goods; `payment=CONNINFO` puts another database in
-    the place of a participant's."""
+    the place of a participant's, or adds one."""
     environment = {name: shop.endpoints[name] for name in ("PG_SAGA_DSN", "KAFKA_BOOTSTRAP")}
-    for name in PARTICIPANTS:
-        environment[f"SAGACTL_PARTICIPANT_{name.upper()}"] = instead.get(name, shop.endpoints[f"PG_{name.upper()}_DSN"])
+    databases = {name: shop.endpoints[f"PG_{name.upper()}_DSN"] for name in PARTICIPANTS} | instead
+    environment |= {f"SAGACTL_PARTICIPANT_{name.upper()}": conninfo for name, conninfo in databases.items()}
     return run("check", "--assertions", str(ASSERTIONS), *flags, environment=environment)
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_looked_at_is_undecided(shop: Shop, sagas: dict[str, str]
 
 
 def test_a_name_that_no_command_goes_to_is_said(shop: Shop, since: str) -> None:
-    answer = check_all(shop, "--since", since, "--participant", f"paymnt={shop.endpoints['PG_PAYMENT_DSN']}")
+    answer = check_all(shop, "--since", since, paymnt=shop.endpoints["PG_PAYMENT_DSN"])
     assert answer.returncode == 3
     assert "no definition has a command whose topic is 'paymnt' or begins with 'paymnt.'" in answer.stderr
 
