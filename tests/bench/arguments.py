@@ -13,6 +13,7 @@ PORT_BASE_MIN, PORT_BASE_MAX = 1024, 65000
 # What the load's programs take.
 SECONDS_MAX = 86400
 IN_FLIGHT_MAX = 1_000_000
+OFFER_SECONDS_MAX = 600
 # Of a topic of ours: as many as there are consumers, or cores for them. Each that a batch meets is a request to the broker.
 PARTITIONS = 2
 
@@ -65,6 +66,12 @@ def output_file(text: str) -> Path:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"'{text}' cannot be written: permission denied")
     return path
+
+
+def add_partitions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--partitions", type=whole(1, 1000), default=PARTITIONS, metavar="N",
+                        help="of each topic of ours: as many as there are consumers, or cores for them; sagactl topics create makes 6 "
+                             f"when it is told nothing ({PARTITIONS})")
 
 
 def add_stack(parser: argparse.ArgumentParser, root: Path) -> None:
