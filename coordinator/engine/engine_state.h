@@ -136,13 +136,12 @@ struct turn_item {
 
 /* Some of a round's changes, with a commit of their own; slice.c. */
 struct slice {
-	struct turn_item *items; /* none: it is free */
-	size_t count;
+	struct turn_item *items;
+	size_t count; /* 0: it is free; else its commit is under way once it is filled */
 	size_t max;
 	struct store_change *changes; /* the items', sorted; in the turn's arena */
 	struct store_commit commit;
 	int64_t begun_us;
-	bool is_under_way; /* its commit has begun and not ended */
 };
 
 struct turn {

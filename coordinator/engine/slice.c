@@ -144,13 +144,11 @@ void slice_begin(struct engine *engine, struct slice *slice)
 			item->change.start = &item->start_row; /* only now do items stay where they are */
 		slice->changes[i] = item->change;
 	}
-	slice->is_under_way = true;
 	begin_commit(engine, slice, 0, slice->count);
 }
 
 void slice_end(struct engine *engine, struct slice *slice)
 {
-	if (slice->is_under_way)
+	if (slice->count > 0)
 		take_answer(engine, slice, 0, slice->count);
-	slice->is_under_way = false;
 }

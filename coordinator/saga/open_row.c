@@ -6,8 +6,6 @@ enum {
 	SPREAD_PARTS = 10, /* of a short wait */
 };
 
-#define SHORT_US INT64_C(30000000)
-
 /*
  * How long before it is due. A step's command waits for as long as the one before it, by and large, but the jitter of re-sends
  * (retry.h) makes it up to a third less: a bound without room for that would be written again at every other step.
@@ -19,7 +17,7 @@ static int64_t ahead_us(const struct saga *saga, int64_t due_us)
 {
 	const int64_t random = (int64_t)saga->id.data[13] << 16 | (int64_t)saga->id.data[14] << 8 | saga->id.data[15];
 	const int64_t wait_us = due_us - saga->updated_us;
-	const bool is_short = wait_us > 0 && wait_us < SHORT_US;
+	const bool is_short = wait_us > 0 && wait_us < OPEN_ROW_SLACK_US;
 
 	if (!is_short)
 		return random % SPREAD_US;

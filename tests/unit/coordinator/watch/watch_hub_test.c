@@ -430,17 +430,25 @@ static struct feed_snapshot page_of(struct saga_head *head, size_t last, int64_t
 		.items = head, .count = 1, .has_more = last > 0, .last = id_of(last), .xmin = xid, .xmax = xid};
 }
 
-/* What has happened between two pages is in the second, and comes by the feed for the sagas of the first. */
-static void a_beginning_of_several_pages_shows_each_change_once(void **state)
+/* The beginning is sagas 1 and 7, each on a page of its own: of ids up to 5 before 101, of all others before 103. */
+static struct reader *watch_two_pages(void)
 {
-	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
-	struct reader *reader;
+	static struct saga_head heads[2];
 
-	(void)state;
+	heads[0] = head_of(id_of(1));
+	heads[1] = head_of(id_of(7));
 	feed.pages[0] = page_of(&heads[0], 5, 101);
 	feed.pages[1] = page_of(&heads[1], 0, 103);
 	feed.next_xid = 101;
-	reader = watch(&(struct watch_sagas){.include_current = true});
+	return watch(&(struct watch_sagas){.include_current = true});
+}
+
+/* What has happened between two pages is in the second, and comes by the feed for the sagas of the first. */
+static void a_beginning_of_several_pages_shows_each_change_once(void **state)
+{
+	struct reader *reader = watch_two_pages();
+
+	(void)state;
 	assert_int_equal(reader->current, 2);
 	assert_false(reader->has_position); /* it could not say that 101 and 102 were shown of the second */
 	add(101, 7, 2, SAGA_STATE_RUNNING, true);
@@ -457,14 +465,9 @@ static void a_beginning_of_several_pages_shows_each_change_once(void **state)
 /* Begun and ended after the first page was read and before its own: no page has it. */
 static void what_ends_while_the_beginning_is_read_is_not_lost(void **state)
 {
-	struct saga_head heads[] = {head_of(id_of(1)), head_of(id_of(7))};
-	struct reader *reader;
+	struct reader *reader = watch_two_pages();
 
 	(void)state;
-	feed.pages[0] = page_of(&heads[0], 5, 101);
-	feed.pages[1] = page_of(&heads[1], 0, 103);
-	feed.next_xid = 101;
-	reader = watch(&(struct watch_sagas){.include_current = true});
 	(void)add(101, 9, 1, SAGA_STATE_RUNNING, true);
 	(void)add(102, 9, 2, SAGA_STATE_COMPLETED, true);
 	watch_hub_round(hub);
